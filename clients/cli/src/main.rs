@@ -1,0 +1,2 @@
+//! The command line of vouchd.
+fn main() {}

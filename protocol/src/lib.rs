@@ -1,0 +1,77 @@
+//! The types of vouchd's JSON-RPC protocol.
+//!
+//! A method is a type that names its params and its result; `README.md` beside this crate is the
+//! specification in words, `openrpc.json` the same for programs. This crate holds no behaviour
+//! and, by default, depends on serde alone: it must stay cheap to depend on.
+
+mod error;
+mod lifecycle;
+mod pull;
+mod push;
+mod server;
+mod verification;
+mod verify;
+
+#[cfg(feature = "schemars")]
+pub mod openrpc;
+
+pub use error::{ErrorData, ErrorKind};
+pub use lifecycle::{
+    Cancel, CancelParams, ClientInfo, Exit, Initialize, InitializeParams, InitializeResult,
+    Initialized, RequestId, ServerCapabilities, ServerInfo, Shutdown,
+};
+pub use pull::{Pull, PullParams, PullResult};
+pub use push::{Push, PushParams, PushResult};
+pub use server::{
+    CacheStatus, Discover, DiscoverInfo, DiscoverMethod, DiscoverResult, RequestStatus,
+    ServerStatus, ServerStatusResult, ServerStop, ServerStopResult,
+};
+pub use verification::{Artifact, ArtifactKind, Claims, Refusal, Trust, Verification};
+pub use verify::{Verify, VerifyParams};
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+/// The protocol's version, as `initialize` tells it. The first number changes when a client
+/// written for the older one would break.
+pub const PROTOCOL_VERSION: &str = "1.0";
+
+/// A request: it is answered with `Result` or an error.
+pub trait Method {
+    /// The method's name on the wire.
+    const NAME: &'static str;
+    /// What the request carries, by name.
+    type Params: Serialize + DeserializeOwned;
+    /// What a success carries.
+    type Result: Serialize + DeserializeOwned;
+}
+
+/// A notification: it is never answered.
+pub trait Notification {
+    /// The notification's name on the wire.
+    const NAME: &'static str;
+    /// What it carries, by name.
+    type Params: Serialize + DeserializeOwned;
+}
+
+/// Params of a method that takes none. An absent `params`, `null` and `{}` all mean this.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+pub struct NoParams {}
+
+/// Every method that a server of this version answers, in the order of the specification.
+pub const METHODS: &[&str] = &[
+    Initialize::NAME,
+    Shutdown::NAME,
+    Verify::NAME,
+    Push::NAME,
+    Pull::NAME,
+    ServerStatus::NAME,
+    ServerStop::NAME,
+    Discover::NAME,
+];
+
+/// Every notification that a client may send.
+pub const NOTIFICATIONS: &[&str] = &[Initialized::NAME, Exit::NAME, Cancel::NAME];
+
+/// The OpenRPC document of this version, as `rpc.discover` answers it.
+pub const OPENRPC: &str = include_str!("../openrpc.json");

@@ -1,0 +1,51 @@
+//! `pull`: fetch an artifact, verify it and place it.
+
+use crate::{Method, Verification};
+use serde::{Deserialize, Serialize};
+
+/// Fetches an artifact, verifies it, and only then gives it its name.
+pub enum Pull {}
+
+impl Method for Pull {
+    const NAME: &'static str = "pull";
+    type Params = PullParams;
+    type Result = PullResult;
+}
+
+/// Params of [`Pull`].
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PullParams {
+    /// Where from: `registry/repository[:tag][@digest]` or `oci:/path/to/layout:tag`.
+    pub reference: String,
+    /// An absolute path or `file:` URI. In a folder that exists, the file is named after the
+    /// repository.
+    pub destination: String,
+    /// Replace a file that is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overwrite: Option<bool>,
+    /// Place only this target of a provider archive, for example `x86_64-linux`. The whole
+    /// archive is verified all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
+    /// Allow the tag `latest`, or none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allow_latest: Option<bool>,
+}
+
+/// Result of [`Pull`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+pub struct PullResult {
+    /// The file that was written.
+    pub path: String,
+    /// The reference with the manifest's digest.
+    pub reference: String,
+    /// The manifest's digest.
+    pub digest: String,
+    /// What was found out about the artifact.
+    pub verification: Verification,
+    /// Bytes that were transferred.
+    pub downloaded: u64,
+}

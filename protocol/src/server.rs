@@ -1,0 +1,126 @@
+//! `server/status`, `server/stop` and `rpc.discover`: about the server itself.
+
+use crate::{Method, NoParams};
+use serde::{Deserialize, Serialize};
+
+/// What the server is doing.
+pub enum ServerStatus {}
+
+impl Method for ServerStatus {
+    const NAME: &'static str = "server/status";
+    type Params = NoParams;
+    type Result = ServerStatusResult;
+}
+
+/// Result of [`ServerStatus`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ServerStatusResult {
+    /// The server's version.
+    pub version: String,
+    /// The protocol version that it speaks.
+    pub protocol_version: String,
+    /// Its process.
+    pub process_id: u32,
+    /// Seconds since it started.
+    pub uptime_seconds: u64,
+    /// The socket it listens on; absent on stdio.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub socket: Option<String>,
+    /// The config file that it read, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<String>,
+    /// Connections that are open, this one included.
+    pub connections: u64,
+    /// Requests under way, this one included, oldest first.
+    pub requests: Vec<RequestStatus>,
+    /// The memory of files that were verified.
+    pub cache: CacheStatus,
+}
+
+/// A request under way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct RequestStatus {
+    /// Its method.
+    pub method: String,
+    /// The name that its client gave in `initialize`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
+    /// Milliseconds since it arrived.
+    pub age_milliseconds: u64,
+    /// Bytes that were read, sent or received for it.
+    pub bytes: u64,
+}
+
+/// How full the cache of facts about files is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+pub struct CacheStatus {
+    /// Files that are remembered.
+    pub entries: u64,
+    /// Files that can be.
+    pub capacity: u64,
+}
+
+/// Stops the server, as SIGTERM does: what is under way may finish for ten seconds.
+pub enum ServerStop {}
+
+impl Method for ServerStop {
+    const NAME: &'static str = "server/stop";
+    type Params = NoParams;
+    type Result = ServerStopResult;
+}
+
+/// Result of [`ServerStop`]: the server is stopping.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ServerStopResult {
+    /// Its process, for those who wait for its end.
+    pub process_id: u32,
+}
+
+/// The OpenRPC document of this protocol.
+pub enum Discover {}
+
+impl Method for Discover {
+    const NAME: &'static str = "rpc.discover";
+    type Params = NoParams;
+    type Result = DiscoverResult;
+}
+
+/// Result of [`Discover`]: an object of the OpenRPC specification, of which this type reads what
+/// tells one server from another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+pub struct DiscoverResult {
+    /// The version of the OpenRPC specification.
+    pub openrpc: String,
+    /// Title and version of the protocol.
+    pub info: DiscoverInfo,
+    /// The methods.
+    pub methods: Vec<DiscoverMethod>,
+}
+
+/// Title and version of the protocol.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+pub struct DiscoverInfo {
+    /// `vouchd`.
+    pub title: String,
+    /// The protocol's version.
+    pub version: String,
+}
+
+/// A method of the document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+pub struct DiscoverMethod {
+    /// Its name.
+    pub name: String,
+    /// What it does, in one sentence.
+    pub summary: String,
+}

@@ -1,0 +1,194 @@
+//! The one error of the service: what happened, what to do next, and whose fault it is.
+//!
+//! Messages are for people and name what they are about; programs switch on the kind. A message
+//! must never hold a credential, a token or a URL's query.
+
+use std::{error, fmt, io, path::Path};
+use vouch_protocol::ErrorKind;
+
+/// Why a request failed.
+#[derive(Debug)]
+pub struct Error {
+    kind: ErrorKind,
+    message: String,
+    help: Option<String>,
+    registry: Option<String>,
+    status: Option<u16>,
+    source: Option<Box<dyn error::Error + Send + Sync>>,
+}
+
+/// What the service's functions return.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// An error of that kind; `message` says what happened.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            help: None,
+            registry: None,
+            status: None,
+            source: None,
+        }
+    }
+
+    /// The request was given up.
+    pub fn cancelled() -> Self {
+        Self::new(ErrorKind::Cancelled, "the request was cancelled")
+    }
+
+    /// A failure of the system at a path: `action` completes "cannot …".
+    pub fn at(path: &Path, action: &str, source: io::Error) -> Self {
+        if stopped(&source) {
+            return Self::cancelled();
+        }
+        let kind = match source.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => ErrorKind::FileNotFound,
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                ErrorKind::PermissionDenied
+            }
+            io::ErrorKind::AlreadyExists => ErrorKind::DestinationExists,
+            io::ErrorKind::StorageFull
+            | io::ErrorKind::QuotaExceeded
+            | io::ErrorKind::FileTooLarge => ErrorKind::DiskFull,
+            io::ErrorKind::IsADirectory => ErrorKind::NotAFile,
+            io::ErrorKind::InvalidFilename | io::ErrorKind::InvalidInput => ErrorKind::InvalidPath,
+            _ => ErrorKind::Io,
+        };
+        Self::new(
+            kind,
+            format!("cannot {action} {}: {source}", path.display()),
+        )
+        .source(source)
+    }
+
+    /// Adds what to do next.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Adds the registry it is about.
+    #[must_use]
+    pub fn registry(mut self, registry: impl Into<String>) -> Self {
+        self.registry = Some(registry.into());
+        self
+    }
+
+    /// Adds the HTTP status that the registry answered.
+    #[must_use]
+    pub fn status(mut self, status: u16) -> Self {
+        self.status = Some(status);
+        self
+    }
+
+    /// Adds what caused it.
+    #[must_use]
+    pub fn source(mut self, source: impl Into<Box<dyn error::Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// What programs switch on.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// What happened, for people.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The error as a client sees it.
+    pub fn data(&self) -> vouch_protocol::ErrorData {
+        vouch_protocol::ErrorData {
+            kind: self.kind,
+            help: self.help.clone(),
+            retryable: self.kind.retryable(),
+            registry: self.registry.clone(),
+            status: self.status,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl error::Error for Error {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        self.source
+            .as_deref()
+            .map(|source| source as &(dyn error::Error + 'static))
+    }
+}
+
+/// What a reader fails with once its request was cancelled.
+#[derive(Debug)]
+pub(crate) struct Stopped;
+
+impl fmt::Display for Stopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("cancelled")
+    }
+}
+
+impl error::Error for Stopped {}
+
+/// Whether a reader failed because its request was cancelled.
+pub(crate) fn stopped(error: &io::Error) -> bool {
+    error.get_ref().is_some_and(|inner| inner.is::<Stopped>())
+}
+
+/// Lets an [`Error`] travel through `io::Read`; [`Error::from_io`] takes it out again.
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        io::Error::other(error)
+    }
+}
+
+impl Error {
+    /// An error that a reader reported while `path` (or what a registry sends in its place) was
+    /// read: our own if it was one, else the system's.
+    pub fn from_io(source: io::Error, path: &Path, action: &str) -> Self {
+        match source.downcast::<Self>() {
+            Ok(ours) => ours,
+            Err(source) => Self::at(path, action, source),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_survives_its_way_through_a_reader() {
+        let ours = Error::new(ErrorKind::DigestMismatch, "it differs").status(502);
+        let back = Error::from_io(io::Error::from(ours), Path::new("/x"), "read");
+        assert_eq!(back.kind(), ErrorKind::DigestMismatch);
+        assert_eq!(back.data().status, Some(502));
+    }
+
+    #[test]
+    fn what_the_system_says_gets_its_kind() {
+        let check = |source, expected| {
+            let error = Error::at(Path::new("/x"), "open", io::Error::from(source));
+            assert_eq!(error.kind(), expected, "{source:?}");
+        };
+        check(io::ErrorKind::NotFound, ErrorKind::FileNotFound);
+        check(io::ErrorKind::StorageFull, ErrorKind::DiskFull);
+        check(io::ErrorKind::PermissionDenied, ErrorKind::PermissionDenied);
+        check(io::ErrorKind::Other, ErrorKind::Io);
+    }
+
+    #[test]
+    fn a_stopped_reader_is_a_cancelled_request() {
+        let error = Error::at(Path::new("/x"), "read", io::Error::other(Stopped));
+        assert_eq!(error.kind(), ErrorKind::Cancelled);
+    }
+}

@@ -1,0 +1,11 @@
+//! vouchd: lets only signed WebAssembly artifacts pass between a developer's tools and registries.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+pub mod artifact;
+pub mod error;
+pub mod file;
+pub mod progress;
+pub mod reference;
+pub mod registry;
+pub mod session;
+pub mod trust;
