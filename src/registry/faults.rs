@@ -459,23 +459,24 @@ async fn a_stopped_or_dropped_push_ends_at_once() {
     // A reader that went on would keep this test's runtime from ending.
     let sessions = patient();
     let file = file(MUCH);
-    let content = Content::unverified(crate::artifact::ArtifactKind::Module, file.path());
+    let content = || Content::unverified(crate::artifact::ArtifactKind::Module, file.path());
     let reference = format!("{}/acme/echo:1", server.name()).parse().unwrap();
     let none = BTreeMap::new();
     let progress = Progress::default();
-    let sent = async || {
+    let sent = async |progress: &Progress| {
         while progress.bytes() == 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
     tokio::select! {
-        _ = publish(&sessions, content.clone(), &reference, &none, &progress) => unreachable!(),
-        () = sent() => {}
+        _ = publish(&sessions, content(), &reference, &none, &progress) => unreachable!(),
+        () = sent(&progress) => {}
     }
+    let progress = Progress::default();
     let (pushed, ()) = tokio::join!(
-        publish(&sessions, content, &reference, &none, &progress),
+        publish(&sessions, content(), &reference, &none, &progress),
         async {
-            sent().await;
+            sent(&progress).await;
             progress.stop();
         }
     );
@@ -503,4 +504,47 @@ async fn what_is_sent_twice_counts_once() {
     .await
     .unwrap();
     assert_eq!(progress.bytes(), size as u64);
+}
+
+#[tokio::test]
+async fn a_login_that_is_asked_for_in_the_middle_begins_the_request_anew() {
+    use std::io::Write as _;
+    for chunked in [false, true] {
+        let server = Faulty::start(move |seen, before| {
+            let known = seen.header("authorization").is_some();
+            match seen.method.as_str() {
+                "HEAD" => Answer::new(404),
+                "PUT" if chunked && !seen.body.is_empty() && seen.target.contains("/uploads/") => {
+                    Answer::new(405)
+                }
+                "PUT" | "PATCH" if !known => {
+                    Answer::new(401).header("www-authenticate", "Basic realm=x")
+                }
+                "POST" | "PATCH" => Answer::new(202).header("location", format!("{before}")),
+                _ => Answer::new(201),
+            }
+        });
+        let mut docker = tempfile::NamedTempFile::new().unwrap();
+        let login = json!({"username": "ann", "password": "hunter2"});
+        write!(docker, "{}", json!({"auths": {server.name(): login}})).unwrap();
+        let sessions = impatient().docker_config(docker.path().to_owned());
+        let size = (9 << 20) + 1;
+        let reference = format!("{}/acme/echo:1", server.name());
+        push_file(&sessions, &file(size), &reference).await.unwrap();
+        if chunked {
+            let (first, rest) = (8 << 20, (1 << 20) + 1);
+            assert_eq!(bodies(&server, "PATCH")[..3], [first, first, rest]);
+        } else {
+            assert_eq!(bodies(&server, "PUT")[..2], [size, size]);
+        }
+        let contents = std::fs::read(file(size).path()).unwrap();
+        let seen = server.seen();
+        let sent = seen.iter().filter(|seen| {
+            seen.method == if chunked { "PATCH" } else { "PUT" }
+                && seen.target.contains("/uploads/")
+                && seen.header("authorization").is_some()
+        });
+        let sent: Vec<u8> = sent.flat_map(|seen| seen.body.clone()).take(size).collect();
+        assert!(sent == contents);
+    }
 }

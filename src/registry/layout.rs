@@ -94,6 +94,9 @@ fn write(
     progress: &Progress,
 ) -> Result<Pushed> {
     let root = &reference.path;
+    if root.exists() && !root.is_dir() {
+        return Err(invalid(root, "it is no folder"));
+    }
     fs::create_dir_all(root).map_err(|error| Error::at(root, "make the folder", error))?;
     let _lock = lock(root, progress)?;
     prepare(root)?;

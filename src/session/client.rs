@@ -123,7 +123,7 @@ pub(super) fn is_loopback(url: &Url) -> bool {
 }
 
 /// An address as it may be shown: queries hold presigned signatures, user names passwords.
-pub(crate) fn shown(url: &Url) -> String {
+pub(super) fn shown(url: &Url) -> String {
     let path: String = url.path().chars().take(300).collect();
     format!("{}{path}", url.origin().ascii_serialization())
 }

@@ -11,13 +11,12 @@ mod failure;
 mod send;
 mod token;
 
-pub(crate) use client::shown;
 pub(crate) use failure::{Failure, bounded, clean};
 pub(crate) use send::{Activity, Retries};
 pub(crate) use token::{Action, Scope};
 
 use crate::error::{Error, Result};
-use client::{Clients, is_loopback};
+use client::{Clients, is_loopback, shown};
 use credential::DockerConfig;
 use lru::LruCache;
 use reqwest::Url;
@@ -203,13 +202,12 @@ impl Session {
     }
 
     /// Fails where a request may not go: from a registry that is spoken to over TLS nothing leads
-    /// to plain HTTP, nor from one that is not on this machine to plain HTTP on this machine.
+    /// to plain HTTP; from one on this machine no plain HTTP leads away from it, and from others
+    /// none to it.
     pub(crate) fn permit(&self, url: &Url) -> Result<()> {
         let permitted = match url.scheme() {
             "https" => true,
-            "http" if self.base.scheme() == "http" => {
-                is_loopback(&self.base) == is_loopback(url) || self.base.host() == url.host()
-            }
+            "http" if self.base.scheme() == "http" => is_loopback(&self.base) == is_loopback(url),
             _ => false,
         };
         if permitted && url.host_str().is_some_and(|host| !host.is_empty()) {
