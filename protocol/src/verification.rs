@@ -8,6 +8,10 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(tag = "verdict", rename_all = "camelCase")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "an answer is made once and written out"
+)]
 pub enum Verification {
     /// Every condition of the rule holds.
     Accepted {

@@ -375,15 +375,19 @@ impl<'scope, R: Read> Feed<'scope, R> {
             }
         }
         self.read += chunk.filled as u64;
-        if self.read > self.limit {
-            return Err(io::Error::other(Refusal::new(
-                ErrorKind::TooLarge,
-                format!("{} is larger than {} bytes", self.over, self.limit),
-                Some("The server's owner can raise the limits in the config."),
-            )));
-        }
         self.chunk = Some(Arc::new(chunk));
-        Ok(())
+        self.check_limit()
+    }
+
+    fn check_limit(&self) -> io::Result<()> {
+        if self.read <= self.limit {
+            return Ok(());
+        }
+        Err(io::Error::other(Refusal::new(
+            ErrorKind::TooLarge,
+            format!("{} is larger than {} bytes", self.over, self.limit),
+            Some("The server's owner can raise the limits in the config."),
+        )))
     }
 }
 
@@ -399,6 +403,8 @@ fn ended_early() -> Stop {
 
 impl<R: Read> BufRead for Feed<'_, R> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        // Once over the limit, always: what was read is not the whole.
+        self.check_limit()?;
         let exhausted = self
             .chunk
             .as_ref()

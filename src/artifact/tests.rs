@@ -1,5 +1,6 @@
 //! The rule, row by row: what is accepted, and what is refused for which reason.
 
+#[rustfmt::skip] // a row of the table is a line
 mod hostile;
 mod interoperability;
 mod mutants;

@@ -89,12 +89,12 @@ pub(super) fn check(token: &[u8], subject: Subject) -> Result<Token, Refusal> {
         Subject::Archive => archive(&payload)?,
     };
     verify(signed.as_bytes(), &signature, &token.claims.issuer)?;
-    key(&token.claims.issuer, KeyPairType::Account, "issuer")?;
+    key(&token.claims.issuer, &KeyPairType::Account, "issuer")?;
     let kind = match subject {
         Subject::Wasm => KeyPairType::Module,
         Subject::Archive => KeyPairType::Service,
     };
-    key(&token.claims.subject, kind, "subject")?;
+    key(&token.claims.subject, &kind, "subject")?;
     Ok(token)
 }
 
@@ -168,9 +168,9 @@ fn verify(signed: &[u8], signature: &[u8], issuer: &str) -> Result<(), Refusal> 
     key.verify_strict(signed, &signature).map_err(|_| refused())
 }
 
-fn key(text: &str, kind: KeyPairType, whose: &str) -> Result<(), Refusal> {
+fn key(text: &str, kind: &KeyPairType, whose: &str) -> Result<(), Refusal> {
     let is_kind = nkeys::KeyPair::from_public_key(text).is_ok_and(|pair| {
-        std::mem::discriminant(&pair.key_pair_type()) == std::mem::discriminant(&kind)
+        std::mem::discriminant(&pair.key_pair_type()) == std::mem::discriminant(kind)
     });
     if is_kind {
         return Ok(());

@@ -107,7 +107,7 @@ pub(super) fn find_token<R: Read>(
             }
             // What a later specification adds could nest or name things that this walk misses.
             (ArtifactKind::Module, 1..=13) | (ArtifactKind::Component, 2..=12) => {
-                feed.skip(size)?
+                feed.skip(size)?;
             }
             _ => {
                 return Err(malformed(&format!(
