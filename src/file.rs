@@ -165,6 +165,14 @@ impl Source {
     pub fn reader(&self) -> Positioned<'_> {
         Positioned::new(&self.file)
     }
+
+    /// Reads it from that byte on.
+    pub fn reader_at(&self, offset: u64) -> Positioned<'_> {
+        Positioned {
+            file: &self.file,
+            offset,
+        }
+    }
 }
 
 /// Reads a file from the start, without moving the position that its handle has.

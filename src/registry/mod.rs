@@ -1,4 +1,15 @@
-//! Manifests and transfer: remote registries and layouts on disk. STUB: signatures only.
+//! Manifests and transfer: remote registries and image layouts on disk.
+//!
+//! What is published comes from a `Vouched` and nothing else. A block of a file leaves this module
+//! only after it hashed to what was verified; nothing is tagged before all of its blobs are there.
+//! What is found is bounded and checked against its digests, and judged by others.
+
+mod content;
+mod download;
+mod layout;
+mod manifest;
+mod remote;
+mod upload;
 
 use crate::{
     artifact::{Examination, Limits},
@@ -9,11 +20,14 @@ use crate::{
     session::Sessions,
     trust::Vouched,
 };
-use std::{collections::BTreeMap, io::Read, sync::Arc};
+use content::Content;
+use manifest::Manifest;
+use std::{collections::BTreeMap, io::Read, path::PathBuf, sync::Arc};
+use tokio::runtime::Handle;
 use vouch_protocol::ErrorKind;
 
 /// What a push did.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pushed {
     /// The manifest's digest.
     pub manifest: Digest,
@@ -27,14 +41,53 @@ pub struct Pushed {
 /// was verified; nothing is tagged before every blob is there. Calls `progress.commit()` right
 /// before the manifest is written.
 pub async fn push(
-    _sessions: &Sessions,
-    _vouched: &Vouched,
-    _source: Arc<Source>,
-    _reference: &Reference,
-    _annotations: &BTreeMap<String, String>,
-    _progress: &Progress,
+    sessions: &Sessions,
+    vouched: &Vouched,
+    source: Arc<Source>,
+    reference: &Reference,
+    annotations: &BTreeMap<String, String>,
+    progress: &Progress,
 ) -> Result<Pushed> {
-    Err(Error::new(ErrorKind::Internal, "stub"))
+    let content = Content::new(vouched, source);
+    publish(sessions, content, reference, annotations, progress).await
+}
+
+/// The part of [`push`] that needs no proof, because `Content` is one.
+async fn publish(
+    sessions: &Sessions,
+    content: Content,
+    reference: &Reference,
+    annotations: &BTreeMap<String, String>,
+    progress: &Progress,
+) -> Result<Pushed> {
+    let manifest = Manifest::write(&content, annotations)?;
+    if let Some(named) = reference.digest()
+        && named != manifest.digest
+    {
+        return Err(Error::new(
+            ErrorKind::InvalidReference,
+            format!(
+                "{reference} names another manifest than the file's, which is {}",
+                manifest.digest
+            ),
+        )
+        .help("Push to a tag, or name the digest that the manifest will have."));
+    }
+    let work = async {
+        match reference {
+            Reference::Registry(reference) => {
+                remote::push(sessions, content, manifest, reference, progress).await
+            }
+            Reference::Layout(reference) => {
+                layout::push(content, manifest, reference, progress).await
+            }
+        }
+    };
+    tokio::select! {
+        // Never once it has committed.
+        () = progress.stopped() => Err(Error::cancelled()),
+        pushed = work => pushed,
+    }
 }
 
 /// A published artifact that was found, and whose manifest was checked.
@@ -46,23 +99,76 @@ pub struct Found {
     pub digest: Digest,
     /// The artifact's size in bytes, as the manifest says.
     pub size: u64,
+    place: Place,
+    runtime: Handle,
+}
+
+/// Where the bytes of a found artifact are.
+#[derive(Debug)]
+enum Place {
+    Remote(remote::Blobs),
+    /// A layout's file.
+    File(PathBuf),
 }
 
 /// Looks a reference up.
-pub async fn find(_sessions: &Sessions, _reference: &Reference, _limits: &Limits) -> Result<Found> {
-    Err(Error::new(ErrorKind::Internal, "stub"))
+pub async fn find(sessions: &Sessions, reference: &Reference, limits: &Limits) -> Result<Found> {
+    let (manifest, place, artifact) = match reference {
+        Reference::Registry(reference) => {
+            let (manifest, blobs, artifact) = remote::find(sessions, reference, limits).await?;
+            (manifest, Place::Remote(blobs), artifact)
+        }
+        Reference::Layout(reference) => {
+            let (manifest, path, artifact) = layout::find(reference, limits).await?;
+            (manifest, Place::File(path), artifact)
+        }
+    };
+    Ok(Found {
+        manifest,
+        digest: artifact.digest,
+        size: artifact.size,
+        place,
+        runtime: Handle::current(),
+    })
 }
 
 impl Found {
     /// Streams the artifact's bytes; to be read on a blocking thread. Dropping the reader ends
     /// the transfer. The reader fails with our own `Error` inside the `io::Error`, and where more
     /// bytes come than the manifest says.
-    pub fn download(&self, _progress: &Progress) -> Result<Box<dyn Read + Send>> {
-        Err(Error::new(ErrorKind::Internal, "stub"))
+    pub fn download(&self, progress: &Progress) -> Result<Box<dyn Read + Send>> {
+        let artifact = manifest::Layer {
+            digest: self.digest,
+            size: self.size,
+        };
+        Ok(Box::new(match &self.place {
+            Place::Remote(blobs) => {
+                download::remote(&self.runtime, blobs.clone(), artifact, progress.clone())
+            }
+            Place::File(path) => download::file(path, artifact, progress.clone())?,
+        }))
     }
 
     /// Fails with `digestMismatch` unless what was examined is what the manifest names.
-    pub fn confirm(&self, _examination: &Examination) -> Result<()> {
-        Err(Error::new(ErrorKind::Internal, "stub"))
+    pub fn confirm(&self, examination: &Examination) -> Result<()> {
+        let examined = match (examination.digest, &examination.verdict) {
+            // Given up as it is over a limit, and refused for that: there is nothing to confirm.
+            (None, Err(_)) => return Ok(()),
+            (examined, _) => examined,
+        };
+        if examined == Some(self.digest) && examination.size == self.size {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::DigestMismatch,
+            format!(
+                "the manifest names {} of {} bytes, but other bytes came",
+                self.digest, self.size
+            ),
+        )
+        .help("Try again; if it stays so, the registry's copy is broken and needs a new push."))
     }
 }
+
+#[cfg(test)]
+mod tests;

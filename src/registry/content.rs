@@ -1,0 +1,161 @@
+//! A vouched-for file on its way out: each block leaves only after it hashed, together with all
+//! before it, to what was verified.
+
+use crate::{
+    artifact::{ArtifactKind, BLOCK},
+    error::{Error, Result},
+    file::Source,
+    progress::Progress,
+    reference::Digest,
+    trust::Vouched,
+};
+use bytes::Bytes;
+use ring::digest::{Context, SHA256};
+use std::{
+    io::Read,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+use vouch_protocol::ErrorKind;
+
+/// The largest piece that is handed on at once; larger ones cost memory in the HTTP client.
+pub(super) const PIECE: usize = 256 << 10;
+
+/// A file and what it was verified to be. Clones share it.
+#[derive(Debug, Clone)]
+pub(super) struct Content {
+    pub(super) kind: ArtifactKind,
+    pub(super) digest: Digest,
+    pub(super) size: u64,
+    /// Seconds since 1970-01-01T00:00:00Z.
+    pub(super) signed: u64,
+    blocks: Arc<[Digest]>,
+    source: Arc<Source>,
+    /// How far it was sent: what is sent again counts once.
+    furthest: Arc<AtomicU64>,
+}
+
+impl Content {
+    pub(super) fn new(vouched: &Vouched, source: Arc<Source>) -> Self {
+        let verified = vouched.verified();
+        Self {
+            kind: verified.kind(),
+            digest: verified.digest(),
+            size: verified.size(),
+            signed: verified.claims().issued_at,
+            blocks: verified.blocks().into(),
+            source,
+            furthest: Arc::default(),
+        }
+    }
+
+    /// What a file would be verified to be, without a check.
+    #[cfg(test)]
+    pub(super) fn unverified(kind: ArtifactKind, path: &std::path::Path) -> Self {
+        let source = Source::open(path).unwrap();
+        let bytes = std::fs::read(path).unwrap();
+        let mut hash = Context::new(&SHA256);
+        let blocks = bytes.chunks(BLOCK).map(|block| {
+            hash.update(block);
+            Digest::finish(&hash.clone().finish())
+        });
+        Self {
+            kind,
+            digest: Digest::of(&bytes),
+            size: bytes.len() as u64,
+            signed: 1_644_843_743,
+            blocks: blocks.collect(),
+            source: Arc::new(source),
+            furthest: Arc::default(),
+        }
+    }
+
+    /// Reads the bytes from a checkpoint up to `end` and hands them on in pieces; answers the
+    /// checkpoint at `end`, or nothing if `take` wants no more. `end` is the file's or a block's.
+    pub(super) fn read(
+        &self,
+        from: &Checkpoint,
+        end: u64,
+        progress: &Progress,
+        mut take: impl FnMut(Bytes) -> Result<bool>,
+    ) -> Result<Option<Checkpoint>> {
+        let modified = || {
+            Error::new(
+                ErrorKind::ContentModified,
+                format!(
+                    "{} changed after it was verified",
+                    self.source.path().display()
+                ),
+            )
+            .help("Nothing of the new content was sent. Push again once nobody writes to it.")
+        };
+        let failed = |error| Error::at(self.source.path(), "read", error);
+        let mut at = from.clone();
+        while at.offset < end {
+            progress.check()?;
+            let length = (self.size - at.offset).min(BLOCK as u64);
+            let last = at.offset + length == self.size;
+            // Where the file ends, one byte more shows that it still does.
+            let capacity = usize::try_from(length).unwrap_or(BLOCK) + usize::from(last);
+            let mut block = Vec::with_capacity(capacity);
+            self.source
+                .reader_at(at.offset)
+                .take(capacity as u64)
+                .read_to_end(&mut block)
+                .map_err(failed)?;
+            at.hash.update(&block);
+            let index = usize::try_from(at.offset / BLOCK as u64).ok();
+            let verified = index.and_then(|index| self.blocks.get(index));
+            if block.len() as u64 != length
+                || verified != Some(&Digest::finish(&at.hash.clone().finish()))
+            {
+                return Err(modified());
+            }
+            let mut block = Bytes::from(block);
+            while !block.is_empty() {
+                let piece = block.split_to(PIECE.min(block.len()));
+                at.offset += piece.len() as u64;
+                let further = at
+                    .offset
+                    .saturating_sub(self.furthest.fetch_max(at.offset, Ordering::Relaxed));
+                if !take(piece)? {
+                    return Ok(None);
+                }
+                progress.advance(further);
+            }
+        }
+        Ok(Some(at))
+    }
+
+    /// The next place after `offset` where sending may stop and go on, at least `step` further.
+    pub(super) fn stop_after(&self, offset: u64, step: u64) -> u64 {
+        let step = step.max(1).next_multiple_of(BLOCK as u64);
+        offset.saturating_add(step).min(self.size)
+    }
+}
+
+/// How far a file was sent, and its hash up to there. It lies at a block's start, or the end.
+#[derive(Clone)]
+pub(super) struct Checkpoint {
+    pub(super) offset: u64,
+    hash: Context,
+}
+
+impl Checkpoint {
+    pub(super) fn start() -> Self {
+        Self {
+            offset: 0,
+            hash: Context::new(&SHA256),
+        }
+    }
+
+    /// Behind bytes that are in memory.
+    pub(super) fn after(bytes: &[u8]) -> Self {
+        let mut at = Self::start();
+        at.offset = bytes.len() as u64;
+        at.hash.update(bytes);
+        at
+    }
+}

@@ -1,0 +1,281 @@
+//! Downloads: a stream that survives cuts, ends when nobody reads it, and never yields more bytes
+//! than the manifest names.
+
+use super::{manifest::Layer, remote::Blobs};
+use crate::{
+    error::{Error, Result},
+    file::Source,
+    progress::Progress,
+    session::{Activity, Failure, Retries},
+};
+use bytes::{Buf, Bytes};
+use reqwest::{
+    Client, Response, StatusCode, Url,
+    header::{ACCEPT_ENCODING, CONTENT_RANGE, RANGE},
+};
+use std::{
+    io::{self, Read},
+    path::PathBuf,
+};
+use tokio::{runtime::Handle, sync::mpsc};
+use vouch_protocol::ErrorKind;
+
+/// Pieces that wait for the reader. The HTTP client makes them some 400 KiB at most.
+const PIECES: usize = 8;
+/// A transfer is taken up again that often in all, even if each attempt gets a little further.
+const RESUMES: u32 = 64;
+
+/// Reads what arrives from a registry or a layout. Blocks.
+pub(super) struct Download {
+    arriving: Arriving,
+    left: u64,
+    progress: Progress,
+}
+
+enum Arriving {
+    Pieces {
+        receiver: mpsc::Receiver<Result<Bytes>>,
+        piece: Bytes,
+    },
+    File {
+        source: Source,
+        offset: u64,
+    },
+}
+
+/// Streams a blob from a registry.
+pub(super) fn remote(runtime: &Handle, blobs: Blobs, layer: Layer, progress: Progress) -> Download {
+    let (sender, receiver) = mpsc::channel(PIECES);
+    let stop = progress.clone();
+    runtime.spawn(async move {
+        let outcome = tokio::select! {
+            () = stop.stopped() => Err(Error::cancelled()),
+            () = sender.closed() => return,
+            outcome = transfer(&blobs, layer, &sender) => outcome,
+        };
+        if let Err(error) = outcome {
+            // Nobody reads any more: then nobody wants to know.
+            let _ = sender.send(Err(error)).await;
+        }
+    });
+    Download {
+        arriving: Arriving::Pieces {
+            receiver,
+            piece: Bytes::new(),
+        },
+        left: layer.size,
+        progress,
+    }
+}
+
+/// Reads a layout's blob.
+pub(super) fn file(path: &PathBuf, layer: Layer, progress: Progress) -> Result<Download> {
+    let source = Source::open(path).map_err(|error| match error.kind() {
+        ErrorKind::FileNotFound | ErrorKind::NotAFile => Error::new(
+            ErrorKind::InvalidLayout,
+            format!("the layout lacks a blob that its manifest names: {error}"),
+        )
+        .help("Push the artifact into the layout again."),
+        _ => error,
+    })?;
+    if source.size() != layer.size {
+        return Err(Error::new(
+            ErrorKind::DigestMismatch,
+            format!(
+                "{} has {} bytes, but the manifest says {}",
+                path.display(),
+                source.size(),
+                layer.size
+            ),
+        ));
+    }
+    Ok(Download {
+        arriving: Arriving::File { source, offset: 0 },
+        left: layer.size,
+        progress,
+    })
+}
+
+impl Read for Download {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.progress.check()?;
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        let read = match &mut self.arriving {
+            Arriving::Pieces { receiver, piece } => {
+                while piece.is_empty() {
+                    match receiver.blocking_recv() {
+                        Some(next) => *piece = next?,
+                        None if self.left == 0 => return Ok(0),
+                        None => return Err(cut_short().into()),
+                    }
+                }
+                let length = piece.len().min(buffer.len());
+                piece.copy_to_slice(buffer.get_mut(..length).unwrap_or_default());
+                length
+            }
+            Arriving::File { source, offset } => {
+                let read = source.reader_at(*offset).read(buffer)?;
+                *offset += read as u64;
+                if read == 0 && self.left > 0 {
+                    return Err(cut_short().into());
+                }
+                read
+            }
+        };
+        self.left = self
+            .left
+            .checked_sub(read as u64)
+            .ok_or_else(|| Error::new(ErrorKind::DigestMismatch, "more bytes came than named"))?;
+        self.progress.advance(read as u64);
+        Ok(read)
+    }
+}
+
+fn cut_short() -> Error {
+    Error::new(
+        ErrorKind::DigestMismatch,
+        "fewer bytes came than the manifest names",
+    )
+}
+
+/// Sends all bytes of a blob to the reader, in as many attempts as it takes.
+async fn transfer(blobs: &Blobs, layer: Layer, sender: &mpsc::Sender<Result<Bytes>>) -> Result<()> {
+    let mut retries = Retries::new(blobs.session.timeouts());
+    let mut resumes = 0;
+    let mut offset = 0;
+    loop {
+        let before = offset;
+        let Err(failure) = continue_at(blobs, layer, &mut offset, sender).await else {
+            return Ok(());
+        };
+        resumes += 1;
+        if resumes > RESUMES {
+            return Err(failure.error);
+        }
+        if offset > before {
+            retries.progressed();
+        }
+        retries.wait(failure).await?;
+    }
+}
+
+/// One attempt, from `offset` on; `offset` is how far it got.
+async fn continue_at(
+    blobs: &Blobs,
+    layer: Layer,
+    offset: &mut u64,
+    sender: &mpsc::Sender<Result<Bytes>>,
+) -> Result<(), Failure> {
+    const ACTION: &str = "downloading a blob";
+    let session = &blobs.session;
+    let path = format!("blobs/{}", layer.digest);
+    let start = *offset;
+    let mut response = session
+        .attempt(
+            ACTION,
+            &blobs.scope,
+            &Activity::still(),
+            &|client: &Client, base: &Url| {
+                let request = client
+                    .get(blobs.url(base, &path))
+                    // The digest is of the bytes as they are.
+                    .header(ACCEPT_ENCODING, "identity");
+                if start == 0 {
+                    request
+                } else {
+                    request.header(RANGE, format!("bytes={start}-"))
+                }
+            },
+        )
+        .await?;
+    let too_many = || {
+        let why = format!(
+            "{} sends other than the {} bytes that the manifest names",
+            session.registry(),
+            layer.size
+        );
+        // The same bytes would come again.
+        Failure::from(session.error(ErrorKind::DigestMismatch, why))
+    };
+    // A registry that knows no ranges sends all of it again.
+    let mut skip = if response.status() == StatusCode::PARTIAL_CONTENT {
+        if range_start(&response) != Some((start, layer.size)) {
+            let why = format!(
+                "{} sent another range than was asked for",
+                session.registry()
+            );
+            return Err(session.error(ErrorKind::RegistryError, why).into());
+        }
+        0
+    } else {
+        start
+    };
+    if let Some(length) = response.content_length()
+        && length != layer.size - start + skip
+    {
+        return Err(too_many());
+    }
+    loop {
+        let piece = match tokio::time::timeout(session.timeouts().idle, response.chunk()).await {
+            // All is there; that the connection ends badly changes nothing.
+            Ok(Err(_)) | Err(_) if *offset == layer.size => return Ok(()),
+            Err(_) => return Err(Failure::stalled(session, ACTION)),
+            Ok(piece) => piece.map_err(|error| Failure::broken(session, ACTION, error))?,
+        };
+        let Some(mut piece) = piece else {
+            if *offset == layer.size {
+                return Ok(());
+            }
+            let why = format!("{} stopped sending too early", session.registry());
+            let error = session.error(ErrorKind::RegistryUnreachable, why);
+            return Err(Failure::passing(error));
+        };
+        let skipped = skip.min(piece.len() as u64);
+        skip -= skipped;
+        piece.advance(usize::try_from(skipped).unwrap_or(usize::MAX));
+        if piece.len() as u64 > layer.size - *offset {
+            return Err(too_many());
+        }
+        if piece.is_empty() {
+            continue;
+        }
+        *offset += piece.len() as u64;
+        if sender.send(Ok(piece)).await.is_err() {
+            return Ok(());
+        }
+    }
+}
+
+/// Where a partial answer begins, and the size of the whole: RFC 9110, section 14.4. The answer has
+/// to go to the end.
+fn range_start(response: &Response) -> Option<(u64, u64)> {
+    let range = response.headers().get(CONTENT_RANGE)?.to_str().ok()?;
+    parse_range(range)
+}
+
+fn parse_range(range: &str) -> Option<(u64, u64)> {
+    let (range, whole) = range.trim().strip_prefix("bytes ")?.split_once('/')?;
+    let (first, last) = range.split_once('-')?;
+    let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
+    let end = last.checked_add(1)?;
+    (whole == "*" || whole.parse() == Ok(end)).then_some((first, end))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_range_to_the_end_will_do() {
+        let check = |range: &str, expected| assert_eq!(parse_range(range), expected, "{range}");
+        check("bytes 5-9/10", Some((5, 10)));
+        check("bytes 5-9/*", Some((5, 10)));
+        check("bytes 5-8/10", None);
+        check("bytes 5-18446744073709551615/*", None);
+        check("bytes */10", None);
+        check("5-9/10", None);
+        check("", None);
+    }
+}

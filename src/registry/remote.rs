@@ -1,0 +1,211 @@
+//! Publishing to a registry, and looking up what is there: OCI distribution specification, "Push"
+//! and "Pull".
+
+use super::{
+    Pushed,
+    content::Content,
+    manifest::{ACCEPT, LARGEST, Layer, Manifest},
+    upload::{self, Blob},
+};
+use crate::{
+    artifact::Limits,
+    error::{Error, Result},
+    progress::Progress,
+    reference::{Digest, RegistryReference},
+    session::{Action, Activity, Failure, Retries, Scope, Session, Sessions, bounded},
+};
+use reqwest::{
+    Response, StatusCode, Url,
+    header::{ACCEPT as ACCEPTS, CONTENT_TYPE},
+};
+use std::sync::Arc;
+use vouch_protocol::ErrorKind;
+
+/// A repository's blobs.
+#[derive(Debug, Clone)]
+pub(super) struct Blobs {
+    pub(super) session: Arc<Session>,
+    pub(super) scope: Scope,
+}
+
+impl Blobs {
+    fn new(sessions: &Sessions, reference: &RegistryReference, action: Action) -> Result<Self> {
+        Ok(Self {
+            session: sessions.session(&reference.registry)?,
+            scope: Scope {
+                repository: reference.repository.clone(),
+                action,
+            },
+        })
+    }
+
+    /// An address below the repository's.
+    pub(super) fn url(&self, base: &Url, rest: &str) -> Url {
+        let mut url = base.clone();
+        // A repository's and a tag's characters need no escapes; a colon in a digest neither.
+        url.set_path(&format!("/v2/{}/{rest}", self.scope.repository));
+        url
+    }
+
+    /// Whether a blob is there.
+    pub(super) async fn has(&self, digest: Digest) -> Result<bool> {
+        let path = format!("blobs/{digest}");
+        let answer = self
+            .session
+            .send("looking for a blob", &self.scope, |client, base| {
+                client.head(self.url(base, &path))
+            })
+            .await;
+        match answer {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Publishes blobs, then the manifest.
+pub(super) async fn push(
+    sessions: &Sessions,
+    content: Content,
+    manifest: Manifest,
+    reference: &RegistryReference,
+    progress: &Progress,
+) -> Result<Pushed> {
+    let blobs = Blobs::new(sessions, reference, Action::Push)?;
+    let mut pushed = Pushed {
+        manifest: manifest.digest,
+        uploaded: 0,
+        skipped: 0,
+    };
+    for blob in [Blob::File(content), Blob::Memory(manifest.config.into())] {
+        if blobs.has(blob.digest()).await? {
+            pushed.skipped += blob.size();
+        } else {
+            upload::upload(&blobs, &blob, progress).await?;
+            pushed.uploaded += blob.size();
+        }
+    }
+    let name = match &reference.tag {
+        Some(tag) => tag.clone(),
+        None => reference
+            .digest
+            .map_or_else(|| "latest".to_owned(), |digest| digest.to_string()),
+    };
+    let path = format!("manifests/{name}");
+    progress.commit()?;
+    let response = blobs
+        .session
+        .send("writing the manifest", &blobs.scope, |client, base| {
+            client
+                .put(blobs.url(base, &path))
+                .header(CONTENT_TYPE, "application/vnd.oci.image.manifest.v1+json")
+                .body(manifest.bytes.clone())
+        })
+        .await?;
+    agree(&blobs.session, &response, manifest.digest)?;
+    Ok(pushed)
+}
+
+/// Looks a manifest up, and answers its digest and the one layer that it names.
+pub(super) async fn find(
+    sessions: &Sessions,
+    reference: &RegistryReference,
+    limits: &Limits,
+) -> Result<(Digest, Blobs, Layer)> {
+    let blobs = Blobs::new(sessions, reference, Action::Pull)?;
+    let name = match (&reference.digest, &reference.tag) {
+        (Some(digest), _) => digest.to_string(),
+        (None, Some(tag)) => tag.clone(),
+        (None, None) => "latest".to_owned(),
+    };
+    let (registry, repository) = (blobs.session.registry(), &reference.repository);
+    let mut retries = Retries::new(blobs.session.timeouts());
+    let (body, media_type) = loop {
+        match fetch(&blobs, &format!("manifests/{name}"), reference.digest).await {
+            Ok(fetched) => break fetched,
+            Err(failure) => retries.wait(failure).await.map_err(|error| {
+                if error.kind() == ErrorKind::NotFound {
+                    let what = format!("there is no {repository} with {name} in {registry}");
+                    return blobs
+                        .session
+                        .error(ErrorKind::NotFound, format!("{what}: {error}"))
+                        .status(StatusCode::NOT_FOUND.as_u16())
+                        .help("Look for a slip of the pen; or it may need a login to be seen.");
+                }
+                error
+            })?,
+        }
+    };
+    let layer = Layer::read(&body, media_type.as_deref(), limits)
+        .map_err(|error| error.registry(registry))?;
+    Ok((Digest::of(&body), blobs, layer))
+}
+
+async fn fetch(
+    blobs: &Blobs,
+    path: &str,
+    named: Option<Digest>,
+) -> Result<(Vec<u8>, Option<String>), Failure> {
+    const ACTION: &str = "reading the manifest";
+    let session = &blobs.session;
+    let response = session
+        .attempt(
+            ACTION,
+            &blobs.scope,
+            &Activity::still(),
+            &|client: &reqwest::Client, base: &Url| {
+                client.get(blobs.url(base, path)).header(ACCEPTS, ACCEPT)
+            },
+        )
+        .await?;
+    let media_type = response
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split(';').next())
+        .map(|value| value.trim().to_ascii_lowercase())
+        // Static file servers do not know better; the manifest says what it is.
+        .filter(|value| value != "application/json" && !value.starts_with("text/"));
+    let claimed = claimed_digest(&response);
+    let body = bounded(session, ACTION, response, LARGEST)
+        .await
+        .map_err(|failure| {
+            if failure.error.kind() != ErrorKind::TooLarge {
+                return failure;
+            }
+            let why = format!("the manifest is larger than {LARGEST} bytes");
+            session.error(ErrorKind::InvalidManifest, why).into()
+        })?;
+    let digest = Digest::of(&body);
+    for expected in [named, claimed].into_iter().flatten() {
+        if expected != digest {
+            let why = format!(
+                "the manifest hashes to {digest}, but {} calls it {expected}",
+                session.registry()
+            );
+            return Err(session.error(ErrorKind::InvalidManifest, why).into());
+        }
+    }
+    Ok((body, media_type))
+}
+
+/// The digest that a registry says it has stored, or sends. Other algorithms are nothing to us.
+fn claimed_digest(response: &Response) -> Option<Digest> {
+    let value = response.headers().get("docker-content-digest")?;
+    value.to_str().ok()?.parse().ok()
+}
+
+/// Fails where a registry says that it stored something else than was sent.
+pub(super) fn agree(session: &Session, response: &Response, digest: Digest) -> Result<(), Error> {
+    match claimed_digest(response) {
+        Some(other) if other != digest => Err(session.error(
+            ErrorKind::RegistryError,
+            format!(
+                "{} says that it stored {other}, but {digest} was sent",
+                session.registry()
+            ),
+        )),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,328 @@
+//! Blob uploads: one PUT of known size, or chunks where a registry wants them. Each attempt makes
+//! its stream anew from the same open file; an upload that is given up is taken back.
+
+use super::{
+    content::{Checkpoint, Content},
+    remote::{Blobs, agree},
+};
+use crate::{
+    error::Result,
+    progress::Progress,
+    reference::Digest,
+    session::{Activity, Failure, Retries},
+};
+use bytes::Bytes;
+use reqwest::{
+    Body, Client, RequestBuilder, Response, Url,
+    header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, LOCATION, RANGE},
+};
+use std::{
+    io,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::{runtime::Handle, sync::mpsc, task::JoinHandle};
+use vouch_protocol::ErrorKind;
+
+/// Where a registry takes no single PUT, chunks of this size.
+const CHUNK: u64 = 8 << 20;
+/// Pieces that wait for the network: with the block they are cut from, some 2 MiB.
+const PIECES: usize = 4;
+/// How long the taking back of an upload may take.
+const TAKE_BACK: Duration = Duration::from_secs(5);
+
+/// What is uploaded.
+#[derive(Debug, Clone)]
+pub(super) enum Blob {
+    File(Content),
+    Memory(Bytes),
+}
+
+impl Blob {
+    pub(super) fn digest(&self) -> Digest {
+        match self {
+            Self::File(content) => content.digest,
+            Self::Memory(bytes) => Digest::of(bytes),
+        }
+    }
+
+    pub(super) fn size(&self) -> u64 {
+        match self {
+            Self::File(content) => content.size,
+            Self::Memory(bytes) => bytes.len() as u64,
+        }
+    }
+
+    /// The next place after `offset` where an upload may stop and go on.
+    fn stop_after(&self, offset: u64, step: u64) -> u64 {
+        match self {
+            Self::File(content) => content.stop_after(offset, step),
+            // A config is smaller than any chunk.
+            Self::Memory(_) => self.size(),
+        }
+    }
+}
+
+/// Uploads a blob that is not there.
+pub(super) async fn upload(blobs: &Blobs, blob: &Blob, progress: &Progress) -> Result<()> {
+    let mut retries = Retries::new(blobs.session.timeouts());
+    let mut chunked = false;
+    loop {
+        let attempt = async {
+            if !chunked {
+                match Upload::begin(blobs).await?.whole(blob, progress).await {
+                    Err(failure) if wants_chunks(&failure) => chunked = true,
+                    sent => return sent,
+                }
+            }
+            Upload::begin(blobs).await?.chunks(blob, progress).await
+        };
+        match attempt.await {
+            Ok(()) => return Ok(()),
+            Err(failure) => retries.wait(failure).await?,
+        }
+        // What broke may have been no more than the answer.
+        if blobs.has(blob.digest()).await? {
+            return Ok(());
+        }
+    }
+}
+
+/// Not found, not allowed, without or with too much length, no such range, not implemented: what
+/// registries, and the proxies before them, answer to one PUT of a blob if they want chunks.
+fn wants_chunks(failure: &Failure) -> bool {
+    matches!(
+        failure.error.data().status,
+        Some(404 | 405 | 411 | 413 | 416 | 501)
+    )
+}
+
+/// An upload that a registry has begun; taken back when it is dropped before its end.
+struct Upload<'a> {
+    blobs: &'a Blobs,
+    /// Where the next request goes; each answer may move it.
+    location: Url,
+    /// The smallest chunk that the registry takes.
+    minimum: u64,
+    ended: bool,
+}
+
+const UPLOADING: &str = "uploading a blob";
+
+impl<'a> Upload<'a> {
+    async fn begin(blobs: &'a Blobs) -> Result<Self, Failure> {
+        let response = blobs
+            .session
+            .attempt(
+                "beginning an upload",
+                &blobs.scope,
+                &Activity::still(),
+                &|client: &Client, base: &Url| {
+                    client
+                        .post(blobs.url(base, "blobs/uploads/"))
+                        .header(CONTENT_LENGTH, 0)
+                },
+            )
+            .await?;
+        let minimum = response
+            .headers()
+            .get("oci-chunk-min-length")
+            .and_then(|value| value.to_str().ok()?.parse().ok())
+            .unwrap_or(0);
+        Ok(Self {
+            location: next_location(blobs, &response)?,
+            blobs,
+            minimum,
+            ended: false,
+        })
+    }
+
+    /// Sends all of a blob in one request.
+    async fn whole(mut self, blob: &Blob, progress: &Progress) -> Result<(), Failure> {
+        let url = self.closing(blob);
+        let build = |client: &Client| client.put(url.clone());
+        let start = Checkpoint::start();
+        let (response, _) = self
+            .part(blob, &start, blob.size(), progress, build)
+            .await?;
+        self.end(blob, &response)
+    }
+
+    /// Sends a blob chunk by chunk: OCI distribution specification, "Pushing a blob in chunks".
+    async fn chunks(mut self, blob: &Blob, progress: &Progress) -> Result<(), Failure> {
+        let mut at = Checkpoint::start();
+        while at.offset < blob.size() {
+            let end = blob.stop_after(at.offset, self.minimum.max(CHUNK));
+            let range = format!("{}-{}", at.offset, end - 1);
+            let url = self.location.clone();
+            let build = |client: &Client| client.patch(url.clone()).header(CONTENT_RANGE, &range);
+            let (response, reached) = self.part(blob, &at, end, progress, build).await?;
+            let taken = response.headers().get(RANGE);
+            if let Some(taken) = taken.and_then(|value| value.to_str().ok())
+                && taken.trim_start_matches("bytes=") != format!("0-{}", end - 1)
+            {
+                let why = format!(
+                    "{} took only a part of a chunk",
+                    self.blobs.session.registry()
+                );
+                let error = self.blobs.session.error(ErrorKind::RegistryError, why);
+                return Err(Failure::passing(error));
+            }
+            self.location = next_location(self.blobs, &response)?;
+            at = reached;
+        }
+        let url = self.closing(blob);
+        let blobs = self.blobs;
+        let response = blobs
+            .session
+            .attempt(
+                UPLOADING,
+                &blobs.scope,
+                &Activity::still(),
+                &|client: &Client, _: &Url| client.put(url.clone()).header(CONTENT_LENGTH, 0),
+            )
+            .await?;
+        self.end(blob, &response)
+    }
+
+    /// The address that ends the upload.
+    fn closing(&self, blob: &Blob) -> Url {
+        let mut url = self.location.clone();
+        url.query_pairs_mut()
+            .append_pair("digest", &blob.digest().to_string());
+        url
+    }
+
+    fn end(&mut self, blob: &Blob, response: &Response) -> Result<(), Failure> {
+        self.ended = true;
+        agree(&self.blobs.session, response, blob.digest())?;
+        Ok(())
+    }
+
+    /// Sends the bytes from a checkpoint to `end` in one request, and answers the checkpoint there.
+    async fn part(
+        &self,
+        blob: &Blob,
+        from: &Checkpoint,
+        end: u64,
+        progress: &Progress,
+        build: impl Fn(&Client) -> RequestBuilder,
+    ) -> Result<(Response, Checkpoint), Failure> {
+        let session = &self.blobs.session;
+        let activity = Activity::default();
+        // The reader of the latest attempt; those before have ended, as nobody takes from them.
+        let reader = Mutex::new(None);
+        let answer = session
+            .attempt(
+                UPLOADING,
+                &self.blobs.scope,
+                &activity,
+                &|client: &Client, _: &Url| {
+                    let (body, task) = stream(blob, from, end, progress, &activity);
+                    *reader.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
+                    build(client)
+                        .header(CONTENT_TYPE, "application/octet-stream")
+                        .header(CONTENT_LENGTH, end - from.offset)
+                        .body(body)
+                },
+            )
+            .await;
+        let reader = reader.into_inner().unwrap_or_else(PoisonError::into_inner);
+        // It ends at once: either it is through, or nobody takes from it any more.
+        let read = match reader {
+            Some(task) => tokio::time::timeout(session.timeouts().idle, task).await,
+            None => return Err(answer.err().unwrap_or_else(|| early(self.blobs))),
+        };
+        match read {
+            // The file's failure is the cause, the connection's the consequence.
+            Ok(Ok(Err(error))) => Err(error.into()),
+            Ok(Ok(Ok(Some(reached)))) => Ok((answer?, reached)),
+            _ => Err(answer.err().unwrap_or_else(|| early(self.blobs))),
+        }
+    }
+}
+
+/// A success that came before all bytes were sent.
+fn early(blobs: &Blobs) -> Failure {
+    let registry = blobs.session.registry();
+    let why = format!("{registry} ended an upload before it had all of it");
+    Failure::passing(blobs.session.error(ErrorKind::RegistryError, why))
+}
+
+impl Drop for Upload<'_> {
+    fn drop(&mut self) {
+        let (false, Ok(runtime)) = (self.ended, Handle::try_current()) else {
+            return;
+        };
+        let (blobs, url) = (self.blobs.clone(), self.location.clone());
+        runtime.spawn(async move {
+            let build = |client: &Client, _: &Url| client.delete(url.clone());
+            let activity = Activity::still();
+            let taking =
+                blobs
+                    .session
+                    .attempt("taking an upload back", &blobs.scope, &activity, &build);
+            // A courtesy: registries forget such uploads by themselves.
+            if let Ok(Err(failure)) = tokio::time::timeout(TAKE_BACK, taking).await {
+                tracing::debug!(error = %failure.error, "an upload was not taken back");
+            }
+        });
+    }
+}
+
+/// Where a registry wants the next request of an upload. It may be relative (RFC 9110).
+fn next_location(blobs: &Blobs, response: &Response) -> Result<Url, Failure> {
+    response
+        .headers()
+        .get(LOCATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|location| response.url().join(location).ok())
+        .ok_or_else(|| {
+            let why = format!(
+                "{} does not say where the upload goes on",
+                blobs.session.registry()
+            );
+            blobs.session.error(ErrorKind::RegistryError, why).into()
+        })
+}
+
+type Reader = JoinHandle<Result<Option<Checkpoint>>>;
+
+/// A request's body, read on a blocking thread that ends when nobody takes from it.
+fn stream(
+    blob: &Blob,
+    from: &Checkpoint,
+    end: u64,
+    progress: &Progress,
+    activity: &Activity,
+) -> (Body, Reader) {
+    let (sender, receiver) = mpsc::channel(PIECES);
+    let (activity, from_offset) = (activity.begin(), from.offset);
+    let (blob, from, progress) = (blob.clone(), from.clone(), progress.clone());
+    let reader = tokio::task::spawn_blocking(move || {
+        let take = |piece: Bytes| Ok(sender.blocking_send(Ok(piece)).is_ok());
+        let read = match &blob {
+            Blob::File(content) => content.read(&from, end, &progress, take),
+            Blob::Memory(bytes) => {
+                let sent = sender.blocking_send(Ok(bytes.clone())).is_ok();
+                Ok(sent.then(|| Checkpoint::after(bytes)))
+            }
+        };
+        if read.is_err() {
+            // Breaks the request off: nothing that looks like an end may follow.
+            let _ = sender.blocking_send(Err(io::Error::other("the file cannot be sent")));
+        }
+        read
+    });
+    let length = end - from_offset;
+    let pieces = futures_util::stream::unfold((receiver, length), move |(mut receiver, left)| {
+        let activity = activity.clone();
+        async move {
+            let piece = receiver.recv().await?;
+            let left = left.saturating_sub(piece.as_ref().map_or(0, |piece| piece.len() as u64));
+            activity.moved(left);
+            Some((piece, (receiver, left)))
+        }
+    });
+    (Body::wrap_stream(pieces), reader)
+}

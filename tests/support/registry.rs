@@ -1,0 +1,189 @@
+//! Real registries, started on a free port of the loopback address and killed with their guard.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Write},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::mpsc,
+    time::Duration,
+};
+
+/// Debian's docker-registry.
+pub struct Registry {
+    process: Child,
+    folder: tempfile::TempDir,
+    address: SocketAddr,
+}
+
+pub const USERNAME: &str = "ann";
+pub const PASSWORD: &str = "s:ecret";
+
+impl Registry {
+    /// Plain HTTP, open to all.
+    pub fn open() -> Self {
+        Self::start(&|_| String::new())
+    }
+
+    /// Plain HTTP; wants [`USERNAME`] and [`PASSWORD`].
+    pub fn with_login() -> Self {
+        Self::start(&|folder| {
+            let passwords = folder.join("htpasswd");
+            run("htpasswd", &["-Bbc", text(&passwords), USERNAME, PASSWORD]);
+            format!(
+                "auth: {{htpasswd: {{realm: test, path: {}}}}}\n",
+                text(&passwords)
+            )
+        })
+    }
+
+    /// HTTPS, with a certificate of the authority in [`Self::ca`].
+    pub fn with_tls() -> Self {
+        Self::start(&|folder| {
+            let path = |name: &str| text(&folder.join(name)).to_owned();
+            let (ca, ca_key) = (path("ca.pem"), path("ca.key"));
+            let (key, request, certificate) = (path("key"), path("request"), path("certificate"));
+            let new = ["-newkey", "rsa:2048", "-nodes", "-subj"];
+            let mut authority = vec!["req", "-x509", "-days", "2"];
+            authority.extend(new);
+            authority.extend(["/CN=test authority", "-keyout", &ca_key, "-out", &ca]);
+            run("openssl", &authority);
+            let mut asking = vec!["req"];
+            asking.extend(new);
+            asking.extend(["/CN=localhost", "-keyout", &key, "-out", &request]);
+            run("openssl", &asking);
+            let extensions = path("extensions");
+            fs::write(&extensions, "subjectAltName=IP:127.0.0.1,DNS:localhost\n").unwrap();
+            let signing = [
+                "x509",
+                "-req",
+                "-days",
+                "2",
+                "-in",
+                &request,
+                "-CA",
+                &ca,
+                "-CAkey",
+                &ca_key,
+                "-CAcreateserial",
+                "-extfile",
+                &extensions,
+                "-out",
+                &certificate,
+            ];
+            run("openssl", &signing);
+            format!("  tls: {{certificate: {certificate}, key: {key}}}\n")
+        })
+    }
+
+    /// `more` is further configuration; it may begin with more of the section `http`.
+    fn start(more: &dyn Fn(&Path) -> String) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let config = folder.path().join("config.yml");
+        fs::write(
+            &config,
+            format!(
+                "version: 0.1\nstorage: {{filesystem: {{rootdirectory: {}}}, delete: {{enabled: true}}}}\n\
+                 http:\n  addr: 127.0.0.1:0\n{}",
+                text(&folder.path().join("storage")),
+                more(folder.path()),
+            ),
+        )
+        .expect("a config file");
+        let mut process = Command::new("docker-registry")
+            .arg("serve")
+            .arg(&config)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("docker-registry must be installed");
+        let log = process.stderr.take().expect("it was piped");
+        let (sender, receiver) = mpsc::channel();
+        std::thread::spawn(move || {
+            // Read to its end, so that the registry never waits for us.
+            for line in BufReader::new(log).lines().map_while(Result::ok) {
+                if let Some((_, rest)) = line.split_once("listening on ") {
+                    let address: String = rest
+                        .chars()
+                        .take_while(|c| c.is_ascii_digit() || matches!(c, '.' | ':'))
+                        .collect();
+                    let _ = sender.send(address);
+                }
+            }
+        });
+        let address = receiver
+            .recv_timeout(Duration::from_secs(20))
+            .expect("docker-registry says where it listens");
+        Self {
+            process,
+            folder,
+            address: address.parse().expect("an address and a port"),
+        }
+    }
+
+    /// Host and port.
+    pub fn name(&self) -> String {
+        self.address.to_string()
+    }
+
+    /// The certificate of its authority.
+    pub fn ca(&self) -> PathBuf {
+        self.folder.path().join("ca.pem")
+    }
+
+    /// A docker config that holds its login.
+    pub fn docker_config(&self) -> PathBuf {
+        let path = self.folder.path().join("config.json");
+        let login = serde_json::json!({"username": USERNAME, "password": PASSWORD});
+        let config = serde_json::json!({"auths": {self.name(): login}});
+        let mut file = fs::File::create(&path).expect("a config file");
+        file.write_all(config.to_string().as_bytes())
+            .expect("it is written");
+        path
+    }
+
+    /// Files that it stores below a folder of that name.
+    pub fn stored(&self, name: &str) -> usize {
+        fn count(folder: &Path, name: &str, within: bool) -> usize {
+            let Ok(entries) = fs::read_dir(folder) else {
+                return 0;
+            };
+            entries
+                .flatten()
+                .map(|entry| match entry.file_type() {
+                    Ok(kind) if kind.is_dir() => {
+                        let within = within || entry.file_name() == name;
+                        count(&entry.path(), name, within)
+                    }
+                    _ => usize::from(within),
+                })
+                .sum()
+        }
+        count(&self.folder.path().join("storage"), name, false)
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn run(program: &str, arguments: &[&str]) {
+    let output = Command::new(program)
+        .args(arguments)
+        .output()
+        .unwrap_or_else(|error| panic!("{program} must be installed: {error}"));
+    assert!(
+        output.status.success(),
+        "{program}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("temporary folders have plain names")
+}
