@@ -56,6 +56,7 @@ pub trait Notification {
 /// Params of a method that takes none. An absent `params`, `null` and `{}` all mean this.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
 pub struct NoParams {}
 
 /// Every method that a server of this version answers, in the order of the specification.
