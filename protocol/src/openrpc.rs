@@ -1,4 +1,4 @@
-//! The OpenRPC document, made of the types. `tests/document.rs` holds `openrpc.json` to it.
+//! The `OpenRPC` document, made of the types. `tests/document.rs` holds `openrpc.json` to it.
 
 use crate::{
     Discover, ErrorData, ErrorKind, Initialize, Method, PROTOCOL_VERSION, Pull, Push, ServerStatus,
@@ -50,7 +50,7 @@ pub fn document() -> Value {
         "info": { "title": "vouchd", "version": PROTOCOL_VERSION, "license": { "name": "Apache-2.0" } },
         "methods": methods,
         "components": { "schemas": definitions, "errors": errors },
-        // OpenRPC has no schema for errors, so this is where a generator finds it.
+        // `OpenRPC` has no schema for errors, so this is where a generator finds it.
         "x-errorData": error_data,
     });
     unwrap_descriptions(&mut document);
@@ -73,7 +73,7 @@ impl Schemas<'_> {
             .and_then(Value::as_array)
             .map(|names| names.iter().filter_map(Value::as_str).collect())
             .unwrap_or_default();
-        // OpenRPC: optional params stand after the required ones.
+        // `OpenRPC`: optional params stand after the required ones.
         let (mut params, optional): (Vec<_>, Vec<_>) = schema
             .get("properties")
             .and_then(Value::as_object)

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(tag = "verdict", rename_all = "camelCase")]
+// One per request: a box would cost more in use than it saves.
+#[allow(clippy::large_enum_variant)]
 pub enum Verification {
     /// Every condition of the rule holds.
     Accepted {

@@ -1,6 +1,6 @@
 //! The specification, the document and the types say the same.
 
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::expect_used)]
 
 use serde_json::Value;
 use std::{collections::BTreeSet, fs, path::Path};
