@@ -105,7 +105,7 @@ mod tests {
         .unwrap();
         assert_eq!(config.limits.artifact, 7);
         assert_eq!(config.limits.entries, 256);
-        assert!(config.registry["127.0.0.1:5000"].plain_http);
+        assert_eq!(config.registry["127.0.0.1:5000"].plain_http, Some(true));
         assert!(config.path.is_some());
         assert_eq!(
             load(b"").unwrap().limits,

@@ -69,7 +69,7 @@ pub(super) async fn pull(request: Arc<Request>, params: PullParams) -> Result<Pu
             let name = file_name(&reference, &vouched, target.as_deref());
             request.progress().commit()?;
             let path = match &target {
-                Some(target) => vouched.place_target(file, target, &name, overwrite)?,
+                Some(target) => vouched.place_target(&file, target, &name, overwrite)?,
                 None => vouched.place(file, &name, overwrite)?,
             };
             Ok((path, vouched.verification()))

@@ -61,6 +61,6 @@ fn judge(
     let policy = &request.state().policy;
     match policy.judge(examination, reference, SystemTime::now()) {
         Ok(vouched) => vouched.verification(),
-        Err(refusal) => trust::refused(examination, &refusal),
+        Err(refusal) => trust::refused(examination, refusal),
     }
 }
