@@ -1,5 +1,7 @@
 //! The binary: arguments, logging, signals and exit codes.
 
+mod demo;
+
 use clap::{Parser, Subcommand, ValueEnum};
 use std::{
     io::IsTerminal,
@@ -61,6 +63,8 @@ enum Command {
         #[arg(long, value_name = "PATH", env = "VOUCHD_SOCKET")]
         socket: Option<PathBuf>,
     },
+    /// Show what it does, in a few seconds and without leaving anything behind.
+    Demo,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -85,6 +89,7 @@ fn main() -> ExitCode {
             eprintln!("vouchd: `--stdio` takes no command");
             return ExitCode::from(2);
         }
+        (Some(Command::Demo), false) => run_demo(),
         (Some(Command::Serve { socket }), false) => serve(config, socket.as_deref()),
         (None, true) => serve_stdio(config),
         (None, false) => {
@@ -102,6 +107,15 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn run_demo() -> Result<u8> {
+    let failed = |error| {
+        let message = format!("the demo failed: {error}");
+        Error::new(vouch_protocol::ErrorKind::Internal, message)
+    };
+    demo::run(&mut std::io::stdout().lock()).map_err(failed)?;
+    Ok(0)
 }
 
 fn serve(config: Option<&Path>, path: Option<&Path>) -> Result<u8> {

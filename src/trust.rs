@@ -7,6 +7,7 @@ use crate::{
     artifact::{self, Examination, Refusal, Verified},
     error::Result,
     file::Unnamed,
+    progress::Progress,
     reference::Reference,
 };
 use std::{
@@ -93,23 +94,34 @@ impl Vouched {
         }
     }
 
-    /// Gives the file that was verified its name: the one place that does. Blocks.
+    /// Gives the file that was verified its name. Blocks.
     pub fn place(&self, file: Unnamed, or_name: &OsStr, overwrite: bool) -> Result<PathBuf> {
         file.name(or_name, overwrite)
     }
 
-    /// Places one target of the provider archive that was verified, instead of the archive. What
-    /// is placed hashes to what the token says of that target. Blocks.
-    pub fn place_target(
+    /// Takes one target out of the provider archive that was verified. Blocks.
+    pub fn extract(
         &self,
         archive: &Unnamed,
         target: &str,
-        or_name: &OsStr,
-        overwrite: bool,
-    ) -> Result<PathBuf> {
+        progress: &Progress,
+    ) -> Result<Extracted> {
         let mut file = archive.sibling()?;
-        artifact::extract(archive.reader(), &self.verified, target, &mut file)?;
-        file.name(or_name, overwrite)
+        let reader = progress.watch(archive.reader());
+        artifact::extract(reader, &self.verified, target, &mut file)?;
+        Ok(Extracted(file))
+    }
+}
+
+/// One target of a provider archive, which hashed to what the token says of it. Only
+/// [`Vouched::extract`] makes one.
+#[derive(Debug)]
+pub struct Extracted(Unnamed);
+
+impl Extracted {
+    /// Gives the target its name, as [`Vouched::place`] does for a whole artifact. Blocks.
+    pub fn place(self, or_name: &OsStr, overwrite: bool) -> Result<PathBuf> {
+        self.0.name(or_name, overwrite)
     }
 }
 

@@ -67,9 +67,12 @@ pub(super) async fn pull(request: Arc<Request>, params: PullParams) -> Result<Pu
                 check_target(&vouched, target, &reference)?;
             }
             let name = file_name(&reference, &vouched, target.as_deref());
+            let extracted = target
+                .map(|target| vouched.extract(&file, &target, request.progress()))
+                .transpose()?;
             request.progress().commit()?;
-            let path = match &target {
-                Some(target) => vouched.place_target(&file, target, &name, overwrite)?,
+            let path = match extracted {
+                Some(extracted) => extracted.place(&name, overwrite)?,
                 None => vouched.place(file, &name, overwrite)?,
             };
             Ok((path, vouched.verification()))
