@@ -1,24 +1,444 @@
-//! stub
+//! Image layouts on disk: OCI image specification, "Image Layout".
+//!
+//! Writers exclude each other by a lock on the folder; readers need none, since files appear whole
+//! and under their digest, and the index is replaced in one step. What others wrote into an index
+//! stays. Everything but the two entrances blocks.
+
 use super::{
     Pushed,
-    content::Content,
-    manifest::{Layer, Manifest},
+    content::{Checkpoint, Content},
+    manifest::{LARGEST, Layer, Manifest},
 };
 use crate::{
     artifact::Limits,
-    error::Result,
+    error::{Error, Result},
+    file::Source,
     progress::Progress,
     reference::{Digest, LayoutReference},
 };
-use std::path::PathBuf;
+use oci_distribution::annotations::ORG_OPENCONTAINERS_IMAGE_REF_NAME;
+use oci_spec::image::{Descriptor, MediaType, OciLayout, Sha256Digest};
+use rustix::{
+    fs::{FlockOperation, Mode, OFlags},
+    io::Errno,
+};
+use serde_json::{Map, Value, json};
+use std::{
+    fs,
+    io::{self, Read, Write},
+    os::{fd::OwnedFd, unix::fs::PermissionsExt},
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+use tempfile::NamedTempFile;
+use vouch_protocol::ErrorKind;
+
+const LAYOUT: &str = "oci-layout";
+const INDEX: &str = "index.json";
+const BLOBS: &str = "blobs/sha256";
+const VERSION: &str = "1.0.0";
+
+/// Names of files that are not whole yet. Only the holder of the lock makes them, so whoever gets
+/// it next may remove what it finds.
+const PREFIX: &str = ".vouchd-layout-";
+
+/// How long to wait for another writer.
+const LOCK: Duration = Duration::from_secs(30);
+const LOCK_STEP: Duration = Duration::from_millis(20);
+
+/// Publishes blobs, then the manifest, then its line in the index.
 pub(super) async fn push(
-    _: Content,
-    _: Manifest,
-    _: &LayoutReference,
-    _: &Progress,
+    content: Content,
+    manifest: Manifest,
+    reference: &LayoutReference,
+    progress: &Progress,
 ) -> Result<Pushed> {
-    todo!()
+    let mut stop = StopOnDrop(Some(progress.clone()));
+    let (reference, progress) = (reference.clone(), progress.clone());
+    let pushed = blocking(move || write(&content, &manifest, &reference, &progress)).await;
+    stop.0 = None;
+    pushed
 }
-pub(super) async fn find(_: &LayoutReference, _: &Limits) -> Result<(Digest, PathBuf, Layer)> {
-    todo!()
+
+/// Ends the blocking work of a request that nobody waits for any more.
+struct StopOnDrop(Option<Progress>);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        if let Some(progress) = &self.0 {
+            progress.stop();
+        }
+    }
 }
+
+/// Looks a manifest up: its digest, the artifact's file and what it should be.
+pub(super) async fn find(
+    reference: &LayoutReference,
+    limits: &Limits,
+) -> Result<(Digest, PathBuf, Layer)> {
+    let (reference, limits) = (reference.clone(), limits.clone());
+    blocking(move || read(&reference, &limits)).await
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| {
+        Error::new(ErrorKind::Internal, "work on an image layout failed").source(error)
+    })?
+}
+
+fn write(
+    content: &Content,
+    manifest: &Manifest,
+    reference: &LayoutReference,
+    progress: &Progress,
+) -> Result<Pushed> {
+    let root = &reference.path;
+    fs::create_dir_all(root).map_err(|error| Error::at(root, "make the folder", error))?;
+    let _lock = lock(root, progress)?;
+    prepare(root)?;
+    let mut index = read_index(root)?;
+    let mut pushed = Pushed {
+        manifest: manifest.digest,
+        uploaded: 0,
+        skipped: 0,
+    };
+    let mut count = |size: usize, written: bool| {
+        *(if written {
+            &mut pushed.uploaded
+        } else {
+            &mut pushed.skipped
+        }) += size as u64;
+    };
+    let written = write_blob(root, content.digest, progress, |file| {
+        let take = |piece: bytes::Bytes| match file.write_all(&piece) {
+            Ok(()) => Ok(true),
+            Err(error) => Err(Error::at(root, "write in", error)),
+        };
+        content
+            .read(&Checkpoint::start(), content.size, progress, take)
+            .map(|_| ())
+    })?;
+    count(usize::try_from(content.size).unwrap_or(usize::MAX), written);
+    for (bytes, counts) in [(&manifest.config, true), (&manifest.bytes, false)] {
+        let written = write_blob(root, Digest::of(bytes), progress, |file| {
+            file.write_all(bytes)
+                .map_err(|error| Error::at(root, "write in", error))
+        })?;
+        if counts {
+            count(bytes.len(), written);
+        }
+    }
+    enter(&mut index, manifest, reference.tag.as_deref())?;
+    let index = serde_json::to_vec(&index).map_err(|error| {
+        Error::new(ErrorKind::Internal, "an index could not be written").source(error)
+    })?;
+    if index.len() > LARGEST {
+        return Err(invalid(root, "its index would be too large"));
+    }
+    progress.commit()?;
+    replace(root, INDEX, &index)?;
+    Ok(pushed)
+}
+
+/// Holds the folder for this writer alone, until it is dropped.
+fn lock(root: &Path, progress: &Progress) -> Result<OwnedFd> {
+    let failed = |error: Errno| Error::at(root, "lock", error.into());
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let folder = rustix::fs::open(root, flags, Mode::empty()).map_err(failed)?;
+    let until = Instant::now() + LOCK;
+    loop {
+        match rustix::fs::flock(&folder, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(folder),
+            Err(Errno::WOULDBLOCK | Errno::INTR) => {}
+            Err(error) => return Err(failed(error)),
+        }
+        progress.check()?;
+        if Instant::now() > until {
+            return Err(Error::new(
+                ErrorKind::Busy,
+                format!("another writer holds {}", root.display()),
+            )
+            .help("Try again once it is done."));
+        }
+        std::thread::sleep(LOCK_STEP);
+    }
+}
+
+/// Makes a layout of an empty folder, and removes what a writer that died left behind.
+fn prepare(root: &Path) -> Result<()> {
+    let blobs = root.join(BLOBS);
+    sweep(root);
+    sweep(&blobs);
+    if root.join(LAYOUT).exists() {
+        check_version(root)?;
+    } else {
+        let failed = |error| Error::at(root, "read the folder", error);
+        if fs::read_dir(root).map_err(failed)?.next().is_some() {
+            return Err(invalid(
+                root,
+                "it has other files in it, and no `oci-layout`",
+            ));
+        }
+        let marker = json!({ "imageLayoutVersion": VERSION }).to_string();
+        replace(root, LAYOUT, marker.as_bytes())?;
+    }
+    fs::create_dir_all(&blobs).map_err(|error| Error::at(&blobs, "make the folder", error))
+}
+
+fn sweep(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(PREFIX) {
+            // A failure costs space, and the next writer tries again.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Writes a blob, unless it is there; answers whether it did.
+fn write_blob(
+    root: &Path,
+    digest: Digest,
+    progress: &Progress,
+    fill: impl FnOnce(&mut NamedTempFile) -> Result<()>,
+) -> Result<bool> {
+    let blobs = root.join(BLOBS);
+    let path = blobs.join(digest.hex());
+    if holds(&path, digest, progress)? {
+        return Ok(false);
+    }
+    let mut file = temporary(&blobs)?;
+    fill(&mut file)?;
+    name(file, &path)?;
+    Ok(true)
+}
+
+/// Whether a blob is there and whole: others may have been cut off while they wrote it.
+fn holds(path: &Path, digest: Digest, progress: &Progress) -> Result<bool> {
+    let Ok(source) = Source::open(path) else {
+        return Ok(false);
+    };
+    let mut reader = source.reader();
+    let mut hash = ring::digest::Context::new(&ring::digest::SHA256);
+    let mut buffer = vec![0; 256 << 10];
+    loop {
+        progress.check()?;
+        let read = reader
+            .read(&mut buffer)
+            .map_err(|error| Error::at(path, "read", error))?;
+        let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else {
+            return Ok(Digest::finish(&hash.finish()) == digest);
+        };
+        hash.update(bytes);
+    }
+}
+
+fn temporary(folder: &Path) -> Result<NamedTempFile> {
+    tempfile::Builder::new()
+        .prefix(PREFIX)
+        // As the user's mask has it: layouts are shared.
+        .permissions(fs::Permissions::from_mode(0o666))
+        .tempfile_in(folder)
+        .map_err(|error| Error::at(folder, "write in", error))
+}
+
+/// Gives a file its name in one step, and lets both survive a power cut.
+fn name(file: NamedTempFile, path: &Path) -> Result<()> {
+    let failed = |error| Error::at(path, "write", error);
+    file.as_file().sync_all().map_err(failed)?;
+    file.persist(path).map_err(|error| failed(error.error))?;
+    let folder = path.parent().unwrap_or(path);
+    fs::File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(failed)
+}
+
+fn replace(root: &Path, file_name: &str, contents: &[u8]) -> Result<()> {
+    let path = root.join(file_name);
+    let mut file = temporary(root)?;
+    file.write_all(contents)
+        .map_err(|error| Error::at(&path, "write", error))?;
+    name(file, &path)
+}
+
+/// Puts a manifest into an index; the tag, if there is one, moves to it.
+fn enter(index: &mut Map<String, Value>, manifest: &Manifest, tag: Option<&str>) -> Result<()> {
+    let digest = manifest.digest.to_string();
+    let hex: Sha256Digest =
+        manifest.digest.hex().parse().map_err(|error| {
+            Error::new(ErrorKind::Internal, "a digest that is none").source(error)
+        })?;
+    let mut descriptor =
+        Descriptor::new(MediaType::ImageManifest, manifest.bytes.len() as u64, hex);
+    if let Some(tag) = tag {
+        let name = (ORG_OPENCONTAINERS_IMAGE_REF_NAME.to_owned(), tag.to_owned());
+        descriptor.set_annotations(Some([name].into()));
+    }
+    let entries = index
+        .entry("manifests")
+        .or_insert_with(|| json!([]))
+        .as_array_mut()
+        .ok_or_else(|| Error::new(ErrorKind::InvalidLayout, "the index lists no manifests"))?;
+    match tag {
+        Some(tag) => entries.retain(|entry| ref_name(entry) != Some(tag)),
+        None if entries.iter().any(|entry| entry["digest"] == digest) => return Ok(()),
+        None => {}
+    }
+    entries.push(serde_json::to_value(descriptor).map_err(|error| {
+        Error::new(ErrorKind::Internal, "a descriptor could not be written").source(error)
+    })?);
+    Ok(())
+}
+
+fn ref_name(entry: &Value) -> Option<&str> {
+    entry["annotations"][ORG_OPENCONTAINERS_IMAGE_REF_NAME].as_str()
+}
+
+fn read(reference: &LayoutReference, limits: &Limits) -> Result<(Digest, PathBuf, Layer)> {
+    let root = &reference.path;
+    if !root.is_dir() {
+        return Err(Error::new(
+            ErrorKind::NotFound,
+            format!("there is no image layout {}", root.display()),
+        ));
+    }
+    check_version(root)?;
+    let digest = match reference.digest {
+        Some(digest) => digest,
+        None => look_up(root, reference.tag.as_deref())?,
+    };
+    let blob = |digest: Digest| root.join(BLOBS).join(digest.hex());
+    let manifest = small(&blob(digest)).map_err(|error| match error.kind() {
+        ErrorKind::FileNotFound if reference.digest.is_some() => Error::new(
+            ErrorKind::NotFound,
+            format!("{} has no manifest {digest}", root.display()),
+        ),
+        ErrorKind::FileNotFound => invalid(root, &format!("it lacks its manifest {digest}")),
+        _ => error,
+    })?;
+    if Digest::of(&manifest) != digest {
+        return Err(Error::new(
+            ErrorKind::InvalidManifest,
+            format!(
+                "the manifest in {} hashes to {}, not to {digest}",
+                root.display(),
+                Digest::of(&manifest)
+            ),
+        ));
+    }
+    let layer = Layer::read(&manifest, None, limits)?;
+    Ok((digest, blob(layer.digest), layer))
+}
+
+/// The manifest that a tag names, or the only one there is.
+fn look_up(root: &Path, tag: Option<&str>) -> Result<Digest> {
+    let index = read_index(root)?;
+    let entries = index["manifests"].as_array().map_or(&[][..], Vec::as_slice);
+    let named: Vec<_> = entries
+        .iter()
+        .filter(|entry| tag.is_none() || ref_name(entry) == tag)
+        .collect();
+    let entry = match (named.as_slice(), tag) {
+        ([entry], _) => *entry,
+        ([], Some(tag)) => {
+            return Err(Error::new(
+                ErrorKind::NotFound,
+                format!("{} has no tag {tag}", root.display()),
+            ));
+        }
+        ([], None) => {
+            return Err(Error::new(
+                ErrorKind::NotFound,
+                format!("{} is an empty layout", root.display()),
+            ));
+        }
+        (_, Some(tag)) => {
+            return Err(invalid(root, &format!("its tag {tag} is there twice")));
+        }
+        (_, None) => {
+            return Err(Error::new(
+                ErrorKind::NotFound,
+                format!("{} has several manifests", root.display()),
+            )
+            .help("Name a tag or a digest."));
+        }
+    };
+    let wrong = || invalid(root, "its index has an entry that is no descriptor");
+    let descriptor: Descriptor = serde_json::from_value(entry.clone()).map_err(|_| wrong())?;
+    if *descriptor.media_type() == MediaType::ImageIndex {
+        return Err(Error::new(
+            ErrorKind::UnsupportedManifest,
+            format!("{} names an index of several manifests", root.display()),
+        )
+        .help("Name one of its manifests by digest."));
+    }
+    descriptor.digest().to_string().parse().map_err(|_| wrong())
+}
+
+fn read_index(root: &Path) -> Result<Map<String, Value>> {
+    let path = root.join(INDEX);
+    let text = match small(&path) {
+        // As it is between a layout's making and its first manifest.
+        Err(error) if error.kind() == ErrorKind::FileNotFound => {
+            return Ok(Map::from_iter([
+                ("schemaVersion".to_owned(), json!(2)),
+                (
+                    "mediaType".to_owned(),
+                    json!(MediaType::ImageIndex.to_string()),
+                ),
+                ("manifests".to_owned(), json!([])),
+            ]));
+        }
+        text => text?,
+    };
+    let index: Map<String, Value> = serde_json::from_slice(&text)
+        .map_err(|error| invalid(root, "its index is no JSON object").source(error))?;
+    let listed = index.get("manifests").is_none_or(Value::is_array);
+    if !listed || index.get("schemaVersion") != Some(&json!(2)) {
+        return Err(invalid(root, "its index is not of schema version 2"));
+    }
+    Ok(index)
+}
+
+fn check_version(root: &Path) -> Result<()> {
+    let path = root.join(LAYOUT);
+    let text = small(&path).map_err(|error| match error.kind() {
+        ErrorKind::FileNotFound => invalid(root, "it has no `oci-layout`"),
+        _ => error,
+    })?;
+    let layout = OciLayout::from_reader(text.as_slice())
+        .map_err(|error| invalid(root, "its `oci-layout` is broken").source(error))?;
+    if !layout.image_layout_version().starts_with("1.") {
+        return Err(invalid(root, "its version is not 1"));
+    }
+    Ok(())
+}
+
+/// Reads a file that has to be small.
+fn small(path: &Path) -> Result<Vec<u8>> {
+    let source = Source::open(path)?;
+    let mut bytes = Vec::new();
+    source
+        .reader()
+        .take(LARGEST as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error: io::Error| Error::at(path, "read", error))?;
+    if bytes.len() > LARGEST {
+        let why = format!("{} is larger than {LARGEST} bytes", path.display());
+        return Err(Error::new(ErrorKind::InvalidLayout, why));
+    }
+    Ok(bytes)
+}
+
+fn invalid(root: &Path, why: &str) -> Error {
+    let path = root.display();
+    Error::new(
+        ErrorKind::InvalidLayout,
+        format!("{path} is no image layout that can be used: {why}"),
+    )
+    .help("Name an image layout, or a folder that is empty or not there yet.")
+}
+
+#[cfg(test)]
+mod tests;

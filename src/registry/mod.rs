@@ -171,4 +171,6 @@ impl Found {
 }
 
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod tests;

@@ -168,15 +168,8 @@ async fn fetch(
         // Static file servers do not know better; the manifest says what it is.
         .filter(|value| value != "application/json" && !value.starts_with("text/"));
     let claimed = claimed_digest(&response);
-    let body = bounded(session, ACTION, response, LARGEST)
-        .await
-        .map_err(|failure| {
-            if failure.error.kind() != ErrorKind::TooLarge {
-                return failure;
-            }
-            let why = format!("the manifest is larger than {LARGEST} bytes");
-            session.error(ErrorKind::InvalidManifest, why).into()
-        })?;
+    let over = ErrorKind::InvalidManifest;
+    let body = bounded(session, ACTION, response, LARGEST, over).await?;
     let digest = Digest::of(&body);
     for expected in [named, claimed].into_iter().flatten() {
         if expected != digest {

@@ -262,7 +262,8 @@ impl Drop for Upload<'_> {
                 blobs
                     .session
                     .attempt("taking an upload back", &blobs.scope, &activity, &build);
-            // A courtesy: registries forget such uploads by themselves.
+            // A courtesy: registries forget such uploads by themselves, and docker-registry 2.8
+            // knows no upload any more whose connection broke.
             if let Ok(Err(failure)) = tokio::time::timeout(TAKE_BACK, taking).await {
                 tracing::debug!(error = %failure.error, "an upload was not taken back");
             }
@@ -272,18 +273,18 @@ impl Drop for Upload<'_> {
 
 /// Where a registry wants the next request of an upload. It may be relative (RFC 9110).
 fn next_location(blobs: &Blobs, response: &Response) -> Result<Url, Failure> {
-    response
+    let location = response
         .headers()
         .get(LOCATION)
         .and_then(|value| value.to_str().ok())
-        .and_then(|location| response.url().join(location).ok())
-        .ok_or_else(|| {
-            let why = format!(
-                "{} does not say where the upload goes on",
-                blobs.session.registry()
-            );
-            blobs.session.error(ErrorKind::RegistryError, why).into()
-        })
+        .and_then(|location| response.url().join(location).ok());
+    let Some(url) = location else {
+        let registry = blobs.session.registry();
+        let why = format!("{registry} does not say where the upload goes on");
+        return Err(blobs.session.error(ErrorKind::RegistryError, why).into());
+    };
+    blobs.session.permit(&url)?;
+    Ok(url)
 }
 
 type Reader = JoinHandle<Result<Option<Checkpoint>>>;

@@ -120,7 +120,15 @@ impl Failure {
             true => registry.to_owned(),
             false => format!("{registry} (by {})", shown(response.url())),
         };
-        let words = match bounded(session, action, response, LARGEST_BODY).await {
+        let words = match bounded(
+            session,
+            action,
+            response,
+            LARGEST_BODY,
+            ErrorKind::RegistryError,
+        )
+        .await
+        {
             Ok(body) => words(&body),
             Err(_) => String::new(),
         };
@@ -167,12 +175,13 @@ impl Failure {
     }
 }
 
-/// Reads a small body whole: at most so many bytes, in bounded time.
+/// Reads a small body whole: at most so many bytes (else an error of kind `over`), in bounded time.
 pub(crate) async fn bounded(
     session: &Session,
     action: &str,
     mut response: Response,
     limit: usize,
+    over: ErrorKind,
 ) -> Result<Vec<u8>, Failure> {
     let all = async {
         let mut body = Vec::new();
@@ -183,7 +192,7 @@ pub(crate) async fn bounded(
         {
             if piece.len() > limit.saturating_sub(body.len()) {
                 return Err(Failure::from(session.error(
-                    ErrorKind::TooLarge,
+                    over,
                     format!(
                         "{action}: {} sent more than the {limit} bytes that this may have",
                         session.registry()

@@ -204,7 +204,7 @@ impl Session {
 
     /// Fails where a request may not go: from a registry that is spoken to over TLS nothing leads
     /// to plain HTTP, nor from one that is not on this machine to plain HTTP on this machine.
-    fn permit(&self, url: &Url) -> Result<()> {
+    pub(crate) fn permit(&self, url: &Url) -> Result<()> {
         let permitted = match url.scheme() {
             "https" => true,
             "http" if self.base.scheme() == "http" => {

@@ -1,1 +1,392 @@
+//! Sessions against a server that misbehaves.
 
+#[path = "../../tests/support/faulty.rs"]
+#[allow(dead_code, unreachable_pub, clippy::pedantic, unused_qualifications)]
+mod faulty;
+
+use super::*;
+use faulty::{Answer, Faulty, Seen};
+use reqwest::Response;
+use std::io::Write;
+use tempfile::NamedTempFile;
+
+fn impatient() -> Timeouts {
+    Timeouts {
+        idle: Duration::from_millis(300),
+        answer: Duration::from_millis(500),
+        backoff: Duration::from_millis(1),
+        ..Timeouts::default()
+    }
+}
+
+/// A docker config with a login for these registries.
+fn logins(registries: &[&str]) -> NamedTempFile {
+    let auths: serde_json::Map<_, _> = registries
+        .iter()
+        .map(|registry| {
+            let entry = serde_json::json!({"username": "ann", "password": "hunter2"});
+            ((*registry).to_owned(), entry)
+        })
+        .collect();
+    let mut file = NamedTempFile::new().unwrap();
+    write!(file, "{}", serde_json::json!({ "auths": auths })).unwrap();
+    file
+}
+
+fn session(registry: &str, docker: Option<&NamedTempFile>) -> Arc<Session> {
+    let path = docker.map_or("/nonexistent".into(), |file| file.path().to_owned());
+    Sessions::new(Config::new())
+        .unwrap()
+        .timeouts(impatient())
+        .docker_config(path)
+        .session(registry)
+        .unwrap()
+}
+
+async fn get(session: &Session) -> Result<Response> {
+    let scope = Scope {
+        repository: "acme/echo".into(),
+        action: Action::Pull,
+    };
+    let build = |client: &reqwest::Client, base: &Url| client.get(base.join("thing").unwrap());
+    session.send("looking", &scope, build).await
+}
+
+/// `ann:hunter2`
+const BASIC: &str = "Basic YW5uOmh1bnRlcjI=";
+
+fn wants_basic(seen: &Seen) -> Answer {
+    match seen.header("authorization") {
+        Some(BASIC) => Answer::new(200),
+        _ => Answer::new(401).header("www-authenticate", "Basic realm=\"x\""),
+    }
+}
+
+#[tokio::test]
+async fn statuses_become_kinds() {
+    let check = async |status: u16, expected: ErrorKind| {
+        let server = Faulty::start(move |_, _| {
+            Answer::new(status).body(r#"{"errors":[{"code":"OWN_CODE","message":"own words"}]}"#)
+        });
+        let error = get(&session(&server.name(), None)).await.unwrap_err();
+        assert_eq!(error.kind(), expected, "{error}");
+        assert!(error.message().contains("OWN_CODE: own words"), "{error}");
+        assert_eq!(error.data().status, Some(status));
+        assert_eq!(error.data().registry, Some(server.name()));
+        server.lines().len()
+    };
+    assert_eq!(check(400, ErrorKind::RegistryRefused).await, 1);
+    assert_eq!(check(401, ErrorKind::Unauthorized).await, 1);
+    assert_eq!(check(403, ErrorKind::Denied).await, 1);
+    assert_eq!(check(404, ErrorKind::NotFound).await, 1);
+    assert_eq!(check(429, ErrorKind::RateLimited).await, 5);
+    assert_eq!(check(500, ErrorKind::RegistryError).await, 5);
+    assert_eq!(check(501, ErrorKind::RegistryError).await, 1);
+    assert_eq!(check(503, ErrorKind::RegistryError).await, 5);
+}
+
+#[tokio::test]
+async fn what_passes_is_tried_again() {
+    let check = async |first: Answer, reason: &str| {
+        let server = Faulty::start(move |_, before| match before {
+            0 => first.clone(),
+            _ => Answer::new(200),
+        });
+        get(&session(&server.name(), None)).await.expect(reason);
+        assert_eq!(server.lines().len(), 2, "{reason}");
+    };
+    check(Answer::new(500), "a server error").await;
+    check(Answer::new(429).header("retry-after", "0"), "a limit").await;
+    let date = "Thu, 01 Jan 1970 00:00:00 GMT";
+    check(
+        Answer::new(503).header("retry-after", date),
+        "a date that is past",
+    )
+    .await;
+    let huge = Answer::new(502).body(vec![b'x'; 1 << 20]);
+    check(huge, "a huge page of an error").await;
+    let stalled = Answer::new(502).header("content-length", "9").stall(0);
+    check(stalled, "an error whose page never comes").await;
+}
+
+#[tokio::test]
+async fn a_registry_that_wants_a_long_pause_is_not_waited_for() {
+    let server = Faulty::start(|_, _| Answer::new(429).header("retry-after", "3600"));
+    let error = get(&session(&server.name(), None)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::RateLimited);
+    assert!(error.data().help.unwrap().contains("3600 s"));
+    assert_eq!(server.lines().len(), 1);
+}
+
+#[tokio::test]
+async fn silence_has_an_end() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let name = listener.local_addr().unwrap().to_string();
+    let error = get(&session(&name, None)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::RegistryTimeout, "{error}");
+    drop(listener);
+    let error = get(&session(&name, None)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::RegistryUnreachable, "{error}");
+}
+
+#[tokio::test]
+async fn a_login_is_sent_when_it_is_asked_for_and_then_remembered() {
+    let server = Faulty::start(|seen, _| wants_basic(seen));
+    let docker = logins(&[&server.name()]);
+    let session = session(&server.name(), Some(&docker));
+    get(&session).await.unwrap();
+    get(&session).await.unwrap();
+    let sent: Vec<_> = server
+        .seen()
+        .iter()
+        .map(|seen| seen.header("authorization").map(str::to_owned))
+        .collect();
+    assert_eq!(sent, [None, Some(BASIC.to_owned()), Some(BASIC.to_owned())]);
+}
+
+#[tokio::test]
+async fn refusals_end() {
+    let check = async |challenge: &'static str, requests: usize| {
+        let server = Faulty::start(move |seen, _| {
+            let challenge = challenge.replace("HOST", seen.header("host").unwrap());
+            if seen.target.starts_with("/token") {
+                return Answer::new(200).body(r#"{"token":"useless"}"#);
+            }
+            Answer::new(401).header("www-authenticate", challenge)
+        });
+        let docker = logins(&[&server.name()]);
+        let session = session(&server.name(), Some(&docker));
+        let error = get(&session).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unauthorized, "{error}");
+        assert_eq!(
+            server.lines().len(),
+            requests,
+            "{challenge} {:?}",
+            server.lines()
+        );
+        assert!(!format!("{error:?} {session:?}").contains("hunter2"));
+    };
+    check("Basic realm=x", 2).await;
+    check("Negotiate", 1).await;
+    check("Bearer realm=\"http://HOST/token\"", 3).await;
+}
+
+/// A registry and its realm in one.
+fn wants_token(life: u64) -> Faulty {
+    Faulty::start(move |seen, before| {
+        if seen.target.starts_with("/token") {
+            let body = format!(r#"{{"access_token":"t{before}","expires_in":{life}}}"#);
+            return Answer::new(200).body(body);
+        }
+        match seen.header("authorization") {
+            Some(token) if token.starts_with("Bearer t") => Answer::new(200),
+            _ => {
+                let host = seen.header("host").unwrap();
+                let challenge = format!("Bearer realm=\"http://{host}/token?a=b\",service=\"s p\"");
+                Answer::new(401).header("www-authenticate", challenge)
+            }
+        }
+    })
+}
+
+#[tokio::test]
+async fn a_token_is_fetched_once_and_kept() {
+    let server = wants_token(300);
+    let docker = logins(&[&server.name()]);
+    let session = session(&server.name(), Some(&docker));
+    get(&session).await.unwrap();
+    let (one, two, three) = tokio::join!(get(&session), get(&session), get(&session));
+    let _ = (one.unwrap(), two.unwrap(), three.unwrap());
+    let tokens: Vec<_> = server
+        .seen()
+        .into_iter()
+        .filter(|seen| seen.target.starts_with("/token"))
+        .collect();
+    assert_eq!(tokens.len(), 1);
+    let query = "/token?a=b&service=s+p&scope=repository%3Aacme%2Fecho%3Apull";
+    assert_eq!(tokens[0].target, query);
+    assert_eq!(tokens[0].header("authorization"), Some(BASIC));
+
+    // Another login must not use its token.
+    std::fs::write(docker.path(), "{}").unwrap();
+    get(&session).await.unwrap();
+    let last = server.seen().into_iter().rev();
+    let asked = last
+        .filter(|seen| seen.target.starts_with("/token"))
+        .collect::<Vec<_>>();
+    assert_eq!(asked.len(), 2);
+    assert_eq!(asked[0].header("authorization"), None);
+}
+
+#[tokio::test]
+async fn a_token_that_is_refused_is_replaced_once() {
+    let server = Faulty::start(|seen, before| {
+        if seen.target.starts_with("/token") {
+            return Answer::new(200).body(format!(r#"{{"token":"t{before}"}}"#));
+        }
+        let host = seen.header("host").unwrap();
+        let challenge = format!("Bearer realm=\"http://{host}/token\",error=\"invalid_token\"");
+        match seen.header("authorization") {
+            // The first token dies after one use.
+            Some("Bearer t1") if before == 2 => Answer::new(200),
+            Some("Bearer t4") => Answer::new(200),
+            _ => Answer::new(401).header("www-authenticate", challenge),
+        }
+    });
+    let session = session(&server.name(), None);
+    get(&session).await.unwrap();
+    get(&session).await.unwrap();
+    let paths = ["/thing", "/token", "/thing", "/thing", "/token", "/thing"];
+    let seen = server.seen();
+    assert_eq!(seen.len(), paths.len(), "{:?}", server.lines());
+    for (seen, path) in seen.iter().zip(paths) {
+        assert!(seen.target.starts_with(path), "{:?}", server.lines());
+    }
+}
+
+#[tokio::test]
+async fn realms_that_answer_nonsense() {
+    let check = async |body: &'static str, expected: ErrorKind| {
+        let server = Faulty::start(move |seen, _| {
+            if seen.target.starts_with("/token") {
+                return Answer::new(200).body(body);
+            }
+            let host = seen.header("host").unwrap();
+            let challenge = format!("Bearer realm=\"http://{host}/token\"");
+            Answer::new(401).header("www-authenticate", challenge)
+        });
+        let error = get(&session(&server.name(), None)).await.unwrap_err();
+        assert_eq!(error.kind(), expected, "{body:.30} {error}");
+    };
+    check("{}", ErrorKind::RegistryError).await;
+    check("[]", ErrorKind::RegistryError).await;
+    check(r#"{"token":""}"#, ErrorKind::RegistryError).await;
+    check(r#"{"token":"a\nb"}"#, ErrorKind::RegistryError).await;
+    check(r#"{"token":7}"#, ErrorKind::RegistryError).await;
+    let huge: &'static str = Box::leak("x".repeat(1 << 20).into_boxed_str());
+    check(huge, ErrorKind::RegistryError).await;
+}
+
+#[tokio::test]
+async fn credentials_stay_at_home() {
+    let elsewhere = Faulty::start(|_, _| Answer::new(200).body("there"));
+    let target = format!("http://{}/blob?signature=secret", elsewhere.name());
+    let server = Faulty::start(move |seen, _| match wants_basic(seen) {
+        answer if seen.header("authorization").is_none() => answer,
+        _ => Answer::new(307).header("location", target.clone()),
+    });
+    let docker = logins(&[&server.name(), &elsewhere.name()]);
+    let session = session(&server.name(), Some(&docker));
+    assert_eq!(get(&session).await.unwrap().text().await.unwrap(), "there");
+    let seen = elsewhere.seen();
+    assert_eq!(seen[0].target, "/blob?signature=secret");
+    assert_eq!(seen[0].header("authorization"), None);
+}
+
+#[tokio::test]
+async fn redirects_end() {
+    let server = Faulty::start(|_, _| Answer::new(302).header("location", "thing"));
+    let error = get(&session(&server.name(), None)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::RegistryError);
+    assert_eq!(server.lines().len(), 6);
+}
+
+#[test]
+fn nothing_leads_to_less_protection() {
+    let config = Config::from([(
+        "registry.lan:5000".to_owned(),
+        RegistryConfig {
+            plain_http: Some(true),
+            ca: None,
+        },
+    )]);
+    let sessions = Sessions::new(config).unwrap();
+    let check = |registry: &str, url: &str, expected: bool| {
+        let session = sessions.session(registry).unwrap();
+        let permitted = session.permit(&Url::parse(url).unwrap());
+        assert_eq!(permitted.is_ok(), expected, "{registry} {url}");
+        if let Err(error) = permitted {
+            assert_eq!(error.kind(), ErrorKind::InsecureRegistry);
+            assert!(!error.message().contains("secret"), "{error}");
+        }
+    };
+    check("ghcr.io", "https://cdn.io/x?secret", true);
+    check("ghcr.io", "http://cdn.io/x?secret", false);
+    check("ghcr.io", "http://ghcr.io/x", false);
+    check("ghcr.io", "http://127.0.0.1/x", false);
+    check("ghcr.io", "file:///etc/passwd", false);
+    check("ghcr.io", "ftp://u:secret@ghcr.io/x", false);
+    check("127.0.0.1:5000", "http://127.0.0.1:6000/x", true);
+    check("127.0.0.1:5000", "http://localhost:6000/x", true);
+    check("127.0.0.1:5000", "https://cdn.io/x", true);
+    check("127.0.0.1:5000", "http://cdn.io/x", false);
+    check("registry.lan:5000", "http://auth.lan/x", true);
+    check("registry.lan:5000", "http://127.0.0.1/x", false);
+}
+
+#[test]
+fn plain_http_is_for_loopback_and_where_the_owner_says_so() {
+    let section = |plain_http, ca: Option<&str>| RegistryConfig {
+        plain_http,
+        ca: ca.map(Into::into),
+    };
+    let config = Config::from([
+        ("Registry.lan:5000".to_owned(), section(Some(true), None)),
+        ("index.docker.io".to_owned(), section(Some(true), None)),
+        ("127.0.0.1:1".to_owned(), section(Some(false), None)),
+        ("127.0.0.1:2".to_owned(), section(None, Some("/ca.pem"))),
+    ]);
+    let sessions = Sessions::new(config).unwrap();
+    let check = |registry: &str, expected: &str| {
+        let session = sessions.session(registry).unwrap();
+        assert_eq!(session.base.as_str(), expected, "{registry}");
+    };
+    check("ghcr.io", "https://ghcr.io/");
+    check("registry.lan:5000", "http://registry.lan:5000/");
+    check("registry.lan", "https://registry.lan/");
+    check("localhost:5000", "http://localhost:5000/");
+    check("127.9.9.9:5000", "http://127.9.9.9:5000/");
+    check("[::1]:5000", "http://[::1]:5000/");
+    check("127.0.0.1:1", "https://127.0.0.1:1/");
+    check("127.0.0.1:2", "https://127.0.0.1:2/");
+    check("localhost.example.com", "https://localhost.example.com/");
+    for docker in ["docker.io", "index.docker.io", "registry-1.docker.io"] {
+        check(docker, "https://registry-1.docker.io/");
+    }
+    assert!(Sessions::new(Config::from([("a/b".to_owned(), section(None, None))])).is_err());
+    assert!(Sessions::new(Config::from([("u@b".to_owned(), section(None, None))])).is_err());
+}
+
+#[tokio::test]
+async fn a_login_that_cannot_be_used_is_no_anonymous_request() {
+    let server = Faulty::start(|seen, _| wants_basic(seen));
+    let check = async |config: serde_json::Value, expected: ErrorKind, help: &str| {
+        let mut docker = NamedTempFile::new().unwrap();
+        write!(docker, "{config}").unwrap();
+        let error = get(&session(&server.name(), Some(&docker)))
+            .await
+            .unwrap_err();
+        assert_eq!(error.kind(), expected, "{error}");
+        assert!(error.data().help.unwrap().contains(help));
+    };
+    let name = server.name();
+    let token = serde_json::json!({"auths": {name: {"identitytoken": "t"}}});
+    check(token, ErrorKind::CredentialUnusable, "docker login").await;
+    let helper = serde_json::json!({"credsStore": "desktop"});
+    check(helper, ErrorKind::Unauthorized, "credential helper").await;
+}
+
+#[tokio::test]
+async fn a_ca_file_that_is_none_is_named() {
+    let server = Faulty::start(|_, _| Answer::new(200));
+    let section = RegistryConfig {
+        plain_http: None,
+        ca: Some("/dev/null".into()),
+    };
+    let sessions = Sessions::new(Config::from([(server.name(), section)])).unwrap();
+    let error = get(&sessions.session(&server.name()).unwrap())
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InsecureRegistry);
+    assert!(error.message().contains("/dev/null"), "{error}");
+}

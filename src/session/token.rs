@@ -261,7 +261,8 @@ async fn fetch(
     if !response.status().is_success() {
         return Err(Failure::answered(session, ACTION, response).await);
     }
-    let body = bounded(session, ACTION, response, LARGEST_ANSWER).await?;
+    let over = ErrorKind::RegistryError;
+    let body = bounded(session, ACTION, response, LARGEST_ANSWER, over).await?;
     // Nothing of the body may be shown: it holds the token.
     let unusable = || -> Error {
         session.error(

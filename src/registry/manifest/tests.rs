@@ -1,1 +1,232 @@
+use super::*;
+use serde_json::Value;
+use std::io::Write;
 
+fn content(kind: ArtifactKind) -> Content {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(b"contents").unwrap();
+    Content::unverified(kind, file.path())
+}
+
+fn none() -> BTreeMap<String, String> {
+    BTreeMap::new()
+}
+
+#[test]
+fn each_kind_has_its_shape() {
+    let check = |kind, config_type: &str, layer_type: &str, os: Option<&str>| {
+        let written = Manifest::write(&content(kind), &none()).unwrap();
+        assert_eq!(written.digest, Digest::of(&written.bytes));
+        let manifest: Value = serde_json::from_slice(&written.bytes).unwrap();
+        let config: Value = serde_json::from_slice(&written.config).unwrap();
+        let digest = Digest::of(b"contents").to_string();
+        let expected = json!({
+            "schemaVersion": 2,
+            "mediaType": "application/vnd.oci.image.manifest.v1+json",
+            "config": {
+                "mediaType": config_type,
+                "digest": Digest::of(&written.config).to_string(),
+                "size": written.config.len(),
+            },
+            "layers": [{ "mediaType": layer_type, "digest": digest, "size": 8 }],
+        });
+        assert_eq!(manifest, expected);
+        let expected = os.map_or(json!({}), |os| {
+            json!({
+                "created": "2022-02-14T13:02:23Z",
+                "architecture": "wasm",
+                "os": os,
+                "layerDigests": [digest],
+            })
+        });
+        assert_eq!(config, expected);
+        // What we write, we read.
+        let layer = Layer::read(&written.bytes, None, &Limits::default()).unwrap();
+        assert_eq!((layer.digest, layer.size), (Digest::of(b"contents"), 8));
+    };
+    check(
+        ArtifactKind::Module,
+        WASM_CONFIG,
+        WASM_LAYER,
+        Some("wasip1"),
+    );
+    check(
+        ArtifactKind::Component,
+        WASM_CONFIG,
+        WASM_LAYER,
+        Some("wasip2"),
+    );
+    check(
+        ArtifactKind::Provider,
+        PROVIDER_CONFIG,
+        PROVIDER_LAYER,
+        None,
+    );
+}
+
+#[test]
+fn dates_that_nobody_can_write_are_left_out() {
+    let check = |signed: u64, expected: Option<&str>| {
+        let mut content = content(ArtifactKind::Module);
+        content.signed = signed;
+        let config = wasm_config(&content, "wasip1");
+        assert_eq!(config.get("created").and_then(Value::as_str), expected);
+    };
+    check(0, Some("1970-01-01T00:00:00Z"));
+    check(253_402_300_799, Some("9999-12-31T23:59:59Z"));
+    check(253_402_300_800, None);
+    check(u64::MAX, None);
+}
+
+#[test]
+fn annotations_are_written_and_bounded() {
+    let content = content(ArtifactKind::Module);
+    let annotations = BTreeMap::from([("org.example".to_owned(), "é".to_owned())]);
+    let written = Manifest::write(&content, &annotations).unwrap();
+    let manifest: Value = serde_json::from_slice(&written.bytes).unwrap();
+    assert_eq!(manifest["annotations"], json!({"org.example": "é"}));
+    let check = |annotations: BTreeMap<String, String>, reason: &str| {
+        let error = Manifest::write(&content, &annotations).expect_err(reason);
+        assert_eq!(error.kind(), ErrorKind::InvalidParams, "{reason}");
+    };
+    check(
+        (0..65).map(|n| (n.to_string(), String::new())).collect(),
+        "too many",
+    );
+    check([("a".to_owned(), "x".repeat(64 << 10))].into(), "too long");
+    check([(" ".to_owned(), String::new())].into(), "no name");
+}
+
+const LAYER: &str = "sha256:d1b2a59fbea7e20077af9f91b27e95e865061b270be03ff539ab3b73587882e8";
+
+fn manifest(config: &str, layer: &str, size: Value) -> Value {
+    json!({
+        "schemaVersion": 2,
+        "config": { "mediaType": config, "digest": LAYER, "size": 2 },
+        "layers": [{ "mediaType": layer, "digest": LAYER, "size": size,
+            "urls": ["http://elsewhere/"] }],
+    })
+}
+
+fn read(manifest: &Value, media_type: Option<&str>) -> Result<Layer> {
+    let limits = Limits {
+        artifact: 1000,
+        ..Limits::default()
+    };
+    Layer::read(manifest.to_string().as_bytes(), media_type, &limits)
+}
+
+#[test]
+fn shapes_in_the_wild_are_read() {
+    for (config, layer) in SHAPES {
+        let found = read(&manifest(config, layer, json!(1000)), None).unwrap();
+        assert_eq!(
+            (found.digest.to_string().as_str(), found.size),
+            (LAYER, 1000)
+        );
+    }
+    let docker = Some(IMAGE_MANIFEST_MEDIA_TYPE);
+    read(&manifest(WASM_CONFIG, WASM_LAYER, json!(1)), docker).unwrap();
+}
+
+#[test]
+fn what_is_no_artifact_is_refused_by_name() {
+    let good = || manifest(WASM_CONFIG, WASM_LAYER, json!(8));
+    let with = |name: &str, value: Value| {
+        let mut manifest = good();
+        manifest[name] = value;
+        manifest
+    };
+    let check = |manifest: Value, media_type, kind: ErrorKind, word: &str| {
+        let error = read(&manifest, media_type).expect_err(word);
+        assert_eq!(error.kind(), kind, "{error}");
+        assert!(error.message().contains(word), "{error} has no {word}");
+    };
+    let unsupported = ErrorKind::UnsupportedManifest;
+    let index = json!({"schemaVersion": 2, "manifests": []});
+    check(index.clone(), None, unsupported, "index");
+    check(with("manifests", json!([])), None, unsupported, "index");
+    check(
+        with("mediaType", OCI_IMAGE_INDEX_MEDIA_TYPE.into()),
+        None,
+        unsupported,
+        "index",
+    );
+    check(
+        good(),
+        Some(IMAGE_MANIFEST_LIST_MEDIA_TYPE),
+        unsupported,
+        "index",
+    );
+    check(
+        with("mediaType", json!("text/x\u{1b}[31m")),
+        None,
+        unsupported,
+        "text/x[31m",
+    );
+    check(
+        with("schemaVersion", json!(1)),
+        None,
+        unsupported,
+        "version 1",
+    );
+    check(with("layers", json!([])), None, unsupported, "no layer");
+    check(
+        with("layers", json!([{}, {}])),
+        None,
+        unsupported,
+        "2 layers",
+    );
+    let docker = manifest(IMAGE_DOCKER_CONFIG_MEDIA_TYPE, "tar", json!(1));
+    check(docker, None, unsupported, "container image");
+    let image = manifest(
+        IMAGE_CONFIG_MEDIA_TYPE,
+        "application/vnd.oci.image.layer.v1.tar",
+        json!(1),
+    );
+    check(image, None, unsupported, "container image");
+    let spin = manifest(IMAGE_CONFIG_MEDIA_TYPE, WASM_LAYER_MEDIA_TYPE, json!(1));
+    check(spin, None, unsupported, "no known shape");
+    check(
+        manifest("a/b", WASM_LAYER, json!(1)),
+        None,
+        unsupported,
+        "a/b",
+    );
+
+    let invalid = ErrorKind::InvalidManifest;
+    check(json!([]), None, invalid, "form");
+    check(json!({}), None, invalid, "form");
+    check(with("schemaVersion", json!("2")), None, invalid, "form");
+    check(with("config", json!(null)), None, invalid, "form");
+    check(
+        manifest(WASM_CONFIG, WASM_LAYER, json!(0)),
+        None,
+        invalid,
+        "0 bytes",
+    );
+    check(
+        manifest(WASM_CONFIG, WASM_LAYER, json!(-5)),
+        None,
+        invalid,
+        "-5 bytes",
+    );
+    check(
+        manifest(WASM_CONFIG, WASM_LAYER, json!(1e30)),
+        None,
+        invalid,
+        "form",
+    );
+    let mut other = good();
+    other["layers"][0]["digest"] = json!("sha512:00");
+    check(other, None, invalid, "digest");
+    check(
+        manifest(WASM_CONFIG, WASM_LAYER, json!(1001)),
+        None,
+        ErrorKind::TooLarge,
+        "1001 bytes",
+    );
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    let error = Layer::read(deep.as_bytes(), None, &Limits::default()).unwrap_err();
+    assert_eq!(error.kind(), invalid);
+}

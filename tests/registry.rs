@@ -1,0 +1,139 @@
+//! What other tools push to real registries is found, read and confirmed.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "support/registry.rs"]
+#[allow(dead_code, unreachable_pub, clippy::pedantic)]
+mod support;
+
+use serde_json::json;
+use std::{fs, io::Read, path::Path, process::Command};
+use support::{PASSWORD, Registry, USERNAME};
+use vouch_protocol::ErrorKind;
+use vouchd::{
+    artifact::Limits,
+    error::{Error, Result},
+    progress::Progress,
+    reference::{Digest, Reference},
+    registry,
+    session::{Config, RegistryConfig, Sessions},
+};
+
+const ARTIFACT: &[u8] = b"some bytes, since nobody judges them here";
+
+/// An image layout made by hand; the manifest's digest.
+fn layout(folder: &Path) -> Digest {
+    let blobs = folder.join("blobs/sha256");
+    fs::create_dir_all(&blobs).unwrap();
+    let store = |bytes: &[u8]| {
+        let digest = Digest::of(bytes);
+        fs::write(blobs.join(digest.hex()), bytes).unwrap();
+        json!({ "digest": digest.to_string(), "size": bytes.len() })
+    };
+    let typed = |mut descriptor: serde_json::Value, media_type: &str| {
+        descriptor["mediaType"] = media_type.into();
+        descriptor
+    };
+    let manifest_type = "application/vnd.oci.image.manifest.v1+json";
+    let manifest = json!({
+        "schemaVersion": 2,
+        "mediaType": manifest_type,
+        "config": typed(store(b"{}"), "application/vnd.wasm.config.v0+json"),
+        "layers": [typed(store(ARTIFACT), "application/wasm")],
+    })
+    .to_string();
+    let mut entry = typed(store(manifest.as_bytes()), manifest_type);
+    entry["annotations"] = json!({ "org.opencontainers.image.ref.name": "1" });
+    let index = json!({ "schemaVersion": 2, "manifests": [entry] });
+    fs::write(folder.join("index.json"), index.to_string()).unwrap();
+    fs::write(
+        folder.join("oci-layout"),
+        r#"{"imageLayoutVersion":"1.0.0"}"#,
+    )
+    .unwrap();
+    Digest::of(manifest.as_bytes())
+}
+
+async fn pull(sessions: &Sessions, reference: &str) -> Result<(Digest, Vec<u8>)> {
+    let reference: Reference = reference.parse()?;
+    let found = registry::find(sessions, &reference, &Limits::default()).await?;
+    assert_eq!(found.digest, Digest::of(ARTIFACT));
+    let mut reader = found.download(&Progress::default())?;
+    let read = tokio::task::spawn_blocking(move || {
+        let mut bytes = Vec::new();
+        reader.read_to_end(&mut bytes).map(|_| bytes)
+    });
+    let bytes = read
+        .await
+        .unwrap()
+        .map_err(|error| Error::from_io(error, Path::new("/"), "read"))?;
+    Ok((found.manifest, bytes))
+}
+
+/// Skopeo copies a layout into the registry; we read both.
+async fn check(registry: &Registry, sessions: Sessions) {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = layout(folder.path());
+    let from = format!("oci:{}:1", folder.path().display());
+    let to = format!("{}/acme/echo:1", registry.name());
+    let login = format!("{USERNAME}:{PASSWORD}");
+    let output = Command::new("skopeo")
+        .args(["--insecure-policy", "copy", "--preserve-digests"])
+        .args(["--dest-tls-verify=false", "--dest-creds", &login])
+        .args([&from, &format!("docker://{to}")])
+        .output()
+        .expect("skopeo must be installed");
+    assert!(output.status.success(), "{output:?}");
+    for reference in [from, to] {
+        let pulled = pull(&sessions, &reference).await.unwrap();
+        assert_eq!(pulled, (manifest, ARTIFACT.to_vec()), "{reference}");
+    }
+}
+
+fn sessions(config: Config) -> Sessions {
+    let nobody = "/nonexistent/config.json".into();
+    Sessions::new(config).unwrap().docker_config(nobody)
+}
+
+#[tokio::test]
+async fn from_an_open_registry() {
+    check(&Registry::open(), sessions(Config::new())).await;
+}
+
+#[tokio::test]
+async fn from_a_registry_that_wants_a_login() {
+    let registry = Registry::with_login();
+    let sessions = sessions(Config::new()).docker_config(registry.docker_config());
+    check(&registry, sessions).await;
+}
+
+#[tokio::test]
+async fn from_a_registry_with_a_private_authority() {
+    let registry = Registry::with_tls();
+    let section = RegistryConfig {
+        plain_http: None,
+        ca: Some(registry.ca()),
+    };
+    check(
+        &registry,
+        sessions(Config::from([(registry.name(), section)])),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn https_to_a_plain_registry_names_the_config_line() {
+    let registry = Registry::open();
+    let name = registry.name();
+    let section = RegistryConfig {
+        plain_http: Some(false),
+        ca: None,
+    };
+    let sessions = sessions(Config::from([(name.clone(), section)]));
+    let error = pull(&sessions, &format!("{name}/acme/echo:1"))
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InsecureRegistry, "{error}");
+    let help = error.data().help.unwrap();
+    assert!(help.contains(&format!("[registry.\"{name}\"]")), "{help}");
+    assert!(help.contains("plain-http = true"), "{help}");
+}
