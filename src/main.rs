@@ -20,7 +20,7 @@ use vouchd::{
     config::Config,
     error::{Error, Result},
     service::Service,
-    transport::{self, Patience, socket::Socket, stdio},
+    transport::{self, socket::Socket, stdio},
 };
 
 /// Lets only signed WebAssembly artifacts pass between your tools and OCI registries.
@@ -107,30 +107,27 @@ fn main() -> ExitCode {
 fn serve(config: Option<&Path>, path: Option<&Path>) -> Result<u8> {
     let config = Config::load(config)?;
     // Before the runtime has threads, as the environment is changed.
-    let socket = Socket::open(path)?;
+    let (listener, socket) = Socket::open(path)?;
     begin_tls();
     raise_handle_limit();
     let service = Arc::new(Service::new(config, socket.path().map(Path::to_owned))?);
     let runtime = runtime()?;
     runtime.block_on(async {
         let shutdown = signals()?;
-        let listener = socket.listener()?;
+        let listener = listener
+            .set_nonblocking(true)
+            .and_then(|()| tokio::net::UnixListener::from_std(listener))
+            .map_err(|error| cannot("use the socket", error))?;
         let shown = socket.path().map(|path| path.display().to_string());
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"),
             socket = shown,
             "vouchd is ready"
         );
-        transport::serve(
-            listener,
-            service,
-            Patience::default(),
-            shutdown.cancelled_owned(),
-        )
-        .await;
+        transport::serve(listener, service, shutdown.cancelled_owned()).await;
         Ok::<_, Error>(())
     })?;
-    socket.close();
+    drop(socket);
     tracing::info!("vouchd has stopped");
     // What still blocks a thread has been cancelled, and must not delay the end.
     runtime.shutdown_background();
@@ -144,8 +141,7 @@ fn serve_stdio(config: Option<&Path>) -> Result<u8> {
     let runtime = runtime()?;
     let code = runtime.block_on(async {
         let shutdown = signals()?;
-        let ended = stdio::serve(service, Patience::default(), shutdown.cancelled_owned());
-        Ok::<_, Error>(ended.await)
+        Ok::<_, Error>(stdio::serve(service, shutdown.cancelled_owned()).await)
     })?;
     // The thread that reads stdin cannot be woken.
     runtime.shutdown_background();

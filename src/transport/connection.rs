@@ -89,6 +89,10 @@ where
     // What is left to write ends when nothing is under way: the last request drops the queue.
     match end {
         End::Input => loop {
+            if hung_up(input.get_ref()) {
+                client.cancel_all();
+                break End::Broken;
+            }
             tokio::select! {
                 written = &mut writing => break match written {
                     Ok(()) => End::Input,
@@ -99,10 +103,7 @@ where
                     let _ = tokio::time::timeout(patience.closing, &mut writing).await;
                     break End::Closed;
                 }
-                () = tokio::time::sleep(LOOK) => if hung_up(input.get_ref()) {
-                    client.cancel_all();
-                    break End::Broken;
-                },
+                () = tokio::time::sleep(LOOK) => {}
             }
         },
         End::Broken => {
