@@ -31,7 +31,7 @@ struct Arguments {
     #[arg(long)]
     stdio: bool,
 
-    /// The config file [default: vouchd/config.toml in $XDG_CONFIG_HOME or ~/.config]
+    /// The config file; without it, `vouchd/config.toml` in `$XDG_CONFIG_HOME` or `~/.config`.
     #[arg(long, global = true, value_name = "FILE", env = "VOUCHD_CONFIG")]
     config: Option<PathBuf>,
 
@@ -57,7 +57,8 @@ struct Arguments {
 enum Command {
     /// Serve clients on a Unix socket.
     Serve {
-        /// The socket [default: vouchd/vouchd.sock in $XDG_RUNTIME_DIR, or /tmp/vouchd-$UID/vouchd.sock]
+        /// The socket; without it, `vouchd/vouchd.sock` in `$XDG_RUNTIME_DIR`, or
+        /// `/tmp/vouchd-$UID/vouchd.sock`.
         #[arg(long, value_name = "PATH", env = "VOUCHD_SOCKET")]
         socket: Option<PathBuf>,
     },

@@ -142,7 +142,7 @@ fn connected(
         let client = Client::new(Arc::clone(&service));
         let input = framing::buffered(input);
         let hung_up = |input: &OwnedReadHalf| hung_up(input.as_ref() as &UnixStream);
-        let end = connection::run(input, output, client, service, patience, closing, hung_up).await;
+        let end = connection::run(input, output, client, patience, closing, hung_up).await;
         tracing::debug!(?end, "a connection ended");
     }
 }

@@ -44,7 +44,7 @@ impl Drop for Socket {
 
 impl Socket {
     /// Listens at that path, or where [`usual_path`] says. A socket that was passed by a service
-    /// manager (sd_listen_fds(3)) is taken instead: then path and lock are the manager's.
+    /// manager (`sd_listen_fds(3)`) is taken instead: then path and lock are the manager's.
     ///
     /// Call it before there are other threads: it changes the environment.
     pub fn open(path: Option<&Path>) -> Result<(UnixListener, Self)> {
@@ -63,16 +63,14 @@ impl Socket {
                 .and_then(|address| address.as_pathname().map(Path::to_owned));
             return Ok((listener, Self { path, own: None }));
         }
-        match path.filter(|path| !path.as_os_str().is_empty()) {
-            Some(path) => Self::bind(path),
-            None => {
-                let path = usual_path();
-                if let Some(folder) = path.parent() {
-                    make_folder(folder)?;
-                }
-                Self::bind(&path)
-            }
+        if let Some(path) = path.filter(|path| !path.as_os_str().is_empty()) {
+            return Self::bind(path);
         }
+        let path = usual_path();
+        if let Some(folder) = path.parent() {
+            make_folder(folder)?;
+        }
+        Self::bind(&path)
     }
 
     /// Listens at that path, in a folder that exists. What a dead service left is replaced.

@@ -20,7 +20,6 @@ pub async fn serve(service: Arc<Service>, shutdown: impl Future<Output = ()>) ->
         framing::buffered(tokio::io::stdin()),
         tokio::io::stdout(),
         Arc::clone(&client),
-        Arc::clone(&service),
         patience,
         closing.clone(),
         |_| hung_up(std::io::stdout()),
