@@ -22,7 +22,7 @@ use vouchd::{
     config::Config,
     error::{Error, Result},
     service::Service,
-    transport::{self, Patience, socket::Socket, stdio},
+    transport::{self, socket::Socket, stdio},
 };
 
 /// Lets only signed WebAssembly artifacts pass between your tools and OCI registries.
@@ -33,7 +33,7 @@ struct Arguments {
     #[arg(long)]
     stdio: bool,
 
-    /// The config file [default: vouchd/config.toml in $XDG_CONFIG_HOME or ~/.config]
+    /// The config file; without it, `vouchd/config.toml` in `$XDG_CONFIG_HOME` or `~/.config`.
     #[arg(long, global = true, value_name = "FILE", env = "VOUCHD_CONFIG")]
     config: Option<PathBuf>,
 
@@ -59,7 +59,8 @@ struct Arguments {
 enum Command {
     /// Serve clients on a Unix socket.
     Serve {
-        /// The socket [default: vouchd/vouchd.sock in $XDG_RUNTIME_DIR, or /tmp/vouchd-$UID/vouchd.sock]
+        /// The socket; without it, `vouchd/vouchd.sock` in `$XDG_RUNTIME_DIR`, or
+        /// `/tmp/vouchd-$UID/vouchd.sock`.
         #[arg(long, value_name = "PATH", env = "VOUCHD_SOCKET")]
         socket: Option<PathBuf>,
     },
@@ -121,30 +122,27 @@ fn run_demo() -> Result<u8> {
 fn serve(config: Option<&Path>, path: Option<&Path>) -> Result<u8> {
     let config = Config::load(config)?;
     // Before the runtime has threads, as the environment is changed.
-    let socket = Socket::open(path)?;
+    let (listener, socket) = Socket::open(path)?;
     begin_tls();
     raise_handle_limit();
     let service = Arc::new(Service::new(config, socket.path().map(Path::to_owned))?);
     let runtime = runtime()?;
     runtime.block_on(async {
         let shutdown = signals()?;
-        let listener = socket.listener()?;
+        let listener = listener
+            .set_nonblocking(true)
+            .and_then(|()| tokio::net::UnixListener::from_std(listener))
+            .map_err(|error| cannot("use the socket", error))?;
         let shown = socket.path().map(|path| path.display().to_string());
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"),
             socket = shown,
             "vouchd is ready"
         );
-        transport::serve(
-            listener,
-            service,
-            Patience::default(),
-            shutdown.cancelled_owned(),
-        )
-        .await;
+        transport::serve(listener, service, shutdown.cancelled_owned()).await;
         Ok::<_, Error>(())
     })?;
-    socket.close();
+    drop(socket);
     tracing::info!("vouchd has stopped");
     // What still blocks a thread has been cancelled, and must not delay the end.
     runtime.shutdown_background();
@@ -158,8 +156,7 @@ fn serve_stdio(config: Option<&Path>) -> Result<u8> {
     let runtime = runtime()?;
     let code = runtime.block_on(async {
         let shutdown = signals()?;
-        let ended = stdio::serve(service, Patience::default(), shutdown.cancelled_owned());
-        Ok::<_, Error>(ended.await)
+        Ok::<_, Error>(stdio::serve(service, shutdown.cancelled_owned()).await)
     })?;
     // The thread that reads stdin cannot be woken.
     runtime.shutdown_background();

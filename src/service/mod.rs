@@ -11,6 +11,8 @@ mod request;
 mod shutdown;
 mod status;
 mod stop;
+#[cfg(test)]
+mod testing;
 mod verify;
 
 pub use failure::failure;
@@ -234,5 +236,7 @@ fn table(state: &Arc<State>) -> Result<Methods, RegisterMethodError> {
     worked::<Verify, _, _>(&mut module, verify::verify)?;
     worked::<Push, _, _>(&mut module, push::push)?;
     worked::<Pull, _, _>(&mut module, pull::pull)?;
+    #[cfg(test)]
+    testing::register(&mut module)?;
     Ok(module.into())
 }

@@ -6,7 +6,7 @@ use super::{
     framing::{self, Announced, Framing, Read},
     http,
 };
-use crate::{error::Error, service::Service};
+use crate::error::Error;
 use std::{io, pin::pin, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, AsyncWrite, BufReader},
@@ -39,7 +39,6 @@ pub(super) async fn run<R, W>(
     mut input: BufReader<R>,
     mut output: W,
     client: Arc<Client>,
-    service: Arc<Service>,
     patience: Patience,
     closing: CancellationToken,
     hung_up: impl Fn(&R) -> bool,
@@ -61,7 +60,7 @@ where
         Announced::Http => {
             // Boxed, as it is large and most connections are not HTTP.
             let stream = tokio::io::join(input, output);
-            return Box::pin(http::serve(stream, service, closing, patience)).await;
+            return Box::pin(http::serve(stream, client.service(), closing, patience)).await;
         }
         Announced::Nothing => {
             let error = Error::new(
@@ -87,33 +86,27 @@ where
         }
     };
     // What is left to write ends when nothing is under way: the last request drops the queue.
-    match end {
-        End::Input => loop {
-            tokio::select! {
-                written = &mut writing => break match written {
-                    Ok(()) => End::Input,
-                    Err(_) => { client.cancel_all(); End::Broken }
-                },
-                () = closing.cancelled() => {
-                    client.cancel_all();
-                    let _ = tokio::time::timeout(patience.closing, &mut writing).await;
-                    break End::Closed;
-                }
-                () = tokio::time::sleep(LOOK) => if hung_up(input.get_ref()) {
-                    client.cancel_all();
-                    break End::Broken;
-                },
-            }
+    let end = match end {
+        End::Input => tokio::select! {
+            written = &mut writing => if written.is_ok() { End::Input } else { End::Broken },
+            () = closing.cancelled() => End::Closed,
+            () = until(|| hung_up(input.get_ref())) => End::Broken,
         },
-        End::Broken => {
-            client.cancel_all();
-            End::Broken
-        }
-        End::Exit { .. } | End::Closed => {
-            client.cancel_all();
-            let _ = tokio::time::timeout(patience.closing, writing).await;
-            end
-        }
+        end => end,
+    };
+    if end != End::Input {
+        client.cancel_all();
+    }
+    if matches!(end, End::Exit { .. } | End::Closed) {
+        // Without a reader there is nothing to be done about what is left.
+        let _ = tokio::time::timeout(patience.closing, writing).await;
+    }
+    end
+}
+
+async fn until(condition: impl Fn() -> bool) {
+    while !condition() {
+        tokio::time::sleep(LOOK).await;
     }
 }
 

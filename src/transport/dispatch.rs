@@ -85,6 +85,10 @@ impl Client {
         })
     }
 
+    pub(super) fn service(&self) -> Arc<Service> {
+        Arc::clone(&self.service)
+    }
+
     pub(super) fn caller(&self) -> &Caller {
         &self.caller
     }

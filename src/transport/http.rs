@@ -88,13 +88,10 @@ async fn answer(request: HttpRequest, service: Arc<Service>) -> HttpResponse {
         Received::Later(reply) => {
             let _watch = Watch(client);
             // A task of its own, so that what has committed is finished.
-            match tokio::spawn(reply).await {
-                Ok(reply) => reply,
-                Err(_) => {
-                    let error = Error::new(ErrorKind::Internal, "the request was lost");
-                    refusal(None, error)
-                }
-            }
+            tokio::spawn(reply).await.unwrap_or_else(|_| {
+                let error = Error::new(ErrorKind::Internal, "the request was lost");
+                refusal(None, error)
+            })
         }
     };
     response(200, reply.into_text())

@@ -8,6 +8,8 @@ mod http;
 mod message;
 pub mod socket;
 pub mod stdio;
+#[cfg(test)]
+mod tests;
 
 use crate::service::Service;
 use connection::End;
@@ -22,13 +24,13 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// How long clients and requests are waited for.
 #[derive(Debug, Clone, Copy)]
-pub struct Patience {
+struct Patience {
     /// With a client that takes nothing of what it is sent.
-    pub stalled: Duration,
+    stalled: Duration,
     /// With requests under way when the service is asked to stop.
-    pub stopping: Duration,
+    stopping: Duration,
     /// With answers that are left to write when a connection is closed.
-    pub closing: Duration,
+    closing: Duration,
 }
 
 impl Default for Patience {
@@ -46,7 +48,15 @@ impl Default for Patience {
 pub async fn serve(
     listener: UnixListener,
     service: Arc<Service>,
+    shutdown: impl Future<Output = ()>,
+) {
+    serve_with(Patience::default(), listener, service, shutdown).await;
+}
+
+async fn serve_with(
     patience: Patience,
+    listener: UnixListener,
+    service: Arc<Service>,
     shutdown: impl Future<Output = ()>,
 ) {
     let connections = TaskTracker::new();
@@ -132,7 +142,7 @@ fn connected(
         let client = Client::new(Arc::clone(&service));
         let input = framing::buffered(input);
         let hung_up = |input: &OwnedReadHalf| hung_up(input.as_ref() as &UnixStream);
-        let end = connection::run(input, output, client, service, patience, closing, hung_up).await;
+        let end = connection::run(input, output, client, patience, closing, hung_up).await;
         tracing::debug!(?end, "a connection ended");
     }
 }

@@ -16,38 +16,38 @@ use std::{
 };
 use vouch_protocol::ErrorKind;
 
-/// A socket that listens. Dropping it removes its file, if that is still its own.
+/// A listening socket's place in the file system. Dropping it removes the file, if this service
+/// has made it and it is still the same.
 #[derive(Debug)]
 pub struct Socket {
-    listener: UnixListener,
     path: Option<PathBuf>,
+    /// Held for as long as the socket is; absent where the socket was passed.
     own: Option<Own>,
 }
 
-/// A socket that this service has made.
 #[derive(Debug)]
 struct Own {
-    path: PathBuf,
     inode: (u64, u64),
-    /// Held for as long as the socket is.
     _lock: File,
 }
 
-impl Drop for Own {
+impl Drop for Socket {
     fn drop(&mut self) {
         // Another service may have taken the name after somebody removed our file.
-        if inode(&self.path) == Some(self.inode) {
-            let _ = std::fs::remove_file(&self.path);
+        if let (Some(path), Some(own)) = (&self.path, &self.own)
+            && inode(path) == Some(own.inode)
+        {
+            let _ = std::fs::remove_file(path);
         }
     }
 }
 
 impl Socket {
     /// Listens at that path, or where [`usual_path`] says. A socket that was passed by a service
-    /// manager (sd_listen_fds(3)) is taken instead: then path and lock are the manager's.
+    /// manager (`sd_listen_fds(3)`) is taken instead: then path and lock are the manager's.
     ///
     /// Call it before there are other threads: it changes the environment.
-    pub fn open(path: Option<&Path>) -> Result<Self> {
+    pub fn open(path: Option<&Path>) -> Result<(UnixListener, Self)> {
         let passed = listenfd::ListenFd::from_env().take_unix_listener(0);
         let passed = passed.map_err(|error| {
             Error::new(
@@ -61,26 +61,20 @@ impl Socket {
                 .local_addr()
                 .ok()
                 .and_then(|address| address.as_pathname().map(Path::to_owned));
-            return Ok(Self {
-                listener,
-                path,
-                own: None,
-            });
+            return Ok((listener, Self { path, own: None }));
         }
-        match path.filter(|path| !path.as_os_str().is_empty()) {
-            Some(path) => Self::bind(path),
-            None => {
-                let path = usual_path();
-                if let Some(folder) = path.parent() {
-                    make_folder(folder)?;
-                }
-                Self::bind(&path)
-            }
+        if let Some(path) = path.filter(|path| !path.as_os_str().is_empty()) {
+            return Self::bind(path);
         }
+        let path = usual_path();
+        if let Some(folder) = path.parent() {
+            make_folder(folder)?;
+        }
+        Self::bind(&path)
     }
 
     /// Listens at that path, in a folder that exists. What a dead service left is replaced.
-    pub fn bind(path: &Path) -> Result<Self> {
+    pub fn bind(path: &Path) -> Result<(UnixListener, Self)> {
         let path = std::path::absolute(path).map_err(|error| Error::at(path, "find", error))?;
         let address = SocketAddrUnix::new(&path).map_err(|_| {
             let length = path.as_os_str().len();
@@ -109,38 +103,20 @@ impl Socket {
         rustix::net::bind(&socket, &address).map_err(failed("make the socket"))?;
         let inode = inode(&path)
             .ok_or_else(|| Error::new(ErrorKind::Io, format!("{} was removed", path.display())))?;
-        let own = Own {
-            path: path.clone(),
-            inode,
-            _lock: lock,
+        let own = Self {
+            path: Some(path.clone()),
+            own: Some(Own { inode, _lock: lock }),
         };
         // Nobody can connect before it listens, and then only its owner can.
         rustix::fs::chmodat(CWD, &path, Mode::RUSR | Mode::WUSR, AtFlags::empty())
             .map_err(failed("protect"))?;
         rustix::net::listen(&socket, 1024).map_err(failed("listen at"))?;
-        Ok(Self {
-            listener: socket.into(),
-            path: Some(path),
-            own: Some(own),
-        })
+        Ok((socket.into(), own))
     }
 
     /// Where it is, where that is known.
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()
-    }
-
-    /// The listener, for a runtime that has begun.
-    pub fn listener(&self) -> Result<tokio::net::UnixListener> {
-        let failed = |error| Error::new(ErrorKind::Io, "cannot use the socket").source(error);
-        let listener = self.listener.try_clone().map_err(failed)?;
-        listener.set_nonblocking(true).map_err(failed)?;
-        tokio::net::UnixListener::from_std(listener).map_err(failed)
-    }
-
-    /// Removes the socket's file before the process ends.
-    pub fn close(self) {
-        drop(self.own);
     }
 }
 

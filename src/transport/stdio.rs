@@ -11,11 +11,8 @@ const LOOK: Duration = Duration::from_secs(2);
 
 /// Serves stdin and stdout to their end, or until `shutdown` is ready. Answers the code to exit
 /// with: as the language server protocol has it, 1 after an `exit` without `shutdown`.
-pub async fn serve(
-    service: Arc<Service>,
-    patience: Patience,
-    shutdown: impl Future<Output = ()>,
-) -> u8 {
+pub async fn serve(service: Arc<Service>, shutdown: impl Future<Output = ()>) -> u8 {
+    let patience = Patience::default();
     let _connected = service.connected();
     let client = Client::new(Arc::clone(&service));
     let closing = CancellationToken::new();
@@ -23,7 +20,6 @@ pub async fn serve(
         framing::buffered(tokio::io::stdin()),
         tokio::io::stdout(),
         Arc::clone(&client),
-        Arc::clone(&service),
         patience,
         closing.clone(),
         |_| hung_up(std::io::stdout()),
