@@ -140,7 +140,9 @@ fn verified(
     match judged {
         Ok((_, verification)) => screen.verification(&name, &verification),
         Err(failure) => {
-            screen.complain(Some(&name), &failure)?;
+            // Most messages name it already.
+            let about = Some(name.as_str()).filter(|name| !failure.message.contains(name));
+            screen.complain(about, &failure)?;
             Ok(failure.outcome())
         }
     }

@@ -65,6 +65,10 @@ fn verify_tells_a_refusal_from_having_no_look() {
     let ran = Service::error(1401, "fileNotFound").vouch(["verify", "/a.wasm"]);
     let err = "vouch: /a.wasm: it did not work\nhelp: Do better.\n";
     ran.printed(2, "", err);
+
+    let error = json!({"code": 1401, "message": "cannot open /tmp/a.wasm", "data": null});
+    let ran = Service::new(1, move |_| json!({ "error": error })).vouch(["verify", "tmp/a.wasm"]);
+    ran.printed(2, "", "vouch: cannot open /tmp/a.wasm\n");
 }
 
 #[test]
