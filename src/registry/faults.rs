@@ -397,6 +397,7 @@ fn what_was_examined_is_what_the_manifest_names() {
     };
     let check = |digest, size, expected: bool| {
         let examination = Examination {
+            validity: None,
             kind: None,
             digest,
             size,
