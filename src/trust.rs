@@ -61,18 +61,28 @@ fn check_dates(examination: &Examination, now: SystemTime) -> Result<(), Refusal
     if let Some(from) = validity.not_before.filter(|from| now < *from) {
         return Err(Refusal::new(
             ErrorKind::NotYetValid,
-            format!("the token is not valid before {from} (seconds since 1970); now it is {now}"),
+            format!("carries a token that is not valid before {}", date(from)),
             Some("Wait, set the clock, or sign the artifact with another date."),
         ));
     }
     if let Some(until) = validity.expires.filter(|until| now >= *until) {
         return Err(Refusal::new(
             ErrorKind::Expired,
-            format!("the token expired at {until} (seconds since 1970); now it is {now}"),
+            format!("carries a token that expired on {}", date(until)),
             Some("Sign the artifact anew."),
         ));
     }
     Ok(())
+}
+
+fn date(seconds: u64) -> String {
+    i64::try_from(seconds)
+        .ok()
+        .and_then(|seconds| chrono::DateTime::from_timestamp(seconds, 0))
+        .map_or_else(
+            || format!("second {seconds} since 1970"),
+            |date| date.format("%Y-%m-%d %H:%M:%S UTC").to_string(),
+        )
 }
 
 impl Vouched {
@@ -125,13 +135,13 @@ impl Extracted {
     }
 }
 
-/// The verdict on an artifact that is refused, as clients see it.
-pub fn refused(examination: &Examination, refusal: Refusal) -> Verification {
+/// The verdict on an artifact that is refused, as clients see it; `name` is its path or reference.
+pub fn refused(examination: &Examination, refusal: &Refusal, name: &str) -> Verification {
     let artifact = examination.kind.zip(examination.digest);
     Verification::Refused {
         refusal: vouch_protocol::Refusal {
             kind: refusal.kind,
-            message: refusal.message,
+            message: refusal.of(name),
             help: refusal.help.map(Into::into),
         },
         artifact: artifact.map(|(kind, digest)| Artifact {

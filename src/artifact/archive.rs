@@ -48,7 +48,7 @@ pub(super) fn read<'scope, R: Read>(
         return walk(feed, scope, limits, kind, gzipped);
     }
     let inflate = Inflate::new(feed, limits.ratio);
-    let mut inflated = Feed::new(inflate, None, limits.expanded, "the inflated archive");
+    let mut inflated = Feed::new(inflate, None, limits.expanded, "inflates to more than");
     let contents = walk(&mut inflated, scope, limits, kind, gzipped)?;
     let expanded = inflated.consumed();
     if !feed.at_end()? {
@@ -79,7 +79,7 @@ fn walk<'scope, R: Read>(
     while let Some(entry) = tar::next(feed)? {
         entries += 1;
         if entries > limits.entries {
-            let message = format!("it has more than {} entries", limits.entries);
+            let message = format!("has more than {} entries", limits.entries);
             return Err(Refusal::new(ErrorKind::TooLarge, message, None).into());
         }
         let role = Role::of(&entry);
@@ -89,7 +89,7 @@ fn walk<'scope, R: Read>(
         match role {
             Ok(Role::Token) => {
                 if entry.size > limits.token as u64 {
-                    let message = format!("its token is larger than {} bytes", limits.token);
+                    let message = format!("has a token larger than {} bytes", limits.token);
                     return Err(Refusal::new(ErrorKind::TooLarge, message, None).into());
                 }
                 let size = usize::try_from(entry.size).unwrap_or(usize::MAX);
@@ -124,7 +124,7 @@ fn walk<'scope, R: Read>(
         count => {
             return Err(Refusal::new(
                 ErrorKind::AmbiguousToken,
-                format!("it carries {count} entries named `claims.jwt`"),
+                format!("carries {count} entries named `claims.jwt`"),
                 Some("Pack the archive anew, with one `claims.jwt`."),
             )
             .into());
@@ -301,7 +301,7 @@ impl<R: BufRead> Read for Inflate<'_, R> {
         self.expanded += read as u64;
         let consumed = self.decoder.get_ref().consumed;
         if self.expanded > RATIO_FROM && self.expanded / self.ratio.max(1) > consumed {
-            let message = format!("it inflates to more than {} times its size", self.ratio);
+            let message = format!("inflates to more than {} times its size", self.ratio);
             return refuse(Refusal::new(ErrorKind::TooLarge, message, None));
         }
         Ok(read)
@@ -323,11 +323,11 @@ pub(super) fn extract(
         )
         .help(format!("It has: {}.", there.join(", "))));
     };
-    let mut feed = Feed::new(reader, None, verified.size, "the archive");
+    let mut feed = Feed::new(reader, None, verified.size, "is larger than");
     let written = if verified.gzipped {
         let inflate = Inflate::new(&mut feed, u64::MAX);
         write_target(
-            &mut Feed::new(inflate, None, u64::MAX, "the archive"),
+            &mut Feed::new(inflate, None, u64::MAX, "is larger than"),
             target,
             writer,
         )

@@ -209,7 +209,7 @@ pub(super) struct Feed<'scope, R> {
 }
 
 impl<'scope, R: Read> Feed<'scope, R> {
-    /// Reads at most `limit` bytes; one more is a refusal that says `over`.
+    /// Reads at most `limit` bytes; one more is a refusal that says `over` so many bytes.
     pub(super) fn new(
         reader: R,
         hasher: Option<Hasher<'scope>>,
@@ -385,7 +385,7 @@ impl<'scope, R: Read> Feed<'scope, R> {
         }
         Err(io::Error::other(Refusal::new(
             ErrorKind::TooLarge,
-            format!("{} is larger than {} bytes", self.over, self.limit),
+            format!("{} {} bytes", self.over, self.limit),
             Some("The server's owner can raise the limits in the config."),
         )))
     }
@@ -439,7 +439,7 @@ mod tests {
     fn digests(bytes: &[u8]) -> Digests {
         thread::scope(|scope| {
             let hasher = Hasher::start(scope, true).unwrap();
-            let mut feed = Feed::new(bytes, Some(hasher), u64::MAX, "it");
+            let mut feed = Feed::new(bytes, Some(hasher), u64::MAX, "is larger than");
             feed.drain().unwrap();
             feed.finish().unwrap().unwrap()
         })
@@ -477,7 +477,7 @@ mod tests {
         ] {
             let cut = thread::scope(|scope| {
                 let hasher = Hasher::start(scope, false).unwrap();
-                let mut feed = Feed::new(&bytes[..], Some(hasher), u64::MAX, "it");
+                let mut feed = Feed::new(&bytes[..], Some(hasher), u64::MAX, "is larger than");
                 feed.skip(from as u64).unwrap();
                 feed.mark().unwrap();
                 feed.skip((to - from) as u64).unwrap();
@@ -493,7 +493,9 @@ mod tests {
 
     #[test]
     fn the_limit_is_the_last_size_that_passes() {
-        let read = |length: u64| Feed::new(io::repeat(1).take(length), None, 1000, "it").drain();
+        let read = |length: u64| {
+            Feed::new(io::repeat(1).take(length), None, 1000, "is larger than").drain()
+        };
         read(1000).unwrap();
         let error = read(1001).unwrap_err();
         let refusal = error.downcast::<Refusal>().unwrap();

@@ -72,26 +72,36 @@ impl Default for Limits {
 pub struct Refusal {
     /// The kind, for programs.
     pub kind: ErrorKind,
-    /// What happened.
-    pub message: String,
+    /// What is wrong, as what is said of the artifact: "is not signed". See [`Refusal::of`].
+    what: String,
     /// What to do next.
     pub help: Option<&'static str>,
 }
 
 impl Refusal {
-    /// A refusal of that kind.
-    pub(crate) fn new(kind: ErrorKind, message: String, help: Option<&'static str>) -> Self {
-        Self {
-            kind,
-            message,
-            help,
+    /// A refusal of that kind; `what` is said of the artifact: "is not signed".
+    pub(crate) fn new(kind: ErrorKind, what: String, help: Option<&'static str>) -> Self {
+        Self { kind, what, help }
+    }
+
+    /// What happened, with the artifact's name in it.
+    pub fn of(&self, name: impl fmt::Display) -> String {
+        format!("{name} {}", self.what)
+    }
+
+    /// The refusal as an error of a request that would have moved the artifact of that name.
+    pub fn error(self, name: impl fmt::Display) -> Error {
+        let error = Error::new(self.kind, self.of(name));
+        match self.help {
+            Some(help) => error.help(help),
+            None => error,
         }
     }
 
     fn malformed(why: &str) -> Self {
         Self::new(
             ErrorKind::MalformedArtifact,
-            format!("the artifact is malformed: {why}"),
+            format!("is malformed: {why}"),
             Some("Build or fetch it again, and sign it anew."),
         )
     }
@@ -99,7 +109,7 @@ impl Refusal {
     fn unsigned(why: &str) -> Self {
         Self::new(
             ErrorKind::Unsigned,
-            format!("the artifact is not signed: {why}"),
+            format!("is not signed: {why}"),
             Some("Sign it with an account key (`wash claims sign`), then try again."),
         )
     }
@@ -107,7 +117,7 @@ impl Refusal {
     fn unknown() -> Self {
         Self::new(
             ErrorKind::UnknownArtifact,
-            "this is no WebAssembly module, component or provider archive".into(),
+            "is no WebAssembly module, component or provider archive".into(),
             Some("Files of other kinds can be moved with ORAS; they carry no signature to check."),
         )
     }
@@ -115,7 +125,7 @@ impl Refusal {
     fn hash_mismatch(why: &str) -> Self {
         Self::new(
             ErrorKind::HashMismatch,
-            format!("the contents are not what was signed: {why}"),
+            format!("is not what was signed: {why}"),
             Some(
                 "The artifact was changed after it was signed. Sign it anew, or get it from its signer again.",
             ),
@@ -125,21 +135,11 @@ impl Refusal {
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
+        f.write_str(&self.of("the artifact"))
     }
 }
 
 impl std::error::Error for Refusal {}
-
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
-        let error = Self::new(refusal.kind, refusal.message);
-        match refusal.help {
-            Some(help) => error.help(help),
-            None => error,
-        }
-    }
-}
 
 /// Why the reading of an artifact ends before its end.
 #[derive(Debug)]
@@ -255,7 +255,7 @@ impl Verified {
 pub fn examine(reader: impl Read, limits: &Limits) -> io::Result<Examination> {
     thread::scope(|scope| {
         let hasher = Hasher::start(scope, true)?;
-        let mut feed = Feed::new(reader, Some(hasher), limits.artifact, "the artifact");
+        let mut feed = Feed::new(reader, Some(hasher), limits.artifact, "is larger than");
         let mut kind = None;
         let looked = match look(&mut feed, scope, limits, &mut kind) {
             Ok(looked) => Ok(looked),

@@ -159,7 +159,7 @@ fn verify(signed: &[u8], signature: &[u8], issuer: &str) -> Result<(), Refusal> 
     let refused = || {
         Refusal::new(
             ErrorKind::SignatureInvalid,
-            "the token's signature does not verify with its issuer's key".into(),
+            "carries a token whose signature does not verify with its issuer's key".into(),
             Some("The token was altered, or forged. Get the artifact from its signer again."),
         )
     };
@@ -183,7 +183,7 @@ fn key(text: &str, kind: &KeyPairType, whose: &str) -> Result<(), Refusal> {
 fn invalid(why: &str) -> Refusal {
     Refusal::new(
         ErrorKind::InvalidToken,
-        format!("the token is not valid: {why}"),
+        format!("carries an invalid token: {why}"),
         Some("Sign the artifact anew."),
     )
 }

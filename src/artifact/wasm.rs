@@ -68,7 +68,7 @@ pub(super) fn find_token<R: Read>(
                     if content > limits.token as u64 {
                         return Err(Refusal::new(
                             ErrorKind::TooLarge,
-                            format!("its token is larger than {} bytes", limits.token),
+                            format!("has a token larger than {} bytes", limits.token),
                             None,
                         )
                         .into());
@@ -86,7 +86,7 @@ pub(super) fn find_token<R: Read>(
                 if open.len() >= limits.nesting {
                     return Err(Refusal::new(
                         ErrorKind::TooLarge,
-                        format!("its components nest deeper than {}", limits.nesting),
+                        format!("nests components deeper than {}", limits.nesting),
                         None,
                     )
                     .into());
@@ -125,9 +125,9 @@ pub(super) fn find_token<R: Read>(
         _ => Err(Refusal::new(
             ErrorKind::AmbiguousToken,
             if nested_token {
-                "a module or component inside it carries a token".into()
+                "has a token in a module or component inside it".into()
             } else {
-                format!("it carries {tokens} tokens")
+                format!("carries {tokens} tokens")
             },
             Some("Remove all tokens, then sign the outermost module or component once."),
         )

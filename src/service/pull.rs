@@ -62,7 +62,9 @@ pub(super) async fn pull(request: Arc<Request>, params: PullParams) -> Result<Pu
             // Bytes that were damaged on their way say nothing about what was published.
             found.confirm(&examination)?;
             let policy = &request.state().policy;
-            let vouched = policy.judge(&examination, Some(&reference), SystemTime::now())?;
+            let vouched = policy
+                .judge(&examination, Some(&reference), SystemTime::now())
+                .map_err(|refusal| refusal.error(&reference))?;
             if let Some(target) = &target {
                 check_target(&vouched, target, &reference)?;
             }

@@ -18,6 +18,7 @@ pub(super) async fn push(request: Arc<Request>, params: PushParams) -> Result<Pu
     let annotations = params.annotations.unwrap_or_default();
 
     // Never from the cache: what is sent is checked against the hashes that are made now.
+    let name = path.display().to_string();
     let (source, examination) = request
         .examine(move |request| {
             let source = Source::open(&path)?;
@@ -30,7 +31,8 @@ pub(super) async fn push(request: Arc<Request>, params: PushParams) -> Result<Pu
     let state = request.state();
     let vouched = state
         .policy
-        .judge(&examination, Some(&reference), SystemTime::now())?;
+        .judge(&examination, Some(&reference), SystemTime::now())
+        .map_err(|refusal| refusal.error(name))?;
     let pushed = registry::push(
         &state.sessions,
         &vouched,

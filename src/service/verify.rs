@@ -27,6 +27,7 @@ pub(super) async fn verify(request: Arc<Request>, params: VerifyParams) -> Resul
 }
 
 async fn stored(request: &Arc<Request>, path: PathBuf) -> Result<Verification> {
+    let name = path.display().to_string();
     let examination = request
         .examine(move |request| {
             let source = Source::open(&path)?;
@@ -34,13 +35,14 @@ async fn stored(request: &Arc<Request>, path: PathBuf) -> Result<Verification> {
             cache.examine(&source, request.limits(), request.progress())
         })
         .await?;
-    Ok(judge(request, &examination, None))
+    Ok(judge(request, &examination, None, &name))
 }
 
 async fn published(request: &Arc<Request>, reference: Reference) -> Result<Verification> {
     let sessions = &request.state().sessions;
     let found = registry::find(sessions, &reference, request.limits()).await?;
-    let name = reference.to_string();
+    let shown = reference.to_string();
+    let name = shown.clone();
     let examination = request
         .examine(move |request| {
             let download = found.download(request.progress())?;
@@ -50,17 +52,18 @@ async fn published(request: &Arc<Request>, reference: Reference) -> Result<Verif
             Ok(examination)
         })
         .await?;
-    Ok(judge(request, &examination, Some(&reference)))
+    Ok(judge(request, &examination, Some(&reference), &shown))
 }
 
 fn judge(
     request: &Request,
     examination: &Examination,
     reference: Option<&Reference>,
+    name: &str,
 ) -> Verification {
     let policy = &request.state().policy;
     match policy.judge(examination, reference, SystemTime::now()) {
         Ok(vouched) => vouched.verification(),
-        Err(refusal) => trust::refused(examination, refusal),
+        Err(refusal) => trust::refused(examination, &refusal, name),
     }
 }
