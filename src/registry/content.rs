@@ -12,7 +12,7 @@ use crate::{
 use bytes::Bytes;
 use ring::digest::{Context, SHA256};
 use std::{
-    io::Read,
+    io::{self, Read},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -99,12 +99,9 @@ impl Content {
             let last = at.offset + length == self.size;
             // Where the file ends, one byte more shows that it still does.
             let capacity = usize::try_from(length).unwrap_or(BLOCK) + usize::from(last);
-            let mut block = Vec::with_capacity(capacity);
-            self.source
-                .reader_at(at.offset)
-                .take(capacity as u64)
-                .read_to_end(&mut block)
-                .map_err(failed)?;
+            let mut block = vec![0; capacity];
+            let read = fill(&mut self.source.reader_at(at.offset), &mut block).map_err(failed)?;
+            block.truncate(read);
             at.hash.update(&block);
             let index = usize::try_from(at.offset / BLOCK as u64).ok();
             let verified = index.and_then(|index| self.blocks.get(index));
@@ -134,6 +131,20 @@ impl Content {
         let step = step.max(1).next_multiple_of(BLOCK as u64);
         offset.saturating_add(step).min(self.size)
     }
+}
+
+/// Reads until the buffer is full or the file ends.
+fn fill(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match reader.read(rest) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
 }
 
 /// How far a file was sent, and its hash up to there. It lies at a block's start, or the end.

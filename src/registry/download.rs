@@ -15,7 +15,7 @@ use reqwest::{
 };
 use std::{
     io::{self, Read},
-    path::PathBuf,
+    path::Path,
 };
 use tokio::{runtime::Handle, sync::mpsc};
 use vouch_protocol::ErrorKind;
@@ -69,7 +69,7 @@ pub(super) fn remote(runtime: &Handle, blobs: Blobs, layer: Layer, progress: Pro
 }
 
 /// Reads a layout's blob.
-pub(super) fn file(path: &PathBuf, layer: Layer, progress: Progress) -> Result<Download> {
+pub(super) fn file(path: &Path, layer: Layer, progress: Progress) -> Result<Download> {
     let source = Source::open(path).map_err(|error| match error.kind() {
         ErrorKind::FileNotFound | ErrorKind::NotAFile => Error::new(
             ErrorKind::InvalidLayout,

@@ -1,16 +1,14 @@
 //! Transfers with a registry that misbehaves.
 
-#[path = "../../tests/support/faulty.rs"]
-#[allow(dead_code, unreachable_pub, clippy::pedantic, unused_qualifications)]
-mod faulty;
-
 use super::{
     manifest::Layer,
     tests::{file, pull, push_file, sessions},
     *,
 };
-use crate::session::{Config, Timeouts};
-use faulty::{Answer, Faulty, Seen};
+use crate::session::{
+    Config, Timeouts,
+    faulty::{Answer, Faulty, Seen},
+};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -406,4 +404,86 @@ fn what_was_examined_is_what_the_manifest_names() {
     check(Some(Digest::of(b"other")), 10, false);
     // Given up.
     check(None, 5, true);
+}
+
+/// A registry whose uploads go to a port that takes nothing. The listener has to live.
+fn stuck() -> (Faulty, std::net::TcpListener) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let location = format!("http://{}/upload", listener.local_addr().unwrap());
+    let server = Faulty::start(move |seen, _| match seen.method.as_str() {
+        "HEAD" => Answer::new(404),
+        _ => Answer::new(202).header("location", location.clone()),
+    });
+    (server, listener)
+}
+
+/// More than the sockets' buffers hold.
+const MUCH: usize = 24 << 20;
+
+#[tokio::test]
+async fn an_upload_that_nobody_takes_ends() {
+    let (server, _listener) = stuck();
+    let sessions = sessions(Config::new()).timeouts(Timeouts {
+        idle: Duration::from_millis(200),
+        attempts: 1,
+        ..Timeouts::default()
+    });
+    let reference = format!("{}/acme/echo:1", server.name());
+    let error = push_file(&sessions, &file(MUCH), &reference)
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::RegistryTimeout, "{error}");
+}
+
+#[tokio::test]
+async fn a_stopped_or_dropped_push_ends_at_once() {
+    let (server, _listener) = stuck();
+    // With patience: only the stopping can end it in time. A reader that went on would keep this
+    // test's runtime from ending.
+    let sessions = sessions(Config::new());
+    let file = file(MUCH);
+    let content = Content::unverified(crate::artifact::ArtifactKind::Module, file.path());
+    let reference = format!("{}/acme/echo:1", server.name()).parse().unwrap();
+    let none = BTreeMap::new();
+    let progress = Progress::default();
+    let sent = async || {
+        while progress.bytes() == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::select! {
+        _ = publish(&sessions, content.clone(), &reference, &none, &progress) => unreachable!(),
+        () = sent() => {}
+    }
+    let (pushed, ()) = tokio::join!(
+        publish(&sessions, content, &reference, &none, &progress),
+        async {
+            sent().await;
+            progress.stop();
+        }
+    );
+    assert_eq!(pushed.unwrap_err().kind(), ErrorKind::Cancelled);
+}
+
+#[tokio::test]
+async fn what_is_sent_twice_counts_once() {
+    let server = takes(|_, before| match before {
+        2 => Answer::new(500),
+        _ => Answer::new(201),
+    });
+    let size = 3 << 20;
+    let file = file(size);
+    let content = Content::unverified(crate::artifact::ArtifactKind::Module, file.path());
+    let reference = format!("{}/acme/echo:1", server.name()).parse().unwrap();
+    let progress = Progress::default();
+    publish(
+        &impatient(),
+        content,
+        &reference,
+        &BTreeMap::new(),
+        &progress,
+    )
+    .await
+    .unwrap();
+    assert_eq!(progress.bytes(), size as u64);
 }

@@ -166,7 +166,12 @@ async fn fetch(
         .and_then(|value| value.split(';').next())
         .map(|value| value.trim().to_ascii_lowercase())
         // Static file servers do not know better; the manifest says what it is.
-        .filter(|value| value != "application/json" && !value.starts_with("text/"));
+        .filter(|value| {
+            !matches!(
+                value.as_str(),
+                "application/json" | "application/octet-stream"
+            ) && !value.starts_with("text/")
+        });
     let claimed = claimed_digest(&response);
     let over = ErrorKind::InvalidManifest;
     let body = bounded(session, ACTION, response, LARGEST, over).await?;

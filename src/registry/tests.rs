@@ -70,6 +70,9 @@ async fn round_trip(sessions: &Sessions, registry: &str) {
     assert_eq!(pull(sessions, &tagged).await.unwrap(), contents);
     let by_digest = format!("{registry}/acme/echo@{}", first.manifest);
     assert_eq!(pull(sessions, &by_digest).await.unwrap(), contents);
+    let other = format!("{registry}/acme/other@{}", first.manifest);
+    push_file(sessions, &file, &other).await.unwrap();
+    assert_eq!(pull(sessions, &other).await.unwrap(), contents);
 }
 
 #[tokio::test]

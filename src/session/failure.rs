@@ -116,9 +116,10 @@ impl Failure {
         let status = response.status();
         let after = retry_after(response.headers(), Utc::now());
         let registry = session.registry();
-        let from = match response.url().origin() == session.base.origin() {
-            true => registry.to_owned(),
-            false => format!("{registry} (by {})", shown(response.url())),
+        let from = if response.url().origin() == session.base.origin() {
+            registry.to_owned()
+        } else {
+            format!("{registry} (by {})", shown(response.url()))
         };
         let words = match bounded(
             session,
@@ -214,21 +215,18 @@ fn words(body: &[u8]) -> String {
     let Ok(envelope) = serde_json::from_slice::<OciEnvelope>(body) else {
         return String::new();
     };
-    envelope
-        .errors
-        .iter()
-        .take(MESSAGES)
-        .map(|error| {
-            let code = match &error.code {
-                OciErrorCode::Other(code) => code.clone(),
-                code => match serde_json::to_value(code) {
-                    Ok(serde_json::Value::String(code)) => code,
-                    _ => String::new(),
-                },
-            };
-            format!("; {}: {}", clean(&code), clean(&error.message))
-        })
-        .collect()
+    let mut words = String::new();
+    for error in envelope.errors.iter().take(MESSAGES) {
+        let code = match &error.code {
+            OciErrorCode::Other(code) => code.clone(),
+            code => match serde_json::to_value(code) {
+                Ok(serde_json::Value::String(code)) => code,
+                _ => String::new(),
+            },
+        };
+        words = format!("{words}; {}: {}", clean(&code), clean(&error.message));
+    }
+    words
 }
 
 /// A stranger's text, fit to be shown: short, and without control characters or marks that turn

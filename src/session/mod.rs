@@ -87,7 +87,7 @@ pub struct Sessions {
     config: Arc<Config>,
     timeouts: Timeouts,
     docker: DockerConfig,
-    sessions: Mutex<LruCache<String, Arc<Session>>>,
+    by_name: Mutex<LruCache<String, Arc<Session>>>,
     /// One set of pooled connections for each file of extra certificates.
     clients: Mutex<HashMap<Option<PathBuf>, Arc<Clients>>>,
 }
@@ -111,7 +111,7 @@ impl Sessions {
             config: Arc::new(canonical),
             timeouts: Timeouts::default(),
             docker: DockerConfig::from_environment(),
-            sessions: Mutex::new(LruCache::new(SESSIONS)),
+            by_name: Mutex::new(LruCache::new(SESSIONS)),
             clients: Mutex::default(),
         })
     }
@@ -133,7 +133,7 @@ impl Sessions {
     /// The session of a registry, begun if need be. Nothing is sent yet.
     pub(crate) fn session(&self, registry: &str) -> Result<Arc<Session>> {
         let name = canonical_name(registry);
-        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut sessions = self.by_name.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(session) = sessions.get(&name) {
             return Ok(Arc::clone(session));
         }
@@ -270,5 +270,9 @@ fn base_url(registry: &str, plain: bool) -> Result<Url> {
         })
 }
 
+#[cfg(test)]
+#[path = "../../tests/support/faulty.rs"]
+#[allow(dead_code, unreachable_pub, clippy::pedantic, unused_qualifications)]
+pub(crate) mod faulty;
 #[cfg(test)]
 mod tests;

@@ -1,11 +1,9 @@
 //! Sessions against a server that misbehaves.
 
-#[path = "../../tests/support/faulty.rs"]
-#[allow(dead_code, unreachable_pub, clippy::pedantic, unused_qualifications)]
-mod faulty;
-
-use super::*;
-use faulty::{Answer, Faulty, Seen};
+use super::{
+    faulty::{Answer, Faulty, Seen},
+    *,
+};
 use reqwest::Response;
 use std::io::Write;
 use tempfile::NamedTempFile;
@@ -265,6 +263,20 @@ async fn realms_that_answer_nonsense() {
     check(r#"{"token":7}"#, ErrorKind::RegistryError).await;
     let huge: &'static str = Box::leak("x".repeat(1 << 20).into_boxed_str());
     check(huge, ErrorKind::RegistryError).await;
+}
+
+#[tokio::test]
+async fn a_realm_that_is_missing_is_no_missing_artifact() {
+    let server = Faulty::start(move |seen, _| {
+        if seen.target.starts_with("/token") {
+            return Answer::new(404);
+        }
+        let host = seen.header("host").unwrap();
+        let challenge = format!("Bearer realm=\"http://{host}/token\"");
+        Answer::new(401).header("www-authenticate", challenge)
+    });
+    let error = get(&session(&server.name(), None)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::RegistryError, "{error}");
 }
 
 #[tokio::test]

@@ -259,7 +259,13 @@ async fn fetch(
         .map_err(|_| Failure::stalled(session, ACTION))?
         .map_err(|error| Failure::broken(session, ACTION, error))?;
     if !response.status().is_success() {
-        return Err(Failure::answered(session, ACTION, response).await);
+        let mut failure = Failure::answered(session, ACTION, response).await;
+        if failure.error.kind() == ErrorKind::NotFound {
+            // It is the realm that is missing, not what the request is about.
+            let why = failure.error.message().to_owned();
+            failure.error = session.error(ErrorKind::RegistryError, why);
+        }
+        return Err(failure);
     }
     let over = ErrorKind::RegistryError;
     let body = bounded(session, ACTION, response, LARGEST_ANSWER, over).await?;
@@ -285,7 +291,7 @@ async fn fetch(
     let life = Duration::from_secs(life);
     Ok(Token {
         value: Secret::new(value),
-        expires: asked + life - MARGIN.min(life / 4),
+        expires: asked + life.saturating_sub(MARGIN.min(life / 4)),
     })
 }
 
@@ -319,7 +325,7 @@ mod tests {
             Some(("https://auth.io/token", Some("registry, \"io\""))),
         );
         check(
-            r#"bearer  service=io , REALM=https://auth.io/"#,
+            "bearer  service=io , REALM=https://auth.io/",
             Some(("https://auth.io/", Some("io"))),
         );
         check(

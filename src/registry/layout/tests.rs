@@ -7,6 +7,7 @@ use crate::{
     },
     session::Config,
 };
+use serde_json::Value;
 use std::{collections::BTreeMap, process::Command};
 
 const SIZE: usize = (2 << 20) + 77;

@@ -99,6 +99,7 @@ fn annotations_are_written_and_bounded() {
 
 const LAYER: &str = "sha256:d1b2a59fbea7e20077af9f91b27e95e865061b270be03ff539ab3b73587882e8";
 
+#[allow(clippy::needless_pass_by_value)]
 fn manifest(config: &str, layer: &str, size: Value) -> Value {
     json!({
         "schemaVersion": 2,

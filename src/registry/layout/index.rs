@@ -1,0 +1,169 @@
+//! A layout's three small files: its marker, its index, and manifests among its blobs.
+
+use super::Manifest;
+use crate::{
+    error::{Error, Result},
+    file::Source,
+    reference::Digest,
+    registry::manifest::LARGEST,
+};
+use oci_distribution::annotations::ORG_OPENCONTAINERS_IMAGE_REF_NAME;
+use oci_spec::image::{Descriptor, MediaType, OciLayout, Sha256Digest};
+use serde_json::{Map, Value, json};
+use std::{
+    io::{self, Read},
+    path::Path,
+};
+use vouch_protocol::ErrorKind;
+
+pub(super) const LAYOUT: &str = "oci-layout";
+pub(super) const INDEX: &str = "index.json";
+
+/// Puts a manifest into an index; the tag, if there is one, moves to it.
+pub(super) fn enter(
+    index: &mut Map<String, Value>,
+    manifest: &Manifest,
+    tag: Option<&str>,
+) -> Result<()> {
+    let digest = manifest.digest.to_string();
+    let hex: Sha256Digest =
+        manifest.digest.hex().parse().map_err(|error| {
+            Error::new(ErrorKind::Internal, "a digest that is none").source(error)
+        })?;
+    let mut descriptor =
+        Descriptor::new(MediaType::ImageManifest, manifest.bytes.len() as u64, hex);
+    if let Some(tag) = tag {
+        let name = (ORG_OPENCONTAINERS_IMAGE_REF_NAME.to_owned(), tag.to_owned());
+        descriptor.set_annotations(Some([name].into()));
+    }
+    let entries = index
+        .entry("manifests")
+        .or_insert_with(|| json!([]))
+        .as_array_mut()
+        .ok_or_else(|| Error::new(ErrorKind::InvalidLayout, "the index lists no manifests"))?;
+    match tag {
+        Some(tag) => entries.retain(|entry| ref_name(entry) != Some(tag)),
+        None if entries.iter().any(|entry| entry["digest"] == digest) => return Ok(()),
+        None => {}
+    }
+    entries.push(serde_json::to_value(descriptor).map_err(|error| {
+        Error::new(ErrorKind::Internal, "a descriptor could not be written").source(error)
+    })?);
+    Ok(())
+}
+
+fn ref_name(entry: &Value) -> Option<&str> {
+    entry["annotations"][ORG_OPENCONTAINERS_IMAGE_REF_NAME].as_str()
+}
+
+/// The manifest that a tag names, or the only one there is.
+pub(super) fn look_up(root: &Path, tag: Option<&str>) -> Result<Digest> {
+    let index = read_index(root)?;
+    let entries = index["manifests"].as_array().map_or(&[][..], Vec::as_slice);
+    let named: Vec<_> = entries
+        .iter()
+        .filter(|entry| tag.is_none() || ref_name(entry) == tag)
+        .collect();
+    let entry = match (named.as_slice(), tag) {
+        ([entry], _) => *entry,
+        ([], Some(tag)) => {
+            return Err(Error::new(
+                ErrorKind::NotFound,
+                format!("{} has no tag {tag}", root.display()),
+            ));
+        }
+        ([], None) => {
+            return Err(Error::new(
+                ErrorKind::NotFound,
+                format!("{} is an empty layout", root.display()),
+            ));
+        }
+        (_, Some(tag)) => {
+            return Err(invalid(root, &format!("its tag {tag} is there twice")));
+        }
+        (_, None) => {
+            return Err(Error::new(
+                ErrorKind::NotFound,
+                format!("{} has several manifests", root.display()),
+            )
+            .help("Name a tag or a digest."));
+        }
+    };
+    let wrong = || invalid(root, "its index has an entry that is no descriptor");
+    let descriptor: Descriptor = serde_json::from_value(entry.clone()).map_err(|_| wrong())?;
+    if *descriptor.media_type() == MediaType::ImageIndex {
+        return Err(Error::new(
+            ErrorKind::UnsupportedManifest,
+            format!("{} names an index of several manifests", root.display()),
+        )
+        .help("Name one of its manifests by digest."));
+    }
+    descriptor.digest().to_string().parse().map_err(|_| wrong())
+}
+
+/// The index, or an empty one.
+pub(super) fn read_index(root: &Path) -> Result<Map<String, Value>> {
+    let path = root.join(INDEX);
+    let text = match small(&path) {
+        // As it is between a layout's making and its first manifest.
+        Err(error) if error.kind() == ErrorKind::FileNotFound => {
+            return Ok(Map::from_iter([
+                ("schemaVersion".to_owned(), json!(2)),
+                (
+                    "mediaType".to_owned(),
+                    json!(MediaType::ImageIndex.to_string()),
+                ),
+                ("manifests".to_owned(), json!([])),
+            ]));
+        }
+        text => text?,
+    };
+    let index: Map<String, Value> = serde_json::from_slice(&text)
+        .map_err(|error| invalid(root, "its index is no JSON object").source(error))?;
+    let listed = index.get("manifests").is_none_or(Value::is_array);
+    if !listed || index.get("schemaVersion") != Some(&json!(2)) {
+        return Err(invalid(root, "its index is not of schema version 2"));
+    }
+    Ok(index)
+}
+
+/// Fails where a folder is no layout of version 1.
+pub(super) fn check_version(root: &Path) -> Result<()> {
+    let path = root.join(LAYOUT);
+    let text = small(&path).map_err(|error| match error.kind() {
+        ErrorKind::FileNotFound => invalid(root, "it has no `oci-layout`"),
+        _ => error,
+    })?;
+    let layout = OciLayout::from_reader(text.as_slice())
+        .map_err(|error| invalid(root, "its `oci-layout` is broken").source(error))?;
+    if !layout.image_layout_version().starts_with("1.") {
+        return Err(invalid(root, "its version is not 1"));
+    }
+    Ok(())
+}
+
+/// Reads a file that has to be small.
+pub(super) fn small(path: &Path) -> Result<Vec<u8>> {
+    let source = Source::open(path)?;
+    let mut bytes = Vec::new();
+    source
+        .reader()
+        .take(LARGEST as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error: io::Error| Error::at(path, "read", error))?;
+    if bytes.len() > LARGEST {
+        let why = format!("{} is larger than {LARGEST} bytes", path.display());
+        return Err(Error::new(ErrorKind::InvalidLayout, why));
+    }
+    Ok(bytes)
+}
+
+/// A folder that is no layout, or a broken one.
+pub(super) fn invalid(root: &Path, why: &str) -> Error {
+    let path = root.display();
+    Error::new(
+        ErrorKind::InvalidLayout,
+        format!("{path} is no image layout that can be used: {why}"),
+    )
+    .help("Name an image layout, or a folder that is empty or not there yet.")
+}
