@@ -2,7 +2,6 @@
 //! caught.
 
 use super::{
-    State,
     failure::panicked,
     request::{Request, shortened},
 };
@@ -18,11 +17,12 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
 };
+use tracing::Instrument;
 use vouch_protocol::{ErrorKind, Method};
 
 /// Lists a method that answers without waiting for anything.
 pub(super) fn at_once<M, F>(
-    module: &mut RpcModule<Arc<State>>,
+    module: &mut RpcModule<()>,
     method: F,
 ) -> Result<(), RegisterMethodError>
 where
@@ -34,7 +34,7 @@ where
 
 /// The same for a method whose answer is made already, and need not be of the protocol's type.
 pub(super) fn answered<P, R, F>(
-    module: &mut RpcModule<Arc<State>>,
+    module: &mut RpcModule<()>,
     name: &'static str,
     method: F,
 ) -> Result<(), RegisterMethodError>
@@ -43,10 +43,11 @@ where
     R: Serialize + Clone + 'static,
     F: Fn(&Request, P) -> Result<R> + Send + Sync + 'static,
 {
-    module.register_method(name, move |params, state, extensions| {
-        let request = Request::begin(state, name, extensions)?;
+    module.register_method(name, move |params, (), extensions| {
+        let request = Request::of(extensions)?;
         let outcome = parse(&params).and_then(|params| {
-            catch_unwind(AssertUnwindSafe(|| method(&request, params)))
+            let work = || request.span().in_scope(|| method(&request, params));
+            catch_unwind(AssertUnwindSafe(work))
                 .unwrap_or_else(|panic| Err(panicked(name, &*panic)))
         });
         request.log(outcome.as_ref().err());
@@ -57,7 +58,7 @@ where
 
 /// Lists a method that takes its time, and can be cancelled.
 pub(super) fn worked<M, F, W>(
-    module: &mut RpcModule<Arc<State>>,
+    module: &mut RpcModule<()>,
     method: F,
 ) -> Result<(), RegisterMethodError>
 where
@@ -65,12 +66,13 @@ where
     F: Fn(Arc<Request>, M::Params) -> W + Copy + Send + Sync + 'static,
     W: Future<Output = Result<M::Result>> + Send,
 {
-    module.register_async_method(M::NAME, move |params, state, extensions| async move {
-        let request = Arc::new(Request::begin(&state, M::NAME, &extensions)?);
+    module.register_async_method(M::NAME, move |params, _, extensions| async move {
+        let request = Request::of(&extensions)?;
         let outcome = match parse(&params) {
             Err(error) => Err(error),
             Ok(params) => {
                 let work = async { method(Arc::clone(&request), params).await };
+                let work = work.instrument(request.span().clone());
                 tokio::select! {
                     biased;
                     () = request.progress().stopped() => Err(Error::cancelled()),

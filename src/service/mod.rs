@@ -33,7 +33,7 @@ use jsonrpsee::{
     types::{Id, Params},
 };
 use method::{answered, at_once, worked};
-use request::UnderWay;
+use request::{Request, UnderWay};
 use serde_json::value::RawValue;
 use std::{
     collections::BTreeMap,
@@ -118,7 +118,7 @@ impl Service {
             idle: Notify::new(),
             stopping: CancellationToken::new(),
         });
-        let methods = table(&state).map_err(|error| {
+        let methods = table().map_err(|error| {
             Error::new(ErrorKind::Internal, "the method table is broken").source(error)
         })?;
         Ok(Self { state, methods })
@@ -136,16 +136,19 @@ impl Service {
         if let Err(error) = self.admit(caller) {
             return Answer::Now(failure(id, error));
         }
-        let params = Params::new(params.map(RawValue::get)).into_owned();
+        let Some((method, callback)) = self.methods.method_with_name(method) else {
+            return Answer::Now(failure(id, failure::unknown(method)));
+        };
+        let request = Request::begin(&self.state, method, caller, progress);
         let mut extensions = Extensions::new();
-        extensions.insert(Arc::clone(caller));
-        extensions.insert(progress.clone());
-        match self.methods.method(method) {
-            Some(MethodCallback::Sync(callback)) => {
+        extensions.insert(Arc::new(request));
+        let params = Params::new(params.map(RawValue::get)).into_owned();
+        match callback {
+            MethodCallback::Sync(callback) => {
                 let response = callback(id.clone(), params, LONGEST_RESPONSE, extensions);
                 Answer::Now(failure::bounded(id, response))
             }
-            Some(MethodCallback::Async(callback)) => {
+            MethodCallback::Async(callback) => {
                 let connection = ConnectionId(0);
                 let response =
                     callback(id.clone(), params, connection, LONGEST_RESPONSE, extensions);
@@ -155,7 +158,10 @@ impl Service {
                         .boxed(),
                 )
             }
-            _ => Answer::Now(failure(id, failure::unknown(method))),
+            // Nothing of the table is of these kinds.
+            MethodCallback::Subscription(_) | MethodCallback::Unsubscription(_) => {
+                Answer::Now(failure(id, failure::unknown(method)))
+            }
         }
     }
 
@@ -225,8 +231,8 @@ impl Drop for Connected {
 }
 
 /// The methods of this server.
-fn table(state: &Arc<State>) -> Result<Methods, RegisterMethodError> {
-    let mut module = RpcModule::new(Arc::clone(state));
+fn table() -> Result<Methods, RegisterMethodError> {
+    let mut module = RpcModule::new(());
     // What changes or ends a connection is answered in order, before the next message is read.
     at_once::<Initialize, _>(&mut module, initialize::initialize)?;
     at_once::<Shutdown, _>(&mut module, shutdown::shutdown)?;

@@ -15,6 +15,7 @@ use std::{
     time::Instant,
 };
 use tokio::sync::Semaphore;
+use tracing::Span;
 use vouch_protocol::{ClientInfo, ErrorKind, InitializeParams};
 
 /// So many artifacts are examined at once for one connection: whoever asks for more waits for
@@ -97,6 +98,7 @@ pub(super) struct Request {
     state: Arc<State>,
     caller: Arc<Caller>,
     progress: Progress,
+    span: Span,
     method: &'static str,
     arrival: u64,
     since: Instant,
@@ -106,18 +108,14 @@ impl Request {
     pub(super) fn begin(
         state: &Arc<State>,
         method: &'static str,
-        extensions: &Extensions,
-    ) -> Result<Self> {
-        let (Some(caller), Some(progress)) = (
-            extensions.get::<Arc<Caller>>(),
-            extensions.get::<Progress>(),
-        ) else {
-            return Err(Error::new(ErrorKind::Internal, "a request without caller"));
-        };
+        caller: &Arc<Caller>,
+        progress: &Progress,
+    ) -> Self {
         let request = Self {
             state: Arc::clone(state),
             caller: Arc::clone(caller),
             progress: progress.clone(),
+            span: tracing::info_span!("request", method, client = caller.name()),
             method,
             arrival: state.arrivals.fetch_add(1, Ordering::Relaxed),
             since: Instant::now(),
@@ -129,7 +127,21 @@ impl Request {
             progress: progress.clone(),
         };
         state.under_way().insert(request.arrival, entry);
-        Ok(request)
+        request
+    }
+
+    /// The request that a method is called for; [`Service::call`](super::Service::call) puts it
+    /// there.
+    pub(super) fn of(extensions: &Extensions) -> Result<Arc<Self>> {
+        extensions
+            .get()
+            .cloned()
+            .ok_or_else(|| Error::new(ErrorKind::Internal, "a call without a request"))
+    }
+
+    /// What is logged on behalf of it says so.
+    pub(super) fn span(&self) -> &Span {
+        &self.span
     }
 
     pub(super) fn state(&self) -> &State {
@@ -173,7 +185,10 @@ impl Request {
         work: impl FnOnce(&Self) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let request = Arc::clone(self);
-        let thread = tokio::task::spawn_blocking(move || work(&request));
+        let thread = tokio::task::spawn_blocking(move || {
+            let span = request.span.clone();
+            span.in_scope(|| work(&request))
+        });
         thread.await.unwrap_or_else(|failed| {
             Err(match failed.try_into_panic() {
                 Ok(panic) => super::failure::panicked(self.method, &*panic),
@@ -184,16 +199,16 @@ impl Request {
 
     /// Says how the request ended; never what it asked for.
     pub(super) fn log(&self, error: Option<&Error>) {
-        let method = self.method;
-        let client = self.caller.name();
         let outcome = error.map_or("ok", |error| error.kind().name());
         let milliseconds = self.since.elapsed().as_secs_f64() * 1e3;
-        // What moves artifacts is worth a line in everybody's log.
-        if matches!(method, "push" | "pull") {
-            tracing::info!(method, client, outcome, milliseconds, "request");
-        } else {
-            tracing::debug!(method, client, outcome, milliseconds, "request");
-        }
+        self.span.in_scope(|| {
+            // What moves artifacts is worth a line in everybody's log.
+            if matches!(self.method, "push" | "pull") {
+                tracing::info!(outcome, milliseconds);
+            } else {
+                tracing::debug!(outcome, milliseconds);
+            }
+        });
     }
 }
 

@@ -1,7 +1,6 @@
 //! Methods that only tests can call: what takes long, panics or answers too much.
 
 use super::{
-    State,
     method::{answered, worked},
     request::Request,
 };
@@ -39,7 +38,7 @@ impl Method for Panic {
     type Result = ();
 }
 
-pub(super) fn register(module: &mut RpcModule<Arc<State>>) -> Result<(), RegisterMethodError> {
+pub(super) fn register(module: &mut RpcModule<()>) -> Result<(), RegisterMethodError> {
     worked::<Wait, _, _>(module, wait)?;
     worked::<Commit, _, _>(module, commit)?;
     worked::<Panic, _, _>(module, panics)?;

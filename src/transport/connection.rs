@@ -5,11 +5,12 @@ use super::{
     dispatch::{Client, Received, Reply, refusal},
     framing::{self, Announced, Framing, Read},
     http,
+    patient::Patient,
 };
 use crate::error::Error;
 use std::{io, pin::pin, sync::Arc, time::Duration};
 use tokio::{
-    io::{AsyncBufReadExt, AsyncRead, AsyncWrite, BufReader},
+    io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader},
     sync::mpsc,
 };
 use tokio_util::sync::CancellationToken;
@@ -37,7 +38,7 @@ pub(super) enum End {
 /// reads the output any more.
 pub(super) async fn run<R, W>(
     mut input: BufReader<R>,
-    mut output: W,
+    output: W,
     client: Arc<Client>,
     patience: Patience,
     closing: CancellationToken,
@@ -55,6 +56,7 @@ where
             Err(_) => return End::Broken,
         },
     };
+    let mut output = Patient::new(output, patience.stalled);
     let framing = match Announced::by(first) {
         Announced::Stream(framing) => framing,
         Announced::Http => {
@@ -68,7 +70,7 @@ where
                 "the first byte is neither JSON's, nor a header's, nor HTTP's",
             );
             let reply = Framing::Lines.frame(&refusal(None, error).into_text());
-            return match framing::write(&mut output, &reply, patience.stalled).await {
+            return match send(&mut output, &reply).await {
                 Ok(()) => End::Input,
                 Err(_) => End::Broken,
             };
@@ -76,7 +78,7 @@ where
     };
 
     let (queue, replies) = mpsc::channel(QUEUE);
-    let mut writing = pin!(write(&mut output, framing, replies, patience.stalled));
+    let mut writing = pin!(write(&mut output, framing, replies));
     let end = {
         let reading = pin!(read(&mut input, framing, &client, queue));
         tokio::select! {
@@ -159,11 +161,15 @@ async fn write<W: AsyncWrite + Unpin>(
     output: &mut W,
     framing: Framing,
     mut replies: mpsc::Receiver<Reply>,
-    patience: Duration,
 ) -> io::Result<()> {
     while let Some(reply) = replies.recv().await {
         let bytes = framing.frame(&reply.into_text());
-        framing::write(output, &bytes, patience).await?;
+        send(output, &bytes).await?;
     }
     Ok(())
+}
+
+async fn send<W: AsyncWrite + Unpin>(output: &mut W, bytes: &[u8]) -> io::Result<()> {
+    output.write_all(bytes).await?;
+    output.flush().await
 }

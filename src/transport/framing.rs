@@ -3,9 +3,7 @@
 
 use crate::error::Error;
 use std::io;
-use tokio::io::{
-    AsyncBufRead, AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader,
-};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, BufReader};
 use vouch_protocol::ErrorKind;
 
 /// The longest request, in bytes.
@@ -220,26 +218,6 @@ impl Framing {
             }
         }
     }
-}
-
-/// Writes bytes, piece by piece; fails where the reader takes nothing for that long.
-pub(super) async fn write<W: AsyncWrite + Unpin>(
-    writer: &mut W,
-    bytes: &[u8],
-    patience: std::time::Duration,
-) -> io::Result<()> {
-    /// Small, so that a reader that takes a little now and then is a reader.
-    const PIECE: usize = 16 << 10;
-    for piece in bytes.chunks(PIECE) {
-        let taken = async {
-            writer.write_all(piece).await?;
-            writer.flush().await
-        };
-        tokio::time::timeout(patience, taken)
-            .await
-            .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-    }
-    Ok(())
 }
 
 /// A reader with a buffer that is small while a connection is idle.

@@ -6,6 +6,7 @@ mod dispatch;
 mod framing;
 mod http;
 mod message;
+mod patient;
 pub mod socket;
 pub mod stdio;
 #[cfg(test)]
@@ -97,9 +98,11 @@ async fn accept(
     connections: &TaskTracker,
     closing: &CancellationToken,
 ) {
+    let mut failing = false;
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
+                failing = false;
                 if is_own(&stream) {
                     let connected = connected(stream, service, patience, closing);
                     connections.spawn(connected);
@@ -107,7 +110,10 @@ async fn accept(
             }
             Err(error) => {
                 // No file handles are left, or the client was gone at once: the next may do.
-                tracing::warn!(%error, "cannot accept a connection");
+                if !failing {
+                    tracing::warn!(%error, "cannot accept a connection");
+                }
+                failing = true;
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }

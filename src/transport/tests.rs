@@ -223,15 +223,17 @@ async fn one_that_takes_nothing_is_disconnected() {
         stalled: Duration::from_millis(20),
         ..Patience::default()
     };
-    let mut talk = Talk::with(&service, patience);
-    // More than a socket's buffer holds, until the service gives up.
-    while !talk.connection.is_finished() {
-        let message = b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"rpc.discover\"}\n";
-        if talk.stream.write_all(message).await.is_err() {
-            break;
-        }
+    let body = r#"{"jsonrpc":"2.0","id":1,"method":"rpc.discover"}"#;
+    let http = format!(
+        "POST / HTTP/1.1\r\nHost: vouchd\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    for message in [format!("{body}\n"), http] {
+        let mut talk = Talk::with(&service, patience);
+        // More than a socket's buffer holds, until the service gives up.
+        while talk.stream.write_all(message.as_bytes()).await.is_ok() {}
+        talk.connection.await.unwrap();
     }
-    talk.connection.await.unwrap();
 }
 
 #[tokio::test]
