@@ -446,7 +446,11 @@ fn vouch_speaks_to_the_service() {
         assert!(said.contains(says), "{arguments:?}: {said}");
     };
     check(&["verify", "echo.wasm"], 0, "accepted");
-    check(&["verify", "echo.wasm", "unsigned.wasm"], 1, "is not signed");
+    check(
+        &["verify", "echo.wasm", "unsigned.wasm"],
+        1,
+        "is not signed",
+    );
     check(&["verify", "absent.wasm"], 2, "absent.wasm");
     check(&["push", "echo.wasm", &layout], 0, "sha256:");
     check(&["push", "unsigned.wasm", &layout], 1, "is not signed");

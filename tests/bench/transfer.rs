@@ -54,10 +54,12 @@ pub(crate) fn transfers(inputs: &Inputs) {
             },
             &mut || curl_upload(&repository(&registry, curl_round), &inputs.archive),
             &mut || {
-                let to = format!("docker://{}:1", repository(&registry, skopeo_round));
                 if !has_skopeo {
                     return Duration::MAX;
                 }
+                // skopeo remembers where it saw a blob, and mounts it: a new registry has none.
+                let fresh = Registry::open();
+                let to = format!("docker://{}:1", repository(&fresh, skopeo_round));
                 timed(|| {
                     run(Command::new("skopeo").args([
                         "copy",
@@ -157,7 +159,8 @@ fn small(registry: &Registry, daemon: &Daemon, scratch: &Path) {
                 timed(|| drop(client.call("push", &params).unwrap()))
             },
             &mut || {
-                let to = format!("docker://{}:1", repository(registry, skopeo_round));
+                let fresh = Registry::open();
+                let to = format!("docker://{}:1", repository(&fresh, skopeo_round));
                 timed(|| {
                     run(Command::new("skopeo").args([
                         "copy",
