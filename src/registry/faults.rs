@@ -21,6 +21,14 @@ fn impatient() -> Sessions {
     })
 }
 
+/// Waits so long that only what is tested can end it.
+fn patient() -> Sessions {
+    sessions(Config::new()).timeouts(Timeouts {
+        idle: Duration::from_secs(3600),
+        ..Timeouts::default()
+    })
+}
+
 const BLOB: &[u8] = b"0123456789";
 
 fn manifest() -> Value {
@@ -174,24 +182,31 @@ async fn downloads_that_get_nowhere_end() {
 async fn a_dropped_or_stopped_reader_ends_the_transfer() {
     let server = serves(|seen, _| ranged(seen).stall(3));
     let reference = format!("{}/acme/echo:1", server.name()).parse().unwrap();
-    // With patience: only the stopping can end it in time.
-    let sessions = sessions(Config::new());
+    let sessions = patient();
     let found = find(&sessions, &reference, &Limits::default())
         .await
         .unwrap();
     let progress = Progress::default();
+    let wait = async |condition: &dyn Fn() -> bool| {
+        while !condition() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let reader = found.download(&progress).unwrap();
+    wait(&|| server.seen().len() == 2).await;
+    drop(reader);
+    wait(&|| server.closed() == 2).await;
+
     let mut reader = found.download(&progress).unwrap();
-    drop(found.download(&progress).unwrap());
     let read = tokio::task::spawn_blocking(move || {
         let mut bytes = Vec::new();
         reader.read_to_end(&mut bytes)
     });
-    while progress.bytes() < 3 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    wait(&|| progress.bytes() == 3).await;
     progress.stop();
     let error = Error::from_io(read.await.unwrap().unwrap_err(), "/".as_ref(), "read");
     assert_eq!(error.kind(), ErrorKind::Cancelled);
+    wait(&|| server.closed() == 3).await;
 }
 
 #[tokio::test]
@@ -438,9 +453,8 @@ async fn an_upload_that_nobody_takes_ends() {
 #[tokio::test]
 async fn a_stopped_or_dropped_push_ends_at_once() {
     let (server, _listener) = stuck();
-    // With patience: only the stopping can end it in time. A reader that went on would keep this
-    // test's runtime from ending.
-    let sessions = sessions(Config::new());
+    // A reader that went on would keep this test's runtime from ending.
+    let sessions = patient();
     let file = file(MUCH);
     let content = Content::unverified(crate::artifact::ArtifactKind::Module, file.path());
     let reference = format!("{}/acme/echo:1", server.name()).parse().unwrap();

@@ -144,7 +144,7 @@ async fn a_login_is_sent_when_it_is_asked_for_and_then_remembered() {
 
 #[tokio::test]
 async fn refusals_end() {
-    let check = async |challenge: &'static str, requests: usize| {
+    let check = async |challenge: &'static str, requests: usize, later: usize| {
         let server = Faulty::start(move |seen, _| {
             let challenge = challenge.replace("HOST", seen.header("host").unwrap());
             if seen.target.starts_with("/token") {
@@ -163,10 +163,14 @@ async fn refusals_end() {
             server.lines()
         );
         assert!(!format!("{error:?} {session:?}").contains("hunter2"));
+        // A login that was refused is not sent twice in one request.
+        let before = server.lines().len();
+        get(&session).await.unwrap_err();
+        let again = server.lines().len() - before;
+        assert_eq!(again, later, "{challenge} {:?}", server.lines());
     };
-    check("Basic realm=x", 2).await;
-    check("Negotiate", 1).await;
-    check("Bearer realm=\"http://HOST/token\"", 3).await;
+    check("Basic realm=x", 2, 1).await;
+    check("Bearer realm=\"http://HOST/token\"", 3, 3).await;
 }
 
 /// A registry and its realm in one.

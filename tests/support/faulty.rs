@@ -3,7 +3,10 @@
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 /// A request that arrived.
@@ -80,6 +83,7 @@ impl Answer {
 pub struct Faulty {
     address: SocketAddr,
     seen: Arc<Mutex<Vec<Seen>>>,
+    closed: Arc<AtomicUsize>,
 }
 
 impl Faulty {
@@ -89,19 +93,34 @@ impl Faulty {
         let address = listener.local_addr().expect("it is bound");
         let seen = Arc::new(Mutex::new(Vec::new()));
         let (log, answer) = (Arc::clone(&seen), Arc::new(answer));
+        let closed = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&closed);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (log, answer) = (Arc::clone(&log), Arc::clone(&answer));
+                let count = Arc::clone(&count);
                 // A client that goes away is no failure of a test.
-                std::thread::spawn(move || serve(stream, &log, &*answer).ok());
+                std::thread::spawn(move || {
+                    serve(stream, &log, &*answer).ok();
+                    count.fetch_add(1, Ordering::Relaxed);
+                });
             }
         });
-        Self { address, seen }
+        Self {
+            address,
+            seen,
+            closed,
+        }
     }
 
     /// Host and port.
     pub fn name(&self) -> String {
         self.address.to_string()
+    }
+
+    /// Connections that have ended.
+    pub fn closed(&self) -> usize {
+        self.closed.load(Ordering::Relaxed)
     }
 
     /// What arrived so far.
