@@ -141,7 +141,9 @@ impl error::Error for Stopped {}
 
 /// Whether a reader failed because its request was cancelled.
 pub(crate) fn stopped(error: &io::Error) -> bool {
-    error.get_ref().is_some_and(|inner| inner.is::<Stopped>())
+    error
+        .get_ref()
+        .is_some_and(<dyn error::Error + Send + Sync>::is::<Stopped>)
 }
 
 /// Lets an [`Error`] travel through `io::Read`; [`Error::from_io`] takes it out again.

@@ -1,1 +1,246 @@
-fn main() {}
+//! The binary: arguments, logging, signals and exit codes.
+
+mod demo;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use std::{
+    io::IsTerminal,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing::{Level, Metadata};
+use tracing_subscriber::{
+    EnvFilter, Layer,
+    filter::{FilterExt, filter_fn},
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
+use vouchd::{
+    config::Config,
+    error::{Error, Result},
+    service::Service,
+    transport::{self, socket::Socket, stdio},
+};
+
+/// Lets only signed WebAssembly artifacts pass between your tools and OCI registries.
+#[derive(Parser)]
+#[command(version, arg_required_else_help = true)]
+struct Arguments {
+    /// Serve one client on stdin and stdout, as editors start it.
+    #[arg(long)]
+    stdio: bool,
+
+    /// The config file; without it, `vouchd/config.toml` in `$XDG_CONFIG_HOME` or `~/.config`.
+    #[arg(long, global = true, value_name = "FILE", env = "VOUCHD_CONFIG")]
+    config: Option<PathBuf>,
+
+    /// What to log to stderr: error, warn, info, debug or trace, or a filter with targets.
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILTER",
+        env = "VOUCHD_LOG",
+        default_value = "info"
+    )]
+    log: String,
+
+    /// How to log.
+    #[arg(long, global = true, value_enum, default_value = "text")]
+    log_format: LogFormat,
+
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve clients on a Unix socket.
+    Serve {
+        /// The socket; without it, `vouchd/vouchd.sock` in `$XDG_RUNTIME_DIR`, or
+        /// `/tmp/vouchd-$UID/vouchd.sock`.
+        #[arg(long, value_name = "PATH", env = "VOUCHD_SOCKET")]
+        socket: Option<PathBuf>,
+    },
+    /// Show what it does, in a few seconds and without leaving anything behind.
+    Demo,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    if let Err(error) = begin_logging(&arguments.log, arguments.log_format) {
+        eprintln!("vouchd: the log filter {:?}: {error}", arguments.log);
+        return ExitCode::from(2);
+    }
+    // What a request panics with is that request's failure; the service goes on.
+    std::panic::set_hook(Box::new(|panic| {
+        tracing::error!(target: "vouchd", "{panic}");
+    }));
+    let config = arguments.config.as_deref();
+    let ended = match (arguments.command, arguments.stdio) {
+        (Some(_), true) => {
+            eprintln!("vouchd: `--stdio` takes no command");
+            return ExitCode::from(2);
+        }
+        (Some(Command::Demo), false) => run_demo(),
+        (Some(Command::Serve { socket }), false) => serve(config, socket.as_deref()),
+        (None, true) => serve_stdio(config),
+        (None, false) => {
+            eprintln!("vouchd: say `vouchd serve` or `vouchd --stdio`; `vouchd --help` says more");
+            return ExitCode::from(2);
+        }
+    };
+    match ended {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("vouchd: {error}");
+            if let Some(help) = error.data().help {
+                eprintln!("{help}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run_demo() -> Result<u8> {
+    let failed = |error| {
+        let message = format!("the demo failed: {error}");
+        Error::new(vouch_protocol::ErrorKind::Internal, message)
+    };
+    demo::run(&mut std::io::stdout().lock()).map_err(failed)?;
+    Ok(0)
+}
+
+fn serve(config: Option<&Path>, path: Option<&Path>) -> Result<u8> {
+    let config = Config::load(config)?;
+    // Before the runtime has threads, as the environment is changed.
+    let (listener, socket) = Socket::open(path)?;
+    begin_tls();
+    raise_handle_limit();
+    let service = Arc::new(Service::new(config, socket.path().map(Path::to_owned))?);
+    let runtime = runtime()?;
+    runtime.block_on(async {
+        let shutdown = signals()?;
+        let listener = listener
+            .set_nonblocking(true)
+            .and_then(|()| tokio::net::UnixListener::from_std(listener))
+            .map_err(|error| cannot("use the socket", error))?;
+        let shown = socket.path().map(|path| path.display().to_string());
+        tracing::info!(
+            version = env!("CARGO_PKG_VERSION"),
+            socket = shown,
+            "vouchd is ready"
+        );
+        transport::serve(listener, service, shutdown.cancelled_owned()).await;
+        Ok::<_, Error>(())
+    })?;
+    drop(socket);
+    tracing::info!("vouchd has stopped");
+    // What still blocks a thread has been cancelled, and must not delay the end.
+    runtime.shutdown_background();
+    Ok(0)
+}
+
+fn serve_stdio(config: Option<&Path>) -> Result<u8> {
+    let config = Config::load(config)?;
+    begin_tls();
+    let service = Arc::new(Service::new(config, None)?);
+    let runtime = runtime()?;
+    let code = runtime.block_on(async {
+        let shutdown = signals()?;
+        Ok::<_, Error>(stdio::serve(service, shutdown.cancelled_owned()).await)
+    })?;
+    // The thread that reads stdin cannot be woken.
+    runtime.shutdown_background();
+    Ok(code)
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    let threads = std::thread::available_parallelism().map_or(2, |count| count.get().clamp(2, 8));
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
+        .thread_name("vouchd")
+        .enable_all()
+        .build()
+        .map_err(|error| cannot("start the runtime", error))
+}
+
+/// SIGTERM and SIGINT stop the service; the second one ends the process at once.
+fn signals() -> Result<CancellationToken> {
+    let listen = |kind| signal(kind).map_err(|error| cannot("listen to signals", error));
+    let mut terminate = listen(SignalKind::terminate())?;
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    let asked = CancellationToken::new();
+    let stop = asked.clone();
+    tokio::spawn(async move {
+        loop {
+            let code = tokio::select! {
+                _ = terminate.recv() => 128 + 15,
+                _ = interrupt.recv() => 128 + 2,
+            };
+            if stop.is_cancelled() {
+                std::process::exit(code);
+            }
+            tracing::info!("asked to stop; asked again, it ends at once");
+            stop.cancel();
+        }
+    });
+    Ok(asked)
+}
+
+fn cannot(action: &str, error: std::io::Error) -> Error {
+    Error::new(
+        vouch_protocol::ErrorKind::Io,
+        format!("cannot {action}: {error}"),
+    )
+    .source(error)
+}
+
+fn begin_tls() {
+    // It fails where a provider was installed before, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+/// Each client needs a file handle, and so does each file: take as many as the system allows.
+fn raise_handle_limit() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::debug!(%error, "the limit of file handles stays");
+    }
+}
+
+/// Whether an event may be logged whatever the filter says: our own crates' may, others' only
+/// when they warn. Theirs print bodies and headers, passwords and tokens included.
+fn is_ours_or_warns(metadata: &Metadata<'_>) -> bool {
+    let target = metadata.target();
+    let ours = target == "vouchd" || target.starts_with("vouchd::");
+    ours || *metadata.level() <= Level::WARN
+}
+
+fn begin_logging(
+    filter: &str,
+    format: LogFormat,
+) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let filter = EnvFilter::builder()
+        .parse(filter)?
+        .and(filter_fn(is_ours_or_warns));
+    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let layer = match format {
+        LogFormat::Text => layer.with_ansi(std::io::stderr().is_terminal()).boxed(),
+        LogFormat::Json => layer.json().boxed(),
+    };
+    tracing_subscriber::registry()
+        .with(layer.with_filter(filter))
+        .try_init()?;
+    Ok(())
+}

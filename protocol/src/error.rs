@@ -10,6 +10,11 @@ macro_rules! errors {
         #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
         pub enum ErrorKind {
             $(#[doc = $meaning] #[serde(rename = $kind)] $variant,)*
+            /// A kind that a newer server has and this crate does not know. It is only ever read:
+            /// no server sends it, and it is not in [`ErrorKind::ALL`].
+            #[serde(rename = "unknown", other)]
+            #[cfg_attr(feature = "schemars", schemars(skip))]
+            Unknown,
         }
 
         impl ErrorKind {
@@ -18,22 +23,25 @@ macro_rules! errors {
 
             /// The name on the wire (`data.kind`).
             pub const fn name(self) -> &'static str {
-                match self { $(Self::$variant => $kind,)* }
+                match self { $(Self::$variant => $kind,)* Self::Unknown => "unknown" }
             }
 
-            /// The JSON-RPC error code.
+            /// The JSON-RPC error code; 0 for [`ErrorKind::Unknown`].
             pub const fn code(self) -> i32 {
-                match self { $(Self::$variant => $code,)* }
+                match self { $(Self::$variant => $code,)* Self::Unknown => 0 }
             }
 
             /// Whether the same request may succeed later without anybody changing anything.
             pub const fn retryable(self) -> bool {
-                match self { $(Self::$variant => $retryable,)* }
+                match self { $(Self::$variant => $retryable,)* Self::Unknown => false }
             }
 
             /// What the kind means, in one sentence.
             pub const fn meaning(self) -> &'static str {
-                match self { $(Self::$variant => $meaning,)* }
+                match self {
+                    $(Self::$variant => $meaning,)*
+                    Self::Unknown => "A kind of a newer version.",
+                }
             }
         }
     };
@@ -139,5 +147,15 @@ mod tests {
             let wire = serde_json::to_value(kind).expect("a kind is a string");
             assert_eq!(wire, kind.name());
         }
+    }
+
+    #[test]
+    fn data_of_a_newer_server_is_read() {
+        let data: ErrorData =
+            serde_json::from_str(r#"{"kind": "cursed", "retryable": true, "phase": "full moon"}"#)
+                .expect("unknown kinds and members are no reason to fail");
+        assert_eq!(data.kind, ErrorKind::Unknown);
+        assert!(data.retryable);
+        assert!(!ErrorKind::ALL.contains(&ErrorKind::Unknown));
     }
 }

@@ -4,6 +4,8 @@
 //! specification in words, `openrpc.json` the same for programs. This crate holds no behaviour
 //! and, by default, depends on serde alone: it must stay cheap to depend on.
 
+#![cfg_attr(test, allow(clippy::expect_used))]
+
 mod error;
 mod lifecycle;
 mod pull;
@@ -56,6 +58,7 @@ pub trait Notification {
 /// Params of a method that takes none. An absent `params`, `null` and `{}` all mean this.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
 pub struct NoParams {}
 
 /// Every method that a server of this version answers, in the order of the specification.
@@ -73,5 +76,5 @@ pub const METHODS: &[&str] = &[
 /// Every notification that a client may send.
 pub const NOTIFICATIONS: &[&str] = &[Initialized::NAME, Exit::NAME, Cancel::NAME];
 
-/// The OpenRPC document of this version, as `rpc.discover` answers it.
+/// The `OpenRPC` document of this version, as `rpc.discover` answers it.
 pub const OPENRPC: &str = include_str!("../openrpc.json");

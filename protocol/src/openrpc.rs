@@ -1,7 +1,7 @@
-//! The OpenRPC document, made of the types. `tests/document.rs` holds `openrpc.json` to it.
+//! The `OpenRPC` document, made of the types. `tests/document.rs` holds `openrpc.json` to it.
 
 use crate::{
-    Discover, ErrorKind, Initialize, Method, PROTOCOL_VERSION, Pull, Push, ServerStatus,
+    Discover, ErrorData, ErrorKind, Initialize, Method, PROTOCOL_VERSION, Pull, Push, ServerStatus,
     ServerStop, Shutdown, Verify,
 };
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
@@ -9,28 +9,31 @@ use serde_json::{Map, Value, json};
 
 /// Makes the document: <https://spec.open-rpc.org/>, version 1.3.2.
 pub fn document() -> Value {
-    let mut generator = SchemaSettings::draft07()
-        .with(|settings| settings.definitions_path = "/components/schemas".into())
-        .into_generator();
+    let settings = SchemaSettings::draft07().with(|settings| {
+        settings.definitions_path = "/components/schemas".into();
+    });
+    // A member with a default may be left out of params, but is always in a result.
+    let mut params = settings.clone().for_deserialize().into_generator();
+    let mut results = settings.for_serialize().into_generator();
+    let mut schemas = Schemas {
+        params: &mut params,
+        results: &mut results,
+    };
     let methods = vec![
-        method::<Initialize>(
-            &mut generator,
-            "Introduces client and server to each other.",
+        schemas.method::<Initialize>("Introduces client and server to each other."),
+        schemas.method::<Shutdown>("Takes no more requests from this connection."),
+        schemas.method::<Verify>(
+            "Judges an artifact by the signature rule. Needs either `path` or `reference`.",
         ),
-        method::<Shutdown>(
-            &mut generator,
-            "Takes no more requests from this connection.",
-        ),
-        method::<Verify>(&mut generator, "Judges an artifact by the signature rule."),
-        method::<Push>(&mut generator, "Verifies a file and publishes it."),
-        method::<Pull>(
-            &mut generator,
-            "Fetches an artifact, verifies it and places it.",
-        ),
-        method::<ServerStatus>(&mut generator, "Tells what the server is doing."),
-        method::<ServerStop>(&mut generator, "Stops the server."),
-        method::<Discover>(&mut generator, "Answers this document."),
+        schemas.method::<Push>("Verifies a file and publishes it."),
+        schemas.method::<Pull>("Fetches an artifact, verifies it and places it."),
+        schemas.method::<ServerStatus>("Tells what the server is doing."),
+        schemas.method::<ServerStop>("Stops the server."),
+        schemas.method::<Discover>("Answers this document."),
     ];
+    let error_data = results.subschema_for::<ErrorData>();
+    let mut definitions = params.take_definitions(true);
+    definitions.append(&mut results.take_definitions(true));
     let errors: Map<String, Value> = ErrorKind::ALL
         .iter()
         .map(|kind| {
@@ -42,55 +45,96 @@ pub fn document() -> Value {
             (kind.name().to_owned(), error)
         })
         .collect();
-    json!({
+    let mut document = json!({
         "openrpc": "1.3.2",
         "info": { "title": "vouchd", "version": PROTOCOL_VERSION, "license": { "name": "Apache-2.0" } },
         "methods": methods,
-        "components": { "schemas": generator.take_definitions(true), "errors": errors },
-    })
+        "components": { "schemas": definitions, "errors": errors },
+        // `OpenRPC` has no schema for errors, so this is where a generator finds it.
+        "x-errorData": error_data,
+    });
+    unwrap_descriptions(&mut document);
+    document
 }
 
-fn method<M>(generator: &mut SchemaGenerator, summary: &str) -> Value
-where
-    M: Method<Params: JsonSchema, Result: JsonSchema>,
-{
-    let schema = M::Params::json_schema(generator);
-    let required: Vec<&str> = schema
-        .get("required")
-        .and_then(Value::as_array)
-        .map(|names| names.iter().filter_map(Value::as_str).collect())
-        .unwrap_or_default();
-    let params: Vec<Value> = schema
-        .get("properties")
-        .and_then(Value::as_object)
-        .into_iter()
-        .flatten()
-        .map(|(name, schema)| {
-            json!({ "name": name, "required": required.contains(&name.as_str()), "schema": schema })
+struct Schemas<'a> {
+    params: &'a mut SchemaGenerator,
+    results: &'a mut SchemaGenerator,
+}
+
+impl Schemas<'_> {
+    fn method<M>(&mut self, summary: &str) -> Value
+    where
+        M: Method<Params: JsonSchema, Result: JsonSchema>,
+    {
+        let schema = M::Params::json_schema(self.params);
+        let required: Vec<&str> = schema
+            .get("required")
+            .and_then(Value::as_array)
+            .map(|names| names.iter().filter_map(Value::as_str).collect())
+            .unwrap_or_default();
+        // `OpenRPC`: optional params stand after the required ones.
+        let (mut params, optional): (Vec<_>, Vec<_>) = schema
+            .get("properties")
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten()
+            .map(|(name, schema)| {
+                let required = required.contains(&name.as_str());
+                (
+                    required,
+                    json!({ "name": name, "required": required, "schema": schema }),
+                )
+            })
+            .partition(|(required, _)| *required);
+        params.extend(optional);
+        let params: Vec<Value> = params.into_iter().map(|(_, param)| param).collect();
+        json!({
+            "name": M::NAME,
+            "summary": summary,
+            "paramStructure": "by-name",
+            "params": params,
+            "result": { "name": "result", "schema": self.results.subschema_for::<M::Result>() },
+            "errors": errors_of(M::NAME),
         })
-        .collect();
-    json!({
-        "name": M::NAME,
-        "summary": summary,
-        "paramStructure": "by-name",
-        "params": params,
-        "result": { "name": "result", "schema": generator.subschema_for::<M::Result>() },
-        "errors": errors_of(M::NAME),
-    })
+    }
 }
 
-/// Which errors a method may answer beyond those that any request may meet.
+/// Which errors a method may answer.
 fn errors_of(method: &str) -> Vec<Value> {
-    let moves = matches!(method, "push" | "pull");
-    let looks = moves || method == "verify";
     ErrorKind::ALL
         .iter()
-        .filter(|kind| match kind.code() {
-            1101..=1199 => moves,
-            1000..=1499 => looks,
-            1503 => method == "initialize",
+        .filter(|kind| match (kind, kind.code()) {
+            (ErrorKind::UnsupportedProtocol, _) => method == "initialize",
+            (ErrorKind::TargetNotFound | ErrorKind::DestinationExists, _) => method == "pull",
+            // `verify` answers these as a result.
+            (ErrorKind::UnknownArtifact | ErrorKind::MalformedArtifact, _) | (_, 1101..=1199) => {
+                matches!(method, "push" | "pull")
+            }
+            (_, 1000..=1499) => matches!(method, "verify" | "push" | "pull"),
             _ => true,
         })
         .map(|kind| json!({ "$ref": format!("#/components/errors/{}", kind.name()) }))
         .collect()
+}
+
+/// Doc comments break their lines and link to types; a document for programs does neither.
+fn unwrap_descriptions(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            for (name, value) in members {
+                match value {
+                    Value::String(text) if name == "description" => {
+                        *text = text
+                            .replace('\n', " ")
+                            .replace("[`", "`")
+                            .replace("`]", "`");
+                    }
+                    value => unwrap_descriptions(value),
+                }
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(unwrap_descriptions),
+        _ => {}
+    }
 }

@@ -83,7 +83,7 @@ pub struct ServerStopResult {
     pub process_id: u32,
 }
 
-/// The OpenRPC document of this protocol.
+/// The `OpenRPC` document of this protocol.
 pub enum Discover {}
 
 impl Method for Discover {
@@ -92,12 +92,12 @@ impl Method for Discover {
     type Result = DiscoverResult;
 }
 
-/// Result of [`Discover`]: an object of the OpenRPC specification, of which this type reads what
+/// Result of [`Discover`]: an object of the `OpenRPC` specification, of which this type reads what
 /// tells one server from another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct DiscoverResult {
-    /// The version of the OpenRPC specification.
+    /// The version of the `OpenRPC` specification.
     pub openrpc: String,
     /// Title and version of the protocol.
     pub info: DiscoverInfo,

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(tag = "verdict", rename_all = "camelCase")]
+// One per request: a box would cost more in use than it saves.
+#[allow(clippy::large_enum_variant)]
 pub enum Verification {
     /// Every condition of the rule holds.
     Accepted {
@@ -117,4 +119,81 @@ pub struct Refusal {
     /// What to do next.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn check(wire: &Value, expected: &Verification) {
+        let read: Verification = serde_json::from_value(wire.clone()).expect("it is one");
+        assert_eq!(&read, expected);
+    }
+
+    #[test]
+    fn a_verdict_reads_as_it_is_written() {
+        let accepted = Verification::Accepted {
+            artifact: Artifact {
+                kind: ArtifactKind::Provider,
+                digest: "sha256:00".into(),
+                size: 7,
+            },
+            claims: Claims {
+                issuer: "A".into(),
+                subject: "V".into(),
+                targets: vec!["x86_64-linux".into()],
+                issued_at: 1,
+                not_before: Some(2),
+                ..Claims::default()
+            },
+            trust: Trust {
+                rule: "default".into(),
+                issuer: "any".into(),
+            },
+        };
+        let wire = json!({
+            "verdict": "accepted",
+            "artifact": {"kind": "provider", "digest": "sha256:00", "size": 7},
+            "claims": {
+                "issuer": "A", "subject": "V", "tags": [], "capabilities": [],
+                "targets": ["x86_64-linux"], "issuedAt": 1, "notBefore": 2,
+            },
+            "trust": {"rule": "default", "issuer": "any"},
+        });
+        assert_eq!(serde_json::to_value(&accepted).expect("it is JSON"), wire);
+        check(&wire, &accepted);
+    }
+
+    #[test]
+    fn a_newer_server_s_refusal_is_still_a_refusal() {
+        let wire = json!({
+            "verdict": "refused",
+            "refusal": {"kind": "cursed", "message": "it is cursed", "since": 1},
+            "mood": "bad",
+        });
+        let expected = Verification::Refused {
+            refusal: Refusal {
+                kind: ErrorKind::Unknown,
+                message: "it is cursed".into(),
+                help: None,
+            },
+            artifact: None,
+        };
+        check(&wire, &expected);
+    }
+
+    #[test]
+    fn what_is_no_verdict_is_none() {
+        for wire in [
+            json!({}),
+            json!({"verdict": "maybe"}),
+            json!({"verdict": "accepted"}),
+            json!({"verdict": "refused"}),
+            json!({"refusal": {"kind": "unsigned", "message": ""}}),
+            json!(["accepted"]),
+        ] {
+            assert!(serde_json::from_value::<Verification>(wire).is_err());
+        }
+    }
 }

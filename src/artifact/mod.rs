@@ -1,14 +1,40 @@
-//! Is this artifact signed? STUB: signatures only.
+//! Is this artifact signed? Rows 1 to 5, 7 and 8 of the signature rule.
+//!
+//! An artifact is judged by its content alone, read once, in constant memory, from anything that
+//! is `io::Read`: no async here, no network, no path. Nothing in here may panic, whatever the
+//! bytes are, and nothing but [`examine`] makes a [`Verified`].
+//!
+//! The rule is ours because what exists does not hold it: `wascap::wasm::extract_claims` and
+//! `provider_archive` check no signature, skip the hash for old revisions, and take a nested
+//! token for the artifact's own.
+
+mod archive;
+mod cache;
+mod feed;
+mod tar;
+mod token;
+mod wasm;
+
+#[cfg(test)]
+pub(crate) mod fixtures;
+#[cfg(test)]
+mod tests;
+
+pub use cache::Cache;
+pub use vouch_protocol::{ArtifactKind, Claims};
 
 use crate::{error::Error, reference::Digest};
+use feed::{Feed, Hasher, Unreadable};
 use serde::Deserialize;
 use std::{
     collections::BTreeMap,
-    io::{self, Read, Write},
+    fmt,
+    io::{self, BufRead, Read, Write},
     sync::Arc,
+    thread::{self, Scope},
 };
+use token::{Hashes, Subject, Token};
 use vouch_protocol::ErrorKind;
-pub use vouch_protocol::{ArtifactKind, Claims};
 
 /// What the owner allows an artifact to cost; the config's section `[limits]`.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -46,37 +72,127 @@ impl Default for Limits {
 pub struct Refusal {
     /// The kind, for programs.
     pub kind: ErrorKind,
-    /// What happened.
-    pub message: String,
+    /// What is wrong, as what is said of the artifact: "is not signed". See [`Refusal::of`].
+    what: String,
     /// What to do next.
     pub help: Option<&'static str>,
 }
 
-impl From<Refusal> for Error {
-    fn from(refusal: Refusal) -> Self {
-        let error = Self::new(refusal.kind, refusal.message);
-        match refusal.help {
+impl Refusal {
+    /// A refusal of that kind; `what` is said of the artifact: "is not signed".
+    pub(crate) fn new(kind: ErrorKind, what: String, help: Option<&'static str>) -> Self {
+        Self { kind, what, help }
+    }
+
+    /// What happened, with the artifact's name in it.
+    pub fn of(&self, name: impl fmt::Display) -> String {
+        format!("{name} {}", self.what)
+    }
+
+    /// The refusal as an error of a request that would have moved the artifact of that name.
+    pub fn error(self, name: impl fmt::Display) -> Error {
+        let error = Error::new(self.kind, self.of(name));
+        match self.help {
             Some(help) => error.help(help),
             None => error,
         }
     }
+
+    fn malformed(why: &str) -> Self {
+        Self::new(
+            ErrorKind::MalformedArtifact,
+            format!("is malformed: {why}"),
+            Some("Build or fetch it again, and sign it anew."),
+        )
+    }
+
+    fn unsigned(why: &str) -> Self {
+        Self::new(
+            ErrorKind::Unsigned,
+            format!("is not signed: {why}"),
+            Some("Sign it with an account key (`wash claims sign`), then try again."),
+        )
+    }
+
+    fn unknown() -> Self {
+        Self::new(
+            ErrorKind::UnknownArtifact,
+            "is no WebAssembly module, component or provider archive".into(),
+            Some("Files of other kinds can be moved with ORAS; they carry no signature to check."),
+        )
+    }
+
+    fn hash_mismatch(why: &str) -> Self {
+        Self::new(
+            ErrorKind::HashMismatch,
+            format!("is not what was signed: {why}"),
+            Some(
+                "The artifact was changed after it was signed. Sign it anew, or get it from its signer again.",
+            ),
+        )
+    }
 }
 
-/// What was found out by reading an artifact to its end.
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.of("the artifact"))
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// Why the reading of an artifact ends before its end.
+#[derive(Debug)]
+enum Stop {
+    Refused(Refusal),
+    Unreadable(io::Error),
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+/// A feed reports its limit and what is wrong below it through `io::Error`.
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        match error.downcast::<Refusal>() {
+            Ok(refusal) => Self::Refused(refusal),
+            Err(error) => match error.downcast::<Unreadable>() {
+                Ok(Unreadable(error)) => Self::from(error),
+                Err(error) => Self::Unreadable(error),
+            },
+        }
+    }
+}
+
+/// What was found out by reading an artifact.
 #[derive(Debug, Clone)]
 pub struct Examination {
     /// What it is, where it was recognised.
     pub kind: Option<ArtifactKind>,
-    /// SHA-256 of all bytes; absent where the reading was given up, as it is over a limit.
+    /// SHA-256 of all bytes; absent where there are more than the limit.
     pub digest: Option<Digest>,
     /// The bytes that were read.
     pub size: u64,
+    /// When the token is valid, where rows 1 to 5 hold: row 6 comes before 7 and 8.
+    pub validity: Option<Validity>,
     /// Whether rows 1 to 5, 7 and 8 of the rule hold.
     pub verdict: Result<Arc<Verified>, Refusal>,
 }
 
-/// An artifact whose signature holds. Only [`examine`] makes one. It is a fact about bytes: dates and
-/// trust are for `trust` to judge.
+/// When a token is valid, in seconds since 1970; RFC 7519, sections 4.1.4 and 4.1.5.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Validity {
+    /// `nbf`: not before.
+    pub not_before: Option<u64>,
+    /// `exp`: not from then on.
+    pub expires: Option<u64>,
+}
+
+/// An artifact whose signature holds. Only [`examine`] makes one. It is a fact about bytes: dates
+/// and trust are for `trust` to judge.
 #[derive(Debug)]
 pub struct Verified {
     kind: ArtifactKind,
@@ -86,6 +202,7 @@ pub struct Verified {
     gzipped: bool,
     targets: BTreeMap<String, Digest>,
     blocks: Vec<Digest>,
+    token_size: usize,
 }
 
 /// The step in which [`Verified::blocks`] keeps states, in bytes.
@@ -96,23 +213,28 @@ impl Verified {
     pub fn kind(&self) -> ArtifactKind {
         self.kind
     }
+
     /// SHA-256 of the whole file.
     pub fn digest(&self) -> Digest {
         self.digest
     }
+
     /// Bytes of the whole file.
     pub fn size(&self) -> u64 {
         self.size
     }
+
     /// What the signature says.
     pub fn claims(&self) -> &Claims {
         &self.claims
     }
-    /// SHA-256 of the first MiB, of the first two, and so on; the last is of the whole file, whose
-    /// last block may be shorter. `blocks[i]` is the digest of bytes `0..min((i + 1) * BLOCK, size)`.
+
+    /// SHA-256 of the first MiB, of the first two, and so on: `blocks[i]` is the digest of bytes
+    /// `0..min((i + 1) * BLOCK, size)`. Empty where the facts come from a [`Cache`].
     pub fn blocks(&self) -> &[Digest] {
         &self.blocks
     }
+
     /// The extension that files of this kind have: `wasm`, `par` or `par.gz`.
     pub fn extension(&self) -> &'static str {
         match (self.kind, self.gzipped) {
@@ -121,6 +243,7 @@ impl Verified {
             _ => "wasm",
         }
     }
+
     /// Targets of a provider archive and their SHA-256.
     pub fn targets(&self) -> &BTreeMap<String, Digest> {
         &self.targets
@@ -129,40 +252,110 @@ impl Verified {
 
 /// Reads an artifact once, to its end, in constant memory, and judges it. It fails only where the
 /// reader does; a refusal is a verdict. It blocks: call it off the runtime's threads.
-pub fn examine(_reader: impl Read + Send, _limits: &Limits) -> io::Result<Examination> {
-    Err(io::Error::other("stub"))
+pub fn examine(reader: impl Read, limits: &Limits) -> io::Result<Examination> {
+    thread::scope(|scope| {
+        let hasher = Hasher::start(scope, true)?;
+        let mut feed = Feed::new(reader, Some(hasher), limits.artifact, "is larger than");
+        let mut kind = None;
+        let looked = match look(&mut feed, scope, limits, &mut kind) {
+            Ok(looked) => Ok(looked),
+            Err(Stop::Refused(refusal)) => Err(refusal),
+            Err(Stop::Unreadable(error)) => return Err(error),
+        };
+        // Refused or not, the digest is of everything; unless that is more than may be read.
+        let whole = match feed.drain().map_err(Stop::from) {
+            Ok(()) => true,
+            Err(Stop::Refused(_)) => false,
+            Err(Stop::Unreadable(error)) => return Err(error),
+        };
+        let size = feed.consumed();
+        let digests = feed
+            .finish()?
+            .ok_or_else(|| io::Error::other("the hashing thread is missing"))?;
+        let validity = looked.as_ref().ok().map(|looked| {
+            let (Looked::Wasm(token) | Looked::Archive(token, _)) = looked;
+            Validity {
+                not_before: token.claims.not_before,
+                expires: token.claims.expires,
+            }
+        });
+        let verdict = looked.and_then(|looked| {
+            let (token, targets, gzipped) = match looked {
+                Looked::Wasm(token) => {
+                    let Hashes::Module(signed) = &token.hashes else {
+                        return Err(Refusal::unknown());
+                    };
+                    if digests.cut.map(|cut| cut.claim()).as_ref() != Some(signed) {
+                        return Err(Refusal::hash_mismatch("its hash is another one"));
+                    }
+                    (token, BTreeMap::new(), false)
+                }
+                Looked::Archive(token, contents) => {
+                    let Hashes::Targets(signed) = &token.hashes else {
+                        return Err(Refusal::unknown());
+                    };
+                    let gzipped = contents.gzipped;
+                    let targets = contents.compare(signed)?;
+                    (token, targets, gzipped)
+                }
+            };
+            let mut claims = token.claims;
+            claims.targets = targets.keys().cloned().collect();
+            Ok(Arc::new(Verified {
+                kind: kind.ok_or_else(Refusal::unknown)?,
+                digest: digests.whole,
+                size,
+                claims,
+                gzipped,
+                targets,
+                blocks: digests.blocks,
+                token_size: token.size,
+            }))
+        });
+        Ok(Examination {
+            kind,
+            digest: whole.then_some(digests.whole),
+            size,
+            validity,
+            verdict,
+        })
+    })
 }
 
-/// Writes one target of a verified archive, read again from its start, and fails with
-/// `contentModified` unless it hashes to what the claims say.
+/// What remains to be compared once all hashes are known.
+enum Looked {
+    Wasm(Token),
+    Archive(Token, archive::Contents),
+}
+
+fn look<'scope, R: Read>(
+    feed: &mut Feed<'_, R>,
+    scope: &'scope Scope<'scope, '_>,
+    limits: &Limits,
+    kind: &mut Option<ArtifactKind>,
+) -> Result<Looked, Stop> {
+    let start = feed.fill_buf()?;
+    if start.starts_with(wasm::MAGIC) {
+        let recognised = wasm::recognise(start).ok_or_else(Refusal::unknown)?;
+        *kind = Some(recognised);
+        let token = wasm::find_token(feed, recognised, limits)?;
+        return Ok(Looked::Wasm(token::check(&token, Subject::Wasm)?));
+    }
+    if !start.starts_with(archive::GZIP) && !tar::is_header(start) {
+        return Err(Refusal::unknown().into());
+    }
+    let contents = archive::read(feed, scope, limits, kind)?;
+    let token = token::check(&contents.token, Subject::Archive)?;
+    Ok(Looked::Archive(token, contents))
+}
+
+/// Writes one target of a verified archive, which is read again from its start, and fails with
+/// `contentModified` unless that hashes to what the claims say. Blocks.
 pub fn extract(
-    _reader: impl Read,
-    _verified: &Verified,
-    _target: &str,
-    _writer: &mut impl Write,
+    reader: impl Read,
+    verified: &Verified,
+    target: &str,
+    writer: &mut impl Write,
 ) -> Result<(), Error> {
-    Err(Error::new(ErrorKind::Internal, "stub"))
-}
-
-/// A bounded memory of what files were found to be: facts, never decisions. STUB.
-#[derive(Debug, Default)]
-pub struct Cache;
-
-impl Cache {
-    /// Examines a file, or remembers what it was found to be while its identity has not changed.
-    /// Blocks.
-    pub fn examine(
-        &self,
-        source: &crate::file::Source,
-        limits: &Limits,
-        progress: &crate::progress::Progress,
-    ) -> Result<Arc<Examination>, Error> {
-        examine(progress.watch(source.reader()), limits)
-            .map(Arc::new)
-            .map_err(|error| Error::from_io(error, source.path(), "read"))
-    }
-    /// Files that are remembered, and files that can be.
-    pub fn fill(&self) -> (usize, usize) {
-        (0, 0)
-    }
+    archive::extract(reader, verified, target, writer)
 }

@@ -126,18 +126,18 @@ impl Unnamed {
     }
 
     /// Another file without a name, for the same destination.
-    pub fn sibling(self) -> Result<Self> {
-        let destination = Destination {
-            folder: self
-                .destination
-                .folder
-                .try_clone()
-                .map_err(|error| Error::at(self.folder(), "open the folder", error))?,
+    pub fn sibling(&self) -> Result<Self> {
+        let folder = self
+            .destination
+            .folder
+            .try_clone()
+            .map_err(|error| Error::at(self.folder(), "open the folder", error))?;
+        Destination {
+            folder,
             path: self.destination.path.clone(),
             name: self.destination.name.clone(),
-        };
-        drop(self);
-        destination.create()
+        }
+        .create()
     }
 
     /// Syncs the file and gives it its name, in one step; `or_name` is for a destination that is a

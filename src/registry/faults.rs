@@ -269,13 +269,10 @@ fn what_was_examined_is_what_the_manifest_names() {
         place: Place::File("/x".into()),
         runtime: runtime.handle().clone(),
     };
-    let refusal = crate::artifact::Refusal {
-        kind: ErrorKind::Unsigned,
-        message: String::new(),
-        help: None,
-    };
+    let refusal = crate::artifact::Refusal::new(ErrorKind::Unsigned, "is not signed".into(), None);
     let check = |digest, size, expected: bool| {
         let examination = Examination {
+            validity: None,
             kind: None,
             digest,
             size,

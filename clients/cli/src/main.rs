@@ -1,2 +1,78 @@
-//! The command line of vouchd.
-fn main() {}
+//! `vouch`: the command line of vouchd. It asks the service and shows what it answers; it decides
+//! nothing by itself, and must never show a terminal what an artifact's signer could have made of
+//! control characters.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+mod arguments;
+mod commands;
+mod failure;
+mod show;
+
+use arguments::{Cli, Command};
+use clap::Parser;
+use failure::{Failure, Outcome};
+use show::Screen;
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
+use vouch_client::Client;
+
+/// `EX_USAGE` of sysexits(3): 1 and 2 have meanings of their own here.
+const USAGE: u8 = 64;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse().and_then(Cli::complete) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // There is nobody left to tell.
+            let _ = error.print();
+            return if error.use_stderr() {
+                ExitCode::from(USAGE)
+            } else {
+                ExitCode::SUCCESS
+            };
+        }
+    };
+    // One thread is plenty: the service does the work.
+    let runtime = match tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let _ = writeln!(anstream::stderr(), "vouch: cannot start: {error}");
+            return ExitCode::from(Outcome::Failed as u8);
+        }
+    };
+    let mut screen = Screen::new(cli.json);
+    let outcome = runtime
+        .block_on(run(cli, &mut screen))
+        .and_then(|outcome| screen.flush().map(|()| outcome))
+        .unwrap_or_else(|error| {
+            // Whoever read our output has gone, and wants no more of it.
+            if error.kind() != io::ErrorKind::BrokenPipe {
+                let _ = writeln!(anstream::stderr(), "vouch: cannot write: {error}");
+            }
+            Outcome::Failed
+        });
+    ExitCode::from(outcome as u8)
+}
+
+/// Fails where the answer cannot be shown; all else is an outcome.
+async fn run(cli: Cli, screen: &mut Screen) -> io::Result<Outcome> {
+    let path = cli.socket.unwrap_or_else(vouch_client::default_socket);
+    let client = match Client::connect(&path).await {
+        Ok(client) => client,
+        Err(error) => return screen.failure(&Failure::of_connecting(&path, &error)),
+    };
+    match cli.command {
+        Command::Verify(arguments) => commands::verify(&client, arguments, screen).await,
+        Command::Push(arguments) => commands::push(&client, arguments, screen).await,
+        Command::Pull(arguments) => commands::pull(&client, arguments, screen).await,
+        Command::Status => commands::status(&client, screen).await,
+        Command::Stop => commands::stop(&client, screen).await,
+        Command::Rpc(arguments) => commands::rpc(&client, arguments, screen).await,
+    }
+}

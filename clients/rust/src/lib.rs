@@ -1,1 +1,228 @@
-//! Typed calls to vouchd.
+//! A client of vouchd, the service that lets only signed WebAssembly artifacts pass.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), vouch_client::CallError> {
+//! use vouch_client::{Client, protocol::{Verification, VerifyParams}};
+//!
+//! let client = Client::connect_default().await?;
+//! let verification = client
+//!     .verify(VerifyParams { path: Some("/home/ann/echo.wasm".into()), ..Default::default() })
+//!     .await?;
+//! if let Verification::Refused { refusal, .. } = verification {
+//!     println!("{}", refusal.message);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Calls run side by side on one connection. Dropping a call cancels it on the server; dropping
+//! the [`Client`] closes the connection, which cancels everything that it had under way. It must
+//! never wait for ever on a server that died, nor read more of a reply than a reply may be.
+//!
+//! It needs a Tokio runtime with input, output and time.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
+mod cancel;
+mod error;
+mod lines;
+mod socket;
+
+pub use error::{CallError, ServerError};
+pub use socket::default_socket;
+/// The types of params and results.
+pub use vouch_protocol as protocol;
+
+use cancel::CancelsWhenDropped;
+use jsonrpsee::core::{
+    client::{self, ClientBuilder, ClientT},
+    middleware::RpcServiceBuilder,
+    traits::ToRpcParams,
+};
+use serde_json::{
+    Value,
+    value::{RawValue, to_raw_value},
+};
+use std::{path::Path, process::Stdio, time::Duration};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    process::{Child, Command},
+    sync::Semaphore,
+    time::timeout,
+};
+use vouch_protocol::{
+    Exit, Method, NoParams, Notification, Pull, PullParams, PullResult, Push, PushParams,
+    PushResult, ServerStatus, ServerStatusResult, ServerStop, ServerStopResult, Shutdown,
+    Verification, Verify, VerifyParams,
+};
+
+/// A push of 4 GiB over a slow line takes its time, and the server has its own ends for waits.
+const LONGEST_CALL: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What a server may take to finish what is under way (ten seconds), and some more.
+const GRACE: Duration = Duration::from_secs(15);
+
+/// More would be answered `busy`: see "Limits" in the specification.
+const UNDER_WAY: usize = 64;
+
+/// A connection to vouchd.
+#[derive(Debug)]
+pub struct Client {
+    rpc: client::Client<CancelsWhenDropped>,
+    under_way: Semaphore,
+    child: Option<Child>,
+}
+
+impl Client {
+    /// Connects to the service that listens on this socket. A service that runs as another user,
+    /// other than root, is refused.
+    pub async fn connect(path: impl AsRef<Path>) -> Result<Self, CallError> {
+        let (reader, writer) = socket::connect(path.as_ref()).await?.into_split();
+        Ok(Self::over(reader, writer, None))
+    }
+
+    /// Connects to the service on the [`default_socket`].
+    pub async fn connect_default() -> Result<Self, CallError> {
+        Self::connect(default_socket()).await
+    }
+
+    /// Runs a server of one's own, for example `vouchd --stdio`, and talks to it over its standard
+    /// input and output. It is killed when the client is dropped; [`Client::shutdown`] is kinder.
+    pub fn spawn(mut command: Command) -> Result<Self, CallError> {
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(CallError::Connection)?;
+        match (child.stdout.take(), child.stdin.take()) {
+            (Some(reader), Some(writer)) => Ok(Self::over(reader, writer, Some(child))),
+            _ => Err(CallError::Protocol("the server has no pipes".into())),
+        }
+    }
+
+    fn over<R, W>(reader: R, writer: W, child: Option<Child>) -> Self
+    where
+        R: AsyncRead + Send + Unpin + 'static,
+        W: AsyncWrite + Send + Unpin + 'static,
+    {
+        let rpc = ClientBuilder::new()
+            .request_timeout(LONGEST_CALL)
+            .set_rpc_middleware(RpcServiceBuilder::new().layer_fn(CancelsWhenDropped::new))
+            .build_with_tokio(lines::Sender::new(writer), lines::Receiver::new(reader));
+        Self {
+            rpc,
+            under_way: Semaphore::new(UNDER_WAY),
+            child,
+        }
+    }
+
+    /// Calls a method. Dropping the future cancels the call on the server.
+    pub async fn call<M: Method>(&self, params: M::Params) -> Result<M::Result, CallError> {
+        let result = self.send(M::NAME, Params::of(&params)?).await?;
+        serde_json::from_str(result.get()).map_err(|error| {
+            CallError::Protocol(format!("the result of {} is none: {error}", M::NAME))
+        })
+    }
+
+    /// Calls a method by name, and takes what comes. `params` is an object, or null for none.
+    pub async fn request(&self, method: &str, params: Value) -> Result<Value, CallError> {
+        let result = self.send(method, Params::of(&params)?).await?;
+        serde_json::from_str(result.get())
+            .map_err(|error| CallError::Protocol(format!("the result of {method}: {error}")))
+    }
+
+    /// Sends a notification.
+    pub async fn notify<N: Notification>(&self, params: N::Params) -> Result<(), CallError> {
+        Ok(self.rpc.notification(N::NAME, Params::of(&params)?).await?)
+    }
+
+    async fn send(&self, method: &str, params: Params) -> Result<Box<RawValue>, CallError> {
+        // The semaphore is never closed; without a permit the server would answer `busy`.
+        let _permit = self.under_way.acquire().await;
+        Ok(self.rpc.request(method, params).await?)
+    }
+
+    /// Judges an artifact by the signature rule. A refused artifact is a result, not an error.
+    pub async fn verify(&self, params: VerifyParams) -> Result<Verification, CallError> {
+        self.call::<Verify>(params).await
+    }
+
+    /// Verifies a file and publishes it.
+    pub async fn push(&self, params: PushParams) -> Result<PushResult, CallError> {
+        self.call::<Push>(params).await
+    }
+
+    /// Fetches an artifact, verifies it and places it.
+    pub async fn pull(&self, params: PullParams) -> Result<PullResult, CallError> {
+        self.call::<Pull>(params).await
+    }
+
+    /// Tells what the server is doing.
+    pub async fn status(&self) -> Result<ServerStatusResult, CallError> {
+        self.call::<ServerStatus>(NoParams {}).await
+    }
+
+    /// Stops the server, whoever else it serves.
+    pub async fn stop(&self) -> Result<ServerStopResult, CallError> {
+        self.call::<ServerStop>(NoParams {}).await
+    }
+
+    /// Ends the connection in good order: what is under way may finish. A server of one's own
+    /// ([`Client::spawn`]) has then ended; one that takes more than 15 seconds is killed.
+    pub async fn shutdown(self) -> Result<(), CallError> {
+        let asked = timeout(GRACE, async {
+            self.call::<Shutdown>(NoParams {}).await?;
+            self.notify::<Exit>(NoParams {}).await?;
+            // The notification is only on its way until the server has closed the connection.
+            self.rpc.on_disconnect().await;
+            Ok(())
+        })
+        .await
+        .unwrap_or_else(|_| Err(late("the server did not end the connection")));
+        let Self { rpc, child, .. } = self;
+        drop(rpc);
+        let Some(mut child) = child else {
+            return asked;
+        };
+        match timeout(GRACE, child.wait()).await {
+            Ok(Ok(status)) if status.success() => asked,
+            Ok(Ok(status)) => asked.and(Err(CallError::Protocol(format!(
+                "the server ended with {status}"
+            )))),
+            Ok(Err(error)) => Err(CallError::Connection(error)),
+            Err(_) => {
+                child.kill().await.map_err(CallError::Connection)?;
+                asked.and(Err(late("the server did not end and was killed")))
+            }
+        }
+    }
+}
+
+fn late(what: &str) -> CallError {
+    CallError::Connection(std::io::Error::new(std::io::ErrorKind::TimedOut, what))
+}
+
+/// Params by name, as they go over the wire.
+struct Params(Option<Box<RawValue>>);
+
+impl Params {
+    fn of(params: &impl serde::Serialize) -> Result<Self, CallError> {
+        let params = to_raw_value(params)
+            .map_err(|error| CallError::Protocol(format!("the params are no JSON: {error}")))?;
+        if params.get().len() > lines::LONGEST_REQUEST {
+            return Err(CallError::Protocol(format!(
+                "the params take {} bytes; a request has at most {}",
+                params.get().len(),
+                lines::LONGEST_REQUEST
+            )));
+        }
+        Ok(Self(Some(params).filter(|params| params.get() != "null")))
+    }
+}
+
+impl ToRpcParams for Params {
+    fn to_rpc_params(self) -> Result<Option<Box<RawValue>>, serde_json::Error> {
+        Ok(self.0)
+    }
+}

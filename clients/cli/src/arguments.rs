@@ -1,0 +1,256 @@
+//! What may be written behind `vouch`. Relative paths become absolute here: the service does not
+//! know the folder that we are in.
+
+use clap::{Args, CommandFactory, Parser, Subcommand, error::ErrorKind};
+use serde_json::Value;
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    io::{self, Read},
+    os::unix::ffi::OsStrExt,
+    path::{Path, PathBuf},
+};
+
+const AFTER_HELP: &str = "\
+Exit codes:
+  0   accepted, or done
+  1   refused: what the artifact is, or its signature, does not pass
+  2   anything else; also where no service listens
+  64  wrong usage
+
+The service is looked for at --socket, else $VOUCHD_SOCKET, else
+$XDG_RUNTIME_DIR/vouchd/vouchd.sock, else /tmp/vouchd-$UID/vouchd.sock.";
+
+/// The most JSON that is read from standard input, in bytes: what a request may have.
+const LONGEST_INPUT: u64 = 1024 * 1024;
+
+/// Verify, push and pull signed WebAssembly artifacts, by way of vouchd
+#[derive(Debug, Parser)]
+#[command(name = "vouch", version, after_help = AFTER_HELP)]
+pub(crate) struct Cli {
+    /// The service's socket
+    #[arg(long, global = true, value_name = "PATH")]
+    pub(crate) socket: Option<PathBuf>,
+    /// Print JSON, one object a line: what the service answered
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Judge artifacts by the signature rule
+    Verify(VerifyArguments),
+    /// Verify a file and publish it
+    Push(PushArguments),
+    /// Fetch an artifact, verify it and place it
+    Pull(PullArguments),
+    /// Tell what the service is doing
+    Status,
+    /// Stop the service
+    Stop,
+    /// Call a method of the protocol and print its result
+    Rpc(RpcArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArguments {
+    /// Files to judge
+    #[arg(value_name = "FILE", required_unless_present = "references")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Judge what a reference names; may be given several times
+    #[arg(long = "reference", value_name = "REFERENCE", value_parser = reference)]
+    pub(crate) references: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PushArguments {
+    /// The file to publish
+    pub(crate) file: PathBuf,
+    /// Where to: `registry/repository:tag`, or `oci:/path/to/layout:tag`
+    #[arg(value_parser = reference)]
+    pub(crate) reference: String,
+    /// Annotate the manifest; may be given several times
+    #[arg(long = "annotation", value_name = "KEY=VALUE", value_parser = annotation)]
+    given: Vec<(String, String)>,
+    #[arg(skip)]
+    pub(crate) annotations: BTreeMap<String, String>,
+    /// Allow the tag `latest`, or none
+    #[arg(long)]
+    pub(crate) allow_latest: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PullArguments {
+    /// Where from: `registry/repository[:tag][@digest]`, or `oci:/path/to/layout:tag`
+    #[arg(value_parser = reference)]
+    pub(crate) reference: String,
+    /// The file or folder to write to
+    #[arg(short, long, value_name = "FILE", default_value = ".")]
+    pub(crate) output: PathBuf,
+    /// Replace a file that is there
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+    /// Place only this target of a provider archive, for example `x86_64-linux`
+    #[arg(long)]
+    pub(crate) target: Option<String>,
+    /// Allow the tag `latest`, or none
+    #[arg(long)]
+    pub(crate) allow_latest: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RpcArguments {
+    /// For example `server/status`
+    pub(crate) method: String,
+    /// The params, a JSON object; `-` reads them from standard input
+    #[arg(value_name = "JSON", allow_hyphen_values = true)]
+    given: Option<String>,
+    #[arg(skip)]
+    pub(crate) params: Value,
+}
+
+impl Cli {
+    /// Reads and checks what clap cannot.
+    pub(crate) fn complete(mut self) -> Result<Self, clap::Error> {
+        let wrong = |text: String| Self::command().error(ErrorKind::ValueValidation, text);
+        match &mut self.command {
+            Command::Push(push) => {
+                for (name, value) in std::mem::take(&mut push.given) {
+                    if push.annotations.insert(name.clone(), value).is_some() {
+                        return Err(wrong(format!("the annotation {name:?} is given twice")));
+                    }
+                }
+            }
+            Command::Rpc(rpc) => {
+                rpc.params = match rpc.given.as_deref() {
+                    None => Ok(Value::Null),
+                    Some("-") => input(io::stdin().lock()),
+                    Some(text) => serde_json::from_str(text)
+                        .map_err(|error| format!("the params are no JSON: {error}")),
+                }
+                .map_err(wrong)?;
+            }
+            Command::Verify(_) | Command::Pull(_) | Command::Status | Command::Stop => {}
+        }
+        Ok(self)
+    }
+}
+
+fn input(reader: impl Read) -> Result<Value, String> {
+    let mut text = Vec::new();
+    reader
+        .take(LONGEST_INPUT + 1)
+        .read_to_end(&mut text)
+        .map_err(|error| format!("cannot read standard input: {error}"))?;
+    if text.len() as u64 > LONGEST_INPUT {
+        return Err(format!(
+            "standard input has more than {LONGEST_INPUT} bytes"
+        ));
+    }
+    serde_json::from_slice(&text).map_err(|error| format!("standard input is no JSON: {error}"))
+}
+
+fn annotation(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write it as KEY=VALUE".to_owned()),
+    }
+}
+
+/// A layout's path becomes absolute, as other paths do.
+fn reference(text: &str) -> Result<String, String> {
+    match text.strip_prefix("oci:") {
+        Some(layout) if !layout.is_empty() => {
+            let path = std::path::absolute(layout).map_err(|error| error.to_string())?;
+            Ok(format!("oci:{}", path.display()))
+        }
+        _ => Ok(text.to_owned()),
+    }
+}
+
+/// An absolute path as the protocol has it: a text, or, where it is none, a `file:` URI.
+pub(crate) fn absolute(path: &Path) -> io::Result<String> {
+    // Not canonicalised: which file a link leads to is for the service to see.
+    let path = std::path::absolute(path)?;
+    Ok(match path.to_str() {
+        Some(text) => text.to_owned(),
+        None => uri(&path),
+    })
+}
+
+fn uri(path: &Path) -> String {
+    path.as_os_str()
+        .as_bytes()
+        .iter()
+        .fold("file://".to_owned(), |mut uri, byte| {
+            match byte {
+                // RFC 3986, section 2.3, and the slashes.
+                b'/' | b'-' | b'.' | b'_' | b'~' => uri.push(char::from(*byte)),
+                byte if byte.is_ascii_alphanumeric() => uri.push(char::from(*byte)),
+                byte => {
+                    let _ = write!(uri, "%{byte:02X}");
+                }
+            }
+            uri
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn paths_become_absolute_and_texts() {
+        let here = std::env::current_dir().unwrap();
+        let check = |path: &[u8], expected: &str| {
+            assert_eq!(
+                absolute(Path::new(OsStr::from_bytes(path))).unwrap(),
+                expected
+            );
+        };
+        check(b"/a/b.wasm", "/a/b.wasm");
+        check(b"/a/../b c", "/a/../b c");
+        check(b"a.wasm", here.join("a.wasm").to_str().unwrap());
+        check(b"./a/", here.join("a/").to_str().unwrap());
+        check(b"file:a", here.join("file:a").to_str().unwrap());
+        check(b"/\xff/a b%~1", "file:///%FF/a%20b%25~1");
+    }
+
+    #[test]
+    fn layouts_become_absolute_and_registries_stay() {
+        let here = std::env::current_dir().unwrap();
+        let check = |text: &str, expected: &str| assert_eq!(reference(text).unwrap(), expected);
+        check("ghcr.io/acme/echo:1", "ghcr.io/acme/echo:1");
+        check("oci:/tmp/layout:1", "oci:/tmp/layout:1");
+        check("oci:", "oci:");
+        check("oci:./a:1", &format!("oci:{}/a:1", here.display()));
+    }
+
+    #[test]
+    fn annotations_have_a_name() {
+        let check = |text: &str, expected: Option<(&str, &str)>| {
+            let read = annotation(text).ok();
+            assert_eq!(read, expected.map(|(k, v)| (k.to_owned(), v.to_owned())));
+        };
+        check("a=b", Some(("a", "b")));
+        check("a=", Some(("a", "")));
+        check("a=b=c", Some(("a", "b=c")));
+        check("a", None);
+        check("=b", None);
+    }
+
+    #[test]
+    fn standard_input_is_bounded() {
+        assert_eq!(input(&b"{}"[..]).unwrap(), serde_json::json!({}));
+        assert!(input(&b"{"[..]).is_err());
+        assert!(input(io::repeat(b' ')).unwrap_err().contains("more than"));
+    }
+}

@@ -1,0 +1,133 @@
+//! Why a command did not succeed, and what its process says with its exit code.
+
+use serde_json::{Map, Value, json};
+use std::{io, path::Path};
+use vouch_client::CallError;
+
+/// What the exit code tells; the worst of several counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Outcome {
+    /// Accepted, or done.
+    Success = 0,
+    /// The artifact is refused.
+    Refused = 1,
+    /// Anything else: nobody knows what the artifact is worth.
+    Failed = 2,
+}
+
+/// An error, from the service or on the way to it.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) message: String,
+    pub(crate) help: Option<String>,
+    /// The code and data that the service answered, if it did.
+    answered: Option<(i32, Value)>,
+}
+
+impl Failure {
+    /// A failure on this side.
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            help: None,
+            answered: None,
+        }
+    }
+
+    /// There is no connection to the socket.
+    pub(crate) fn of_connecting(path: &Path, error: &CallError) -> Self {
+        let nobody = matches!(error, CallError::Connection(error) if matches!(
+            error.kind(),
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
+        ));
+        if nobody {
+            Self {
+                help: Some(
+                    "Start it with `vouchd serve`, or name its socket with --socket.".to_owned(),
+                ),
+                ..Self::new(format!("no service listens on {}", path.display()))
+            }
+        } else {
+            Self::new(format!("cannot connect to {}: {error}", path.display()))
+        }
+    }
+
+    pub(crate) fn outcome(&self) -> Outcome {
+        match self.answered {
+            // Kinds about what the artifact is, and about its signature. 1004, a file that
+            // changed meanwhile, says nothing about what it is now.
+            Some((1001..=1003 | 1005 | 1100..=1199, _)) => Outcome::Refused,
+            _ => Outcome::Failed,
+        }
+    }
+
+    /// The error object as the service answered it; without a code and kind where it did not.
+    pub(crate) fn json(&self) -> Value {
+        let mut error = Map::new();
+        error.insert("message".to_owned(), json!(self.message));
+        match (&self.answered, &self.help) {
+            (Some((code, data)), _) => {
+                error.insert("code".to_owned(), json!(code));
+                if !data.is_null() {
+                    error.insert("data".to_owned(), data.clone());
+                }
+            }
+            (None, Some(help)) => {
+                error.insert("data".to_owned(), json!({ "help": help }));
+            }
+            (None, None) => {}
+        }
+        Value::Object(error)
+    }
+}
+
+impl From<CallError> for Failure {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::Refused(error) => Self {
+                message: error.message,
+                help: error.help,
+                answered: Some((error.code, error.data)),
+            },
+            CallError::Connection(_) => Self {
+                help: Some("The service may have died: its log says why.".to_owned()),
+                ..Self::new(error.to_string())
+            },
+            CallError::Protocol(what) => Self {
+                help: Some("Service and client may be of different versions.".to_owned()),
+                ..Self::new(what)
+            },
+        }
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::new(error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vouch_client::protocol::ErrorKind;
+
+    #[test]
+    fn the_exit_code_tells_a_refusal_from_the_rest() {
+        for kind in ErrorKind::ALL {
+            let failure = Failure {
+                answered: Some((kind.code(), Value::Null)),
+                ..Failure::new("")
+            };
+            let refused = match kind {
+                ErrorKind::UnknownArtifact
+                | ErrorKind::MalformedArtifact
+                | ErrorKind::TooLarge
+                | ErrorKind::TargetNotFound => true,
+                kind => (1100..1200).contains(&kind.code()),
+            };
+            assert_eq!(failure.outcome() == Outcome::Refused, refused, "{kind}");
+        }
+        assert_eq!(Failure::new("").outcome(), Outcome::Failed);
+    }
+}

@@ -1,0 +1,274 @@
+//! What people and programs get to see.
+//!
+//! Names in claims are the signer's choice, and the signer may be anybody. No control character
+//! and nothing that turns the direction of writing reaches a terminal, in JSON neither.
+
+use crate::failure::{Failure, Outcome};
+use anstream::AutoStream;
+use anstyle::{AnsiColor, Style};
+use serde_json::{Value, json};
+use std::{
+    fmt::{Display, Write as _},
+    io::{self, Stdout, Write},
+};
+use vouch_client::protocol::{ArtifactKind, Verification};
+
+/// The longest text that is shown, in characters.
+const LONGEST: usize = 4096;
+
+const GOOD: Style = AnsiColor::Green.on_default().bold();
+const BAD: Style = AnsiColor::Red.on_default().bold();
+
+/// Standard output and error.
+pub(crate) struct Screen {
+    out: AutoStream<Stdout>,
+    json: bool,
+}
+
+impl Screen {
+    pub(crate) fn new(json: bool) -> Self {
+        Self {
+            out: anstream::stdout(),
+            json,
+        }
+    }
+
+    /// Whether programs read it.
+    pub(crate) fn is_json(&self) -> bool {
+        self.json
+    }
+
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+
+    /// One line of JSON.
+    pub(crate) fn json(&mut self, value: &Value) -> io::Result<()> {
+        writeln!(self.out, "{}", escaped_json(&value.to_string()))
+    }
+
+    /// JSON, over several lines for people.
+    pub(crate) fn value(&mut self, value: &Value) -> io::Result<()> {
+        if self.json {
+            return self.json(value);
+        }
+        // `{:#}` of a value is its pretty form.
+        writeln!(self.out, "{}", escaped_json(&format!("{value:#}")))
+    }
+
+    /// A heading: what happened, in colour, and to what.
+    pub(crate) fn heading(&mut self, good: bool, word: &str, what: &str) -> io::Result<()> {
+        let style = if good { GOOD } else { BAD };
+        writeln!(self.out, "{style}{word:<9}{style:#} {}", escaped(what))
+    }
+
+    /// A line below a heading.
+    pub(crate) fn line(&mut self, name: &str, value: impl Display) -> io::Result<()> {
+        writeln!(self.out, "  {name:<12}  {}", escaped(&value.to_string()))
+    }
+
+    /// A line as it is.
+    pub(crate) fn text(&mut self, text: impl Display) -> io::Result<()> {
+        writeln!(self.out, "{}", escaped(&text.to_string()))
+    }
+
+    /// An error: in JSON where programs read it, else for people.
+    pub(crate) fn failure(&mut self, failure: &Failure) -> io::Result<Outcome> {
+        if self.json {
+            self.json(&json!({ "error": failure.json() }))?;
+        } else {
+            self.complain(None, failure)?;
+        }
+        Ok(failure.outcome())
+    }
+
+    /// An error for people, about one of several things.
+    pub(crate) fn complain(&mut self, about: Option<&str>, failure: &Failure) -> io::Result<()> {
+        // What was printed before comes first, also where both go to one place.
+        self.out.flush()?;
+        let mut error = anstream::stderr();
+        write!(error, "{BAD}vouch:{BAD:#} ")?;
+        if let Some(about) = about {
+            write!(error, "{}: ", escaped(about))?;
+        }
+        writeln!(error, "{}", escaped(&failure.message))?;
+        for line in failure.help.iter().flat_map(|help| help.lines()) {
+            writeln!(error, "help: {}", escaped(line))?;
+        }
+        Ok(())
+    }
+
+    /// What was found out about an artifact, below its heading.
+    pub(crate) fn verification(
+        &mut self,
+        subject: &str,
+        verification: &Verification,
+    ) -> io::Result<Outcome> {
+        match verification {
+            Verification::Accepted { .. } => {
+                self.heading(true, "accepted", subject)?;
+                self.accepted(verification)?;
+                Ok(Outcome::Success)
+            }
+            Verification::Refused { refusal, .. } => {
+                self.heading(false, "refused", &format!("{subject}: {}", refusal.message))?;
+                for line in refusal.help.iter().flat_map(|help| help.lines()) {
+                    writeln!(self.out, "  help: {}", escaped(line))?;
+                }
+                Ok(Outcome::Refused)
+            }
+        }
+    }
+
+    /// The lines about an artifact that was accepted.
+    pub(crate) fn accepted(&mut self, verification: &Verification) -> io::Result<()> {
+        let Verification::Accepted {
+            artifact, claims, ..
+        } = verification
+        else {
+            return Ok(());
+        };
+        let kind = match artifact.kind {
+            ArtifactKind::Module => "module",
+            ArtifactKind::Component => "component",
+            ArtifactKind::Provider => "provider",
+        };
+        let name = [claims.name.as_deref(), claims.version.as_deref()]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>();
+        let name = if name.is_empty() {
+            "(no name)".to_owned()
+        } else {
+            name.join(" ")
+        };
+        self.line(kind, name)?;
+        self.line("issuer", &claims.issuer)?;
+        self.line("subject", &claims.subject)?;
+        if !claims.capabilities.is_empty() {
+            self.line("capabilities", claims.capabilities.join(", "))?;
+        }
+        if !claims.targets.is_empty() {
+            self.line("targets", claims.targets.join(", "))?;
+        }
+        self.line("digest", &artifact.digest)?;
+        self.line("size", size(artifact.size))
+    }
+}
+
+/// A size in units for people.
+pub(crate) fn size(bytes: u64) -> String {
+    let units = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
+    match units.into_iter().find(|(_, unit)| bytes >= *unit) {
+        Some((name, unit)) => {
+            let tenths = u128::from(bytes) * 10 / u128::from(unit);
+            format!("{}.{} {name}", tenths / 10, tenths % 10)
+        }
+        None => format!("{bytes} B"),
+    }
+}
+
+/// A span of time in units for people.
+pub(crate) fn span(seconds: u64) -> String {
+    let (days, hours, minutes) = (seconds / 86400, seconds / 3600 % 24, seconds / 60 % 60);
+    match (days, hours, minutes) {
+        (0, 0, 0) => format!("{seconds} s"),
+        (0, 0, minutes) => format!("{minutes} min {} s", seconds % 60),
+        (0, hours, minutes) => format!("{hours} h {minutes} min"),
+        (days, hours, _) => format!("{days} d {hours} h"),
+    }
+}
+
+/// Whether a character could do more to a terminal than stand there: control characters, marks
+/// of direction, invisible ones.
+fn acts(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{61c}'
+                | '\u{200b}'..='\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
+}
+
+/// A text for people that does nothing to their terminal, and is no longer than can be read.
+fn escaped(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len().min(LONGEST));
+    for (position, c) in text.chars().enumerate() {
+        if position == LONGEST {
+            shown.push('…');
+            break;
+        }
+        if acts(c) {
+            shown.extend(c.escape_default());
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
+/// The same value in JSON that does nothing to a terminal: JSON itself escapes only what lies
+/// below U+0020. Line breaks and tabs stand between tokens and stay.
+fn escaped_json(json: &str) -> String {
+    let mut shown = String::with_capacity(json.len());
+    for c in json.chars() {
+        if acts(c) && !matches!(c, '\n' | '\t') {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(shown, "\\u{unit:04x}");
+            }
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_acts_on_a_terminal_is_escaped() {
+        let check = |text: &str, expected: &str| assert_eq!(escaped(text), expected);
+        check("echo – ünïcode ✓", "echo – ünïcode ✓");
+        check("\u{1b}[2Jgone", "\\u{1b}[2Jgone");
+        check("\u{9b}31m", "\\u{9b}31m");
+        check("a\nb\tc\r", "a\\nb\\tc\\r");
+        check("\u{202e}cod.exe", "\\u{202e}cod.exe");
+        check("a\u{200b}b\u{7f}", "a\\u{200b}b\\u{7f}");
+        let long = escaped(&"x".repeat(LONGEST + 1));
+        assert_eq!(long.chars().count(), LONGEST + 1);
+        assert!(long.ends_with('…'));
+    }
+
+    #[test]
+    fn escaped_json_is_the_same_value() {
+        let value = json!({"name": "\u{1b}[2J\u{9b}\u{7f}\u{202e}\u{e0041}\n\"ü"});
+        for text in [value.to_string(), format!("{value:#}")] {
+            let shown = escaped_json(&text);
+            assert!(!shown.chars().any(|c| acts(c) && c != '\n'), "{shown}");
+            assert_eq!(serde_json::from_str::<Value>(&shown).unwrap(), value);
+        }
+    }
+
+    #[test]
+    fn sizes_and_spans_are_for_people() {
+        let check = |bytes: u64, expected: &str| assert_eq!(size(bytes), expected);
+        check(0, "0 B");
+        check(1023, "1023 B");
+        check(1024, "1.0 KiB");
+        check(2_634_056, "2.5 MiB");
+        check(1 << 30, "1.0 GiB");
+        check(u64::MAX, "17179869183.9 GiB");
+        let check = |seconds: u64, expected: &str| assert_eq!(span(seconds), expected);
+        check(0, "0 s");
+        check(61, "1 min 1 s");
+        check(7260, "2 h 1 min");
+        check(90_000, "1 d 1 h");
+    }
+}

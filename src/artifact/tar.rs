@@ -1,0 +1,144 @@
+//! Tar archives, block by block. The `tar` crate reads a header's fields; its iterator is not used,
+//! since it lets missing end markers, padding and extension headers pass.
+//!
+//! Format: POSIX.1-1988 (ustar) and the GNU header of the same fields; IEEE Std 1003.1, pax,
+//! "ustar Interchange Format".
+
+use super::{Refusal, Stop, feed::Feed};
+use std::io::Read;
+use tar::Header;
+
+const BLOCK: usize = 512;
+
+/// An entry's header.
+pub(super) struct Entry {
+    /// Its name, up to the first NUL.
+    pub(super) name: Vec<u8>,
+    /// Bytes of its content.
+    pub(super) size: u64,
+    /// What makes it other than a plain file.
+    pub(super) fault: Option<&'static str>,
+}
+
+/// Whether a block is a header: its checksum is right.
+pub(super) fn is_header(block: &[u8]) -> bool {
+    block
+        .first_chunk::<BLOCK>()
+        .is_some_and(|block| checksum_holds(block) && block.iter().any(|byte| *byte != 0))
+}
+
+/// Reads the next header; at the end marker, everything up to the end of the bytes, which must be
+/// zeros.
+pub(super) fn next<R: Read>(feed: &mut Feed<'_, R>) -> Result<Option<Entry>, Stop> {
+    let block = block(feed)?;
+    if block.iter().all(|byte| *byte == 0) {
+        feed.at_end()?
+            .then(|| malformed("the archive's end marker is cut off"))
+            .map_or(Ok(()), Err)?;
+        while !feed.at_end()? {
+            let zeros = self::block(feed)?;
+            if zeros.iter().any(|byte| *byte != 0) {
+                return Err(malformed("bytes follow the archive's end marker"));
+            }
+        }
+        return Ok(None);
+    }
+    if !checksum_holds(&block) {
+        return Err(malformed("an entry's header has a wrong checksum"));
+    }
+    let header = Header::from_byte_slice(&block);
+    let size = header
+        .entry_size()
+        .ok()
+        .filter(|_| is_octal(&block[124..136]))
+        .ok_or_else(|| malformed("an entry's size is no octal number"))?;
+    let name = &block[..100];
+    let length = name.iter().position(|byte| *byte == 0).unwrap_or(100);
+    let fault = if !matches!(block[156], b'0' | 0) {
+        // What follows a link or folder of some size is read differently by different readers;
+        // extension headers have content like files.
+        if size > 0 && !matches!(block[156], b'x' | b'g' | b'L' | b'K') {
+            return Err(malformed("an entry that is no file has a size"));
+        }
+        Some("is no plain file")
+    } else if name[length..].iter().any(|byte| *byte != 0) {
+        Some("has bytes behind its name")
+    } else if block[157..257].iter().any(|byte| *byte != 0) {
+        Some("has a link's target")
+    } else if block[345..].iter().any(|byte| *byte != 0) {
+        Some("has a prefix or other extension in its header")
+    } else if !matches!(
+        &block[257..265],
+        b"ustar\x0000" | b"ustar  \0" | &[0, 0, 0, 0, 0, 0, 0, 0]
+    ) {
+        Some("has a header of an unknown format")
+    } else {
+        None
+    };
+    Ok(Some(Entry {
+        name: name[..length].to_vec(),
+        size,
+        fault,
+    }))
+}
+
+/// Consumes the zeros between an entry's content and the next header.
+pub(super) fn padding<R: Read>(feed: &mut Feed<'_, R>, size: u64) -> Result<(), Stop> {
+    let over = size % BLOCK as u64;
+    if over == 0 {
+        return Ok(());
+    }
+    let mut zero = true;
+    feed.pieces(BLOCK as u64 - over, |(chunk, range)| {
+        zero &= chunk[range].iter().all(|byte| *byte == 0);
+        Ok(())
+    })?;
+    if zero {
+        Ok(())
+    } else {
+        Err(malformed("an entry's padding is not zero"))
+    }
+}
+
+fn block<R: Read>(feed: &mut Feed<'_, R>) -> Result<[u8; BLOCK], Stop> {
+    let mut block = [0; BLOCK];
+    let mut filled = 0;
+    feed.pieces(BLOCK as u64, |(chunk, range)| {
+        let bytes = &chunk[range];
+        block[filled..filled + bytes.len()].copy_from_slice(bytes);
+        filled += bytes.len();
+        Ok(())
+    })?;
+    Ok(block)
+}
+
+/// The sum of all bytes, with the checksum's own field as spaces.
+fn checksum_holds(block: &[u8; BLOCK]) -> bool {
+    let sum: u32 = block
+        .iter()
+        .enumerate()
+        .map(|(at, byte)| {
+            if (148..156).contains(&at) {
+                32
+            } else {
+                u32::from(*byte)
+            }
+        })
+        .sum();
+    Header::from_byte_slice(block)
+        .cksum()
+        .is_ok_and(|stored| stored == sum)
+}
+
+/// Octal digits, closed by spaces or NULs: no sign, no base-256, which readers take differently.
+fn is_octal(field: &[u8]) -> bool {
+    let digits = field
+        .iter()
+        .take_while(|byte| matches!(byte, b'0'..=b'7'))
+        .count();
+    digits > 0 && field[digits..].iter().all(|byte| matches!(byte, b' ' | 0))
+}
+
+fn malformed(why: &str) -> Stop {
+    Refusal::malformed(why).into()
+}

@@ -1,0 +1,204 @@
+//! The rule, row by row: what is accepted, and what is refused for which reason.
+
+#[rustfmt::skip] // a row of the table is a line
+mod hostile;
+mod interoperability;
+mod mutants;
+
+use super::{Examination, Limits, examine, fixtures::*};
+use crate::reference::Digest;
+use std::io::{self, Read};
+use vouch_protocol::{ArtifactKind, ErrorKind};
+
+fn look(bytes: &[u8]) -> Examination {
+    examine(bytes, &Limits::default()).expect("memory can be read")
+}
+
+fn check_accepted(bytes: &[u8], kind: ArtifactKind) -> Examination {
+    let examination = look(bytes);
+    let verified = examination.verdict.as_ref().expect("it is signed");
+    assert_eq!(verified.kind(), kind);
+    assert_eq!(verified.digest(), Digest::of(bytes));
+    assert_eq!(verified.size(), bytes.len() as u64);
+    assert_eq!(verified.blocks().last(), Some(&Digest::of(bytes)));
+    examination
+}
+
+#[test]
+fn what_is_signed_is_accepted() {
+    let signer = Signer::default();
+    check_accepted(&signer.wasm(&module()), ArtifactKind::Module);
+    check_accepted(&signer.wasm(&component()), ArtifactKind::Component);
+    check_accepted(&signer.wasm(&nested(99)), ArtifactKind::Component);
+    let archive = signer.archive(ENTRIES);
+    check_accepted(&archive, ArtifactKind::Provider);
+    check_accepted(&gzip(&archive), ArtifactKind::Provider);
+}
+
+#[test]
+fn what_was_signed_in_the_field_is_accepted() {
+    for revision in [None, Some(0), Some(2), Some(3), Some(u32::MAX)] {
+        for section in ["jwt", "wasmcloud_jwt"] {
+            let signer = Signer {
+                revision,
+                section,
+                ..Signer::default()
+            };
+            check_accepted(&signer.wasm(&module()), ArtifactKind::Module);
+        }
+    }
+}
+
+#[test]
+fn the_token_may_stand_anywhere() {
+    let signer = Signer::default();
+    let unsigned = module();
+    let token = custom("jwt", signer.wasm_token(&unsigned).as_bytes());
+    // Behind the header, and in front of the last section.
+    for at in [8, unsigned.len() - custom("producers", b"\0").len()] {
+        let bytes = [&unsigned[..at], &token, &unsigned[at..]].concat();
+        check_accepted(&bytes, ArtifactKind::Module);
+    }
+
+    let token = signer.archive_token(ENTRIES);
+    let mut entries = ENTRIES.to_vec();
+    entries.push(("claims.jwt", token.as_bytes()));
+    check_accepted(&tar(&entries), ArtifactKind::Provider);
+}
+
+#[test]
+fn claims_are_reported() {
+    let signer = Signer::default();
+    let examination = look(&signer.wasm(&module()));
+    let claims = examination.verdict.as_ref().unwrap().claims().clone();
+    assert_eq!(claims.issuer, signer.account.public_key());
+    assert_eq!(claims.subject, signer.module.public_key());
+    assert_eq!(claims.name.as_deref(), Some("echo"));
+    assert_eq!(claims.version.as_deref(), Some("0.3.4"));
+    assert_eq!(claims.revision, Some(4));
+    assert_eq!(claims.tags, ["a"]);
+    assert_eq!(claims.capabilities, ["wasmcloud:httpserver"]);
+    assert_eq!(claims.issued_at, 1_700_000_000);
+
+    let examination = look(&signer.archive(ENTRIES));
+    let claims = examination.verdict.as_ref().unwrap().claims().clone();
+    assert_eq!(claims.vendor.as_deref(), Some("acme"));
+    assert_eq!(claims.targets, ["aarch64-linux", "x86_64-linux"]);
+}
+
+#[test]
+fn a_refused_artifact_still_has_its_digest() {
+    let bytes = module();
+    let examination = look(&bytes);
+    assert_eq!(examination.kind, Some(ArtifactKind::Module));
+    assert_eq!(examination.digest, Some(Digest::of(&bytes)));
+    assert_eq!(examination.size, bytes.len() as u64);
+    assert_eq!(examination.verdict.unwrap_err().kind, ErrorKind::Unsigned);
+}
+
+#[test]
+fn tar_fields_that_mean_nothing_are_let_be() {
+    let signer = Signer::default();
+    let token = signer.archive_token(ENTRIES);
+    let mut bytes = entry_with("claims.jwt", token.as_bytes(), |header| {
+        header[100..107].copy_from_slice(b"0000777");
+        header[136..147].copy_from_slice(b"12345670123");
+        header[265..269].copy_from_slice(b"root");
+        header[156] = 0;
+    });
+    for (name, content) in ENTRIES {
+        bytes.extend(entry_with(name, content, |header| {
+            header[257..265].copy_from_slice(b"ustar\x0000");
+        }));
+    }
+    bytes.extend([0; 1024 + 8192]);
+    check_accepted(&bytes, ArtifactKind::Provider);
+}
+
+/// Gives a byte at a time, so that everything straddles everything.
+struct Trickle<'a>(&'a [u8]);
+
+impl Read for Trickle<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let most = buffer.len().min(1);
+        self.0.read(&mut buffer[..most])
+    }
+}
+
+#[test]
+fn how_the_bytes_arrive_does_not_matter() {
+    let signer = Signer::default();
+    for bytes in [
+        signer.wasm(&component()),
+        signer.archive(ENTRIES),
+        gzip(&signer.archive(ENTRIES)),
+    ] {
+        let examination = examine(Trickle(&bytes), &Limits::default()).unwrap();
+        assert_eq!(examination.verdict.unwrap().digest(), Digest::of(&bytes));
+    }
+}
+
+#[test]
+fn a_token_across_the_border_of_two_chunks_is_found() {
+    let signer = Signer::default();
+    for before in (256 << 10) - 40..(256 << 10) + 10 {
+        let start = module();
+        let filler = before - start.len() - 7;
+        let unsigned = [start, custom("fill", &vec![7; filler])].concat();
+        let signed = signer.wasm(&unsigned);
+        check_accepted(&signed, ArtifactKind::Module);
+    }
+}
+
+#[test]
+fn a_reader_s_failure_is_no_verdict() {
+    struct Failing<'a>(&'a [u8]);
+    impl Read for Failing<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            match self.0.read(buffer)? {
+                0 => Err(io::Error::from(io::ErrorKind::ConnectionReset)),
+                read => Ok(read),
+            }
+        }
+    }
+    let signer = Signer::default();
+    let archive = gzip(&signer.archive(ENTRIES));
+    for bytes in [
+        &archive[..archive.len() - 3],
+        &archive[..],
+        &signer.archive(ENTRIES),
+        &module(),
+        b"anything",
+        b"",
+    ] {
+        let error = examine(Failing(bytes), &Limits::default()).expect_err("it cannot be read");
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+    }
+}
+
+#[test]
+fn a_target_is_extracted_as_it_was_signed() {
+    let signer = Signer::default();
+    let archive = signer.archive(ENTRIES);
+    for bytes in [archive.clone(), gzip(&archive)] {
+        let verified = look(&bytes).verdict.unwrap();
+        let extract = |bytes: &[u8], target: &str| {
+            let mut written = Vec::new();
+            super::extract(bytes, &verified, target, &mut written)
+                .map(|()| written)
+                .map_err(|error| error.kind())
+        };
+        assert_eq!(extract(&bytes, "x86_64-linux").unwrap(), ENTRIES[1].1);
+        let absent = extract(&bytes, "riscv64-linux");
+        assert_eq!(absent, Err(ErrorKind::TargetNotFound));
+        assert_eq!(
+            extract(&bytes, "world.wasm"),
+            Err(ErrorKind::TargetNotFound)
+        );
+        let other = signer.archive(&[("x86_64-linux.bin", b"another")]);
+        assert_eq!(
+            extract(&other, "x86_64-linux"),
+            Err(ErrorKind::ContentModified)
+        );
+    }
+}

@@ -1,0 +1,192 @@
+//! Core modules and components: a walk over their sections, a dozen bytes each, that finds the
+//! token (rows 2 and 3 of the rule). Nothing of a section's content is read but a custom section's
+//! name, and what nests.
+//!
+//! Binary formats: WebAssembly core specification, section 5.5.2; component model, `Binary.md`.
+
+use super::{Limits, Refusal, Stop, feed::Feed};
+use std::io::{BufRead, Read};
+use vouch_protocol::{ArtifactKind, ErrorKind};
+
+/// What every wasm file starts with.
+pub(super) const MAGIC: &[u8] = b"\0asm";
+const MODULE: [u8; 8] = *b"\0asm\x01\0\0\0";
+const COMPONENT: [u8; 8] = *b"\0asm\x0d\0\x01\0";
+/// wascap before 0.9 wrote `jwt`.
+const TOKEN_SECTIONS: [&[u8]; 2] = [b"wasmcloud_jwt", b"jwt"];
+/// Section id, size, length of the name and the name of a token's section need no more.
+const LONGEST_START: usize = 1 + 5 + 5 + 13;
+
+const CUSTOM: u8 = 0;
+const CORE_MODULE: u8 = 1;
+const NESTED_COMPONENT: u8 = 4;
+
+/// What the header says that the file is.
+pub(super) fn recognise(start: &[u8]) -> Option<ArtifactKind> {
+    match start.first_chunk() {
+        Some(&MODULE) => Some(ArtifactKind::Module),
+        Some(&COMPONENT) => Some(ArtifactKind::Component),
+        _ => None,
+    }
+}
+
+/// Walks over all sections and returns the one token; the feed's hasher leaves its section out.
+pub(super) fn find_token<R: Read>(
+    feed: &mut Feed<'_, R>,
+    kind: ArtifactKind,
+    limits: &Limits,
+) -> Result<Vec<u8>, Stop> {
+    let mut tokens = 0_u64;
+    let mut nested_token = false;
+    let mut first = None;
+    // Where the modules and components end that are open, innermost last.
+    let mut open: Vec<(u64, ArtifactKind)> = Vec::new();
+    feed.skip(8)?;
+    loop {
+        while open.last().is_some_and(|(end, _)| *end == feed.consumed()) {
+            open.pop();
+        }
+        let (end, encoding) = open.last().copied().unwrap_or((u64::MAX, kind));
+        let top = open.is_empty();
+        if top && feed.at_end()? {
+            break;
+        }
+        if top && may_start_token(feed.fill_buf()?) {
+            feed.mark()?;
+        }
+        let id = feed.byte()?;
+        let size = u64::from(number(feed)?);
+        let section_end = feed.consumed() + size;
+        if section_end > end {
+            return Err(malformed("a section is larger than what it is in"));
+        }
+        match (encoding, id) {
+            (_, CUSTOM) => {
+                if let Some(content) = token_section(feed, section_end)? {
+                    tokens += 1;
+                    nested_token |= !top;
+                    if content > limits.token as u64 {
+                        return Err(Refusal::new(
+                            ErrorKind::TooLarge,
+                            format!("has a token larger than {} bytes", limits.token),
+                            None,
+                        )
+                        .into());
+                    }
+                    if top && first.is_none() {
+                        let length = usize::try_from(content).unwrap_or(usize::MAX);
+                        first = Some(feed.bytes(length)?);
+                        feed.cut()?;
+                        feed.resume()?;
+                    }
+                }
+                feed.skip(section_end - feed.consumed())?;
+            }
+            (ArtifactKind::Component, CORE_MODULE | NESTED_COMPONENT) => {
+                if open.len() >= limits.nesting {
+                    return Err(Refusal::new(
+                        ErrorKind::TooLarge,
+                        format!("nests components deeper than {}", limits.nesting),
+                        None,
+                    )
+                    .into());
+                }
+                if size < 8 {
+                    return Err(malformed("a nested module is too short"));
+                }
+                let inner = recognise(&feed.bytes(8)?);
+                let expected = if id == CORE_MODULE {
+                    ArtifactKind::Module
+                } else {
+                    ArtifactKind::Component
+                };
+                if inner != Some(expected) {
+                    return Err(malformed("a nested module or component has a wrong header"));
+                }
+                open.push((section_end, expected));
+            }
+            // What a later specification adds could nest or name things that this walk misses.
+            (ArtifactKind::Module, 1..=13) | (ArtifactKind::Component, 2..=12) => {
+                feed.skip(size)?;
+            }
+            _ => {
+                return Err(malformed(&format!(
+                    "it has a section of the unknown kind {id}"
+                )));
+            }
+        }
+    }
+    match first {
+        Some(token) if tokens == 1 => Ok(token),
+        None if tokens == 0 => Err(Refusal::unsigned(
+            "it carries no token: no custom section named `wasmcloud_jwt` or `jwt`",
+        )
+        .into()),
+        _ => Err(Refusal::new(
+            ErrorKind::AmbiguousToken,
+            if nested_token {
+                "has a token in a module or component inside it".into()
+            } else {
+                format!("carries {tokens} tokens")
+            },
+            Some("Remove all tokens, then sign the outermost module or component once."),
+        )
+        .into()),
+    }
+}
+
+/// Reads a custom section's name; the size of the content behind it where it is a token's.
+fn token_section<R: Read>(feed: &mut Feed<'_, R>, section_end: u64) -> Result<Option<u64>, Stop> {
+    let length = u64::from(number(feed)?);
+    let name_end = feed.consumed() + length;
+    if name_end > section_end {
+        return Err(malformed(
+            "a custom section's name is larger than the section",
+        ));
+    }
+    if length > 13 {
+        return Ok(None);
+    }
+    let name = feed.bytes(usize::try_from(length).unwrap_or(0))?;
+    let is_token = TOKEN_SECTIONS.contains(&name.as_slice());
+    Ok(is_token.then(|| section_end - name_end))
+}
+
+/// Whether a token's section may start here; also where too little is ahead to tell. It keeps
+/// modules of many sections from costing a hash state for each.
+fn may_start_token(ahead: &[u8]) -> bool {
+    if ahead.len() < LONGEST_START {
+        return true;
+    }
+    let mut rest = ahead;
+    if rest.first() != Some(&CUSTOM) {
+        return false;
+    }
+    rest = &rest[1..];
+    for _ in 0..2 {
+        let length = rest.iter().take(5).position(|byte| byte & 0x80 == 0);
+        rest = length.map_or(&[], |length| &rest[length + 1..]);
+    }
+    TOKEN_SECTIONS.iter().any(|name| rest.starts_with(name))
+}
+
+/// An unsigned LEB128 of 32 bits: at most five bytes, the last with no bits beyond them.
+fn number<R: Read>(feed: &mut Feed<'_, R>) -> Result<u32, Stop> {
+    let mut value = 0_u32;
+    for shift in [0, 7, 14, 21, 28] {
+        let byte = feed.byte()?;
+        let bits = u32::from(byte & 0x7f);
+        if shift == 28 && byte > 0x0f {
+            break;
+        }
+        value |= bits << shift;
+        if byte & 0x80 == 0 {
+            return Ok(value);
+        }
+    }
+    Err(malformed("a number is longer than 32 bits"))
+}
+
+fn malformed(why: &str) -> Stop {
+    Refusal::malformed(why).into()
+}

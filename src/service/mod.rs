@@ -1,0 +1,248 @@
+//! The methods: a file each, and the table that lists them. This is where params become types
+//! and errors become RPC errors; it knows nothing of framings and sockets.
+
+mod discover;
+mod failure;
+mod initialize;
+mod method;
+mod pull;
+mod push;
+mod request;
+mod shutdown;
+mod status;
+mod stop;
+#[cfg(test)]
+mod testing;
+mod verify;
+
+pub use failure::failure;
+pub use request::Caller;
+
+use crate::{
+    artifact::Cache,
+    config::Config,
+    error::{Error, Result},
+    progress::Progress,
+    session::Sessions,
+    trust::Policy,
+};
+use futures_util::{FutureExt, future::BoxFuture};
+use jsonrpsee::{
+    ConnectionId, Extensions, MethodCallback, Methods, RpcModule,
+    core::RegisterMethodError,
+    types::{Id, Params},
+};
+use method::{answered, at_once, worked};
+use request::{Request, UnderWay};
+use serde_json::value::RawValue;
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+use tokio::sync::{Notify, Semaphore};
+use tokio_util::sync::CancellationToken;
+use vouch_protocol::{
+    Discover, ErrorKind, Initialize, Method, NoParams, Pull, Push, ServerStatus, ServerStop,
+    Shutdown, Verify,
+};
+
+/// The longest response, in bytes.
+const LONGEST_RESPONSE: usize = 8 << 20;
+
+/// So many artifacts are examined at once. The runtime has 512 threads for what blocks: the rest
+/// stays free for everything else.
+const EXAMINATIONS: usize = 64;
+
+/// What the methods share.
+#[derive(Debug)]
+struct State {
+    config: Config,
+    socket: Option<PathBuf>,
+    sessions: Sessions,
+    policy: Policy,
+    cache: Cache,
+    started: Instant,
+    examinations: Arc<Semaphore>,
+    connections: AtomicU64,
+    arrivals: AtomicU64,
+    under_way: Mutex<BTreeMap<u64, UnderWay>>,
+    /// Wakes those who wait for the last request's end.
+    idle: Notify,
+    stopping: CancellationToken,
+}
+
+impl State {
+    fn under_way(&self) -> MutexGuard<'_, BTreeMap<u64, UnderWay>> {
+        self.under_way
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The service: its state and its methods.
+#[derive(Debug)]
+pub struct Service {
+    state: Arc<State>,
+    methods: Methods,
+}
+
+/// The answer of a method: a JSON-RPC response.
+pub enum Answer {
+    /// It is known already.
+    Now(Box<RawValue>),
+    /// It takes its time. Dropping the future does not undo what has begun: stop the request's
+    /// [`Progress`] and await it.
+    Later(BoxFuture<'static, Box<RawValue>>),
+}
+
+impl Service {
+    /// Makes the service. `socket` is what `server/status` tells about where it listens.
+    pub fn new(mut config: Config, socket: Option<PathBuf>) -> Result<Self> {
+        let sessions = Sessions::new(std::mem::take(&mut config.registry))?;
+        let state = Arc::new(State {
+            config,
+            socket,
+            sessions,
+            policy: Policy::default(),
+            cache: Cache::default(),
+            started: Instant::now(),
+            examinations: Arc::new(Semaphore::new(EXAMINATIONS)),
+            connections: AtomicU64::new(0),
+            arrivals: AtomicU64::new(0),
+            under_way: Mutex::default(),
+            idle: Notify::new(),
+            stopping: CancellationToken::new(),
+        });
+        let methods = table().map_err(|error| {
+            Error::new(ErrorKind::Internal, "the method table is broken").source(error)
+        })?;
+        Ok(Self { state, methods })
+    }
+
+    /// Calls a method. What it answers, it answers to `id`.
+    pub fn call(
+        &self,
+        caller: &Arc<Caller>,
+        progress: &Progress,
+        id: Id<'static>,
+        method: &str,
+        params: Option<&RawValue>,
+    ) -> Answer {
+        if let Err(error) = self.admit(caller) {
+            return Answer::Now(failure(id, error));
+        }
+        let Some((method, callback)) = self.methods.method_with_name(method) else {
+            return Answer::Now(failure(id, failure::unknown(method)));
+        };
+        let request = Request::begin(&self.state, method, caller, progress);
+        let mut extensions = Extensions::new();
+        extensions.insert(Arc::new(request));
+        let params = Params::new(params.map(RawValue::get)).into_owned();
+        match callback {
+            MethodCallback::Sync(callback) => {
+                let response = callback(id.clone(), params, LONGEST_RESPONSE, extensions);
+                Answer::Now(failure::bounded(id, response))
+            }
+            MethodCallback::Async(callback) => {
+                let connection = ConnectionId(0);
+                let response =
+                    callback(id.clone(), params, connection, LONGEST_RESPONSE, extensions);
+                Answer::Later(
+                    response
+                        .map(|response| failure::bounded(id, response))
+                        .boxed(),
+                )
+            }
+            // Nothing of the table is of these kinds.
+            MethodCallback::Subscription(_) | MethodCallback::Unsubscription(_) => {
+                Answer::Now(failure(id, failure::unknown(method)))
+            }
+        }
+    }
+
+    fn admit(&self, caller: &Caller) -> Result<()> {
+        if caller.has_shut_down() {
+            return Err(Error::new(
+                ErrorKind::InvalidRequest,
+                "this connection was shut down, and takes only `exit`",
+            )
+            .help("Open another connection."));
+        }
+        if self.state.stopping.is_cancelled() {
+            return Err(
+                Error::new(ErrorKind::ShuttingDown, "the server is stopping")
+                    .help("Try again when it has been started again."),
+            );
+        }
+        Ok(())
+    }
+
+    /// Begins to stop: requests under way go on, new ones are refused.
+    pub fn stop(&self) {
+        self.state.stopping.cancel();
+    }
+
+    /// Waits until somebody asks the service to stop.
+    pub async fn stopping(&self) {
+        self.state.stopping.cancelled().await;
+    }
+
+    /// Waits until no request is under way.
+    pub async fn idle(&self) {
+        loop {
+            let notified = self.state.idle.notified();
+            tokio::pin!(notified);
+            // Listen before looking, or the last request may end in between.
+            notified.as_mut().enable();
+            if self.state.under_way().is_empty() {
+                return;
+            }
+            notified.await;
+        }
+    }
+
+    /// Cancels every request under way that has not committed.
+    pub fn cancel_all(&self) {
+        for request in self.state.under_way().values() {
+            request.progress.stop();
+        }
+    }
+
+    /// Counts a connection for as long as the value lives.
+    pub fn connected(&self) -> Connected {
+        self.state.connections.fetch_add(1, Ordering::Relaxed);
+        Connected(Arc::clone(&self.state))
+    }
+}
+
+/// See [`Service::connected`].
+#[derive(Debug)]
+pub struct Connected(Arc<State>);
+
+impl Drop for Connected {
+    fn drop(&mut self) {
+        self.0.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The methods of this server.
+fn table() -> Result<Methods, RegisterMethodError> {
+    let mut module = RpcModule::new(());
+    // What changes or ends a connection is answered in order, before the next message is read.
+    at_once::<Initialize, _>(&mut module, initialize::initialize)?;
+    at_once::<Shutdown, _>(&mut module, shutdown::shutdown)?;
+    at_once::<ServerStatus, _>(&mut module, status::status)?;
+    at_once::<ServerStop, _>(&mut module, stop::stop)?;
+    answered::<NoParams, _, _>(&mut module, Discover::NAME, discover::discover)?;
+    worked::<Verify, _, _>(&mut module, verify::verify)?;
+    worked::<Push, _, _>(&mut module, push::push)?;
+    worked::<Pull, _, _>(&mut module, pull::pull)?;
+    #[cfg(test)]
+    testing::register(&mut module)?;
+    Ok(module.into())
+}

@@ -1,0 +1,132 @@
+//! `pull`: fetch an artifact, verify it, and only then give it its name.
+
+use super::request::Request;
+use crate::{
+    artifact::{self, ArtifactKind},
+    error::{Error, Result},
+    file::{self, Destination, Unnamed},
+    reference::Reference,
+    registry,
+    trust::Vouched,
+};
+use std::{
+    ffi::OsString,
+    io::{self, Read, Write},
+    path::Path,
+    sync::Arc,
+    time::SystemTime,
+};
+use vouch_protocol::{ErrorKind, PullParams, PullResult};
+
+pub(super) async fn pull(request: Arc<Request>, params: PullParams) -> Result<PullResult> {
+    let reference: Reference = params.reference.parse()?;
+    let reference = reference.pinned(params.allow_latest.unwrap_or(false))?;
+    let path = file::parse_path(&params.destination)?;
+    let overwrite = params.overwrite.unwrap_or(false);
+    let target = params.target;
+    if let Some(target) = &target
+        && target.contains(['/', '\0'])
+    {
+        // It may become part of a file's name.
+        return Err(Error::new(
+            ErrorKind::InvalidParams,
+            "a target's name holds no `/` and no NUL",
+        ));
+    }
+
+    let destination = request
+        .blocking(move |_| {
+            let destination = Destination::at(&path)?;
+            if !overwrite {
+                destination.check_free()?;
+            }
+            Ok(destination)
+        })
+        .await?;
+    let sessions = &request.state().sessions;
+    let found = registry::find(sessions, &reference, request.limits()).await?;
+    let manifest = found.manifest;
+    let pinned = reference.with_digest(manifest).to_string();
+    let (path, verification) = request
+        .examine(move |request| {
+            let mut file = destination.create()?;
+            let download = found.download(request.progress())?;
+            let kept = Kept {
+                download,
+                file: &mut file,
+            };
+            let examination = artifact::examine(kept, request.limits()).map_err(|error| {
+                let name = reference.to_string();
+                Error::from_io(error, Path::new(&name), "download")
+            })?;
+            // Bytes that were damaged on their way say nothing about what was published.
+            found.confirm(&examination)?;
+            let policy = &request.state().policy;
+            let vouched = policy
+                .judge(&examination, Some(&reference), SystemTime::now())
+                .map_err(|refusal| refusal.error(&reference))?;
+            if let Some(target) = &target {
+                check_target(&vouched, target, &reference)?;
+            }
+            let name = file_name(&reference, &vouched, target.as_deref());
+            let extracted = target
+                .map(|target| vouched.extract(&file, &target, request.progress()))
+                .transpose()?;
+            request.progress().commit()?;
+            let path = match extracted {
+                Some(extracted) => extracted.place(&name, overwrite)?,
+                None => vouched.place(file, &name, overwrite)?,
+            };
+            Ok((path, vouched.verification()))
+        })
+        .await?;
+    Ok(PullResult {
+        path: path.display().to_string(),
+        reference: pinned,
+        digest: manifest.to_string(),
+        verification,
+        downloaded: request.progress().bytes(),
+    })
+}
+
+/// The file's name in a folder.
+fn file_name(reference: &Reference, vouched: &Vouched, target: Option<&str>) -> OsString {
+    let stem = reference.file_stem();
+    match target {
+        Some(target) => format!("{stem}-{target}").into(),
+        None => format!("{stem}.{}", vouched.verified().extension()).into(),
+    }
+}
+
+fn check_target(vouched: &Vouched, target: &str, reference: &Reference) -> Result<()> {
+    let verified = vouched.verified();
+    if verified.targets().contains_key(target) {
+        return Ok(());
+    }
+    let error = Error::new(
+        ErrorKind::TargetNotFound,
+        format!("{reference} has no target {target:?}"),
+    );
+    if verified.kind() != ArtifactKind::Provider {
+        return Err(error.help("It is no provider archive: leave `target` away."));
+    }
+    let there: Vec<&str> = verified.targets().keys().map(String::as_str).collect();
+    Err(error.help(format!("Its targets are {}.", there.join(", "))))
+}
+
+/// Reads a download, and writes what it reads into the file without a name.
+struct Kept<'a, R> {
+    download: R,
+    file: &'a mut Unnamed,
+}
+
+impl<R: Read> Read for Kept<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.download.read(buffer)?;
+        let bytes = buffer.get(..read).unwrap_or_default();
+        self.file
+            .write_all(bytes)
+            .map_err(|error| Error::at(self.file.folder(), "write in", error))?;
+        Ok(read)
+    }
+}

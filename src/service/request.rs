@@ -1,0 +1,232 @@
+//! A request under way, and who asks.
+
+use super::State;
+use crate::{
+    artifact::Limits,
+    error::{Error, Result},
+    progress::Progress,
+};
+use jsonrpsee::Extensions;
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Instant,
+};
+use tokio::sync::Semaphore;
+use tracing::Span;
+use vouch_protocol::{ClientInfo, ErrorKind, InitializeParams};
+
+/// So many artifacts are examined at once for one connection: whoever asks for more waits for
+/// itself, and not others for it.
+const EXAMINATIONS_FOR_ONE: usize = 16;
+
+/// Who asks: one connection.
+#[derive(Debug)]
+pub struct Caller {
+    introduction: OnceLock<(Option<ClientInfo>, Option<u32>)>,
+    shut_down: AtomicBool,
+    examinations: Arc<Semaphore>,
+}
+
+impl Default for Caller {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Caller {
+    /// A connection that has said nothing yet.
+    pub fn new() -> Self {
+        Self {
+            introduction: OnceLock::new(),
+            shut_down: AtomicBool::new(false),
+            examinations: Arc::new(Semaphore::new(EXAMINATIONS_FOR_ONE)),
+        }
+    }
+
+    /// The client's name, as it introduced itself.
+    pub fn name(&self) -> Option<&str> {
+        let (client, _) = self.introduction.get()?;
+        client.as_ref().map(|client| client.name.as_str())
+    }
+
+    /// The client's process, as it introduced itself.
+    pub fn process_id(&self) -> Option<u32> {
+        self.introduction.get()?.1
+    }
+
+    /// Keeps what the client says about itself; fails the second time.
+    pub(super) fn introduce(&self, params: InitializeParams) -> Result<()> {
+        let client = params.client_info.map(|mut client| {
+            client.name = shortened(&client.name, 100).to_owned();
+            client
+        });
+        self.introduction
+            .set((client, params.process_id))
+            .map_err(|_| {
+                Error::new(
+                    ErrorKind::InvalidRequest,
+                    "this connection was initialized already",
+                )
+            })
+    }
+
+    /// Whether the client has asked to take no more requests from it.
+    pub fn has_shut_down(&self) -> bool {
+        self.shut_down.load(Ordering::Acquire)
+    }
+
+    pub(super) fn shut_down(&self) {
+        self.shut_down.store(true, Ordering::Release);
+    }
+}
+
+/// An entry of the list of requests under way.
+#[derive(Debug)]
+pub(super) struct UnderWay {
+    pub(super) method: &'static str,
+    pub(super) caller: Arc<Caller>,
+    pub(super) since: Instant,
+    pub(super) progress: Progress,
+}
+
+/// What a method gets beside its params. The request is under way for as long as it lives.
+#[derive(Debug)]
+pub(super) struct Request {
+    state: Arc<State>,
+    caller: Arc<Caller>,
+    progress: Progress,
+    span: Span,
+    method: &'static str,
+    arrival: u64,
+    since: Instant,
+}
+
+impl Request {
+    pub(super) fn begin(
+        state: &Arc<State>,
+        method: &'static str,
+        caller: &Arc<Caller>,
+        progress: &Progress,
+    ) -> Self {
+        let request = Self {
+            state: Arc::clone(state),
+            caller: Arc::clone(caller),
+            progress: progress.clone(),
+            span: tracing::info_span!("request", method, client = caller.name()),
+            method,
+            arrival: state.arrivals.fetch_add(1, Ordering::Relaxed),
+            since: Instant::now(),
+        };
+        let entry = UnderWay {
+            method,
+            caller: Arc::clone(caller),
+            since: request.since,
+            progress: progress.clone(),
+        };
+        state.under_way().insert(request.arrival, entry);
+        request
+    }
+
+    /// The request that a method is called for; [`Service::call`](super::Service::call) puts it
+    /// there.
+    pub(super) fn of(extensions: &Extensions) -> Result<Arc<Self>> {
+        extensions
+            .get()
+            .cloned()
+            .ok_or_else(|| Error::new(ErrorKind::Internal, "a call without a request"))
+    }
+
+    /// What is logged on behalf of it says so.
+    pub(super) fn span(&self) -> &Span {
+        &self.span
+    }
+
+    pub(super) fn state(&self) -> &State {
+        &self.state
+    }
+
+    pub(super) fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    pub(super) fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.state.config.limits
+    }
+
+    /// Runs what reads files or hashes off the runtime's threads, when it is its turn. Dropping
+    /// the future ends the waiting; it ends the work only through the request's progress.
+    pub(super) async fn examine<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let closed = |_| Error::cancelled();
+        let own = Arc::clone(&self.caller.examinations);
+        let own = own.acquire_owned().await.map_err(closed)?;
+        let all = Arc::clone(&self.state.examinations);
+        let all = all.acquire_owned().await.map_err(closed)?;
+        // The thread holds the turn, as it may outlive the future.
+        self.blocking(move |request| {
+            let _turn = (own, all);
+            work(request)
+        })
+        .await
+    }
+
+    /// Runs what looks at a few files off the runtime's threads, without taking turns.
+    pub(super) async fn blocking<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let request = Arc::clone(self);
+        let thread = tokio::task::spawn_blocking(move || {
+            let span = request.span.clone();
+            span.in_scope(|| work(&request))
+        });
+        thread.await.unwrap_or_else(|failed| {
+            Err(match failed.try_into_panic() {
+                Ok(panic) => super::failure::panicked(self.method, &*panic),
+                Err(_) => Error::cancelled(),
+            })
+        })
+    }
+
+    /// Says how the request ended; never what it asked for.
+    pub(super) fn log(&self, error: Option<&Error>) {
+        let outcome = error.map_or("ok", |error| error.kind().name());
+        let milliseconds = self.since.elapsed().as_secs_f64() * 1e3;
+        self.span.in_scope(|| {
+            // What moves artifacts is worth a line in everybody's log.
+            if matches!(self.method, "push" | "pull") {
+                tracing::info!(outcome, milliseconds);
+            } else {
+                tracing::debug!(outcome, milliseconds);
+            }
+        });
+    }
+}
+
+impl Drop for Request {
+    fn drop(&mut self) {
+        let mut under_way = self.state.under_way();
+        under_way.remove(&self.arrival);
+        if under_way.is_empty() {
+            self.state.idle.notify_waiters();
+        }
+    }
+}
+
+/// Enough of a text from outside to recognise it by.
+pub(super) fn shortened(text: &str, longest: usize) -> &str {
+    let mut end = text.len().min(longest);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}

@@ -1,0 +1,69 @@
+//! `verify`: is this artifact signed? Answers a result whether it accepts or refuses.
+
+use super::request::Request;
+use crate::{
+    artifact::{self, Examination},
+    error::{Error, Result},
+    file::{self, Source},
+    reference::Reference,
+    registry, trust,
+};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::SystemTime,
+};
+use vouch_protocol::{ErrorKind, Verification, VerifyParams};
+
+pub(super) async fn verify(request: Arc<Request>, params: VerifyParams) -> Result<Verification> {
+    match (params.path, params.reference) {
+        (Some(path), None) => stored(&request, file::parse_path(&path)?).await,
+        (None, Some(reference)) => published(&request, reference.parse()?).await,
+        _ => Err(Error::new(
+            ErrorKind::InvalidParams,
+            "`verify` takes one of `path` and `reference`",
+        )),
+    }
+}
+
+async fn stored(request: &Arc<Request>, path: PathBuf) -> Result<Verification> {
+    let name = path.display().to_string();
+    let examination = request
+        .examine(move |request| {
+            let source = Source::open(&path)?;
+            let cache = &request.state().cache;
+            cache.examine(&source, request.limits(), request.progress())
+        })
+        .await?;
+    Ok(judge(request, &examination, None, &name))
+}
+
+async fn published(request: &Arc<Request>, reference: Reference) -> Result<Verification> {
+    let sessions = &request.state().sessions;
+    let found = registry::find(sessions, &reference, request.limits()).await?;
+    let shown = reference.to_string();
+    let name = shown.clone();
+    let examination = request
+        .examine(move |request| {
+            let download = found.download(request.progress())?;
+            let examination = artifact::examine(download, request.limits())
+                .map_err(|error| Error::from_io(error, Path::new(&name), "download"))?;
+            found.confirm(&examination)?;
+            Ok(examination)
+        })
+        .await?;
+    Ok(judge(request, &examination, Some(&reference), &shown))
+}
+
+fn judge(
+    request: &Request,
+    examination: &Examination,
+    reference: Option<&Reference>,
+    name: &str,
+) -> Verification {
+    let policy = &request.state().policy;
+    match policy.judge(examination, reference, SystemTime::now()) {
+        Ok(vouched) => vouched.verification(),
+        Err(refusal) => trust::refused(examination, &refusal, name),
+    }
+}

@@ -1,0 +1,277 @@
+//! One client's requests under way: what its messages start, and what they answer. Every framing
+//! comes through here.
+
+use super::message::{Entry, Message};
+use crate::{
+    error::Error,
+    progress::Progress,
+    service::{Answer, Caller, Service, failure},
+};
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, join_all},
+};
+use jsonrpsee::types::Id;
+use serde_json::value::RawValue;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+use vouch_protocol::{Cancel, CancelParams, ErrorKind, Exit, Notification, RequestId};
+
+/// So many requests of one connection are under way at once.
+pub(super) const MOST_UNDER_WAY: usize = 64;
+
+/// The longest answer to a batch, in bytes; the entries that do not fit answer an error.
+const LONGEST_BATCH_RESPONSE: usize = 8 << 20;
+
+/// A client, and what it has under way.
+pub(super) struct Client {
+    service: Arc<Service>,
+    caller: Arc<Caller>,
+    under_way: Mutex<HashMap<RequestId, Progress>>,
+}
+
+/// What a message leads to.
+pub(super) enum Received {
+    /// It wants no answer.
+    Nothing,
+    /// The client is done.
+    Exit,
+    /// An answer that is there already.
+    Now(Reply),
+    /// An answer that takes its time.
+    Later(BoxFuture<'static, Reply>),
+}
+
+/// An answer. The ids that it answers stay taken for as long as it lives.
+pub(super) struct Reply {
+    text: String,
+    _taken: Vec<Taken>,
+}
+
+impl Reply {
+    /// Gives the ids free, and hands out the text to be sent: once a client has read an answer,
+    /// it may use the id again.
+    pub(super) fn into_text(self) -> String {
+        self.text
+    }
+}
+
+/// A taken id of a client.
+struct Taken {
+    client: Arc<Client>,
+    id: RequestId,
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        self.client.under_way().remove(&self.id);
+    }
+}
+
+/// What an entry of a batch, or all there is, answers.
+enum Part {
+    Now(Box<RawValue>),
+    Later(BoxFuture<'static, Box<RawValue>>, Taken),
+}
+
+impl Client {
+    pub(super) fn new(service: Arc<Service>) -> Arc<Self> {
+        Arc::new(Self {
+            service,
+            caller: Arc::default(),
+            under_way: Mutex::default(),
+        })
+    }
+
+    pub(super) fn service(&self) -> Arc<Service> {
+        Arc::clone(&self.service)
+    }
+
+    pub(super) fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    fn under_way(&self) -> MutexGuard<'_, HashMap<RequestId, Progress>> {
+        self.under_way
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Cancels all that is under way and has not committed.
+    pub(super) fn cancel_all(&self) {
+        for progress in self.under_way().values() {
+            progress.stop();
+        }
+    }
+
+    /// Takes a message. What answers later has been entered as under way when this returns, but
+    /// runs only while it is awaited.
+    pub(super) fn receive(self: &Arc<Self>, message: &[u8]) -> Received {
+        match Message::parse(message) {
+            Message::Broken(error) => Received::Now(refusal(None, error)),
+            Message::Single(entry) => match self.take(entry) {
+                Ok(None) => Received::Nothing,
+                Err(Finished) => Received::Exit,
+                Ok(Some(Part::Now(response))) => Received::Now(Reply {
+                    text: String::from(Box::<str>::from(response)),
+                    _taken: Vec::new(),
+                }),
+                Ok(Some(Part::Later(response, taken))) => Received::Later(
+                    response
+                        .map(|response| Reply {
+                            text: String::from(Box::<str>::from(response)),
+                            _taken: vec![taken],
+                        })
+                        .boxed(),
+                ),
+            },
+            Message::Batch(entries) => self.receive_batch(entries),
+        }
+    }
+
+    fn receive_batch(self: &Arc<Self>, entries: Vec<Entry<'_>>) -> Received {
+        let mut parts = Vec::with_capacity(entries.len());
+        for entry in entries {
+            match self.take(entry) {
+                Ok(part) => parts.extend(part),
+                Err(Finished) => return Received::Exit,
+            }
+        }
+        if parts.is_empty() {
+            return Received::Nothing;
+        }
+        if parts.iter().all(|part| matches!(part, Part::Now(_))) {
+            let parts = parts.into_iter().filter_map(|part| match part {
+                Part::Now(response) => Some((response, None)),
+                Part::Later(..) => None,
+            });
+            return Received::Now(together(parts));
+        }
+        let parts = parts.into_iter().map(|part| async {
+            match part {
+                Part::Now(response) => (response, None),
+                Part::Later(response, taken) => (response.await, Some(taken)),
+            }
+        });
+        Received::Later(join_all(parts).map(together).boxed())
+    }
+
+    fn take(self: &Arc<Self>, entry: Entry<'_>) -> Result<Option<Part>, Finished> {
+        match entry {
+            Entry::Invalid { id, error } => Ok(Some(Part::Now(failure(response_id(id), error)))),
+            Entry::Notification { method, params } => {
+                self.notice(&method, params)?;
+                Ok(None)
+            }
+            Entry::Request { id, method, params } => Ok(Some(self.begin(id, &method, params))),
+        }
+    }
+
+    fn notice(&self, method: &str, params: Option<&RawValue>) -> Result<(), Finished> {
+        match method {
+            Exit::NAME => return Err(Finished),
+            Cancel::NAME => {
+                let id = params.and_then(|params| {
+                    serde_json::from_str::<CancelParams>(params.get())
+                        .ok()
+                        .map(|params| params.id)
+                });
+                if let Some(progress) = id.and_then(|id| self.under_way().get(&id).cloned()) {
+                    progress.stop();
+                }
+            }
+            // Others mean nothing here, `initialized` included.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn begin(self: &Arc<Self>, id: RequestId, method: &str, params: Option<&RawValue>) -> Part {
+        let progress = Progress::default();
+        let refused = {
+            let mut under_way = self.under_way();
+            if under_way.contains_key(&id) {
+                Some(
+                    Error::new(
+                        ErrorKind::InvalidRequest,
+                        "a request with this id is under way",
+                    )
+                    .help("Use another id for each request."),
+                )
+            } else if under_way.len() >= MOST_UNDER_WAY {
+                Some(
+                    Error::new(
+                        ErrorKind::Busy,
+                        format!("this connection has {MOST_UNDER_WAY} requests under way"),
+                    )
+                    .help("Wait for an answer, then try again."),
+                )
+            } else {
+                under_way.insert(id.clone(), progress.clone());
+                None
+            }
+        };
+        if let Some(error) = refused {
+            return Part::Now(failure(response_id(Some(id)), error));
+        }
+        let taken = Taken {
+            client: Arc::clone(self),
+            id: id.clone(),
+        };
+        let id = response_id(Some(id));
+        match self
+            .service
+            .call(&self.caller, &progress, id, method, params)
+        {
+            Answer::Now(response) => Part::Now(response),
+            Answer::Later(response) => Part::Later(response, taken),
+        }
+    }
+}
+
+/// The client has sent `exit`.
+struct Finished;
+
+/// The answer to something that is no request.
+pub(super) fn refusal(id: Option<RequestId>, error: Error) -> Reply {
+    Reply {
+        text: String::from(Box::<str>::from(failure(response_id(id), error))),
+        _taken: Vec::new(),
+    }
+}
+
+fn response_id(id: Option<RequestId>) -> Id<'static> {
+    match id {
+        None => Id::Null,
+        Some(RequestId::Number(number)) => Id::Number(number),
+        Some(RequestId::Text(text)) => Id::Str(text.into()),
+    }
+}
+
+/// The answer to a batch.
+fn together(parts: impl IntoIterator<Item = (Box<RawValue>, Option<Taken>)>) -> Reply {
+    let mut text = String::from("[");
+    let mut ids = Vec::new();
+    for (response, taken) in parts {
+        if text.len() > 1 {
+            text.push(',');
+        }
+        let fits = text.len() + response.get().len() < LONGEST_BATCH_RESPONSE;
+        if fits {
+            text.push_str(response.get());
+        } else {
+            let error = Error::new(
+                ErrorKind::ResponseTooLarge,
+                "the answers to the batch are together longer than 8 MiB",
+            )
+            .help("Send smaller batches.");
+            let id = taken.as_ref().map(|taken| taken.id.clone());
+            text.push_str(failure(response_id(id), error).get());
+        }
+        ids.extend(taken);
+    }
+    text.push(']');
+    Reply { text, _taken: ids }
+}

@@ -1,0 +1,231 @@
+//! The Unix socket: where it is, who may connect, and that one service has it.
+
+use crate::error::{Error, Result};
+use rustix::{
+    fs::{AtFlags, CWD, FileType, FlockOperation, Mode, OFlags},
+    io::Errno,
+    net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType},
+};
+use std::{
+    env,
+    ffi::OsString,
+    fs::File,
+    io::{Read, Write},
+    os::unix::net::UnixListener,
+    path::{Path, PathBuf},
+};
+use vouch_protocol::ErrorKind;
+
+/// A listening socket's place in the file system. Dropping it removes the file, if this service
+/// has made it and it is still the same.
+#[derive(Debug)]
+pub struct Socket {
+    path: Option<PathBuf>,
+    /// Held for as long as the socket is; absent where the socket was passed.
+    own: Option<Own>,
+}
+
+#[derive(Debug)]
+struct Own {
+    inode: (u64, u64),
+    _lock: File,
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        // Another service may have taken the name after somebody removed our file.
+        if let (Some(path), Some(own)) = (&self.path, &self.own)
+            && inode(path) == Some(own.inode)
+        {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+impl Socket {
+    /// Listens at that path, or where [`usual_path`] says. A socket that was passed by a service
+    /// manager (`sd_listen_fds(3)`) is taken instead: then path and lock are the manager's.
+    ///
+    /// Call it before there are other threads: it changes the environment.
+    pub fn open(path: Option<&Path>) -> Result<(UnixListener, Self)> {
+        let passed = listenfd::ListenFd::from_env().take_unix_listener(0);
+        let passed = passed.map_err(|error| {
+            Error::new(
+                ErrorKind::Io,
+                format!("the file handle that was passed is no listening Unix socket: {error}"),
+            )
+            .source(error)
+        })?;
+        if let Some(listener) = passed {
+            let path = listener
+                .local_addr()
+                .ok()
+                .and_then(|address| address.as_pathname().map(Path::to_owned));
+            return Ok((listener, Self { path, own: None }));
+        }
+        if let Some(path) = path.filter(|path| !path.as_os_str().is_empty()) {
+            return Self::bind(path);
+        }
+        let path = usual_path();
+        if let Some(folder) = path.parent() {
+            make_folder(folder)?;
+        }
+        Self::bind(&path)
+    }
+
+    /// Listens at that path, in a folder that exists. What a dead service left is replaced.
+    pub fn bind(path: &Path) -> Result<(UnixListener, Self)> {
+        let path = std::path::absolute(path).map_err(|error| Error::at(path, "find", error))?;
+        let address = SocketAddrUnix::new(&path).map_err(|_| {
+            let length = path.as_os_str().len();
+            Error::new(
+                ErrorKind::InvalidPath,
+                format!(
+                    "{} has {length} bytes, and a socket's path may have 107",
+                    path.display()
+                ),
+            )
+            .help("Name a shorter path with `--socket` or `VOUCHD_SOCKET`.")
+        })?;
+        let lock = lock(&path)?;
+        clear(&path, &address)?;
+        let failed = |action: &'static str| {
+            let path = path.clone();
+            move |error: Errno| Error::at(&path, action, error.into())
+        };
+        let socket = rustix::net::socket_with(
+            AddressFamily::UNIX,
+            SocketType::STREAM,
+            SocketFlags::CLOEXEC,
+            None,
+        )
+        .map_err(failed("make the socket"))?;
+        rustix::net::bind(&socket, &address).map_err(failed("make the socket"))?;
+        let inode = inode(&path)
+            .ok_or_else(|| Error::new(ErrorKind::Io, format!("{} was removed", path.display())))?;
+        let own = Self {
+            path: Some(path.clone()),
+            own: Some(Own { inode, _lock: lock }),
+        };
+        // Nobody can connect before it listens, and then only its owner can.
+        rustix::fs::chmodat(CWD, &path, Mode::RUSR | Mode::WUSR, AtFlags::empty())
+            .map_err(failed("protect"))?;
+        rustix::net::listen(&socket, 1024).map_err(failed("listen at"))?;
+        Ok((socket.into(), own))
+    }
+
+    /// Where it is, where that is known.
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+}
+
+/// `$XDG_RUNTIME_DIR/vouchd/vouchd.sock`, else `/tmp/vouchd-$UID/vouchd.sock`. Not `TMPDIR`: it
+/// differs between a user's sessions, and all of them shall meet the same service.
+pub fn usual_path() -> PathBuf {
+    let folder = env::var_os("XDG_RUNTIME_DIR")
+        .map(PathBuf::from)
+        .filter(|folder| folder.is_absolute())
+        .map_or_else(
+            || format!("/tmp/vouchd-{}", rustix::process::getuid().as_raw()).into(),
+            |folder| folder.join("vouchd"),
+        );
+    folder.join("vouchd.sock")
+}
+
+/// Makes the socket's folder, or makes sure that nobody else has.
+fn make_folder(folder: &Path) -> Result<()> {
+    match rustix::fs::mkdir(folder, Mode::RWXU) {
+        Ok(()) | Err(Errno::EXIST) => {}
+        Err(error) => return Err(Error::at(folder, "make the folder", error.into())),
+    }
+    let found =
+        rustix::fs::lstat(folder).map_err(|error| Error::at(folder, "look at", error.into()))?;
+    let wrong = |why: &str| {
+        Error::new(
+            ErrorKind::PermissionDenied,
+            format!(
+                "{} {why}, so others might serve or read what is meant for you",
+                folder.display()
+            ),
+        )
+        .help("Remove it, or name another place with `--socket` or `VOUCHD_SOCKET`.")
+    };
+    if FileType::from_raw_mode(found.st_mode) != FileType::Directory {
+        return Err(wrong("is no folder"));
+    }
+    if found.st_uid != rustix::process::geteuid().as_raw() {
+        return Err(wrong("belongs to another user"));
+    }
+    if found.st_mode & 0o077 != 0 {
+        return Err(wrong("is open to others"));
+    }
+    Ok(())
+}
+
+/// Locks the socket's path for the life of the file that is answered. The file itself stays: who
+/// removes a lock lets two have it.
+fn lock(path: &Path) -> Result<File> {
+    let mut name = OsString::from(path);
+    name.push(".lock");
+    let name = PathBuf::from(name);
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let file = rustix::fs::open(&name, flags, Mode::RUSR | Mode::WUSR)
+        .map_err(|error| Error::at(&name, "open", error.into()))?;
+    let mut file = File::from(file);
+    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => {}
+        Err(Errno::WOULDBLOCK) => {
+            let mut holder = String::new();
+            let _ = (&mut file).take(20).read_to_string(&mut holder);
+            let holder: String = holder.chars().filter(char::is_ascii_digit).collect();
+            return Err(Error::new(
+                ErrorKind::Busy,
+                format!("process {holder} serves {} already", path.display()),
+            )
+            .help("Use that one, stop it with `server/stop`, or name another `--socket`."));
+        }
+        Err(error) => return Err(Error::at(&name, "lock", error.into())),
+    }
+    file.set_len(0)
+        .and_then(|()| write!(file, "{}", std::process::id()))
+        .map_err(|error| Error::at(&name, "write", error))?;
+    Ok(file)
+}
+
+/// Removes what a dead service left at the path. The lock is held, so only a stranger can be
+/// alive there.
+fn clear(path: &Path, address: &SocketAddrUnix) -> Result<()> {
+    let in_the_way = |what: &str| {
+        Error::new(
+            ErrorKind::DestinationExists,
+            format!("{} {what}", path.display()),
+        )
+        .help("Remove it if you know what it is, or name another `--socket`.")
+    };
+    let found = match rustix::fs::lstat(path) {
+        Ok(found) => found,
+        Err(Errno::NOENT) => return Ok(()),
+        Err(error) => return Err(Error::at(path, "look at", error.into())),
+    };
+    if FileType::from_raw_mode(found.st_mode) != FileType::Socket {
+        return Err(in_the_way("is there already, and no socket"));
+    }
+    let failed = |error: Errno| Error::at(path, "connect to", error.into());
+    // Without blocking: one whose queue is full is alive.
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let probe = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)
+        .map_err(failed)?;
+    match rustix::net::connect(&probe, address) {
+        Err(Errno::CONNREFUSED) => rustix::fs::unlink(path)
+            .map_err(|error| Error::at(path, "remove the old socket", error.into())),
+        Ok(()) | Err(Errno::AGAIN) => Err(in_the_way("is served by something else")),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// What tells a file from another one of the same name.
+fn inode(path: &Path) -> Option<(u64, u64)> {
+    let found = rustix::fs::lstat(path).ok()?;
+    Some((found.st_dev, found.st_ino))
+}

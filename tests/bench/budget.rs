@@ -1,0 +1,317 @@
+//! The budget, measured side by side in one run: `cargo bench --bench budget`.
+//!
+//! Each row is a ratio of the best of several interleaved rounds, so that a busy moment of the
+//! machine does not count. Peers are measured where they are installed. Nothing fails here: a
+//! machine is noisy, and a number is for people to look at.
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout
+)]
+#![allow(clippy::cast_precision_loss)]
+
+#[path = "../support/daemon.rs"]
+mod daemon;
+#[path = "../support/forge.rs"]
+mod forge;
+#[path = "../support/real_modules.rs"]
+mod real_modules;
+#[path = "../support/registry.rs"]
+#[allow(dead_code, unreachable_pub)]
+mod registry;
+
+mod transfer;
+
+use daemon::Daemon;
+use forge::Signer;
+use serde_json::json;
+use std::{
+    fs,
+    io::Read,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use vouchd::{
+    artifact::{Limits, examine},
+    file::Source,
+};
+
+const ROUNDS: usize = 9;
+
+/// Prints what was measured against what.
+fn row(what: &str, budget: &str, measured: &str) {
+    println!("{what:<58} {budget:<26} {measured}");
+}
+
+/// The best time of each, taken in turns.
+fn race<const N: usize>(rounds: usize, mut runs: [&mut dyn FnMut() -> Duration; N]) -> [f64; N] {
+    let mut best = [f64::MAX; N];
+    for _ in 0..rounds {
+        for (best, run) in best.iter_mut().zip(&mut runs) {
+            *best = best.min(run().as_secs_f64());
+        }
+    }
+    best
+}
+
+fn timed(work: impl FnOnce()) -> Duration {
+    let start = Instant::now();
+    work();
+    start.elapsed()
+}
+
+fn installed(program: &str) -> bool {
+    Command::new(program)
+        .arg("--version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok()
+}
+
+struct Inputs {
+    folder: tempfile::TempDir,
+    module: PathBuf,
+    archive: PathBuf,
+    gzipped: PathBuf,
+}
+
+impl Inputs {
+    fn make() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let modules: Vec<Vec<u8>> = real_modules::fetch()
+            .iter()
+            .map(|path| fs::read(path).unwrap())
+            .collect();
+        let signer = Signer::default();
+        let archive = signer.archive(&[
+            ("x86_64-linux.bin", &modules[0]),
+            ("aarch64-linux.bin", &modules[1]),
+            ("x86_64-macos.bin", &modules[2]),
+        ]);
+        let write = |name: &str, bytes: &[u8]| {
+            let path = folder.path().join(name);
+            fs::write(&path, bytes).unwrap();
+            path
+        };
+        Self {
+            module: write("module.wasm", &signer.wasm(&modules[0])),
+            gzipped: write("archive.par.gz", &forge::gzip(&archive)),
+            archive: write("archive.par", &archive),
+            folder,
+        }
+    }
+}
+
+fn main() {
+    // `cargo test --benches` asks for a list; there is nothing to list.
+    if std::env::args().any(|argument| argument == "--list") {
+        return;
+    }
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let inputs = Inputs::make();
+    row("what", "budget", "measured");
+    verifying(&inputs);
+    again(&inputs);
+    transfer::transfers(&inputs);
+    start_up();
+    memory();
+    drop(inputs.folder);
+}
+
+fn examined(path: &Path) -> Duration {
+    let source = Source::open(path).unwrap();
+    timed(|| {
+        let examination = examine(source.reader(), &Limits::default()).unwrap();
+        assert!(examination.verdict.is_ok());
+    })
+}
+
+fn sha256(bytes: &[u8]) -> Duration {
+    timed(|| {
+        std::hint::black_box(ring::digest::digest(&ring::digest::SHA256, bytes));
+    })
+}
+
+fn inflated(bytes: &[u8]) -> Duration {
+    let mut buffer = vec![0; 256 << 10];
+    timed(|| {
+        let mut decoder = flate2::bufread::GzDecoder::new(bytes);
+        while decoder.read(&mut buffer).unwrap() > 0 {}
+    })
+}
+
+fn verifying(inputs: &Inputs) {
+    let megabytes = |bytes: &[u8]| bytes.len() / 1_000_000;
+    let bytes = fs::read(&inputs.module).unwrap();
+    let [ours, hash, theirs] = race(
+        ROUNDS,
+        [
+            &mut || examined(&inputs.module),
+            &mut || sha256(&bytes),
+            &mut || {
+                timed(|| {
+                    assert!(wascap::wasm::extract_claims(&bytes).unwrap().is_some());
+                    sha256(&bytes);
+                })
+            },
+        ],
+    );
+    row(
+        &format!("verify a real module of {} MB", megabytes(&bytes)),
+        "<= 1.05 x SHA-256",
+        &format!(
+            "{:.2} x (wascap + digest: {:.1} x)",
+            ours / hash,
+            theirs / hash
+        ),
+    );
+
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let load = |bytes: &[u8]| {
+        timed(|| {
+            let loading = provider_archive::ProviderArchive::try_load(bytes);
+            assert!(runtime.block_on(loading).is_ok());
+            sha256(bytes);
+        })
+    };
+    let bytes = fs::read(&inputs.archive).unwrap();
+    let [ours, hash, theirs] = race(
+        ROUNDS,
+        [
+            &mut || examined(&inputs.archive),
+            &mut || sha256(&bytes),
+            &mut || load(&bytes),
+        ],
+    );
+    row(
+        &format!("verify an archive of {} MB", megabytes(&bytes)),
+        "<= 1.10 x SHA-256",
+        &format!(
+            "{:.2} x (provider-archive + digest: {:.1} x)",
+            ours / hash,
+            theirs / hash
+        ),
+    );
+    let bytes = fs::read(&inputs.gzipped).unwrap();
+    let [ours, inflate, theirs] = race(
+        ROUNDS,
+        [
+            &mut || examined(&inputs.gzipped),
+            &mut || inflated(&bytes),
+            &mut || load(&bytes),
+        ],
+    );
+    row(
+        &format!("verify that archive gzipped, {} MB", megabytes(&bytes)),
+        "<= 1.15 x inflating",
+        &format!(
+            "{:.2} x (provider-archive: {:.1} x)",
+            ours / inflate,
+            theirs / inflate
+        ),
+    );
+}
+
+/// An unchanged file, answered from what is remembered.
+fn again(inputs: &Inputs) {
+    let daemon = Arc::new(Daemon::start());
+    let params = json!({"path": inputs.module});
+    // A file is remembered once its times are 2 s old.
+    std::thread::sleep(Duration::from_millis(2100));
+    let mut client = daemon.connect();
+    client.call("verify", &params).unwrap();
+    let mut times: Vec<Duration> = (0..5000)
+        .map(|_| timed(|| drop(client.call("verify", &params).unwrap())))
+        .collect();
+    times.sort();
+    let each = 20_000;
+    let clients: Vec<_> = (0..8)
+        .map(|_| {
+            let (daemon, params) = (daemon.clone(), params.clone());
+            std::thread::spawn(move || {
+                let mut client = daemon.connect();
+                // Sixteen under way at a time, as an editor's or a script's requests are.
+                for _ in 0..each / 16 {
+                    for _ in 0..16 {
+                        client.send("verify", &params);
+                    }
+                    for _ in 0..16 {
+                        drop(client.answer());
+                    }
+                }
+            })
+        })
+        .collect();
+    let all = timed(|| {
+        for client in clients {
+            client.join().unwrap();
+        }
+    });
+    row(
+        "verify an unchanged file again",
+        "p50 <= 80 us; 20,000/s",
+        &format!(
+            "p50 {} us, p99 {} us; {:.0}/s with 8 clients",
+            times[times.len() / 2].as_micros(),
+            times[times.len() * 99 / 100].as_micros(),
+            f64::from(8 * each) / all.as_secs_f64(),
+        ),
+    );
+}
+
+fn start_up() {
+    let best = (0..20)
+        .map(|_| {
+            let mut daemon = None;
+            timed(|| {
+                let started = Daemon::start();
+                started.connect().call("server/status", &json!({})).unwrap();
+                daemon = Some(started);
+            })
+        })
+        .min()
+        .unwrap();
+    let daemon = Daemon::start();
+    daemon.connect().call("server/status", &json!({})).unwrap();
+    let binary = fs::metadata(env!("CARGO_BIN_EXE_vouchd")).unwrap().len();
+    row(
+        "start to first answer; idle memory; binary",
+        "<= 8 ms; 8 MB; 10 MB",
+        &format!(
+            "{:.1} ms; {:.1} MB; {:.1} MB",
+            best.as_secs_f64() * 1e3,
+            daemon.memory("VmRSS") as f64 / 1e3,
+            binary as f64 / 1e6,
+        ),
+    );
+}
+
+/// The highest memory above idle, verifying modules from 5 KB to 1 GB.
+fn memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = Daemon::start();
+    let mut client = daemon.connect();
+    let signer = Signer::default();
+    let mut measured = Vec::new();
+    for size in [5_000, 1_000_000, 100_000_000, 1_000_000_000] {
+        let path = folder.path().join("module.wasm");
+        let unsigned = [forge::module(), forge::custom("fill", &vec![7; size])].concat();
+        fs::write(&path, signer.wasm(&unsigned)).unwrap();
+        drop(unsigned);
+        let idle = daemon.memory("VmRSS");
+        daemon.forget_highest_memory();
+        client.call("verify", &json!({"path": path})).unwrap();
+        let above = daemon.memory("VmHWM").saturating_sub(idle);
+        measured.push(format!("{:.1}", above as f64 / 1e3));
+    }
+    row(
+        "memory above idle: verify 5 KB, 1 MB, 100 MB, 1 GB",
+        "constant",
+        &format!("{} MB", measured.join(", ")),
+    );
+}

@@ -1,0 +1,515 @@
+//! The gate from outside: the built service, Debian's docker-registry and skopeo.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "support/daemon.rs"]
+mod daemon;
+#[path = "support/forge.rs"]
+mod forge;
+#[path = "support/real_modules.rs"]
+mod real_modules;
+#[path = "support/registry.rs"]
+#[allow(dead_code, unreachable_pub)]
+mod registry;
+
+use daemon::Daemon;
+use forge::{ENTRIES, Signer, component, custom, gzip, module};
+use registry::Registry;
+use serde_json::{Value, json};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+struct Folder(tempfile::TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = self.path(name);
+        fs::write(&path, bytes).unwrap();
+        path
+    }
+
+    fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = fs::read_dir(self.0.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+fn run(command: &mut Command) -> String {
+    let output = command
+        .output()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {said}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn kind(error: &Value) -> &str {
+    error["data"]["kind"].as_str().unwrap_or("none")
+}
+
+fn artifacts() -> Vec<(&'static str, Vec<u8>)> {
+    let signer = Signer::default();
+    vec![
+        ("module.wasm", signer.wasm(&module())),
+        ("component.wasm", signer.wasm(&component())),
+        ("kv.par", signer.archive(ENTRIES)),
+        ("kv.par.gz", gzip(&signer.archive(ENTRIES))),
+    ]
+}
+
+#[test]
+fn what_is_pushed_comes_back() {
+    let registry = Registry::open();
+    let daemon = Daemon::start();
+    let mut client = daemon.connect();
+    let folder = Folder::new();
+    for (name, bytes) in artifacts() {
+        let path = folder.write(name, &bytes);
+        let layout = format!("oci:{}:1.0.0", folder.path("layout").display());
+        for reference in [format!("{}/acme/{name}:1.0.0", registry.name()), layout] {
+            let pushed = client
+                .call("push", &json!({"path": path, "reference": reference}))
+                .unwrap();
+            assert_eq!(pushed["verification"]["verdict"], "accepted");
+            let pinned = pushed["reference"].as_str().unwrap();
+            assert!(pinned.starts_with(&reference), "{pinned}");
+            assert!(pinned.ends_with(pushed["digest"].as_str().unwrap()));
+            for from in [&reference, pinned] {
+                let to = folder.path("pulled");
+                let pulled = client
+                    .call("pull", &json!({"reference": from, "destination": to}))
+                    .unwrap();
+                assert_eq!(pulled["digest"], pushed["digest"]);
+                assert_eq!(pulled["verification"], pushed["verification"]);
+                assert_eq!(fs::read(&to).unwrap(), bytes);
+                fs::remove_file(&to).unwrap();
+                let verified = client.call("verify", &json!({"reference": from})).unwrap();
+                assert_eq!(verified, pushed["verification"]);
+            }
+            let again = client
+                .call("push", &json!({"path": path, "reference": reference}))
+                .unwrap();
+            assert_eq!(again["digest"], pushed["digest"], "a push can be repeated");
+            assert_eq!(again["uploaded"], 0);
+        }
+    }
+}
+
+#[test]
+fn what_is_refused_does_not_move() {
+    let registry = Registry::open();
+    let daemon = Daemon::start();
+    let mut client = daemon.connect();
+    let folder = Folder::new();
+    let mut tampered = Signer::default().wasm(&module());
+    tampered[14] ^= 1;
+    for (name, bytes, expected) in [
+        ("unsigned.wasm", module(), "unsigned"),
+        ("tampered.wasm", tampered, "hashMismatch"),
+        ("text.txt", b"hello".to_vec(), "unknownArtifact"),
+    ] {
+        let path = folder.write(name, &bytes);
+        let reference = format!("{}/acme/refused:1", registry.name());
+        let params = json!({"path": path, "reference": reference});
+        let error = client.call("push", &params).unwrap_err();
+        assert_eq!(kind(&error), expected);
+        let verified = client.call("verify", &json!({"path": path})).unwrap();
+        assert_eq!(verified["verdict"], "refused");
+        assert_eq!(verified["refusal"]["kind"], expected);
+    }
+    assert_eq!(registry.stored("repositories"), 0, "nothing was sent");
+    assert_eq!(registry.stored("blobs"), 0, "nothing was sent");
+}
+
+/// Somebody else's tool pushed it: the registry has it, and still it does not arrive.
+#[test]
+fn what_was_pushed_unsigned_is_not_pulled() {
+    let registry = Registry::open();
+    let daemon = Daemon::start();
+    let mut client = daemon.connect();
+    let folder = Folder::new();
+    let layout = folder.path("layout");
+    let unsigned = module();
+    forge_layout(&layout, &unsigned);
+    let reference = format!("{}/acme/unsigned:1", registry.name());
+    run(Command::new("skopeo").args([
+        "copy",
+        "--dest-tls-verify=false",
+        &format!("oci:{}:1", layout.display()),
+        &format!("docker://{reference}"),
+    ]));
+    for from in [reference, format!("oci:{}:1", layout.display())] {
+        let params = json!({"reference": from, "destination": folder.path("pulled.wasm")});
+        let error = client.call("pull", &params).unwrap_err();
+        assert_eq!(kind(&error), "unsigned");
+        assert_eq!(folder.names(), ["layout"], "nothing is left of it");
+    }
+}
+
+/// A layout as another tool makes it, of the CNCF shape.
+fn forge_layout(layout: &Path, artifact: &[u8]) {
+    let digest = |bytes: &[u8]| forge::sha256(bytes).to_lowercase();
+    let blobs = layout.join("blobs/sha256");
+    fs::create_dir_all(&blobs).unwrap();
+    let store = |bytes: &[u8]| {
+        fs::write(blobs.join(digest(bytes)), bytes).unwrap();
+        json!({"digest": format!("sha256:{}", digest(bytes)), "size": bytes.len()})
+    };
+    let descriptor = |media_type: &str, bytes: &[u8]| {
+        let mut descriptor = store(bytes);
+        descriptor["mediaType"] = media_type.into();
+        descriptor
+    };
+    let config = br#"{"created":"2024-01-01T00:00:00Z","architecture":"wasm","os":"wasip1","layerDigests":[]}"#;
+    let manifest = json!({
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "config": descriptor("application/vnd.wasm.config.v0+json", config),
+        "layers": [descriptor("application/wasm", artifact)],
+    });
+    let mut entry = descriptor(
+        "application/vnd.oci.image.manifest.v1+json",
+        manifest.to_string().as_bytes(),
+    );
+    entry["annotations"] = json!({"org.opencontainers.image.ref.name": "1"});
+    let index = json!({"schemaVersion": 2, "manifests": [entry]});
+    fs::write(layout.join("index.json"), index.to_string()).unwrap();
+    fs::write(
+        layout.join("oci-layout"),
+        r#"{"imageLayoutVersion":"1.0.0"}"#,
+    )
+    .unwrap();
+}
+
+#[test]
+fn skopeo_reads_what_we_push_and_we_pull_what_it_copies() {
+    let registry = Registry::open();
+    let daemon = Daemon::start();
+    let mut client = daemon.connect();
+    let folder = Folder::new();
+    for (name, bytes) in artifacts() {
+        let path = folder.write(name, &bytes);
+        let layout = format!("oci:{}:1", folder.path(&format!("layout-{name}")).display());
+        let reference = format!("{}/acme/{name}:1", registry.name());
+        for to in [&layout, &reference] {
+            client
+                .call("push", &json!({"path": path, "reference": to}))
+                .unwrap();
+        }
+        let skopeo = |arguments: &[&str]| run(Command::new("skopeo").args(arguments));
+        let remote = format!("docker://{reference}");
+        let manifest = skopeo(&["inspect", "--raw", "--tls-verify=false", &remote]);
+        assert_eq!(manifest, skopeo(&["inspect", "--raw", &layout]));
+        let manifest: Value = serde_json::from_str(&manifest).unwrap();
+        let digest = format!("sha256:{}", forge::sha256(&bytes).to_lowercase());
+        assert_eq!(manifest["layers"][0]["digest"], digest);
+
+        let copied = format!("{}/copied/{name}:1", registry.name());
+        let flags = [
+            "copy",
+            "-q",
+            "--src-tls-verify=false",
+            "--dest-tls-verify=false",
+        ];
+        skopeo(&[&flags[..], &[&remote, &format!("docker://{copied}")]].concat());
+        let to = folder.path("pulled");
+        client
+            .call("pull", &json!({"reference": copied, "destination": to}))
+            .unwrap();
+        assert_eq!(fs::read(&to).unwrap(), bytes);
+        fs::remove_file(to).unwrap();
+    }
+}
+
+#[test]
+fn a_target_is_placed_alone() {
+    let daemon = Daemon::start();
+    let mut client = daemon.connect();
+    let folder = Folder::new();
+    let reference = format!("oci:{}:1", folder.path("kv").display());
+    let path = folder.write("kv.par.gz", &gzip(&Signer::default().archive(ENTRIES)));
+    client
+        .call("push", &json!({"path": path, "reference": reference}))
+        .unwrap();
+    let pull = |client: &mut daemon::Conversation, target: &str| {
+        let destination = folder.path("");
+        let params = json!({"reference": reference, "destination": destination, "target": target});
+        client.call("pull", &params)
+    };
+    let pulled = pull(&mut client, "x86_64-linux").unwrap();
+    assert_eq!(
+        pulled["path"],
+        folder.path("kv-x86_64-linux").to_str().unwrap()
+    );
+    assert_eq!(
+        fs::read(folder.path("kv-x86_64-linux")).unwrap(),
+        ENTRIES[1].1
+    );
+    let error = pull(&mut client, "riscv64-linux").unwrap_err();
+    assert_eq!(kind(&error), "targetNotFound");
+    assert_eq!(folder.names(), ["kv", "kv-x86_64-linux", "kv.par.gz"]);
+}
+
+#[test]
+fn a_destination_is_not_replaced_unless_asked() {
+    let daemon = Daemon::start();
+    let mut client = daemon.connect();
+    let folder = Folder::new();
+    let reference = format!("oci:{}:1", folder.path("layout").display());
+    let bytes = Signer::default().wasm(&module());
+    let path = folder.write("module.wasm", &bytes);
+    client
+        .call("push", &json!({"path": path, "reference": reference}))
+        .unwrap();
+    let taken = folder.write("taken.wasm", b"old");
+    let mut params = json!({"reference": reference, "destination": taken});
+    let error = client.call("pull", &params).unwrap_err();
+    assert_eq!(kind(&error), "destinationExists");
+    assert_eq!(fs::read(&taken).unwrap(), b"old");
+    params["overwrite"] = true.into();
+    client.call("pull", &params).unwrap();
+    assert_eq!(fs::read(&taken).unwrap(), bytes);
+    assert_eq!(folder.names(), ["layout", "module.wasm", "taken.wasm"]);
+}
+
+#[test]
+fn a_login_from_docker_s_config_is_used() {
+    let registry = Registry::with_login();
+    let folder = Folder::new();
+    let path = folder.write("module.wasm", &Signer::default().wasm(&module()));
+    let params = json!({"path": path, "reference": format!("{}/acme/echo:1", registry.name())});
+    let stranger = Daemon::start();
+    let error = stranger.connect().call("push", &params).unwrap_err();
+    assert_eq!(kind(&error), "unauthorized");
+    let config = registry.docker_config();
+    let known = Daemon::configured("", &[("DOCKER_CONFIG", config.parent().unwrap())]);
+    known.connect().call("push", &params).unwrap();
+}
+
+#[test]
+fn a_private_authority_is_trusted_where_the_config_says_so() {
+    let registry = Registry::with_tls();
+    let folder = Folder::new();
+    let bytes = Signer::default().wasm(&module());
+    let path = folder.write("module.wasm", &bytes);
+    let reference = format!("{}/acme/echo:1", registry.name());
+    let push = json!({"path": path, "reference": reference});
+    let section = format!("[registry.\"{}\"]\n", registry.name());
+    let distrusting = Daemon::configured(&format!("{section}plain-http = false\n"), &[]);
+    assert!(distrusting.connect().call("push", &push).is_err());
+    let config = format!("{section}ca = {:?}\n", registry.ca());
+    let daemon = Daemon::configured(&config, &[]);
+    let mut client = daemon.connect();
+    client.call("push", &push).unwrap();
+    let pull = json!({"reference": reference, "destination": folder.path("pulled.wasm")});
+    client.call("pull", &pull).unwrap();
+    assert_eq!(fs::read(folder.path("pulled.wasm")).unwrap(), bytes);
+}
+
+/// 40 MB: long enough under way to be killed anywhere.
+fn large() -> Vec<u8> {
+    let filler: Vec<u8> = (0..40 << 20_u32)
+        .map(|index| (index ^ (index >> 8)) as u8)
+        .collect();
+    Signer::default().wasm(&[module(), custom("fill", &filler)].concat())
+}
+
+#[test]
+fn a_kill_at_any_moment_leaves_nothing_unvouched() {
+    let registry = Registry::open();
+    let folder = Folder::new();
+    let bytes = large();
+    let path = folder.write("large.wasm", &bytes);
+    let source = format!("{}/acme/source:1", registry.name());
+    let daemon = Daemon::start();
+    let mut client = daemon.connect();
+    client
+        .call("push", &json!({"path": path, "reference": source}))
+        .unwrap();
+    let destination = folder.path("pulled.wasm");
+    let mut killed = [0, 0];
+    for step in 0..12_u64 {
+        // Pulls and pushes in turn, killed a little later each time.
+        let mut daemon = Daemon::start();
+        let mut client = daemon.connect();
+        let reference = format!("{}/acme/killed-{step}:1", registry.name());
+        let pulls = step % 2 == 0;
+        if pulls {
+            client.send(
+                "pull",
+                &json!({"reference": source, "destination": destination}),
+            );
+        } else {
+            client.send("push", &json!({"path": path, "reference": reference}));
+        }
+        std::thread::sleep(std::time::Duration::from_millis(15 * step));
+        daemon.kill();
+        if pulls {
+            if destination.exists() {
+                assert_eq!(
+                    fs::read(&destination).unwrap(),
+                    bytes,
+                    "whole or not at all"
+                );
+                fs::remove_file(&destination).unwrap();
+            } else {
+                killed[0] += 1;
+            }
+            continue;
+        }
+        let mut client = Daemon::start();
+        let look = client_look(&mut client, &reference);
+        match look {
+            Ok(verified) => assert_eq!(verified["verdict"], "accepted"),
+            Err(error) => {
+                assert_eq!(kind(&error), "notFound", "{error}");
+                killed[1] += 1;
+            }
+        }
+    }
+    assert!(
+        killed[0] > 0 && killed[1] > 0,
+        "none was killed in time: {killed:?}"
+    );
+    // What a kill may have left is gone after the next pull there.
+    let daemon = Daemon::start();
+    let pull = json!({"reference": source, "destination": destination});
+    daemon.connect().call("pull", &pull).unwrap();
+    assert_eq!(folder.names(), ["large.wasm", "pulled.wasm"]);
+}
+
+fn client_look(daemon: &mut Daemon, reference: &str) -> Result<Value, Value> {
+    daemon
+        .connect()
+        .call("verify", &json!({"reference": reference}))
+}
+
+/// The commands of the README, as a shell runs them.
+#[test]
+fn a_shell_needs_no_client() {
+    let daemon = Daemon::start();
+    let folder = Folder::new();
+    let path = folder.write("echo.wasm", &Signer::default().wasm(&component()));
+    let request = json!({"jsonrpc": "2.0", "id": 1, "method": "verify", "params": {"path": path}});
+    let file = folder.write("request.json", request.to_string().as_bytes());
+    let socket = daemon.socket();
+    let shell = |command: &str| {
+        let environment = [("SOCKET", &socket), ("FILE", &file)];
+        run(Command::new("sh").args(["-c", command]).envs(environment))
+    };
+    let socat = shell(r#"printf '%s\n' "$(cat "$FILE")" | socat -t 60 - UNIX-CONNECT:"$SOCKET""#);
+    assert_eq!(socat.lines().count(), 1);
+    let unfinished = shell(r#"socat -t 60 - UNIX-CONNECT:"$SOCKET" < "$FILE""#);
+    assert_eq!(unfinished, socat, "a last line without its end counts");
+    let curl = shell(r#"curl -sSf --unix-socket "$SOCKET" -d @"$FILE" http://vouchd/"#);
+    for answer in [socat, curl] {
+        let answer: Value = serde_json::from_str(&answer).unwrap();
+        assert_eq!(answer["result"]["verdict"], "accepted");
+    }
+}
+
+/// The command line, built beside the service.
+#[test]
+fn vouch_speaks_to_the_service() {
+    let vouch = Path::new(env!("CARGO_BIN_EXE_vouchd")).with_file_name("vouch");
+    assert!(vouch.exists(), "run `cargo build --workspace` first");
+    let daemon = Daemon::start();
+    let folder = Folder::new();
+    let bytes = Signer::default().wasm(&component());
+    folder.write("echo.wasm", &bytes);
+    folder.write("unsigned.wasm", &component());
+    let layout = format!("oci:{}:1", folder.path("layout").display());
+    let check = |arguments: &[&str], code: i32, says: &str| {
+        let output = Command::new(&vouch)
+            .args(arguments)
+            .env("VOUCHD_SOCKET", daemon.socket())
+            .current_dir(folder.path(""))
+            .output()
+            .unwrap();
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+        assert!(said.contains(says), "{arguments:?}: {said}");
+    };
+    check(&["verify", "echo.wasm"], 0, "accepted");
+    check(
+        &["verify", "echo.wasm", "unsigned.wasm"],
+        1,
+        "is not signed",
+    );
+    check(&["verify", "absent.wasm"], 2, "absent.wasm");
+    check(&["push", "echo.wasm", &layout], 0, "sha256:");
+    check(&["push", "unsigned.wasm", &layout], 1, "is not signed");
+    check(&["pull", &layout, "-o", "pulled.wasm"], 0, "pulled.wasm");
+    assert_eq!(fs::read(folder.path("pulled.wasm")).unwrap(), bytes);
+    check(&["pull", &layout, "-o", "pulled.wasm"], 2, "exists");
+    check(&["rpc", "server/status"], 0, "uptimeSeconds");
+    check(&["status"], 0, "connections");
+    check(&["no-such-command"], 64, "");
+}
+
+#[test]
+fn the_demo_shows_what_it_promises_and_leaves_nothing() {
+    let folder = Folder::new();
+    let output = Command::new(env!("CARGO_BIN_EXE_vouchd"))
+        .arg("demo")
+        .env("TMPDIR", folder.path(""))
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{said}");
+    for word in ["accepted", "unsigned", "hashMismatch", "signatureInvalid"] {
+        assert!(said.contains(word), "{word}: {said}");
+    }
+    assert!(folder.names().is_empty());
+}
+
+#[test]
+fn real_modules_go_all_the_way() {
+    let registry = Registry::open();
+    let daemon = Daemon::start();
+    let mut client = daemon.connect();
+    let folder = Folder::new();
+    for (number, module) in real_modules::fetch().iter().enumerate() {
+        let unsigned = fs::read(module).unwrap();
+        let (account, subject) = (nkeys::KeyPair::new_account(), nkeys::KeyPair::new_module());
+        let claims = wascap::jwt::Claims::<wascap::jwt::Component>::new(
+            "real".into(),
+            account.public_key(),
+            subject.public_key(),
+            None,
+            false,
+            None,
+            None,
+            None,
+        );
+        let bytes = wascap::wasm::embed_claims(&unsigned, &claims, &account).unwrap();
+        let path = folder.write("real.wasm", &bytes);
+        let reference = format!("{}/acme/real:{number}", registry.name());
+        let pushed = client
+            .call("push", &json!({"path": path, "reference": reference}))
+            .unwrap();
+        assert_eq!(
+            pushed["verification"]["claims"]["issuer"],
+            account.public_key()
+        );
+        let to = folder.path("pulled.wasm");
+        let pull = json!({"reference": reference, "destination": to, "overwrite": true});
+        client.call("pull", &pull).unwrap();
+        assert!(fs::read(&to).unwrap() == bytes, "{}", module.display());
+    }
+}

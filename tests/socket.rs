@@ -1,0 +1,345 @@
+//! The binary as a daemon: its socket, its lock, its end; and its exit codes on stdio.
+
+#![allow(missing_docs, clippy::expect_used, clippy::unwrap_used)]
+
+#[path = "support/service.rs"]
+#[allow(dead_code)]
+mod service;
+
+use service::{binary, summary};
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    os::unix::{
+        fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink},
+        net::{UnixListener, UnixStream},
+    },
+    path::{Path, PathBuf},
+    process::{Child, Output, Stdio},
+    thread,
+    time::Duration,
+};
+use tempfile::TempDir;
+
+/// A daemon, killed at the latest when the test ends.
+struct Daemon(Child);
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Daemon {
+    /// Starts one, and waits until it says that it is ready.
+    fn start(socket: &Path) -> Self {
+        let mut daemon = binary()
+            .args(["serve", "--socket"])
+            .arg(socket)
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        let mut log = BufReader::new(daemon.stderr.take().expect("it has one"));
+        let mut line = String::new();
+        log.read_line(&mut line).expect("it logs");
+        assert!(line.contains("ready"), "{line}");
+        assert!(line.contains(&socket.display().to_string()), "{line}");
+        // What else it logs is taken, so that it never waits for a reader.
+        thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
+        Self(daemon)
+    }
+
+    fn signal(&self, signal: rustix::process::Signal) {
+        let process = rustix::process::Pid::from_child(&self.0);
+        rustix::process::kill_process(process, signal).expect("it lives");
+    }
+
+    fn code(mut self) -> Option<i32> {
+        self.0.wait().expect("it ends").code()
+    }
+}
+
+/// Whether a service answers there.
+fn answers(socket: &Path) -> bool {
+    let Ok(mut stream) = UnixStream::connect(socket) else {
+        return false;
+    };
+    let request = br#"{"jsonrpc":"2.0","id":1,"method":"server/status"}"#;
+    stream.write_all(request).expect("it reads");
+    stream.write_all(b"\n").expect("it reads");
+    let mut line = String::new();
+    BufReader::new(stream)
+        .read_line(&mut line)
+        .expect("it answers");
+    summary(&line) == "1 ok"
+}
+
+fn place() -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let socket = folder.path().join("vouchd.sock");
+    (folder, socket)
+}
+
+/// Starts a daemon that must fail, and answers what it says.
+fn fails(arguments: &[&str], environment: &[(&str, &Path)]) -> String {
+    let output: Output = binary()
+        .arg("serve")
+        .args(arguments)
+        .envs(environment.iter().copied())
+        .stderr(Stdio::piped())
+        .output()
+        .expect("it starts");
+    assert_eq!(output.status.code(), Some(1));
+    String::from_utf8(output.stderr).expect("it is text")
+}
+
+#[test]
+fn the_socket_is_its_owner_s_and_goes_with_the_service() {
+    for signal in [rustix::process::Signal::TERM, rustix::process::Signal::INT] {
+        let (_folder, socket) = place();
+        let daemon = Daemon::start(&socket);
+        let metadata = fs::symlink_metadata(&socket).expect("it is there");
+        assert!(metadata.file_type().is_socket());
+        assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
+        assert!(answers(&socket));
+        daemon.signal(signal);
+        assert_eq!(daemon.code(), Some(0));
+        assert!(!socket.exists());
+    }
+}
+
+#[test]
+fn the_usual_folder_is_made_and_must_be_safe() {
+    let (folder, _) = place();
+    let runtime = folder.path();
+    let usual = runtime.join("vouchd");
+    let environment = [("XDG_RUNTIME_DIR", runtime)];
+
+    fs::write(&usual, b"").expect("it can be written");
+    assert!(fails(&[], &environment).contains("is no folder"));
+    fs::remove_file(&usual).expect("it is there");
+
+    let elsewhere = tempfile::tempdir().expect("a folder");
+    symlink(elsewhere.path(), &usual).expect("it can be made");
+    assert!(fails(&[], &environment).contains("is no folder"));
+    fs::remove_file(&usual).expect("it is there");
+
+    fs::create_dir(&usual).expect("it can be made");
+    fs::set_permissions(&usual, fs::Permissions::from_mode(0o755)).expect("they can be set");
+    assert!(fails(&[], &environment).contains("is open to others"));
+    fs::remove_dir(&usual).expect("it is empty");
+
+    let mut daemon = binary();
+    let daemon = daemon.arg("serve").env("XDG_RUNTIME_DIR", runtime);
+    let daemon = Daemon(daemon.spawn().expect("it starts"));
+    let socket = usual.join("vouchd.sock");
+    while !answers(&socket) {
+        thread::sleep(Duration::from_millis(5));
+    }
+    let mode = fs::metadata(&usual).expect("it is there").mode();
+    assert_eq!(mode & 0o777, 0o700);
+    daemon.signal(rustix::process::Signal::TERM);
+    assert_eq!(daemon.code(), Some(0));
+}
+
+#[test]
+fn one_service_has_a_socket() {
+    let (_folder, socket) = place();
+    let daemon = Daemon::start(&socket);
+    let said = fails(&["--socket", socket.to_str().unwrap()], &[]);
+    assert!(
+        said.contains(&format!("process {} serves", daemon.0.id())),
+        "{said}"
+    );
+    assert!(answers(&socket), "the first one goes on");
+}
+
+#[test]
+fn a_dead_service_s_socket_is_replaced() {
+    let (_folder, socket) = place();
+    let mut daemon = Daemon::start(&socket);
+    daemon.0.kill().expect("it lives");
+    daemon.0.wait().expect("it ends");
+    assert!(socket.exists() && !answers(&socket));
+    let _daemon = Daemon::start(&socket);
+    assert!(answers(&socket));
+}
+
+#[test]
+fn what_is_alive_or_no_socket_is_never_replaced() {
+    let (_folder, socket) = place();
+    let arguments = ["--socket", socket.to_str().unwrap()];
+    let stranger = UnixListener::bind(&socket).expect("it listens");
+    assert!(fails(&arguments, &[]).contains("served by something else"));
+    drop(stranger);
+    fs::remove_file(&socket).expect("it is there");
+    fs::write(&socket, b"precious").expect("it can be written");
+    assert!(fails(&arguments, &[]).contains("no socket"));
+    assert_eq!(fs::read(&socket).expect("it is there"), b"precious");
+}
+
+#[test]
+fn a_successor_s_socket_is_left_alone() {
+    let (_folder, socket) = place();
+    let daemon = Daemon::start(&socket);
+    fs::remove_file(&socket).expect("it is there");
+    let successor = UnixListener::bind(&socket).expect("it listens");
+    daemon.signal(rustix::process::Signal::TERM);
+    assert_eq!(daemon.code(), Some(0));
+    assert!(socket.exists());
+    drop(successor);
+}
+
+#[test]
+fn a_path_that_is_too_long_is_named() {
+    let long = format!("/tmp/{}", "x".repeat(120));
+    let said = fails(&["--socket", &long], &[]);
+    assert!(said.contains("107"), "{said}");
+}
+
+#[test]
+fn a_config_that_is_named_must_be_there_and_right() {
+    let (folder, socket) = place();
+    let arguments = ["--socket", socket.to_str().unwrap()];
+    let config = folder.path().join("config.toml");
+    let environment = [("VOUCHD_CONFIG", config.as_path())];
+    assert!(fails(&arguments, &environment).contains("config.toml"));
+    fs::write(&config, "[limits]\nnope = 1\n").expect("it can be written");
+    let said = fails(&arguments, &environment);
+    assert!(
+        said.contains("config.toml") && said.contains("line 2"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_client_can_stop_the_service() {
+    let (_folder, socket) = place();
+    let daemon = Daemon::start(&socket);
+    let mut stream = UnixStream::connect(&socket).expect("it listens");
+    let request = br#"{"jsonrpc":"2.0","id":1,"method":"server/stop"}"#;
+    stream.write_all(request).expect("it reads");
+    stream.write_all(b"\n").expect("it reads");
+    let mut output = String::new();
+    stream.read_to_string(&mut output).expect("it answers");
+    assert_eq!(summary(&output), "1 ok");
+    assert_eq!(daemon.code(), Some(0));
+    assert!(!socket.exists());
+}
+
+#[test]
+fn a_socket_that_is_passed_is_served() {
+    let (_folder, socket) = place();
+    let mut manager = std::process::Command::new("systemd-socket-activate");
+    let manager = manager
+        .arg("-l")
+        .arg(&socket)
+        .arg(env!("CARGO_BIN_EXE_vouchd"))
+        .arg("serve")
+        .stderr(Stdio::null());
+    let Ok(daemon) = manager.spawn() else {
+        // Not every system has it.
+        return;
+    };
+    let daemon = Daemon(daemon);
+    while !answers(&socket) {
+        thread::sleep(Duration::from_millis(5));
+    }
+    daemon.signal(rustix::process::Signal::TERM);
+    assert_eq!(daemon.code(), Some(0));
+    assert!(socket.exists(), "it is the manager's");
+}
+
+#[test]
+fn curl_is_understood() {
+    let (_folder, socket) = place();
+    let _daemon = Daemon::start(&socket);
+    let http = |request: &str| {
+        let mut stream = UnixStream::connect(&socket).expect("it listens");
+        // A refusal may come before all is read.
+        let _ = stream.write_all(request.as_bytes());
+        let mut output = String::new();
+        BufReader::new(stream)
+            .read_line(&mut output)
+            .expect("it answers");
+        output.split(' ').nth(1).unwrap_or_default().to_owned()
+    };
+    let post = |headers: &str, body: &str| {
+        let length = body.len();
+        http(&format!(
+            "POST / HTTP/1.1\r\n{headers}Content-Length: {length}\r\n\r\n{body}"
+        ))
+    };
+    let host = "Host: vouchd\r\n";
+    let body = r#"{"jsonrpc":"2.0","id":1,"method":"server/status"}"#;
+    let note = r#"{"jsonrpc":"2.0","method":"initialized"}"#;
+    assert_eq!(post(host, body), "200");
+    assert_eq!(post("Host: localhost\r\n", body), "200");
+    assert_eq!(post(host, &format!("[{body}]")), "200");
+    assert_eq!(post(host, note), "204");
+    assert_eq!(post(host, "nope"), "400");
+    assert_eq!(post("Host: example.com\r\n", body), "403");
+    let origin = format!("{host}Origin: http://vouchd\r\n");
+    assert_eq!(post(&origin, body), "403");
+    assert_eq!(http("GET / HTTP/1.1\r\nHost: vouchd\r\n\r\n"), "405");
+    assert_eq!(post(host, &format!("{{{}}}", " ".repeat(1 << 20))), "413");
+}
+
+#[test]
+fn exit_codes_on_stdio() {
+    let shutdown = r#"{"jsonrpc":"2.0","id":1,"method":"shutdown"}"#;
+    let exit = r#"{"jsonrpc":"2.0","method":"exit"}"#;
+    let check = |input: &str, expected: i32, why: &str| {
+        let mut process = binary()
+            .arg("--stdio")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("it starts");
+        let mut stdin = process.stdin.take().expect("it has one");
+        stdin.write_all(input.as_bytes()).expect("it reads");
+        if !input.contains("exit") {
+            drop(stdin);
+        }
+        let code = process.wait().expect("it ends").code();
+        assert_eq!(code, Some(expected), "{why}");
+    };
+    check("", 0, "nothing is said");
+    check(shutdown, 0, "the input ends");
+    check(&format!("{exit}\n"), 1, "exit without shutdown");
+    check(&format!("{shutdown}\n{exit}\n"), 0, "in order");
+}
+
+#[test]
+fn a_client_process_that_ends_takes_its_service_with_it() {
+    let mut client = std::process::Command::new("sleep")
+        .arg("600")
+        .spawn()
+        .expect("it starts");
+    let mut service = binary()
+        .arg("--stdio")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut stdin = service.stdin.take().expect("it has one");
+    let stdout = service.stdout.take().expect("it has one");
+    let id = client.id();
+    writeln!(
+        stdin,
+        r#"{{"jsonrpc":"2.0","id":1,"method":"initialize","params":{{"processId":{id}}}}}"#
+    )
+    .expect("it reads");
+    let mut line = String::new();
+    BufReader::new(stdout)
+        .read_line(&mut line)
+        .expect("it answers");
+    assert_eq!(summary(&line), "1 ok");
+    // It must have been seen alive once.
+    thread::sleep(Duration::from_millis(2500));
+    client.kill().expect("it lives");
+    client.wait().expect("it ends");
+    assert_eq!(service.wait().expect("it ends").code(), Some(0));
+    drop(stdin);
+}

@@ -1,0 +1,141 @@
+//! The built service as a process of its own, and plain conversations with it.
+
+#![allow(dead_code, missing_docs, unreachable_pub)]
+
+use serde_json::{Value, json};
+use std::{
+    fs,
+    io::{BufRead, BufReader, Write},
+    os::unix::net::UnixStream,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+pub struct Daemon {
+    process: Child,
+    folder: tempfile::TempDir,
+}
+
+impl Daemon {
+    pub fn start() -> Self {
+        Self::configured("", &[])
+    }
+
+    /// With a config and further variables of the environment.
+    pub fn configured(config: &str, environment: &[(&str, &Path)]) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let file = folder.path().join("config.toml");
+        fs::write(&file, config).expect("a config file");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_vouchd"));
+        command
+            .args(["--log", "warn", "serve", "--socket"])
+            .arg(folder.path().join("socket"))
+            .env("VOUCHD_CONFIG", file)
+            // Nobody's logins: what a test needs, it says.
+            .env("DOCKER_CONFIG", folder.path())
+            .env("HOME", folder.path())
+            .envs(environment.iter().copied())
+            .stdin(Stdio::null());
+        let daemon = Self {
+            process: command.spawn().expect("the service starts"),
+            folder,
+        };
+        daemon.connect();
+        daemon
+    }
+
+    pub fn socket(&self) -> PathBuf {
+        self.folder.path().join("socket")
+    }
+
+    pub fn process_id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// Waits until it answers.
+    pub fn connect(&self) -> Conversation {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            match UnixStream::connect(self.socket()) {
+                Ok(stream) => return Conversation::over(stream),
+                Err(error) if Instant::now() > deadline => panic!("it does not listen: {error}"),
+                Err(_) => std::thread::sleep(Duration::from_millis(1)),
+            }
+        }
+    }
+
+    /// Kills it, as a power cut would.
+    pub fn kill(&mut self) {
+        self.process.kill().expect("it runs");
+        self.process.wait().expect("it ended");
+    }
+
+    /// A number of kilobytes from `/proc`: `VmRSS`, `VmHWM`.
+    pub fn memory(&self, name: &str) -> u64 {
+        let status =
+            fs::read_to_string(format!("/proc/{}/status", self.process_id())).expect("it runs");
+        status
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+            .and_then(|rest| rest.split_whitespace().next()?.parse().ok())
+            .expect("the kernel tells")
+    }
+
+    /// Starts the measuring of the highest memory anew.
+    pub fn forget_highest_memory(&self) {
+        let path = format!("/proc/{}/clear_refs", self.process_id());
+        fs::write(path, "5").expect("it is ours");
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+pub struct Conversation {
+    reader: BufReader<UnixStream>,
+    last_id: u64,
+}
+
+impl Conversation {
+    fn over(stream: UnixStream) -> Self {
+        let limit = Some(Duration::from_secs(120));
+        stream.set_read_timeout(limit).expect("it takes a limit");
+        Self {
+            reader: BufReader::new(stream),
+            last_id: 0,
+        }
+    }
+
+    /// Sends a request, and does not wait.
+    pub fn send(&mut self, method: &str, params: &Value) {
+        self.last_id += 1;
+        let request =
+            json!({"jsonrpc": "2.0", "id": self.last_id, "method": method, "params": params});
+        let line = format!("{request}\n");
+        self.reader
+            .get_mut()
+            .write_all(line.as_bytes())
+            .expect("it listens");
+    }
+
+    /// The next answer, whole.
+    pub fn answer(&mut self) -> Value {
+        let mut line = String::new();
+        self.reader.read_line(&mut line).expect("it answers");
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?}"))
+    }
+
+    pub fn call(&mut self, method: &str, params: &Value) -> Result<Value, Value> {
+        self.send(method, params);
+        let mut answer = self.answer();
+        match answer.get_mut("result") {
+            Some(result) => Ok(result.take()),
+            None => Err(answer["error"].take()),
+        }
+    }
+}
