@@ -111,7 +111,8 @@ impl Screen {
                 Ok(Outcome::Success)
             }
             Verification::Refused { refusal, .. } => {
-                self.heading(false, "refused", &format!("{subject}: {}", refusal.message))?;
+                // The message names what it is about.
+                self.heading(false, "refused", &refusal.message)?;
                 for line in refusal.help.iter().flat_map(|help| help.lines()) {
                     writeln!(self.out, "  help: {}", escaped(line))?;
                 }

@@ -32,7 +32,7 @@ fn accepted(name: &str) -> Value {
 fn refused() -> Value {
     json!({
         "verdict": "refused",
-        "refusal": {"kind": "unsigned", "message": "it carries no token", "help": "Sign it.\nTry again."},
+        "refusal": {"kind": "unsigned", "message": "/a.wasm is not signed", "help": "Sign it.\nTry again."},
     })
 }
 
@@ -56,7 +56,7 @@ fn verify_shows_what_was_accepted() {
 #[test]
 fn verify_shows_why_one_was_refused() {
     let ran = Service::result(refused()).vouch(["verify", "/a.wasm"]);
-    let out = "refused   /a.wasm: it carries no token\n  help: Sign it.\n  help: Try again.\n";
+    let out = "refused   /a.wasm is not signed\n  help: Sign it.\n  help: Try again.\n";
     ran.printed(1, out, "");
 }
 
