@@ -14,8 +14,7 @@ use oci_distribution::manifest::{
     IMAGE_MANIFEST_MEDIA_TYPE, OCI_IMAGE_INDEX_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE, OciDescriptor,
     OciImageManifest, WASM_CONFIG_MEDIA_TYPE, WASM_LAYER_MEDIA_TYPE,
 };
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use vouch_protocol::ErrorKind;
 
@@ -64,12 +63,12 @@ impl Manifest {
     /// The manifest of a file; the same file and annotations make the same manifest, always.
     pub(super) fn write(content: &Content, annotations: &BTreeMap<String, String>) -> Result<Self> {
         check(annotations)?;
+        let wasm = |os| serde_json::to_vec(&WasmConfig::new(content, os)).map_err(unwritten);
         let (config_type, layer_type, config) = match content.kind {
-            ArtifactKind::Module => (WASM_CONFIG, WASM_LAYER, wasm_config(content, "wasip1")),
-            ArtifactKind::Component => (WASM_CONFIG, WASM_LAYER, wasm_config(content, "wasip2")),
-            ArtifactKind::Provider => (PROVIDER_CONFIG, PROVIDER_LAYER, json!({})),
+            ArtifactKind::Module => (WASM_CONFIG, WASM_LAYER, wasm("wasip1")?),
+            ArtifactKind::Component => (WASM_CONFIG, WASM_LAYER, wasm("wasip2")?),
+            ArtifactKind::Provider => (PROVIDER_CONFIG, PROVIDER_LAYER, b"{}".to_vec()),
         };
-        let config = config.to_string().into_bytes();
         let descriptor = |media_type: &str, digest: Digest, size: u64| {
             Ok::<_, Error>(OciDescriptor {
                 media_type: media_type.to_owned(),
@@ -86,9 +85,7 @@ impl Manifest {
             annotations: (!annotations.is_empty()).then(|| annotations.clone()),
             ..OciImageManifest::default()
         };
-        let bytes = serde_json::to_vec(&manifest).map_err(|error| {
-            Error::new(ErrorKind::Internal, "a manifest could not be written").source(error)
-        })?;
+        let bytes = serde_json::to_vec(&manifest).map_err(unwritten)?;
         Ok(Self {
             digest: Digest::of(&bytes),
             bytes,
@@ -97,23 +94,38 @@ impl Manifest {
     }
 }
 
-/// `created` is when it was signed, so that nothing depends on when it is pushed.
-fn wasm_config(content: &Content, os: &str) -> serde_json::Value {
-    let signed = i64::try_from(content.signed).ok();
-    let created = signed
-        .and_then(|seconds| chrono::DateTime::from_timestamp(seconds, 0))
-        // RFC 3339 has four digits for the year.
-        .filter(|date| date.timestamp() < 253_402_300_800)
-        .map(|date| date.to_rfc3339_opts(chrono::SecondsFormat::Secs, true));
-    let mut config = json!({
-        "architecture": "wasm",
-        "os": os,
-        "layerDigests": [content.digest.to_string()],
-    });
-    if let Some(created) = created {
-        config["created"] = created.into();
+/// The CNCF's config. A type and no map: its bytes are part of what a manifest's digest covers, so
+/// their order must not depend on how maps are built.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct WasmConfig {
+    /// When it was signed, so that nothing depends on when it is pushed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    created: Option<String>,
+    architecture: &'static str,
+    os: &'static str,
+    layer_digests: [String; 1],
+}
+
+impl WasmConfig {
+    fn new(content: &Content, os: &'static str) -> Self {
+        let created = i64::try_from(content.signed)
+            .ok()
+            .and_then(|seconds| chrono::DateTime::from_timestamp(seconds, 0))
+            // RFC 3339 has four digits for the year.
+            .filter(|date| date.timestamp() < 253_402_300_800)
+            .map(|date| date.to_rfc3339_opts(chrono::SecondsFormat::Secs, true));
+        Self {
+            created,
+            architecture: "wasm",
+            os,
+            layer_digests: [content.digest.to_string()],
+        }
     }
-    config
+}
+
+fn unwritten(error: serde_json::Error) -> Error {
+    Error::new(ErrorKind::Internal, "a manifest could not be written").source(error)
 }
 
 fn check(annotations: &BTreeMap<String, String>) -> Result<()> {
