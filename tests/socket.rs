@@ -176,6 +176,10 @@ fn what_is_alive_or_no_socket_is_never_replaced() {
     fs::remove_file(&socket).expect("it is there");
     fs::write(&socket, b"precious").expect("it can be written");
     assert!(fails(&arguments, &[]).contains("no socket"));
+    let lock = socket.with_extension("sock.lock");
+    fs::remove_file(&lock).expect("it is there");
+    fs::hard_link(&socket, &lock).expect("it can be made");
+    assert!(fails(&arguments, &[]).contains("no lock of yours"));
     assert_eq!(fs::read(&socket).expect("it is there"), b"precious");
 }
 
