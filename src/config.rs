@@ -38,7 +38,8 @@ impl Config {
             return Self::read(path);
         }
         match usual_path() {
-            Some(path) if path.exists() => Self::read(&path),
+            // One that cannot be looked at is an error: it may say what must not be missed.
+            Some(path) if path.try_exists().unwrap_or(true) => Self::read(&path),
             _ => Ok(Self::default()),
         }
     }

@@ -176,6 +176,10 @@ fn what_is_alive_or_no_socket_is_never_replaced() {
     fs::remove_file(&socket).expect("it is there");
     fs::write(&socket, b"precious").expect("it can be written");
     assert!(fails(&arguments, &[]).contains("no socket"));
+    let lock = socket.with_extension("sock.lock");
+    fs::remove_file(&lock).expect("it is there");
+    fs::hard_link(&socket, &lock).expect("it can be made");
+    assert!(fails(&arguments, &[]).contains("no lock of yours"));
     assert_eq!(fs::read(&socket).expect("it is there"), b"precious");
 }
 
@@ -342,4 +346,41 @@ fn a_client_process_that_ends_takes_its_service_with_it() {
     client.wait().expect("it ends");
     assert_eq!(service.wait().expect("it ends").code(), Some(0));
     drop(stdin);
+}
+
+#[test]
+fn no_log_shows_what_is_asked() {
+    let (_folder, socket) = place();
+    let daemon = binary()
+        .args(["--log", "trace", "serve", "--socket"])
+        .arg(&socket)
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut daemon = Daemon(daemon);
+    while !answers(&socket) {
+        thread::sleep(Duration::from_millis(5));
+    }
+    let body = r#"{"jsonrpc":"2.0","id":1,"method":"verify","params":{"path":"/sesame"}}"#;
+    let length = body.len();
+    let http = format!(
+        "POST / HTTP/1.1\r\nHost: vouchd\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+    );
+    for request in [format!("{body}\n"), http] {
+        let mut stream = UnixStream::connect(&socket).expect("it listens");
+        stream.write_all(request.as_bytes()).expect("it reads");
+        let mut line = String::new();
+        BufReader::new(stream)
+            .read_line(&mut line)
+            .expect("it answers");
+    }
+    daemon.signal(rustix::process::Signal::TERM);
+    let mut log = String::new();
+    let mut stderr = daemon.0.stderr.take().expect("it has one");
+    stderr.read_to_string(&mut log).expect("it is text");
+    assert!(log.contains("fileNotFound"), "requests are logged: {log}");
+    assert!(!log.contains("sesame"), "what they ask for is not: {log}");
+    for dependency in ["jsonrpsee", "hyper", "tokio", "mio", "tower"] {
+        assert!(!log.contains(&format!(" {dependency}")), "{log}");
+    }
 }

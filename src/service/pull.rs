@@ -130,3 +130,41 @@ impl<R: Read> Read for Kept<'_, R> {
         Ok(read)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Reads that many bytes, then fails.
+    struct Cut(usize);
+
+    impl Read for Cut {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            if self.0 == 0 {
+                return Err(Error::new(ErrorKind::DigestMismatch, "cut").into());
+            }
+            let read = self.0.min(buffer.len()).min(3);
+            buffer[..read].fill(b'x');
+            self.0 -= read;
+            Ok(read)
+        }
+    }
+
+    #[test]
+    fn what_is_read_is_kept_and_what_fails_says_why() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut file = Destination::at(folder.path()).unwrap().create().unwrap();
+        let mut kept = Kept {
+            download: Cut(7),
+            file: &mut file,
+        };
+        let mut seen = Vec::new();
+        let error = kept.read_to_end(&mut seen).unwrap_err();
+        let error = Error::from_io(error, Path::new("a"), "download");
+        assert_eq!(error.kind(), ErrorKind::DigestMismatch);
+        assert_eq!(seen, b"xxxxxxx");
+        let mut written = Vec::new();
+        file.reader().read_to_end(&mut written).unwrap();
+        assert_eq!(written, seen);
+    }
+}

@@ -230,3 +230,62 @@ pub(super) fn shortened(text: &str, longest: usize) -> &str {
     }
     &text[..end]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{config::Config, service::Service};
+    use std::sync::{Mutex, atomic::AtomicUsize};
+
+    fn request(service: &Service, caller: &Arc<Caller>) -> Arc<Request> {
+        let progress = Progress::default();
+        Arc::new(Request::begin(&service.state, "verify", caller, &progress))
+    }
+
+    // Held on purpose: the lock is what the blocking threads wait for.
+    #[allow(clippy::await_holding_lock)]
+    #[tokio::test]
+    async fn one_connection_does_not_take_every_turn() {
+        let service = Service::new(Config::default(), None).unwrap();
+        let greedy = Arc::new(Caller::new());
+        let begun = Arc::new(AtomicUsize::new(0));
+        let door = Arc::new(Mutex::new(()));
+        let closed = door.lock().unwrap();
+        let work: Vec<_> = (0..=EXAMINATIONS_FOR_ONE)
+            .map(|_| {
+                let request = request(&service, &greedy);
+                let (begun, door) = (Arc::clone(&begun), Arc::clone(&door));
+                tokio::spawn(async move {
+                    let examined = request.examine(move |_| {
+                        begun.fetch_add(1, Ordering::Relaxed);
+                        drop(door.lock());
+                        Ok(())
+                    });
+                    examined.await
+                })
+            })
+            .collect();
+        while begun.load(Ordering::Relaxed) < EXAMINATIONS_FOR_ONE {
+            tokio::task::yield_now().await;
+        }
+        let other = request(&service, &Arc::new(Caller::new()));
+        other.examine(|_| Ok(())).await.unwrap();
+        assert_eq!(begun.load(Ordering::Relaxed), EXAMINATIONS_FOR_ONE);
+        drop(closed);
+        for work in work {
+            work.await.unwrap().unwrap();
+        }
+    }
+
+    #[test]
+    fn texts_are_cut_between_characters() {
+        let check = |text: &str, longest, expected| {
+            assert_eq!(shortened(text, longest), expected);
+        };
+        check("", 3, "");
+        check("abc", 3, "abc");
+        check("abcd", 3, "abc");
+        check("ab\u{fc}", 3, "ab");
+        check("\u{1f600}", 3, "");
+    }
+}

@@ -228,6 +228,7 @@ pub(super) fn buffered<R: tokio::io::AsyncRead>(reader: R) -> BufReader<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     /// What comes out, one word each, however the bytes arrive.
     async fn words(framing: Framing, input: &[u8], piece: usize) -> Vec<String> {
@@ -367,5 +368,20 @@ mod tests {
         check(b'g', Announced::Http);
         check(b'1', Announced::Nothing);
         check(0x16, Announced::Nothing);
+    }
+
+    proptest! {
+        #[test]
+        fn how_bytes_arrive_does_not_matter(
+            input in "(Content-Length: [0-9]{1,2}\r?\n|[a-z:{}\\[\\] ]{0,9}\r?\n|\r\n){0,9}",
+        ) {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            runtime.block_on(async {
+                for framing in [Framing::Lines, Framing::ContentLength] {
+                    let whole = words(framing, input.as_bytes(), 4096).await;
+                    assert_eq!(words(framing, input.as_bytes(), 1).await, whole);
+                }
+            });
+        }
     }
 }

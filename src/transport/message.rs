@@ -177,6 +177,7 @@ impl<'de> Deserialize<'de> for Bounded<'de> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     /// One word for what a message is.
     fn kind(bytes: &[u8]) -> String {
@@ -301,5 +302,17 @@ mod tests {
         assert!(kind(entries(100).as_bytes()).starts_with('['));
         check(&entries(101), "invalidRequest", "too many entries");
         assert_eq!(kind(b"{\"\xff\":1}"), "parseError", "no UTF-8");
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            kind(&bytes);
+        }
+
+        #[test]
+        fn no_json_panics(text in "[\\[{\"]{0,4}(\"(id|method|jsonrpc|2.0)\"[:,]{0,1}|[0-9a-z\\\\u{}\\[\\],:\".-]){0,12}") {
+            kind(text.as_bytes());
+        }
     }
 }

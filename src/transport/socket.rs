@@ -172,6 +172,15 @@ fn lock(path: &Path) -> Result<File> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     let file = rustix::fs::open(&name, flags, Mode::RUSR | Mode::WUSR)
         .map_err(|error| Error::at(&name, "open", error.into()))?;
+    // Its content is replaced: it must be a file for that, and no other name of something else.
+    let found =
+        rustix::fs::fstat(&file).map_err(|error| Error::at(&name, "look at", error.into()))?;
+    if FileType::from_raw_mode(found.st_mode) != FileType::RegularFile
+        || found.st_uid != rustix::process::geteuid().as_raw()
+        || found.st_nlink != 1
+    {
+        return Err(in_the_way(&name, "is there already, and no lock of yours"));
+    }
     let mut file = File::from(file);
     match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Ok(()) => {}
@@ -196,20 +205,13 @@ fn lock(path: &Path) -> Result<File> {
 /// Removes what a dead service left at the path. The lock is held, so only a stranger can be
 /// alive there.
 fn clear(path: &Path, address: &SocketAddrUnix) -> Result<()> {
-    let in_the_way = |what: &str| {
-        Error::new(
-            ErrorKind::DestinationExists,
-            format!("{} {what}", path.display()),
-        )
-        .help("Remove it if you know what it is, or name another `--socket`.")
-    };
     let found = match rustix::fs::lstat(path) {
         Ok(found) => found,
         Err(Errno::NOENT) => return Ok(()),
         Err(error) => return Err(Error::at(path, "look at", error.into())),
     };
     if FileType::from_raw_mode(found.st_mode) != FileType::Socket {
-        return Err(in_the_way("is there already, and no socket"));
+        return Err(in_the_way(path, "is there already, and no socket"));
     }
     let failed = |error: Errno| Error::at(path, "connect to", error.into());
     // Without blocking: one whose queue is full is alive.
@@ -219,9 +221,17 @@ fn clear(path: &Path, address: &SocketAddrUnix) -> Result<()> {
     match rustix::net::connect(&probe, address) {
         Err(Errno::CONNREFUSED) => rustix::fs::unlink(path)
             .map_err(|error| Error::at(path, "remove the old socket", error.into())),
-        Ok(()) | Err(Errno::AGAIN) => Err(in_the_way("is served by something else")),
+        Ok(()) | Err(Errno::AGAIN) => Err(in_the_way(path, "is served by something else")),
         Err(error) => Err(failed(error)),
     }
+}
+
+fn in_the_way(path: &Path, what: &str) -> Error {
+    Error::new(
+        ErrorKind::DestinationExists,
+        format!("{} {what}", path.display()),
+    )
+    .help("Remove it if you know what it is, or name another `--socket`.")
 }
 
 /// What tells a file from another one of the same name.
