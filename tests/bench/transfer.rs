@@ -10,6 +10,7 @@ use std::{
 };
 
 const ROUNDS: usize = 5;
+const SMALL_ROUNDS: usize = 25;
 
 fn run(command: &mut Command) -> String {
     let output = command.stderr(Stdio::inherit()).output().unwrap();
@@ -151,7 +152,7 @@ fn small(registry: &Registry, daemon: &Daemon, scratch: &Path) {
     let mut rounds = [3000, 4000];
     let [push_round, skopeo_round] = &mut rounds;
     let [push, skopeo_push] = race(
-        10,
+        SMALL_ROUNDS,
         [
             &mut || {
                 let reference = format!("{}:1", repository(registry, push_round));
@@ -177,7 +178,7 @@ fn small(registry: &Registry, daemon: &Daemon, scratch: &Path) {
     let reference = format!("{}/bench/r3001:1", registry.name());
     let (destination, copy) = (scratch.join("small.pulled"), scratch.join("small.copy"));
     let [pull, skopeo_pull] = race(
-        10,
+        SMALL_ROUNDS,
         [
             &mut || {
                 let params =
