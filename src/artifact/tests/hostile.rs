@@ -151,8 +151,7 @@ fn wasm_tokens(table: &mut Table) {
     table.row("an empty token", InvalidToken, empty);
     table.row("a section of nearly the name", Unsigned, [&module()[..], &custom("wasmcloud_jwt2", b"x")].concat());
     table.row("a section of the name in capitals", Unsigned, [&module()[..], &custom("JWT", b"x")].concat());
-    let mut lower = Signer::default();
-    lower.hash = Some(sha256(&module()).to_lowercase());
+    let lower = Signer { hash: Some(sha256(&module()).to_lowercase()), ..Signer::default() };
     table.row("a hash in lower case", HashMismatch, lower.wasm(&module()));
     for revision in [None, Some(0), Some(2)] {
         let old = Signer { revision, hash: Some("0".repeat(64)), ..Signer::default() };
