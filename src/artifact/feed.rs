@@ -17,7 +17,7 @@ use std::{
 use vouch_protocol::ErrorKind;
 
 /// Large enough that handing a chunk over costs nothing beside hashing it.
-const CHUNK: usize = 1 << 20;
+pub(super) const CHUNK: usize = 1 << 20;
 /// So many chunks of one feed are under way at once.
 const CHUNKS: usize = 4;
 

@@ -109,6 +109,7 @@ fn wasm_structure(table: &mut Table) {
         row("a name larger than its section", MalformedArtifact, [&signed[..], &[0, 2, 9, b'x']].concat());
         row("a custom section without a name", MalformedArtifact, [&signed[..], &[0, 0]].concat());
         row("a size of more than 32 bits", MalformedArtifact, [&signed[..], &[0, 0xff, 0xff, 0xff, 0xff, 0x1f]].concat());
+        row("a size whose high bits are cut off by who does not look", MalformedArtifact, [&signed[..], &[0, 0x83, 0x80, 0x80, 0x80, 0x10, 1, b'x', b'y']].concat());
         row("a size of six bytes", MalformedArtifact, [&signed[..], &[0, 0x80, 0x80, 0x80, 0x80, 0x80, 0]].concat());
         row("a second artifact behind it", MalformedArtifact, [&signed[..], &signed].concat());
         row("a section behind the token", HashMismatch, [&signed[..], &custom("more", b"x")].concat());
