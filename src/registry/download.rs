@@ -51,6 +51,8 @@ pub(super) fn remote(runtime: &Handle, blobs: Blobs, layer: Layer, progress: Pro
         let outcome = tokio::select! {
             () = stop.stopped() => Err(Error::cancelled()),
             () = sender.closed() => return,
+            // A logout ends what began with the login.
+            over = blobs.session.ended() => Err(over),
             outcome = transfer(&blobs, layer, &sender) => outcome,
         };
         if let Err(error) = outcome {

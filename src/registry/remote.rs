@@ -29,13 +29,19 @@ pub(super) struct Blobs {
 }
 
 impl Blobs {
-    fn new(sessions: &Sessions, reference: &RegistryReference, action: Action) -> Result<Self> {
+    async fn new(
+        sessions: &Sessions,
+        reference: &RegistryReference,
+        action: Action,
+    ) -> Result<Self> {
+        let RegistryReference {
+            registry,
+            repository,
+            ..
+        } = reference;
         Ok(Self {
-            session: sessions.session(&reference.registry)?,
-            scope: Scope {
-                repository: reference.repository.clone(),
-                action,
-            },
+            session: sessions.session(registry, repository).await?,
+            scope: Scope::new(repository, action),
         })
     }
 
@@ -72,7 +78,7 @@ pub(super) async fn push(
     reference: &RegistryReference,
     progress: &Progress,
 ) -> Result<Pushed> {
-    let blobs = Blobs::new(sessions, reference, Action::Push)?;
+    let blobs = Blobs::new(sessions, reference, Action::Push).await?;
     let mut pushed = Pushed {
         manifest: manifest.digest,
         uploaded: 0,
@@ -113,7 +119,7 @@ pub(super) async fn find(
     reference: &RegistryReference,
     limits: &Limits,
 ) -> Result<(Digest, Blobs, Layer)> {
-    let blobs = Blobs::new(sessions, reference, Action::Pull)?;
+    let blobs = Blobs::new(sessions, reference, Action::Pull).await?;
     let name = match (&reference.digest, &reference.tag) {
         (Some(digest), _) => digest.to_string(),
         (None, Some(tag)) => tag.clone(),

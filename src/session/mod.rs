@@ -1,36 +1,53 @@
 //! Registry logins, and the one way requests go out.
 //!
-//! A session knows one registry: its address, its TLS setup, how it wants to be logged in to, and
-//! the tokens it gave. Everything that is sent to a registry goes through [`Session::send`] or
-//! [`Session::attempt`]. A secret never leaves this module except in an `Authorization` header to
-//! the registry itself or to the realm it names; no Debug, log line or error holds one.
+//! A session is one login to one registry: where the login came from, the tokens that it gave, and
+//! the HTTP client that knows the way. Everything that is sent to a registry goes through
+//! [`Session::send`] or [`Session::attempt`]. Work that has begun with a session ends with it: two
+//! logins do not mix, and what is logged out stops. A secret never leaves this module except to the
+//! registry itself or to the realm it names; no Debug, log line or error holds one.
 
+mod challenge;
 mod client;
-mod credential;
+mod clock;
+mod config_file;
 mod failure;
+mod grant;
+mod helper;
+mod login;
+mod renewal;
+mod secret;
 mod send;
+mod sessions;
+mod sources;
 mod token;
 
+pub(crate) use challenge::{Action, Scope};
 pub(crate) use failure::{Failure, bounded, clean};
+pub(crate) use secret::{Credential, Secret};
 pub(crate) use send::{Activity, Retries};
-pub(crate) use token::{Action, Scope};
+pub use sessions::Sessions;
+pub(crate) use sources::environment;
 
 use crate::error::{Error, Result};
+use challenge::Challenge;
 use client::{Clients, is_loopback, shown};
-use credential::DockerConfig;
-use lru::LruCache;
+use clock::Clock;
 use reqwest::Url;
 use serde::Deserialize;
+use sources::Origin;
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     fmt,
-    num::NonZeroUsize,
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
-use token::{Challenge, Tokens};
-use vouch_protocol::ErrorKind;
+use token::Tokens;
+use tokio_util::sync::CancellationToken;
+use vouch_protocol::{ErrorKind, LoginSource, SessionState};
 
 /// The config's sections `[registry."host:port"]`.
 pub type Config = BTreeMap<String, RegistryConfig>;
@@ -77,118 +94,100 @@ impl Default for Timeouts {
     }
 }
 
-/// So many registries are remembered; the one that was not asked for the longest time goes first.
-const SESSIONS: NonZeroUsize = NonZeroUsize::new(256).unwrap();
-
-/// All sessions of the service.
-#[derive(Debug)]
-pub struct Sessions {
-    config: Arc<Config>,
-    timeouts: Timeouts,
-    docker: DockerConfig,
-    by_name: Mutex<LruCache<String, Arc<Session>>>,
-    /// One set of pooled connections for each file of extra certificates.
-    clients: Mutex<HashMap<Option<PathBuf>, Arc<Clients>>>,
-}
-
-impl Sessions {
-    /// Starts without any session; they begin when a registry is first asked. Credentials come
-    /// from docker's config file.
-    pub fn new(config: Config) -> Result<Self> {
-        let mut canonical = Config::new();
-        for (registry, section) in config {
-            base_url(&registry, false).map_err(|_| {
-                Error::new(
-                    ErrorKind::InvalidParams,
-                    format!("the config's section [registry.{registry:?}] names no registry"),
-                )
-                .help("Write a host and, where it has one, a port: [registry.\"localhost:5000\"].")
-            })?;
-            canonical.insert(canonical_name(&registry), section);
-        }
-        Ok(Self {
-            config: Arc::new(canonical),
-            timeouts: Timeouts::default(),
-            docker: DockerConfig::from_environment(),
-            by_name: Mutex::new(LruCache::new(SESSIONS)),
-            clients: Mutex::default(),
-        })
-    }
-
-    /// The same, with other timeouts.
-    #[must_use]
-    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
-        self.timeouts = timeouts;
-        self
-    }
-
-    /// The same, with another file in place of docker's `config.json`.
-    #[must_use]
-    pub fn docker_config(mut self, path: PathBuf) -> Self {
-        self.docker = DockerConfig::at(path);
-        self
-    }
-
-    /// The session of a registry, begun if need be. Nothing is sent yet.
-    pub(crate) fn session(&self, registry: &str) -> Result<Arc<Session>> {
-        let name = canonical_name(registry);
-        let mut sessions = self.by_name.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(session) = sessions.get(&name) {
-            return Ok(Arc::clone(session));
-        }
-        let section = self.config.get(&name).cloned().unwrap_or_default();
-        let loopback = is_loopback(&base_url(registry, true)?);
-        let plain = section
-            .plain_http
-            .unwrap_or(loopback && section.ca.is_none())
-            && name != DOCKER_HUB;
-        let session = Arc::new(Session {
-            base: base_url(
-                if name == DOCKER_HUB {
-                    DOCKER_API
-                } else {
-                    &name
-                },
-                plain,
-            )?,
-            clients: self.clients(section.ca),
-            timeouts: self.timeouts.clone(),
-            docker: self.docker.clone(),
-            challenge: Mutex::default(),
-            tokens: Tokens::default(),
-            registry: name.clone(),
-        });
-        sessions.put(name, Arc::clone(&session));
-        Ok(session)
-    }
-
-    fn clients(&self, ca: Option<PathBuf>) -> Arc<Clients> {
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        let timeout = self.timeouts.connect;
-        Arc::clone(
-            clients
-                .entry(ca.clone())
-                .or_insert_with(|| Arc::new(Clients::new(ca, timeout))),
-        )
-    }
-}
-
-/// What one registry is known by.
-pub(crate) struct Session {
+/// A registry, whoever is logged in to it.
+struct Host {
     registry: String,
     base: Url,
-    clients: Arc<Clients>,
-    timeouts: Timeouts,
-    docker: DockerConfig,
+    /// Whether the owner's config says that plain HTTP is meant.
+    plain: bool,
+    ca: Option<PathBuf>,
     /// How it asked to be logged in to, the last time it did.
     challenge: Mutex<Option<Challenge>>,
+}
+
+impl Host {
+    fn challenge(&self) -> Option<Challenge> {
+        lock(&self.challenge).clone()
+    }
+
+    fn remember(&self, challenge: Option<Challenge>) {
+        *lock(&self.challenge) = challenge;
+    }
+}
+
+/// Where a session's login comes from.
+enum From {
+    /// `session/login`.
+    Login,
+    File(Origin),
+    /// There is none.
+    Nobody,
+}
+
+/// The login itself.
+struct Login {
+    /// As its source has it.
+    credential: Option<Credential>,
+    /// The refresh token that replaced the source's.
+    rotated: Option<Secret>,
+    /// Rises when the source has another secret; tokens of older ones are not used.
+    generation: u64,
+}
+
+/// One login to one registry.
+pub(crate) struct Session {
+    host: Arc<Host>,
+    from: From,
+    user: Option<String>,
+    login: Mutex<Login>,
+    /// Held by whoever has a refresh token in hand: it may be worth nothing afterwards.
+    refreshing: tokio::sync::Mutex<()>,
     tokens: Tokens,
+    clients: Clients,
+    timeouts: Timeouts,
+    clock: Clock,
+    state: Mutex<SessionState>,
+    /// The clock's second of the last use; 0 before the first.
+    used: AtomicU64,
+    end: CancellationToken,
+    why: OnceLock<String>,
 }
 
 impl Session {
+    fn new(
+        host: Arc<Host>,
+        from: From,
+        credential: Option<Credential>,
+        timeouts: &Timeouts,
+        clock: &Clock,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            clients: Clients::new(host.ca.clone(), timeouts.connect),
+            host,
+            from,
+            user: credential
+                .as_ref()
+                .and_then(Credential::user)
+                .map(ToOwned::to_owned),
+            login: Mutex::new(Login {
+                credential,
+                rotated: None,
+                generation: 0,
+            }),
+            refreshing: tokio::sync::Mutex::default(),
+            tokens: Tokens::default(),
+            timeouts: timeouts.clone(),
+            clock: clock.clone(),
+            state: Mutex::new(SessionState::Untried),
+            used: AtomicU64::new(0),
+            end: CancellationToken::new(),
+            why: OnceLock::new(),
+        })
+    }
+
     /// The registry's name, for messages.
     pub(crate) fn registry(&self) -> &str {
-        &self.registry
+        &self.host.registry
     }
 
     /// How long to wait for it.
@@ -198,7 +197,149 @@ impl Session {
 
     /// An error about this registry.
     pub(crate) fn error(&self, kind: ErrorKind, message: impl Into<String>) -> Error {
-        Error::new(kind, message).registry(&self.registry)
+        Error::new(kind, message).registry(self.registry())
+    }
+
+    /// Waits for the end of the login: what is under way has to end with it.
+    pub(crate) async fn ended(&self) -> Error {
+        self.end.cancelled().await;
+        self.over()
+    }
+
+    /// Ends the login, and what is under way with it. Its secrets are overwritten.
+    fn end(&self, why: String) {
+        // The first reason is the one.
+        let _ = self.why.set(why);
+        self.end.cancel();
+        self.tokens.clear();
+        let mut login = lock(&self.login);
+        login.credential = None;
+        login.rotated = None;
+        login.generation += 1;
+    }
+
+    fn over(&self) -> Error {
+        let registry = self.registry();
+        let why = self.why.get().map_or("it is over", String::as_str);
+        self.error(
+            ErrorKind::Unauthorized,
+            format!("the login to {registry} that this began with has ended: {why}"),
+        )
+        .help("Log in again, then start again.")
+    }
+
+    /// The login as it is to be used now, and its generation.
+    fn credential(&self) -> (Option<Credential>, u64) {
+        let login = lock(&self.login);
+        let credential = match (&login.credential, &login.rotated) {
+            (Some(Credential::IdentityToken { username, .. }), Some(token)) => {
+                Some(Credential::IdentityToken {
+                    username: username.clone(),
+                    token: token.clone(),
+                })
+            }
+            (credential, _) => credential.clone(),
+        };
+        (credential, login.generation)
+    }
+
+    /// Takes what the source has now; answers whether that is another secret.
+    fn adopt(&self, credential: Credential) -> bool {
+        let mut login = lock(&self.login);
+        if self.end.is_cancelled() || login.credential.as_ref() == Some(&credential) {
+            return false;
+        }
+        *login = Login {
+            credential: Some(credential),
+            rotated: None,
+            generation: login.generation + 1,
+        };
+        drop(login);
+        self.tokens.clear();
+        true
+    }
+
+    /// Keeps the refresh token that a realm gave in place of the one it took.
+    fn rotate(&self, generation: u64, token: Secret) {
+        let mut login = lock(&self.login);
+        if login.generation == generation && login.credential.is_some() {
+            login.rotated = Some(token);
+        }
+    }
+
+    /// Looks whether the source still has this login. A file that changed counts at once.
+    async fn confirm(&self) -> Result<()> {
+        if let From::File(origin) = &self.from {
+            let credential = origin.again(None).await?;
+            self.take(origin, credential);
+        }
+        if self.end.is_cancelled() {
+            return Err(self.over());
+        }
+        Ok(())
+    }
+
+    /// Asks the source again as its secret was refused; answers whether it has another one.
+    async fn ask_again(&self) -> Result<bool> {
+        let From::File(origin) = &self.from else {
+            return Ok(false);
+        };
+        let refused = lock(&self.login).credential.clone();
+        let credential = origin.again(refused.as_ref()).await?;
+        Ok(self.take(origin, credential))
+    }
+
+    fn take(&self, origin: &Origin, credential: Option<Credential>) -> bool {
+        let path = origin.path().display();
+        match credential {
+            None => self.end(format!("it was removed from {path}")),
+            Some(credential) if credential.user() == self.user.as_deref() => {
+                return self.adopt(credential);
+            }
+            Some(_) => self.end(format!("{path} has the login of another user now")),
+        }
+        false
+    }
+
+    fn think(&self, state: SessionState) {
+        *lock(&self.state) = state;
+    }
+
+    fn touch(&self) {
+        self.used
+            .store(self.clock.now().as_secs().max(1), Ordering::Relaxed);
+    }
+
+    fn source(&self) -> LoginSource {
+        match &self.from {
+            From::Login => LoginSource::Login,
+            From::File(origin) => origin.kind(),
+            From::Nobody => LoginSource::Anonymous,
+        }
+    }
+
+    /// What to do where the login is not accepted.
+    fn advice(&self) -> String {
+        let registry = self.registry();
+        match &self.from {
+            From::Nobody => {
+                format!("Log in with `vouch login {registry}` or `docker login {registry}`.")
+            }
+            From::Login => {
+                format!("The login of `session/login` was refused: `vouch login {registry}` again.")
+            }
+            From::File(origin) => {
+                let kept = origin
+                    .helper()
+                    .map(|helper| format!(" (kept by {helper})"))
+                    .unwrap_or_default();
+                format!(
+                    "The login from {}{kept} was refused: log in again, with `vouch login \
+                     {registry}` or the tool that wrote it.",
+                    origin.path().display()
+                )
+            }
+        }
     }
 
     /// Fails where a request may not go: from a registry that is spoken to over TLS nothing leads
@@ -207,7 +348,9 @@ impl Session {
     pub(crate) fn permit(&self, url: &Url) -> Result<()> {
         let permitted = match url.scheme() {
             "https" => true,
-            "http" if self.base.scheme() == "http" => is_loopback(&self.base) == is_loopback(url),
+            "http" if self.host.base.scheme() == "http" => {
+                is_loopback(&self.host.base) == is_loopback(url)
+            }
             _ => false,
         };
         if permitted && url.host_str().is_some_and(|host| !host.is_empty()) {
@@ -218,9 +361,9 @@ impl Session {
                 ErrorKind::InsecureRegistry,
                 format!(
                     "{} sends requests on to {}, which is not as well protected as {}",
-                    self.registry,
+                    self.registry(),
                     shown(url),
-                    self.base.origin().ascii_serialization(),
+                    self.host.base.origin().ascii_serialization(),
                 ),
             )
             .help("Nothing was sent there. Have the registry name an https address."))
@@ -230,9 +373,14 @@ impl Session {
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session")
-            .field("registry", &self.registry)
+            .field("registry", &self.host.registry)
+            .field("source", &self.source())
             .finish_non_exhaustive()
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 const DOCKER_HUB: &str = "docker.io";

@@ -70,9 +70,18 @@ fn the_digest_of_a_manifest_never_changes() {
         let written = Manifest::write(&content(kind), &none()).unwrap();
         assert_eq!(written.digest.hex(), expected);
     };
-    check(ArtifactKind::Module, "fd75228bb430b60cf3233285cdb7edac1ce3524d611684676f437bb774923fd5");
-    check(ArtifactKind::Component, "af369034e6a19c7a4f01bbf4cd0e8a4f29c05e9a45a63f9dcbe6c85c7418a216");
-    check(ArtifactKind::Provider, "70ec4ecc5c8824e611c3a7b24afa9e132741579fb5d007dc04f42e7ed1cbf371");
+    check(
+        ArtifactKind::Module,
+        "fd75228bb430b60cf3233285cdb7edac1ce3524d611684676f437bb774923fd5",
+    );
+    check(
+        ArtifactKind::Component,
+        "af369034e6a19c7a4f01bbf4cd0e8a4f29c05e9a45a63f9dcbe6c85c7418a216",
+    );
+    check(
+        ArtifactKind::Provider,
+        "70ec4ecc5c8824e611c3a7b24afa9e132741579fb5d007dc04f42e7ed1cbf371",
+    );
 }
 
 #[test]
