@@ -257,13 +257,11 @@ impl Drop for Upload<'_> {
         let (blobs, url) = (self.blobs.clone(), self.location.clone());
         runtime.spawn(async move {
             let build = |client: &Client, _: &Url| client.delete(url.clone());
-            let activity = Activity::still();
-            let taking =
-                blobs
-                    .session
-                    .attempt("taking an upload back", &blobs.scope, &activity, &build);
-            // A courtesy: registries forget such uploads by themselves, and docker-registry 2.8
-            // knows no upload any more whose connection broke.
+            let taking = blobs
+                .session
+                .offer("taking an upload back", &blobs.scope, &build);
+            // A courtesy: registries forget such uploads by themselves. docker-registry 2.8 knows
+            // no upload any more whose connection broke, and wants the right to delete for this.
             if let Ok(Err(failure)) = tokio::time::timeout(TAKE_BACK, taking).await {
                 tracing::debug!(error = %failure.error, "an upload was not taken back");
             }

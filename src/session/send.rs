@@ -105,6 +105,25 @@ impl Session {
             .await
     }
 
+    /// Sends a request once, with what there is: a courtesy, whose refusal changes nothing.
+    pub(crate) async fn offer(
+        self: &Arc<Self>,
+        action: &str,
+        scope: &Scope,
+        build: &impl Fn(&Client, &Url) -> RequestBuilder,
+    ) -> Result<(), Failure> {
+        let used = self
+            .authorize(self.host.challenge(), Some(scope), None)
+            .await?;
+        let authorization = used.as_ref().map(|used| &used.authorization);
+        let still = Activity::still();
+        let response = self.follow(action, authorization, &still, build).await?;
+        if response.status().is_success() {
+            return Ok(());
+        }
+        Err(Failure::answered(self, action, response).await)
+    }
+
     async fn while_it_lasts(
         self: &Arc<Self>,
         action: &str,
@@ -167,11 +186,15 @@ impl Session {
             };
             let another = next.filter(|next| Some(&next.authorization) != authorization);
             if another.is_none() {
-                if let Some(Authorization::Bearer(token)) = authorization {
+                let small = lacks_scope(&headers);
+                // One whose scope is too small is good for what it was given for.
+                if let Some(Authorization::Bearer(token)) = authorization
+                    && !small
+                {
                     self.tokens.drop_refused(token);
                 }
                 let known = used.is_some() && self.credential().0.is_some();
-                if known && (failure.denied || lacks_scope(&headers)) {
+                if known && (failure.denied || small) {
                     failure.error = self.denied(&failure.error);
                 } else if used.is_some() {
                     self.think(SessionState::Refused);
