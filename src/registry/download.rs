@@ -150,6 +150,8 @@ async fn transfer(blobs: &Blobs, layer: Layer, sender: &mpsc::Sender<Result<Byte
     loop {
         let before = offset;
         let Err(failure) = continue_at(blobs, layer, &mut offset, sender).await else {
+            let repository = &blobs.scope.repository;
+            blobs.session.saw_blob(layer.digest, repository);
             return Ok(());
         };
         resumes += 1;

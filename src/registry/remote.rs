@@ -85,12 +85,13 @@ pub(super) async fn push(
         skipped: 0,
     };
     for blob in [Blob::File(content), Blob::Memory(manifest.config.into())] {
-        if blobs.has(blob.digest()).await? {
+        if blobs.has(blob.digest()).await? || upload::mount(&blobs, &blob).await {
             pushed.skipped += blob.size();
         } else {
             upload::upload(&blobs, &blob, progress).await?;
             pushed.uploaded += blob.size();
         }
+        blobs.session.saw_blob(blob.digest(), &reference.repository);
     }
     let name = match &reference.tag {
         Some(tag) => tag.clone(),

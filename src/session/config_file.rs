@@ -4,7 +4,7 @@
 //! at once. Messages hold no part of a file: it is full of secrets.
 
 use super::{
-    DOCKER_HUB,
+    names::server,
     secret::{Credential, Secret},
 };
 use crate::{
@@ -178,16 +178,6 @@ fn find(text: &[u8], keys: &[String], registry: &str) -> Result<Option<Entry>, &
     }))
 }
 
-/// What a helper knows a registry by.
-fn server(key: &str) -> String {
-    let docker_hub = aliases(DOCKER_HUB).iter().any(|alias| alias == key);
-    if docker_hub {
-        "https://index.docker.io/v1/".to_owned()
-    } else {
-        key.to_owned()
-    }
-}
-
 fn decode(entry: &Value) -> Result<Credential, &'static str> {
     let mut entry = entry
         .as_object()
@@ -233,56 +223,12 @@ fn decode(entry: &Value) -> Result<Credential, &'static str> {
     }
 }
 
-/// The keys that docker files logins for a registry under.
-pub(super) fn aliases(registry: &str) -> Vec<String> {
-    if registry == DOCKER_HUB {
-        return [
-            "https://index.docker.io/v1/",
-            "docker.io",
-            "index.docker.io",
-            "registry-1.docker.io",
-            "https://registry-1.docker.io",
-            "https://index.docker.io",
-            "https://index.docker.io/v2/",
-            "https://registry-1.docker.io/v2/",
-        ]
-        .map(str::to_owned)
-        .to_vec();
-    }
-    ["", "https://", "http://"]
-        .into_iter()
-        .flat_map(|scheme| {
-            ["", "/", "/v1/", "/v2/", "/v1", "/v2"]
-                .into_iter()
-                .map(move |path| format!("{scheme}{registry}{path}"))
-        })
-        .collect()
-}
-
-/// The keys that podman files logins for a repository under, the longest namespace first:
-/// containers-auth.json(5).
-pub(super) fn namespaces(registry: &str, repository: &str) -> Vec<String> {
-    let hosts: &[&str] = match registry {
-        DOCKER_HUB => &["docker.io", "index.docker.io", "registry-1.docker.io"],
-        other => &[other],
-    };
-    let mut keys = Vec::new();
-    for name in hosts {
-        let mut rest = repository;
-        while !rest.is_empty() {
-            keys.push(format!("{name}/{rest}"));
-            rest = rest.rsplit_once('/').map_or("", |(before, _)| before);
-        }
-    }
-    // Whatever the host is called, more parts are more.
-    keys.sort_by_key(|key| std::cmp::Reverse(key.matches('/').count()));
-    keys.extend(aliases(registry));
-    keys
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        super::names::{aliases, namespaces},
+        *,
+    };
 
     fn keys(registry: &str) -> Vec<String> {
         namespaces(registry, "acme/echo")

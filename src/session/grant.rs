@@ -8,7 +8,7 @@ use super::{
     Credential, Failure, Secret, Session,
     client::is_loopback,
     failure::bounded,
-    send::jitter,
+    retries::jitter,
     shown,
     token::{Authorization, Key, Token},
 };

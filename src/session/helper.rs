@@ -13,7 +13,14 @@ use super::{
 use crate::error::{Error, Result};
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde::Deserialize;
-use std::{env, ffi::OsStr, path::Path, process::Stdio, time::Duration};
+use std::{
+    env,
+    ffi::OsStr,
+    io,
+    path::Path,
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
     process::{Child, Command},
@@ -56,7 +63,11 @@ async fn ask_with(
     path: Option<&OsStr>,
 ) -> Result<Option<Credential>> {
     let program = format!("docker-credential-{}", helper.name);
-    let failed = |why: String| {
+    let answered = match run(&program, &helper.server, limit, path).await {
+        Ok(said) => read(&said),
+        Err(why) => Err(why),
+    };
+    answered.map_err(|why| {
         Error::new(
             ErrorKind::CredentialUnusable,
             format!(
@@ -69,8 +80,23 @@ async fn ask_with(
             "Try `echo {} | {program} get` in the service's environment.",
             helper.server
         ))
-    };
-    let mut command = Command::new(&program);
+    })
+}
+
+/// How a helper ended, and what it said.
+struct Ended {
+    status: ExitStatus,
+    output: Said,
+    complaints: Said,
+}
+
+async fn run(
+    program: &str,
+    server: &str,
+    limit: Duration,
+    path: Option<&OsStr>,
+) -> Result<Ended, String> {
+    let mut command = Command::new(program);
     if let Some(path) = path {
         command.env("PATH", path);
     }
@@ -84,101 +110,100 @@ async fn ask_with(
         .spawn()
         .map_err(|error| {
             let path = env::var("PATH").unwrap_or_default();
-            failed(format!("cannot be started: {error}; searched PATH={path}")).source(error)
+            format!("cannot be started: {error}; searched PATH={path}")
         })?;
     let mut group = Group(child);
-    let child = &mut group.0;
     let (mut output, mut complaints) = (Said::default(), Said::default());
-    let (Some(mut stdin), Some(stdout), Some(stderr)) =
-        (child.stdin.take(), child.stdout.take(), child.stderr.take())
-    else {
-        return Err(failed("has no pipes".into()));
-    };
-    let talk = async {
-        let asked = async {
-            // One that does not listen may know the answer all the same.
-            let _ = stdin.write_all(helper.server.as_bytes()).await;
-            let _ = stdin.write_all(b"\n").await;
-            drop(stdin);
-        };
-        let read = async {
-            tokio::join!(asked, output.read(stdout), complaints.read(stderr));
-        };
-        tokio::pin!(read);
-        let mut ended = None;
-        tokio::select! {
-            // Its end is looked for at first, so that a flood is not taken for one.
-            () = &mut read => {}
-            status = child.wait() => ended = Some(status),
-        }
-        match ended {
-            Some(status) => {
-                let _ = tokio::time::timeout(LINGER, read).await;
-                Some(status)
-            }
-            None => None,
-        }
-    };
-    let Ok(ended) = tokio::time::timeout(limit, talk).await else {
-        group.kill();
-        let said = complaints.shown();
-        return Err(failed(format!(
-            "did not answer within {} s and was killed{said}",
-            limit.as_secs()
-        )));
+    let ended = {
+        let talk = talk(&mut group.0, server, &mut output, &mut complaints);
+        tokio::time::timeout(limit, talk).await
     };
     if output.flooded || complaints.flooded {
         group.kill();
-        return Err(failed(format!(
-            "said more than {LONGEST} bytes and was killed"
-        )));
+        return Err(format!("said more than {LONGEST} bytes and was killed"));
     }
-    let status = match ended {
-        Some(status) => status,
-        // It closed its output; what is left is its end.
-        None => match tokio::time::timeout(LINGER.max(limit / 10), group.0.wait()).await {
-            Ok(status) => status,
-            Err(_) => {
-                group.kill();
-                return Err(failed("did not end and was killed".into()));
-            }
-        },
+    let Ok(ended) = ended else {
+        group.kill();
+        return Err(format!(
+            "did not answer within {} s and was killed{}",
+            limit.as_secs(),
+            complaints.shown()
+        ));
     };
-    let status = status.map_err(|error| failed(format!("cannot be waited for: {error}")))?;
-    let text = String::from_utf8_lossy(&output.bytes);
-    if !status.success() {
+    let ended = match ended {
+        Some(ended) => Ok(ended),
+        // It closed its output; what is left is its end.
+        None => tokio::time::timeout(LINGER.max(limit / 10), group.0.wait()).await,
+    };
+    let Ok(status) = ended else {
+        group.kill();
+        return Err("did not end and was killed".to_owned());
+    };
+    Ok(Ended {
+        status: status.map_err(|error| format!("cannot be waited for: {error}"))?,
+        output,
+        complaints,
+    })
+}
+
+/// Asks, and listens until it ends or has closed its output.
+async fn talk(
+    child: &mut Child,
+    server: &str,
+    output: &mut Said,
+    complaints: &mut Said,
+) -> Option<io::Result<ExitStatus>> {
+    let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    let (Some(mut stdin), Some(stdout), Some(stderr)) = pipes else {
+        return None;
+    };
+    let asked = async {
+        // One that does not listen may know the answer all the same.
+        let _ = stdin.write_all(format!("{server}\n").as_bytes()).await;
+        drop(stdin);
+    };
+    let read = async {
+        tokio::join!(asked, output.read(stdout), complaints.read(stderr));
+    };
+    tokio::pin!(read);
+    let status = tokio::select! {
+        () = &mut read => return None,
+        status = child.wait() => status,
+    };
+    let _ = tokio::time::timeout(LINGER, read).await;
+    Some(status)
+}
+
+/// What a helper's answer means, or what is wrong with it.
+fn read(ended: &Ended) -> Result<Option<Credential>, String> {
+    let complaints = ended.complaints.shown();
+    if !ended.status.success() {
+        let text = String::from_utf8_lossy(&ended.output.bytes);
         if text.contains(NOT_FOUND) {
             return Ok(None);
         }
-        let mut why = format!("failed ({status}){}", complaints.shown());
+        let why = format!("failed ({}){complaints}", ended.status);
         // Helpers complain on standard output too. JSON would be an answer, and an answer secret.
-        if complaints.bytes.is_empty() && !text.contains('{') && !text.trim().is_empty() {
-            why = format!("{why}; it said {:?}", clean(text.trim()));
+        if ended.complaints.bytes.is_empty() && !text.contains('{') && !text.trim().is_empty() {
+            return Err(format!("{why}; it said {:?}", clean(text.trim())));
         }
-        return Err(failed(why));
+        return Err(why);
     }
-    let answer: Answer = serde_json::from_slice(&output.bytes).map_err(|_| {
-        failed(format!(
-            "answered no JSON with a login{}",
-            complaints.shown()
-        ))
-    })?;
-    match (answer.username, answer.secret) {
-        (_, secret) if secret.is_empty() => Err(failed(format!(
-            "answered an empty secret{}",
-            complaints.shown()
-        ))),
-        (username, mut secret) if username == TOKEN_USER => Ok(Some(Credential::IdentityToken {
+    let mut answer: Answer = serde_json::from_slice(&ended.output.bytes)
+        .map_err(|_| format!("answered no JSON with a login{complaints}"))?;
+    if answer.secret.is_empty() {
+        return Err(format!("answered an empty secret{complaints}"));
+    }
+    let secret = Secret::new(std::mem::take(&mut *answer.secret));
+    match answer.username {
+        username if username == TOKEN_USER => Ok(Some(Credential::IdentityToken {
             username: None,
-            token: Secret::new(std::mem::take(&mut *secret)),
+            token: secret,
         })),
-        (username, _) if username.is_empty() => Err(failed(format!(
-            "answered no user name{}",
-            complaints.shown()
-        ))),
-        (username, mut secret) => Ok(Some(Credential::Password {
+        username if username.is_empty() => Err(format!("answered no user name{complaints}")),
+        username => Ok(Some(Credential::Password {
             username,
-            password: Secret::new(std::mem::take(&mut *secret)),
+            password: secret,
         })),
     }
 }

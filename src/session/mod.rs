@@ -14,7 +14,9 @@ mod failure;
 mod grant;
 mod helper;
 mod login;
+mod names;
 mod renewal;
+mod retries;
 mod secret;
 mod send;
 mod sessions;
@@ -23,21 +25,27 @@ mod token;
 
 pub(crate) use challenge::{Action, Scope};
 pub(crate) use failure::{Failure, bounded, clean};
+pub(crate) use retries::Retries;
 pub(crate) use secret::{Credential, Secret};
-pub(crate) use send::{Activity, Retries};
+pub(crate) use send::Activity;
 pub use sessions::Sessions;
 pub(crate) use sources::environment;
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    reference::Digest,
+};
 use challenge::Challenge;
 use client::{Clients, is_loopback, shown};
 use clock::Clock;
+use lru::LruCache;
 use reqwest::Url;
 use serde::Deserialize;
 use sources::Origin;
 use std::{
     collections::BTreeMap,
     fmt,
+    num::NonZeroUsize,
     path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
@@ -94,6 +102,9 @@ impl Default for Timeouts {
     }
 }
 
+/// So many blobs are remembered for a login.
+const BLOBS: NonZeroUsize = NonZeroUsize::new(256).unwrap();
+
 /// A registry, whoever is logged in to it.
 struct Host {
     registry: String,
@@ -143,6 +154,8 @@ pub(crate) struct Session {
     /// Held by whoever has a refresh token in hand: it may be worth nothing afterwards.
     refreshing: tokio::sync::Mutex<()>,
     tokens: Tokens,
+    /// Blobs that were seen, and the repository: they can be mounted from there.
+    blobs: Mutex<LruCache<Digest, String>>,
     clients: Clients,
     timeouts: Timeouts,
     clock: Clock,
@@ -176,6 +189,7 @@ impl Session {
             }),
             refreshing: tokio::sync::Mutex::default(),
             tokens: Tokens::default(),
+            blobs: Mutex::new(LruCache::new(BLOBS)),
             timeouts: timeouts.clone(),
             clock: clock.clone(),
             state: Mutex::new(SessionState::Untried),
@@ -193,6 +207,16 @@ impl Session {
     /// How long to wait for it.
     pub(crate) fn timeouts(&self) -> &Timeouts {
         &self.timeouts
+    }
+
+    /// Remembers that a repository has a blob.
+    pub(crate) fn saw_blob(&self, digest: Digest, repository: &str) {
+        lock(&self.blobs).put(digest, repository.to_owned());
+    }
+
+    /// A repository that had a blob when it was last seen.
+    pub(crate) fn repository_of(&self, digest: Digest) -> Option<String> {
+        lock(&self.blobs).get(&digest).cloned()
     }
 
     /// An error about this registry.
@@ -381,39 +405,6 @@ impl fmt::Debug for Session {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-const DOCKER_HUB: &str = "docker.io";
-/// Where Docker Hub's API answers; `docker.io` itself is a web site.
-const DOCKER_API: &str = "registry-1.docker.io";
-
-/// One name for each registry: Docker Hub has several.
-fn canonical_name(registry: &str) -> String {
-    let name = registry.to_ascii_lowercase();
-    match name.as_str() {
-        "index.docker.io" | DOCKER_API => DOCKER_HUB.to_owned(),
-        _ => name,
-    }
-}
-
-/// The root of a registry's addresses.
-fn base_url(registry: &str, plain: bool) -> Result<Url> {
-    let scheme = if plain { "http" } else { "https" };
-    Url::parse(&format!("{scheme}://{registry}/"))
-        .ok()
-        .filter(|url| {
-            url.path() == "/"
-                && url.query().is_none()
-                && url.fragment().is_none()
-                && url.username().is_empty()
-                && url.password().is_none()
-        })
-        .ok_or_else(|| {
-            Error::new(
-                ErrorKind::InvalidReference,
-                format!("{registry:?} is no registry's address"),
-            )
-        })
 }
 
 #[cfg(test)]

@@ -2,20 +2,17 @@
 //! an end, and attempts with pauses between.
 
 use super::{
-    Challenge, Credential, Failure, Scope, Session, Timeouts, challenge::lacks_scope,
-    failure::Again, shown, token::Authorization,
+    Challenge, Credential, Failure, Retries, Scope, Session, challenge::lacks_scope, shown,
+    token::Authorization,
 };
 use crate::error::{Error, Result};
 use reqwest::{
     Client, Method, Request, RequestBuilder, Response, StatusCode, Url,
     header::{AUTHORIZATION, LOCATION},
 };
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
 };
 use vouch_protocol::{ErrorKind, SessionState};
 
@@ -111,7 +108,7 @@ impl Session {
         action: &str,
         scope: &Scope,
         build: &impl Fn(&Client, &Url) -> RequestBuilder,
-    ) -> Result<(), Failure> {
+    ) -> Result<Response, Failure> {
         let used = self
             .authorize(self.host.challenge(), Some(scope), None)
             .await?;
@@ -119,7 +116,7 @@ impl Session {
         let still = Activity::still();
         let response = self.follow(action, authorization, &still, build).await?;
         if response.status().is_success() {
-            return Ok(());
+            return Ok(response);
         }
         Err(Failure::answered(self, action, response).await)
     }
@@ -361,58 +358,4 @@ impl Session {
             }
         }
     }
-}
-
-/// The attempts of one task, and the pauses between them.
-#[derive(Debug)]
-pub(crate) struct Retries {
-    timeouts: Timeouts,
-    failed: u32,
-    waited: Duration,
-}
-
-impl Retries {
-    pub(crate) fn new(timeouts: &Timeouts) -> Self {
-        Self {
-            timeouts: timeouts.clone(),
-            failed: 0,
-            waited: Duration::ZERO,
-        }
-    }
-
-    /// Something got further: the attempts count anew, the waits do not.
-    pub(crate) fn progressed(&mut self) {
-        self.failed = 0;
-    }
-
-    /// Pauses before the next attempt, or fails with what went wrong if there shall be none.
-    pub(crate) async fn wait(&mut self, failure: Failure) -> Result<(), Error> {
-        let Again::Later(asked) = failure.again else {
-            return Err(failure.error);
-        };
-        self.failed += 1;
-        if self.failed >= self.timeouts.attempts {
-            return Err(failure.error);
-        }
-        let doubled = 1 << (self.failed - 1).min(16);
-        let pause = (self.timeouts.backoff * doubled).mul_f64(jitter());
-        let pause = asked.map_or(pause, |asked| asked.max(pause));
-        // To wait less than the registry asks for would only add to its load.
-        if self.waited + pause > self.timeouts.retry_after {
-            return Err(failure.error);
-        }
-        tracing::debug!(error = %failure.error, ?pause, "trying again");
-        self.waited += pause;
-        tokio::time::sleep(pause).await;
-        Ok(())
-    }
-}
-
-/// Between a half and one, so that clients that failed together do not come back together.
-pub(super) fn jitter() -> f64 {
-    use ring::rand::SecureRandom;
-    let mut random = [0; 1];
-    // Without randomness there is no jitter, and no harm.
-    let _ = ring::rand::SystemRandom::new().fill(&mut random);
-    0.5 + f64::from(random[0]) / 512.0
 }

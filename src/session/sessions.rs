@@ -1,8 +1,12 @@
 //! All sessions of the service: which login a request begins with.
 
 use super::{
-    Config, Credential, DOCKER_API, DOCKER_HUB, From, Host, RegistryConfig, Session, Timeouts,
-    base_url, canonical_name, clock::Clock, is_loopback, lock, login::Logins, sources::Sources,
+    Config, Credential, From, Host, RegistryConfig, Session, Timeouts,
+    clock::Clock,
+    is_loopback, lock,
+    login::Logins,
+    names::{DOCKER_API, DOCKER_HUB, base_url, canonical_name},
+    sources::Sources,
 };
 use crate::error::{Error, Result};
 use lru::LruCache;

@@ -5,9 +5,10 @@
 
 use super::{
     clock::Clock,
-    config_file::{ConfigFile, Helper, aliases, namespaces},
+    config_file::{ConfigFile, Helper},
     failure::copied,
     helper,
+    names::{aliases, namespaces},
     secret::Credential,
 };
 use crate::error::{Error, Result};

@@ -157,7 +157,7 @@ impl Tokens {
         for (key, slot) in &kept.slots {
             if let Some(token) = slot.token.as_ref().filter(|token| token.expires > now) {
                 scopes.extend(key.scope.iter().flat_map(Scope::written));
-                let left = token.expires - now;
+                let left = token.expires.saturating_sub(now);
                 first = Some(first.map_or(left, |first: Duration| first.min(left)));
             }
         }

@@ -19,12 +19,12 @@ fn planted_secrets_are_nowhere_to_be_seen() {
         let said = format!("{seen:?}");
         let host = seen.header("host").unwrap();
         let challenge = format!("Bearer realm=\"http://{host}/token?signature=planted-query\"");
-        match seen.target.starts_with("/token") {
-            true => Answer::new(200).body(said),
-            false => Answer::new(401)
-                .header("www-authenticate", challenge)
-                .body(said),
+        if seen.target.starts_with("/token") {
+            return Answer::new(200).body(said);
         }
+        Answer::new(401)
+            .header("www-authenticate", challenge)
+            .body(said)
     });
     let redirect = Faulty::start(|_, _| {
         Answer::new(307).header("location", "http://192.0.2.1/x?signature=planted-query")

@@ -3,7 +3,7 @@
 
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, tcgetattr, tcsetattr};
 use std::{
-    io::{self, IsTerminal, Read, Write},
+    io::{self, BufRead, IsTerminal, Read, Write},
     os::fd::AsFd,
 };
 
@@ -55,15 +55,14 @@ pub(crate) fn prompt(question: &str, echo: bool) -> Result<String, String> {
 }
 
 /// Reads keys until the line ends. With the signals off, the interrupt is a key.
-fn typed(reader: impl Read) -> Result<String, String> {
+fn typed(reader: impl BufRead) -> Result<String, String> {
     let mut line = Vec::new();
     for byte in reader.take(LONGEST).bytes() {
         match byte.map_err(|error| format!("cannot read from the terminal: {error}"))? {
-            b'\r' | b'\n' => break,
+            // Ctrl-D behind something ends it, as the line break does.
+            byte if matches!(byte, b'\r' | b'\n') || byte == 4 && !line.is_empty() => break,
             // Ctrl-C, and Ctrl-D on an empty line.
-            3 => return Err("given up".to_owned()),
-            4 if line.is_empty() => return Err("given up".to_owned()),
-            4 => break,
+            3 | 4 => return Err("given up".to_owned()),
             8 | 127 => {
                 // A whole character of UTF-8.
                 while line.pop().is_some_and(|byte: u8| byte & 0xc0 == 0x80) {}
