@@ -23,7 +23,15 @@
 //! about bytes, and only [`trust::Policy::judge`] makes a `Vouched` of it, which is a permission.
 //! A registry takes nothing but a `Vouched`, and nothing else gives a file its name.
 
-#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::cast_possible_truncation,
+        clippy::too_many_lines
+    )
+)]
 
 pub mod artifact;
 pub mod config;

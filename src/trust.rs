@@ -159,9 +159,11 @@ mod tests {
     use std::time::Duration;
 
     fn at(not_before: Option<u64>, expires: Option<u64>, now: u64) -> Option<ErrorKind> {
-        let mut signer = Signer::default();
-        signer.not_before = not_before;
-        signer.expires = expires;
+        let signer = Signer {
+            not_before,
+            expires,
+            ..Signer::default()
+        };
         let examination =
             artifact::examine(&signer.wasm(&module())[..], &artifact::Limits::default()).unwrap();
         Policy::default()
@@ -185,9 +187,11 @@ mod tests {
 
     #[test]
     fn a_date_counts_before_a_hash_does() {
-        let mut signer = Signer::default();
-        signer.expires = Some(1);
-        signer.hash = Some("00".into());
+        let signer = Signer {
+            expires: Some(1),
+            hash: Some("00".into()),
+            ..Signer::default()
+        };
         let examination =
             artifact::examine(&signer.wasm(&module())[..], &artifact::Limits::default()).unwrap();
         let judge = |seconds| {

@@ -1,6 +1,11 @@
 //! The gate from outside: the built service, Debian's docker-registry and skopeo.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::pedantic
+)]
 
 #[path = "support/daemon.rs"]
 mod daemon;

@@ -9,7 +9,6 @@ mod daemon;
 #[allow(dead_code, unreachable_pub, clippy::pedantic)]
 mod faulty;
 #[path = "support/forge.rs"]
-#[allow(clippy::pedantic)]
 mod forge;
 #[path = "sessions/helpers.rs"]
 mod helpers;

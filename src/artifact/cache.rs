@@ -90,3 +90,88 @@ fn claimed(examination: &Examination) -> usize {
         .as_ref()
         .map_or(0, |verified| verified.token_size)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::artifact::fixtures::{Signer, module};
+    use std::{fs, path::Path, time::Duration};
+    use vouch_protocol::ErrorKind;
+
+    fn look(cache: &Cache, path: &Path) -> Arc<Examination> {
+        let source = Source::open(path).unwrap();
+        cache
+            .examine(&source, &Limits::default(), &Progress::default())
+            .unwrap()
+    }
+
+    /// The kernel sets a file's times, so the 2 s have to pass.
+    fn settle() {
+        std::thread::sleep(Duration::from_millis(2100));
+    }
+
+    #[test]
+    fn only_a_settled_file_is_remembered_and_a_change_is_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("echo.wasm");
+        let signed = Signer::default().wasm(&module());
+        fs::write(&path, &signed).unwrap();
+        let cache = Cache::default();
+        assert!(look(&cache, &path).verdict.is_ok());
+        assert_eq!(cache.fill().0, 0, "it was written just now");
+
+        settle();
+        let first = look(&cache, &path);
+        assert_eq!(cache.fill().0, 1);
+        assert!(Arc::ptr_eq(&first, &look(&cache, &path)));
+        let verified = first.verdict.as_ref().unwrap();
+        assert!(verified.blocks().is_empty(), "nothing to push by");
+
+        // The same size, and the old time of change put back.
+        let before = fs::metadata(&path).unwrap().modified().unwrap();
+        let mut tampered = signed;
+        tampered[14] ^= 1;
+        fs::write(&path, &tampered).unwrap();
+        let file = fs::File::options().write(true).open(&path).unwrap();
+        file.set_modified(before).unwrap();
+        let refusal = look(&cache, &path).verdict.clone().unwrap_err();
+        assert_eq!(refusal.kind, ErrorKind::HashMismatch);
+    }
+
+    #[test]
+    fn a_file_that_changes_while_it_is_read_is_not_remembered() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("echo.wasm");
+        fs::write(&path, Signer::default().wasm(&module())).unwrap();
+        settle();
+        let source = Source::open(&path).unwrap();
+        // Between the opening and the reading is between two reads as well.
+        fs::File::options()
+            .append(true)
+            .open(&path)
+            .unwrap()
+            .set_modified(SystemTime::now())
+            .unwrap();
+        let cache = Cache::default();
+        cache
+            .examine(&source, &Limits::default(), &Progress::default())
+            .unwrap();
+        assert_eq!(cache.fill().0, 0);
+    }
+
+    #[test]
+    fn large_claims_are_not_remembered() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("echo.wasm");
+        let signer = Signer::default();
+        let mut claims = signer.wasm_claims(&module());
+        claims["wascap"]["name"] = "x".repeat(LARGEST_CLAIMS).into();
+        let token = signer.jwt(&claims.to_string());
+        let section = crate::artifact::fixtures::custom("jwt", token.as_bytes());
+        fs::write(&path, [module(), section].concat()).unwrap();
+        settle();
+        let cache = Cache::default();
+        assert!(look(&cache, &path).verdict.is_ok());
+        assert_eq!(cache.fill().0, 0);
+    }
+}

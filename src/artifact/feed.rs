@@ -17,9 +17,9 @@ use std::{
 use vouch_protocol::ErrorKind;
 
 /// Large enough that handing a chunk over costs nothing beside hashing it.
-const CHUNK: usize = 256 << 10;
+pub(super) const CHUNK: usize = 1 << 20;
 /// So many chunks of one feed are under way at once.
-const CHUNKS: usize = 8;
+const CHUNKS: usize = 4;
 
 /// A chunk's buffer; when its last user drops it, it goes back to the pool.
 pub(super) struct Chunk {

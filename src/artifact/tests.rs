@@ -5,7 +5,7 @@ mod hostile;
 mod interoperability;
 mod mutants;
 
-use super::{Examination, Limits, examine, fixtures::*};
+use super::{Examination, Limits, examine, feed::CHUNK, fixtures::*};
 use crate::reference::Digest;
 use std::io::{self, Read};
 use vouch_protocol::{ArtifactKind, ErrorKind};
@@ -141,7 +141,7 @@ fn how_the_bytes_arrive_does_not_matter() {
 #[test]
 fn a_token_across_the_border_of_two_chunks_is_found() {
     let signer = Signer::default();
-    for before in (256 << 10) - 40..(256 << 10) + 10 {
+    for before in CHUNK - 40..CHUNK + 10 {
         let start = module();
         let filler = before - start.len() - 7;
         let unsigned = [start, custom("fill", &vec![7; filler])].concat();

@@ -79,16 +79,21 @@ pub(super) async fn push(
     progress: &Progress,
 ) -> Result<Pushed> {
     let blobs = Blobs::new(sessions, reference, Action::Push).await?;
+    let all = [Blob::File(content), Blob::Memory(manifest.config.into())];
     let mut pushed = Pushed {
         manifest: manifest.digest,
         uploaded: 0,
         skipped: 0,
     };
-    for blob in [Blob::File(content), Blob::Memory(manifest.config.into())] {
-        if blobs.has(blob.digest()).await? || upload::mount(&blobs, &blob).await {
+    // Asked side by side: of a small push, most of the time is the registry's answers. They are
+    // sent in turn, so that a file that changed leaves not even its config there.
+    let [layer, config] = &all;
+    let there = tokio::try_join!(blobs.has(layer.digest()), blobs.has(config.digest()))?;
+    for (blob, there) in all.iter().zip(<[bool; 2]>::from(there)) {
+        if there || upload::mount(&blobs, blob).await {
             pushed.skipped += blob.size();
         } else {
-            upload::upload(&blobs, &blob, progress).await?;
+            upload::upload(&blobs, blob, progress).await?;
             pushed.uploaded += blob.size();
         }
         blobs.session.saw_blob(blob.digest(), &reference.repository);

@@ -49,8 +49,9 @@ pub(super) async fn pull(request: Arc<Request>, params: PullParams) -> Result<Pu
     let pinned = reference.with_digest(manifest).to_string();
     let (path, verification) = request
         .examine(move |request| {
-            let mut file = destination.create()?;
+            // Asked for first: the registry may answer while the file is made.
             let download = found.download(request.progress())?;
+            let mut file = destination.create()?;
             let kept = Kept {
                 download,
                 file: &mut file,

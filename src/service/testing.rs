@@ -38,10 +38,19 @@ impl Method for Panic {
     type Result = ();
 }
 
+enum PanicOnThread {}
+
+impl Method for PanicOnThread {
+    const NAME: &'static str = "test/panicOnThread";
+    type Params = NoParams;
+    type Result = ();
+}
+
 pub(super) fn register(module: &mut RpcModule<()>) -> Result<(), RegisterMethodError> {
     worked::<Wait, _, _>(module, wait)?;
     worked::<Commit, _, _>(module, commit)?;
     worked::<Panic, _, _>(module, panics)?;
+    worked::<PanicOnThread, _, _>(module, panics_on_thread)?;
     answered(module, "test/panicAtOnce", panics_at_once)?;
     answered(module, "test/large", |_, _: NoParams| {
         Ok("x".repeat(9 << 20))
@@ -66,11 +75,13 @@ async fn commit(request: Arc<Request>, params: CommitParams) -> Result<bool> {
     Ok(true)
 }
 
-async fn panics(request: Arc<Request>, _: NoParams) -> Result<()> {
-    request
-        .blocking(|_| -> Result<()> { panic!("on a blocking thread") })
-        .await?;
-    panic!("unreachable")
+async fn panics(_: Arc<Request>, _: NoParams) -> Result<()> {
+    tokio::task::yield_now().await;
+    panic!("in a future")
+}
+
+async fn panics_on_thread(request: Arc<Request>, _: NoParams) -> Result<()> {
+    request.blocking(|_| panic!("on a blocking thread")).await
 }
 
 fn panics_at_once(_: &Request, _: NoParams) -> Result<()> {

@@ -49,7 +49,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -114,11 +114,25 @@ struct Host {
     ca: Option<PathBuf>,
     /// How it asked to be logged in to, the last time it did.
     challenge: Mutex<Option<Challenge>>,
+    /// Whether it has answered yet.
+    met: AtomicBool,
+    meeting: tokio::sync::Mutex<()>,
 }
 
 impl Host {
     fn challenge(&self) -> Option<Challenge> {
         lock(&self.challenge).clone()
+    }
+
+    /// Waits until somebody else has heard how it wants to be asked, or answers that the caller is
+    /// the first who asks.
+    async fn meet(&self, patience: Duration) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+        let met = || self.met.load(Ordering::Acquire);
+        if met() {
+            return None;
+        }
+        let guard = tokio::time::timeout(patience, self.meeting.lock()).await;
+        guard.ok().filter(|_| !met())
     }
 
     fn remember(&self, challenge: Option<Challenge>) {

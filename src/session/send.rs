@@ -144,6 +144,8 @@ impl Session {
     ) -> Result<Response, Failure> {
         self.confirm().await?;
         self.touch();
+        // One finds the challenge out for all who ask at first.
+        let mut meeting = self.host.meet(self.timeouts.answer).await;
         let challenge = self.host.challenge();
         let mut used = self.authorize(challenge, scope, None).await?;
         let mut replays = 0;
@@ -151,13 +153,18 @@ impl Session {
             let authorization = used.as_ref().map(|used| &used.authorization);
             let response = self.follow(action, authorization, activity, build).await?;
             let status = response.status();
+            let own = response.url().origin() == self.host.base.origin();
+            if own && status == StatusCode::UNAUTHORIZED {
+                self.host.remember(Challenge::of(response.headers()));
+            }
+            self.host.met.store(true, Ordering::Release);
+            meeting.take();
             if status.is_success() {
                 if used.is_some() {
                     self.think(SessionState::Accepted);
                 }
                 return Ok(response);
             }
-            let own = response.url().origin() == self.host.base.origin();
             let headers = response.headers().clone();
             let mut failure = Failure::answered(self, action, response).await;
             let refused = own
@@ -169,9 +176,6 @@ impl Session {
                 };
             if !refused {
                 return Err(failure);
-            }
-            if status == StatusCode::UNAUTHORIZED {
-                self.host.remember(Challenge::of(&headers));
             }
             // The first request may have gone without a login, the second with a token that was
             // fetched before and has died. A fresh one is the last.

@@ -13,7 +13,7 @@ use lru::LruCache;
 use std::{
     num::NonZeroUsize,
     path::PathBuf,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, atomic::AtomicBool},
 };
 use vouch_protocol::{CredentialFile, ErrorKind, LoginSource};
 
@@ -159,6 +159,8 @@ impl Sessions {
             plain,
             ca,
             challenge: Mutex::default(),
+            met: AtomicBool::new(false),
+            meeting: tokio::sync::Mutex::default(),
             registry: name.clone(),
         });
         hosts.put(name, Arc::clone(&host));

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::config::Config;
+use futures_util::FutureExt;
 use serde_json::{Value, json};
 use std::path::Path;
 use tokio::{
@@ -142,11 +143,12 @@ async fn entries_of_a_batch_count_and_run_side_by_side() {
 #[tokio::test]
 async fn a_panic_is_one_request_s_failure() {
     let mut talk = Talk::begin();
-    for (id, method) in [(1, "test/panic"), (2, "test/panicAtOnce")] {
+    let methods = ["test/panic", "test/panicOnThread", "test/panicAtOnce"];
+    for (id, method) in (1..).zip(methods) {
         talk.ask(id, method).await;
         talk.expect(id, "internalError").await;
     }
-    talk.ask(3, "server/status").await;
+    talk.ask(4, "server/status").await;
     let status = talk.hear().await;
     let requests = status["result"]["requests"].as_array().unwrap().len();
     assert_eq!(requests, 1, "nothing is left behind");
@@ -269,6 +271,7 @@ async fn a_service_that_stops_refuses_what_is_new_and_finishes_what_is_not() {
     talk.expect(2, "ok").await;
     talk.ask(3, "server/status").await;
     talk.expect(3, "shuttingDown").await;
+    assert!(talk.service.idle().now_or_never().is_none());
     let finishing = {
         let service = Arc::clone(&talk.service);
         let closing = talk.closing.clone();

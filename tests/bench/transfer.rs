@@ -10,6 +10,7 @@ use std::{
 };
 
 const ROUNDS: usize = 5;
+const SMALL_ROUNDS: usize = 25;
 
 fn run(command: &mut Command) -> String {
     let output = command.stderr(Stdio::inherit()).output().unwrap();
@@ -28,7 +29,6 @@ pub(crate) fn transfers(inputs: &Inputs) {
     let daemon = Daemon::start();
     let mut client = daemon.connect();
     let scratch = tempfile::tempdir().unwrap();
-    let mut round = 0;
 
     let layout = scratch.path().join("layout");
     let stored = format!("oci:{}:1", layout.display());
@@ -79,7 +79,24 @@ pub(crate) fn transfers(inputs: &Inputs) {
         &format!("{:.2} x (skopeo: {:.2} x)", ours / curl, skopeo / curl),
     );
 
-    let reference = format!("{}:1", repository(&registry, &mut round));
+    let pull_memory = pull(inputs, &registry, &daemon, scratch.path());
+    row(
+        "memory above idle in those two",
+        "<= 24 MB",
+        &format!(
+            "{:.1} MB, {:.1} MB",
+            push_memory as f64 / 1e3,
+            pull_memory as f64 / 1e3
+        ),
+    );
+    small(&registry, &daemon, scratch.path());
+}
+
+/// Answers the highest memory above idle, in KB.
+fn pull(inputs: &Inputs, registry: &Registry, daemon: &Daemon, scratch: &Path) -> u64 {
+    let mut client = daemon.connect();
+    let has_skopeo = installed("skopeo");
+    let reference = format!("{}:1", repository(registry, &mut 5000));
     client
         .call(
             "push",
@@ -88,8 +105,8 @@ pub(crate) fn transfers(inputs: &Inputs) {
         .unwrap();
     let idle = daemon.memory("VmRSS");
     daemon.forget_highest_memory();
-    let destination = scratch.path().join("pulled.par");
-    let copy = scratch.path().join("copy");
+    let destination = scratch.join("pulled.par");
+    let copy = scratch.join("copy");
     let from = format!("docker://{reference}");
     let [ours, skopeo] = race(
         ROUNDS,
@@ -117,22 +134,13 @@ pub(crate) fn transfers(inputs: &Inputs) {
             },
         ],
     );
-    let pull_memory = daemon.memory("VmHWM").saturating_sub(idle);
+    let memory = daemon.memory("VmHWM").saturating_sub(idle);
     row(
         "pull it, verified, synced, atomically placed",
         "<= 0.6 x skopeo",
         &format!("{:.2} x ({:.0} ms)", ours / skopeo, ours * 1e3),
     );
-    row(
-        "memory above idle in those two",
-        "<= 24 MB",
-        &format!(
-            "{:.1} MB, {:.1} MB",
-            push_memory as f64 / 1e3,
-            pull_memory as f64 / 1e3
-        ),
-    );
-    small(&registry, &daemon, scratch.path());
+    memory
 }
 
 /// 10 KB on a warm connection, beside a cold `skopeo copy`.
@@ -151,7 +159,7 @@ fn small(registry: &Registry, daemon: &Daemon, scratch: &Path) {
     let mut rounds = [3000, 4000];
     let [push_round, skopeo_round] = &mut rounds;
     let [push, skopeo_push] = race(
-        10,
+        SMALL_ROUNDS,
         [
             &mut || {
                 let reference = format!("{}:1", repository(registry, push_round));
@@ -177,7 +185,7 @@ fn small(registry: &Registry, daemon: &Daemon, scratch: &Path) {
     let reference = format!("{}/bench/r3001:1", registry.name());
     let (destination, copy) = (scratch.join("small.pulled"), scratch.join("small.copy"));
     let [pull, skopeo_pull] = race(
-        10,
+        SMALL_ROUNDS,
         [
             &mut || {
                 let params =

@@ -284,12 +284,12 @@ fn status_and_stop_tell_of_the_service() {
 fn rpc_calls_what_it_is_told() {
     let service = Service::result(json!({"b": [1], "a": "\u{1b}"}));
     let ran = service.vouch(["rpc", "later/method", r#"{"x": 1}"#]);
-    let out = "{\n  \"a\": \"\\u001b\",\n  \"b\": [\n    1\n  ]\n}\n";
+    let out = "{\n  \"b\": [\n    1\n  ],\n  \"a\": \"\\u001b\"\n}\n";
     ran.printed(0, out, "");
     let asked = ("later/method".to_owned(), json!({"x": 1}));
     assert_eq!(service.asked(), asked);
     let ran = service.vouch(["--json", "rpc", "later/method"]);
-    ran.printed(0, "{\"a\":\"\\u001b\",\"b\":[1]}\n", "");
+    ran.printed(0, "{\"b\":[1],\"a\":\"\\u001b\"}\n", "");
 
     let service = Service::result(json!(null));
     let mut command = vouch();

@@ -109,6 +109,7 @@ fn wasm_structure(table: &mut Table) {
         row("a name larger than its section", MalformedArtifact, [&signed[..], &[0, 2, 9, b'x']].concat());
         row("a custom section without a name", MalformedArtifact, [&signed[..], &[0, 0]].concat());
         row("a size of more than 32 bits", MalformedArtifact, [&signed[..], &[0, 0xff, 0xff, 0xff, 0xff, 0x1f]].concat());
+        row("a size whose high bits are cut off by who does not look", MalformedArtifact, [&signed[..], &[0, 0x83, 0x80, 0x80, 0x80, 0x10, 1, b'x', b'y']].concat());
         row("a size of six bytes", MalformedArtifact, [&signed[..], &[0, 0x80, 0x80, 0x80, 0x80, 0x80, 0]].concat());
         row("a second artifact behind it", MalformedArtifact, [&signed[..], &signed].concat());
         row("a section behind the token", HashMismatch, [&signed[..], &custom("more", b"x")].concat());
@@ -151,8 +152,7 @@ fn wasm_tokens(table: &mut Table) {
     table.row("an empty token", InvalidToken, empty);
     table.row("a section of nearly the name", Unsigned, [&module()[..], &custom("wasmcloud_jwt2", b"x")].concat());
     table.row("a section of the name in capitals", Unsigned, [&module()[..], &custom("JWT", b"x")].concat());
-    let mut lower = Signer::default();
-    lower.hash = Some(sha256(&module()).to_lowercase());
+    let lower = Signer { hash: Some(sha256(&module()).to_lowercase()), ..Signer::default() };
     table.row("a hash in lower case", HashMismatch, lower.wasm(&module()));
     for revision in [None, Some(0), Some(2)] {
         let old = Signer { revision, hash: Some("0".repeat(64)), ..Signer::default() };

@@ -43,7 +43,9 @@ fn what_provider_archive_signs_is_accepted() {
         ("world.par.gz", true, true),
     ] {
         let mut archive = ProviderArchive::new("kv", "acme", Some(2), Some("0.2.0".into()));
-        archive.add_library("x86_64-linux", &[1; 70_000]).unwrap();
+        archive
+            .add_library("x86_64-linux", &vec![1; 70_000])
+            .unwrap();
         archive.add_library("aarch64-macos", b"second").unwrap();
         archive
             .set_schema(serde_json::json!({ "type": "object" }))

@@ -53,10 +53,10 @@ async fn a_relative_location_is_followed_and_keeps_its_query() {
     let lines = server.lines();
     let digest = Digest::of(&std::fs::read(file(100).path()).unwrap());
     let put = format!(
-        "PUT /v2/acme/echo/blobs/uploads/1?state=a%2Fb&digest=sha256%3A{}",
+        "PUT /v2/acme/echo/blobs/uploads/2?state=a%2Fb&digest=sha256%3A{}",
         digest.hex()
     );
-    assert_eq!(lines[2], put);
+    assert_eq!(lines[3], put);
     assert_eq!(lines.last().unwrap(), "PUT /v2/acme/echo/manifests/1");
     assert_eq!(lines.len(), 7);
 }
@@ -78,7 +78,7 @@ async fn a_registry_that_wants_chunks_gets_them() {
 async fn a_broken_upload_begins_anew() {
     let check = async |broken: Answer, reason: &str| {
         let server = takes(move |_, before| match before {
-            2 => broken.clone(),
+            3 => broken.clone(),
             _ => Answer::new(201),
         });
         let size = 3 << 20;
@@ -204,7 +204,7 @@ async fn a_stopped_or_dropped_push_ends_at_once() {
 #[tokio::test]
 async fn what_is_sent_twice_counts_once() {
     let server = takes(|_, before| match before {
-        2 => Answer::new(500),
+        3 => Answer::new(500),
         _ => Answer::new(201),
     });
     let size = 3 << 20;
