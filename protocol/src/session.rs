@@ -148,6 +148,10 @@ pub enum LoginSource {
     /// No login.
     #[serde(rename = "anonymous")]
     Anonymous,
+    /// A source that a newer server has and this crate does not know. It is only ever read.
+    #[serde(rename = "unknown", other)]
+    #[cfg_attr(feature = "schemars", schemars(skip))]
+    Unknown,
 }
 
 /// What a registry thinks of a login.
@@ -161,6 +165,10 @@ pub enum SessionState {
     Accepted,
     /// The registry refused it, the last time.
     Refused,
+    /// A state that a newer server has and this crate does not know. It is only ever read.
+    #[serde(rename = "unknown", other)]
+    #[cfg_attr(feature = "schemars", schemars(skip))]
+    Unknown,
 }
 
 /// A file in which logins are looked for.
@@ -171,4 +179,33 @@ pub struct CredentialFile {
     pub source: LoginSource,
     /// Its path. It need not exist.
     pub path: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_newer_server_says_is_read() {
+        let text = r#"{"registry":"r.io","source":"netrc","state":"doubtful","scopes":[],"x":1}"#;
+        let status: SessionStatus = serde_json::from_str(text).expect("it is read");
+        assert_eq!(status.source, LoginSource::Unknown);
+        assert_eq!(status.state, SessionState::Unknown);
+    }
+
+    #[test]
+    fn no_password_is_shown() {
+        let check = |password: &str| {
+            let text = format!(r#"{{"registry":"r.io","username":"ann","password":{password}}}"#);
+            let shown = match serde_json::from_str::<SessionLoginParams>(&text) {
+                Ok(params) => format!("{params:?}"),
+                Err(error) => format!("{error} {error:?}"),
+            };
+            assert!(!shown.contains("5318008"), "{shown}");
+        };
+        check("\"5318008\"");
+        check("5318008");
+        check("[5318008]");
+        check("{\"a\":5318008}");
+    }
 }

@@ -41,6 +41,11 @@ impl Scope {
         }
     }
 
+    /// Whether it is wanted again and again; a mount happens once.
+    pub(super) fn lasts(&self) -> bool {
+        self.from.is_none()
+    }
+
     /// As the distribution project's "Token Scope Documentation" writes them.
     pub(super) fn written(&self) -> Vec<String> {
         let actions = match self.action {

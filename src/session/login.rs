@@ -1,6 +1,6 @@
 //! Logins of `session/login`: checked with the registry, and kept in memory only.
 
-use super::{Credential, From, Session, Sessions, lock, sessions::SESSIONS};
+use super::{Credential, Place, Session, Sessions, lock, sessions::SESSIONS};
 use crate::error::{Error, Result};
 use reqwest::{Client, Url};
 use std::{
@@ -44,7 +44,7 @@ impl Sessions {
         let host = self.host(registry)?;
         let session = Session::new(
             host,
-            From::Login,
+            Place::Memory,
             Some(credential),
             &self.timeouts,
             &self.clock,
@@ -146,9 +146,9 @@ impl Session {
     fn status(&self) -> SessionStatus {
         let now = self.clock.now();
         let (scopes, expires) = self.tokens.scopes(now);
-        let origin = match &self.from {
-            From::File(origin) => Some(origin),
-            From::Login | From::Nobody => None,
+        let origin = match &self.place {
+            Place::File(origin) => Some(origin),
+            Place::Memory | Place::Nowhere => None,
         };
         let used = self.used.load(Ordering::Relaxed);
         SessionStatus {

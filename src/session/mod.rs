@@ -141,12 +141,12 @@ impl Host {
 }
 
 /// Where a session's login comes from.
-enum From {
-    /// `session/login`.
-    Login,
+enum Place {
+    /// In `session/login`'s memory.
+    Memory,
     File(Origin),
     /// There is none.
-    Nobody,
+    Nowhere,
 }
 
 /// The login itself.
@@ -162,7 +162,7 @@ struct Login {
 /// One login to one registry.
 pub(crate) struct Session {
     host: Arc<Host>,
-    from: From,
+    place: Place,
     user: Option<String>,
     login: Mutex<Login>,
     /// Held by whoever has a refresh token in hand: it may be worth nothing afterwards.
@@ -183,7 +183,7 @@ pub(crate) struct Session {
 impl Session {
     fn new(
         host: Arc<Host>,
-        from: From,
+        place: Place,
         credential: Option<Credential>,
         timeouts: &Timeouts,
         clock: &Clock,
@@ -191,7 +191,7 @@ impl Session {
         Arc::new(Self {
             clients: Clients::new(host.ca.clone(), timeouts.connect),
             host,
-            from,
+            place,
             user: credential
                 .as_ref()
                 .and_then(Credential::user)
@@ -307,7 +307,7 @@ impl Session {
 
     /// Looks whether the source still has this login. A file that changed counts at once.
     async fn confirm(&self) -> Result<()> {
-        if let From::File(origin) = &self.from {
+        if let Place::File(origin) = &self.place {
             let credential = origin.again(None).await?;
             self.take(origin, credential);
         }
@@ -319,7 +319,7 @@ impl Session {
 
     /// Asks the source again as its secret was refused; answers whether it has another one.
     async fn ask_again(&self) -> Result<bool> {
-        let From::File(origin) = &self.from else {
+        let Place::File(origin) = &self.place else {
             return Ok(false);
         };
         let refused = lock(&self.login).credential.clone();
@@ -349,24 +349,24 @@ impl Session {
     }
 
     fn source(&self) -> LoginSource {
-        match &self.from {
-            From::Login => LoginSource::Login,
-            From::File(origin) => origin.kind(),
-            From::Nobody => LoginSource::Anonymous,
+        match &self.place {
+            Place::Memory => LoginSource::Login,
+            Place::File(origin) => origin.kind(),
+            Place::Nowhere => LoginSource::Anonymous,
         }
     }
 
     /// What to do where the login is not accepted.
     fn advice(&self) -> String {
         let registry = self.registry();
-        match &self.from {
-            From::Nobody => {
+        match &self.place {
+            Place::Nowhere => {
                 format!("Log in with `vouch login {registry}` or `docker login {registry}`.")
             }
-            From::Login => {
+            Place::Memory => {
                 format!("The login of `session/login` was refused: `vouch login {registry}` again.")
             }
-            From::File(origin) => {
+            Place::File(origin) => {
                 let kept = origin
                     .helper()
                     .map(|helper| format!(" (kept by {helper})"))

@@ -1,7 +1,7 @@
 //! All sessions of the service: which login a request begins with.
 
 use super::{
-    Config, Credential, From, Host, RegistryConfig, Session, Timeouts,
+    Config, Credential, Host, Place, RegistryConfig, Session, Timeouts,
     clock::Clock,
     is_loopback, lock,
     login::Logins,
@@ -121,11 +121,11 @@ impl Sessions {
                 }
                 return Ok(session);
             }
-            let (from, credential) = match found {
-                Some((origin, credential)) => (From::File(origin), Some(credential)),
-                None => (From::Nobody, None),
+            let (place, credential) = match found {
+                Some((origin, credential)) => (Place::File(origin), Some(credential)),
+                None => (Place::Nowhere, None),
             };
-            let session = Session::new(host, from, credential, &self.timeouts, &self.clock);
+            let session = Session::new(host, place, credential, &self.timeouts, &self.clock);
             sessions.put(key.clone(), Arc::clone(&session));
             let others: Vec<_> = sessions
                 .iter()

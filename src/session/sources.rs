@@ -24,10 +24,15 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
+use tokio::sync::Semaphore;
 use vouch_protocol::{CredentialFile, ErrorKind, LoginSource};
 
 /// Helpers may take that long.
 const HELPER: Duration = Duration::from_secs(30);
+/// So many helpers run at once, and so many answers are remembered, for one file. Which registries
+/// are asked about is for clients to say.
+const RUNNING: usize = 8;
+const REMEMBERED: usize = 256;
 /// That a helper has no login is believed for so long.
 const NOTHING: Duration = Duration::from_secs(30);
 
@@ -42,6 +47,7 @@ struct Source {
     file: ConfigFile,
     clock: Clock,
     asked: Mutex<HashMap<Helper, Asked>>,
+    running: Semaphore,
 }
 
 type Answering = Shared<BoxFuture<'static, Result<Option<Credential>, Arc<Error>>>>;
@@ -80,15 +86,15 @@ impl Sources {
         let below = |folder: Option<PathBuf>, rest: &str| folder.map(|folder| folder.join(rest));
         let home = path("HOME");
         let docker = path("DOCKER_CONFIG").or_else(|| below(home.clone(), ".docker"));
-        let runtime = below(path("XDG_RUNTIME_DIR"), "containers/auth.json").unwrap_or_else(|| {
-            let user = rustix::process::getuid().as_raw();
-            format!("/run/containers/{user}/auth.json").into()
-        });
+        let runtime = below(path("XDG_RUNTIME_DIR"), "containers/auth.json");
+        // Nobody else can have made that folder.
+        let root = rustix::process::getuid().is_root();
+        let runtime = runtime.or_else(|| root.then(|| "/run/containers/0/auth.json".into()));
         let settled = path("XDG_CONFIG_HOME").or_else(|| below(home, ".config"));
         let files = [
             (LoginSource::AuthFile, path("REGISTRY_AUTH_FILE")),
             (LoginSource::Docker, below(docker, "config.json")),
-            (LoginSource::Podman, Some(runtime)),
+            (LoginSource::Podman, runtime),
             (LoginSource::Podman, below(settled, "containers/auth.json")),
         ];
         let named = |(kind, path): (_, Option<PathBuf>)| Some((kind, path?));
@@ -105,6 +111,7 @@ impl Sources {
                 file: ConfigFile::new(path),
                 clock: clock.clone(),
                 asked: Mutex::default(),
+                running: Semaphore::new(RUNNING),
             })
         };
         Self(files.into_iter().map(source).collect())
@@ -233,10 +240,10 @@ impl Source {
             } else {
                 let (this, program) = (Arc::clone(self), helper.clone());
                 // A task of its own: who asked first may go away.
-                let task =
-                    tokio::spawn(
-                        async move { helper::ask(&program, this.file.path(), HELPER).await },
-                    );
+                let task = tokio::spawn(async move {
+                    let _turn = this.running.acquire().await;
+                    helper::ask(&program, this.file.path(), HELPER).await
+                });
                 let answer = async move {
                     task.await
                         .unwrap_or_else(|error| {
@@ -248,6 +255,9 @@ impl Source {
                 .boxed()
                 .shared();
                 asked.retain(|_, asked| asked.version == version);
+                if asked.len() >= REMEMBERED {
+                    asked.clear();
+                }
                 asked.insert(
                     helper.clone(),
                     Asked {

@@ -256,8 +256,8 @@ fn nothing_leads_to_less_protection() {
     let sessions = Sessions::new(config).unwrap();
     let check = |registry: &str, url: &str, expected: bool| {
         let host = sessions.host(registry).unwrap();
-        let from = From::Nobody;
-        let session = Session::new(host, from, None, &impatient(), &sessions.clock);
+        let place = Place::Nowhere;
+        let session = Session::new(host, place, None, &impatient(), &sessions.clock);
         let permitted = session.permit(&Url::parse(url).unwrap());
         assert_eq!(permitted.is_ok(), expected, "{registry} {url}");
         if let Err(error) = permitted {

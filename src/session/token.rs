@@ -179,6 +179,8 @@ impl Tokens {
             .slots
             .iter()
             .filter(|(_, slot)| slot.used + IDLE > now)
+            // One without a scope was for checking a login.
+            .filter(|(key, _)| key.scope.as_ref().is_some_and(Scope::lasts))
             .filter_map(|(key, slot)| {
                 let renew = slot.token.as_ref()?.renew?;
                 Some((slot.used, key.clone(), renew))
@@ -253,7 +255,10 @@ impl Session {
 
     /// The fetch that is under way for a slot, begun if need be.
     fn fetching(self: &Arc<Self>, slot: &mut Slot, key: &Key) -> Fetching {
-        if let Some(fetching) = &slot.fetching {
+        // One that has ended and is still here has panicked.
+        if let Some(fetching) = &slot.fetching
+            && fetching.peek().is_none()
+        {
             return fetching.clone();
         }
         let (session, key) = (Arc::clone(self), key.clone());

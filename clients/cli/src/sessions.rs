@@ -115,6 +115,7 @@ fn show(screen: &mut Screen, session: &SessionStatus) -> io::Result<()> {
         SessionState::Untried => "untried",
         SessionState::Accepted => "accepted",
         SessionState::Refused => "refused",
+        SessionState::Unknown => "unknown",
     };
     let good = session.state != SessionState::Refused;
     screen.heading(good, state, &named(session))?;
@@ -124,6 +125,7 @@ fn show(screen: &mut Screen, session: &SessionStatus) -> io::Result<()> {
         LoginSource::Docker => "docker",
         LoginSource::Podman => "podman",
         LoginSource::Anonymous => "no login",
+        LoginSource::Unknown => "unknown",
     };
     let parts = [
         Some(source),

@@ -178,6 +178,33 @@ async fn two_logins_do_not_mix() {
 }
 
 #[tokio::test]
+async fn two_namespaces_of_a_registry_do_not_mix() {
+    let (server, _realm) = lasting(300).start();
+    let name = server.name();
+    let file = NamedTempFile::new().unwrap();
+    let entry = |user: &str| json!({"username": user, "password": "p"});
+    let auths = json!({format!("{name}/acme"): entry("ann"), name.clone(): entry("bob")});
+    std::fs::write(file.path(), json!({ "auths": auths }).to_string()).unwrap();
+    let files = [(LoginSource::Podman, file.path().to_owned())];
+    let sessions = sessions(None).credential_files(files);
+    for (repository, user) in [
+        ("acme/echo", "ann"),
+        ("other/echo", "bob"),
+        ("acme/b", "ann"),
+    ] {
+        let session = sessions.session(&name, repository).await.unwrap();
+        get(&session).await.unwrap();
+        assert_eq!(session.user.as_deref(), Some(user));
+    }
+    let used: Vec<_> = asked(&server)
+        .iter()
+        .map(|seen| seen.header("authorization").unwrap().to_owned())
+        .collect();
+    assert_eq!(used, [basic("ann", "p"), basic("bob", "p")]);
+    assert_eq!(sessions.list().await.len(), 2);
+}
+
+#[tokio::test]
 async fn work_under_way_ends_with_its_login() {
     let server = Faulty::start(|seen, _| match wants_basic(seen) {
         answer if seen.header("authorization").is_none() => answer,
@@ -287,8 +314,8 @@ async fn nothing_shows_a_secret() {
     sessions.login(&name, planted.clone()).await.unwrap();
     let kept = sessions.session(&name, "acme/echo").await.unwrap();
     get(&kept).await.unwrap();
-    let (host, from) = (sessions.host(&name).unwrap(), From::Login);
-    let other = Session::new(host, from, Some(planted), &impatient(), &sessions.clock);
+    let (host, place) = (sessions.host(&name).unwrap(), Place::Memory);
+    let other = Session::new(host, place, Some(planted), &impatient(), &sessions.clock);
     let shown = format!(
         "{sessions:?} {found:?} {kept:?} {other:?} {:?} {:?} {:?} {:?} {:?}",
         sessions.list().await,

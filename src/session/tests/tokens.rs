@@ -104,6 +104,34 @@ async fn a_token_is_asked_for_once_by_ten_and_kept() {
     let query = "/token?a=b&service=s+p&scope=repository%3Aacme%2Fecho%3Apull";
     assert_eq!(asked[0].target, query);
     assert_eq!(asked[0].header("authorization"), Some(BASIC));
+    let unknown = |seen: &&Seen| seen.header("authorization").is_none();
+    assert_eq!(
+        server.seen().iter().filter(unknown).count(),
+        1,
+        "one finds the challenge"
+    );
+}
+
+#[tokio::test]
+async fn one_who_goes_away_with_the_challenge_fails_nobody() {
+    let server = Faulty::start(|seen, _| wants_basic(seen));
+    let docker = logins(&[&server.name()]);
+    // Waits so long that only the other's going can end it.
+    let sessions = sessions(Some(&docker)).timeouts(Timeouts {
+        answer: Duration::from_secs(3600),
+        ..Timeouts::default()
+    });
+    let session = begun(sessions, &server.name()).await;
+    let meeting = session.host.meet(Duration::from_secs(3600)).await;
+    assert!(meeting.is_some());
+    let second = tokio::spawn({
+        let session = Arc::clone(&session);
+        async move { get(&session).await }
+    });
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert!(server.lines().is_empty(), "it waits");
+    drop(meeting);
+    second.await.unwrap().unwrap();
 }
 
 #[tokio::test]
@@ -305,7 +333,7 @@ fn a_realm_is_asked_only_where_a_login_is_safe() {
     let sessions = Sessions::new(Config::from(config)).unwrap();
     let check = |registry: &str, realm: &str, expected: bool| {
         let host = sessions.host(registry).unwrap();
-        let session = Session::new(host, From::Nobody, None, &impatient(), &sessions.clock);
+        let session = Session::new(host, Place::Nowhere, None, &impatient(), &sessions.clock);
         let permitted = session.permit_realm(&Url::parse(realm).unwrap());
         assert_eq!(permitted.is_ok(), expected, "{registry} {realm}");
     };
