@@ -73,7 +73,7 @@ fn walk<'scope, R: Read>(
     }
     let hasher = Hasher::start(scope, false)?;
     let mut hashed = Vec::new();
-    let mut tokens = Vec::new();
+    let (mut token, mut tokens) = (None, 0);
     let mut entries = 0;
     let mut fault = None;
     while let Some(entry) = tar::next(feed)? {
@@ -92,8 +92,14 @@ fn walk<'scope, R: Read>(
                     let message = format!("has a token larger than {} bytes", limits.token);
                     return Err(Refusal::new(ErrorKind::TooLarge, message, None).into());
                 }
-                let size = usize::try_from(entry.size).unwrap_or(usize::MAX);
-                tokens.push(feed.bytes(size)?);
+                tokens += 1;
+                // Of several tokens none counts: only one is worth its memory.
+                if token.is_none() {
+                    let size = usize::try_from(entry.size).unwrap_or(usize::MAX);
+                    token = Some(feed.bytes(size)?);
+                } else {
+                    feed.skip(entry.size)?;
+                }
             }
             Ok(Role::Hashed(name)) => {
                 feed.pieces(entry.size, |piece| Ok(hasher.update(piece)?))?;
@@ -114,17 +120,16 @@ fn walk<'scope, R: Read>(
         return Err(Refusal::unknown().into());
     }
     let Digests { finished, .. } = hasher.finish()?;
-    let token = match tokens.len() {
-        0 => {
-            return Err(
-                Refusal::unsigned("it carries no token: no entry named `claims.jwt`").into(),
-            );
+    let token = match token {
+        Some(token) if tokens == 1 => token,
+        None => {
+            let why = "it carries no token: no entry named `claims.jwt`";
+            return Err(Refusal::unsigned(why).into());
         }
-        1 => tokens.swap_remove(0),
-        count => {
+        Some(_) => {
             return Err(Refusal::new(
                 ErrorKind::AmbiguousToken,
-                format!("carries {count} entries named `claims.jwt`"),
+                format!("carries {tokens} entries named `claims.jwt`"),
                 Some("Pack the archive anew, with one `claims.jwt`."),
             )
             .into());

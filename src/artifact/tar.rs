@@ -5,7 +5,7 @@
 //! "ustar Interchange Format".
 
 use super::{Refusal, Stop, feed::Feed};
-use std::io::Read;
+use std::{io::Read, ops::Range};
 use tar::Header;
 
 const BLOCK: usize = 512;
@@ -63,6 +63,13 @@ pub(super) fn next<R: Read>(feed: &mut Feed<'_, R>) -> Result<Option<Entry>, Sto
         Some("is no plain file")
     } else if name[length..].iter().any(|byte| *byte != 0) {
         Some("has bytes behind its name")
+    } else if !NUMBERS
+        .into_iter()
+        .all(|field| is_octal(&block[field.clone()]) || block[field].iter().all(|byte| *byte == 0))
+    {
+        // Nothing of them is used here; but a reader that cannot parse one may end the archive
+        // there, and see fewer entries than were signed.
+        Some("has a number in its header that is not octal")
     } else if block[157..257].iter().any(|byte| *byte != 0) {
         Some("has a link's target")
     } else if block[345..].iter().any(|byte| *byte != 0) {
@@ -112,6 +119,9 @@ fn block<R: Read>(feed: &mut Feed<'_, R>) -> Result<[u8; BLOCK], Stop> {
     Ok(block)
 }
 
+/// Mode, owner, group, time, and a device's two numbers.
+const NUMBERS: [Range<usize>; 6] = [100..108, 108..116, 116..124, 136..148, 329..337, 337..345];
+
 /// The sum of all bytes, with the checksum's own field as spaces.
 fn checksum_holds(block: &[u8; BLOCK]) -> bool {
     let sum: u32 = block
@@ -125,9 +135,11 @@ fn checksum_holds(block: &[u8; BLOCK]) -> bool {
             }
         })
         .sum();
-    Header::from_byte_slice(block)
-        .cksum()
-        .is_ok_and(|stored| stored == sum)
+    // Other readers skip a header whose checksum has a sign or the like.
+    is_octal(&block[148..156])
+        && Header::from_byte_slice(block)
+            .cksum()
+            .is_ok_and(|stored| stored == sum)
 }
 
 /// Octal digits, closed by spaces or NULs: no sign, no base-256, which readers take differently.

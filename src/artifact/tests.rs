@@ -50,6 +50,25 @@ fn what_was_signed_in_the_field_is_accepted() {
 }
 
 #[test]
+fn numbers_may_be_longer_than_they_need_to_be() {
+    let long = |value: usize| {
+        let bits = |shift: u32| (value >> shift) as u8 & 0x7f;
+        [
+            bits(0) | 0x80,
+            bits(7) | 0x80,
+            bits(14) | 0x80,
+            bits(21) | 0x80,
+            bits(28),
+        ]
+    };
+    let signer = Signer::default();
+    let token = signer.wasm_token(&module());
+    let content = [&long(3)[..], b"jwt", token.as_bytes()].concat();
+    let section = [&[0][..], &long(content.len()), &content].concat();
+    check_accepted(&[module(), section].concat(), ArtifactKind::Module);
+}
+
+#[test]
 fn the_token_may_stand_anywhere() {
     let signer = Signer::default();
     let unsigned = module();

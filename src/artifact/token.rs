@@ -11,6 +11,7 @@ use serde::{
     Deserialize, Deserializer,
     de::{self, DeserializeOwned, MapAccess, SeqAccess, Visitor},
 };
+use serde_json::{Map, Value};
 use std::{
     collections::{BTreeMap, HashSet},
     fmt,
@@ -54,16 +55,22 @@ struct Header {
     alg: String,
 }
 
-/// What tokens carried before wascap dropped it from its types.
+/// What wascap's types do not say: that its claims are an object, which a list in their order
+/// would pass for, and the capabilities that tokens of 2020 to 2022 carry.
 #[derive(Deserialize)]
-struct Former {
-    wascap: FormerMetadata,
+struct Shape {
+    wascap: Map<String, Value>,
 }
 
-#[derive(Deserialize)]
-struct FormerMetadata {
-    #[serde(default)]
-    caps: Option<Vec<String>>,
+/// See [`Shape`].
+fn capabilities(payload: &[u8]) -> Result<Vec<String>, Refusal> {
+    let shape: Shape = parse(payload, "claims")?;
+    match shape.wascap.get("caps") {
+        None | Some(Value::Null) => Ok(Vec::new()),
+        Some(caps) => {
+            Vec::deserialize(caps).map_err(|_| invalid("its capabilities are no list of names"))
+        }
+    }
 }
 
 /// Checks form, signature and keys of a token.
@@ -100,7 +107,6 @@ pub(super) fn check(token: &[u8], subject: Subject) -> Result<Token, Refusal> {
 
 fn wasm(payload: &[u8]) -> Result<Token, Refusal> {
     let claims: wascap::jwt::Claims<Component> = parse(payload, "claims")?;
-    let former: Former = parse(payload, "claims")?;
     let metadata = claims
         .metadata
         .ok_or_else(|| invalid("it has no `wascap` claims"))?;
@@ -114,7 +120,7 @@ fn wasm(payload: &[u8]) -> Result<Token, Refusal> {
             vendor: None,
             call_alias: metadata.call_alias,
             tags: metadata.tags.unwrap_or_default(),
-            capabilities: former.wascap.caps.unwrap_or_default(),
+            capabilities: capabilities(payload)?,
             targets: Vec::new(),
             issued_at: claims.issued_at,
             not_before: claims.not_before,
@@ -140,7 +146,7 @@ fn archive(payload: &[u8]) -> Result<Token, Refusal> {
             vendor: Some(metadata.vendor),
             call_alias: None,
             tags: Vec::new(),
-            capabilities: Vec::new(),
+            capabilities: capabilities(payload)?,
             targets: Vec::new(),
             issued_at: claims.issued_at,
             not_before: claims.not_before,
@@ -194,8 +200,12 @@ fn decode(part: &str, name: &str) -> Result<Vec<u8>, Refusal> {
         .map_err(|_| invalid(&format!("its {name} is not base64url without padding")))
 }
 
-/// `serde_json` stops at a depth of 128.
+/// Reads an object. `serde_json` stops at a depth of 128.
 fn parse<T: DeserializeOwned>(json: &[u8], name: &str) -> Result<T, Refusal> {
+    // Types would be read from a list in their order as well.
+    if json.first() != Some(&b'{') {
+        return Err(invalid(&format!("its {name} are no object")));
+    }
     serde_json::from_slice(json).map_err(|error| {
         // Its message may quote what was found, which nobody vouched for: only the place is told.
         let what = match error.classify() {

@@ -51,7 +51,8 @@ pub(super) fn find_token<R: Read>(
         if top && feed.at_end()? {
             break;
         }
-        if top && may_start_token(feed.fill_buf()?) {
+        // One token's place is all that is needed: what comes after it is only counted.
+        if top && first.is_none() && may_start_token(feed.fill_buf()?) {
             feed.mark()?;
         }
         let id = feed.byte()?;
@@ -158,16 +159,25 @@ fn may_start_token(ahead: &[u8]) -> bool {
     if ahead.len() < LONGEST_START {
         return true;
     }
-    let mut rest = ahead;
-    if rest.first() != Some(&CUSTOM) {
+    let Some((&CUSTOM, mut rest)) = ahead.split_first() else {
         return false;
-    }
-    rest = &rest[1..];
+    };
+    // The section's size, then the name's length.
+    let mut length = 0;
     for _ in 0..2 {
-        let length = rest.iter().take(5).position(|byte| byte & 0x80 == 0);
-        rest = length.map_or(&[], |length| &rest[length + 1..]);
+        let Some(last) = rest.iter().take(5).position(|byte| byte & 0x80 == 0) else {
+            return false;
+        };
+        let (number, after) = rest.split_at(last + 1);
+        length = number
+            .iter()
+            .rev()
+            .fold(0, |value: u64, byte| value << 7 | u64::from(byte & 0x7f));
+        rest = after;
     }
-    TOKEN_SECTIONS.iter().any(|name| rest.starts_with(name))
+    TOKEN_SECTIONS
+        .iter()
+        .any(|name| length == name.len() as u64 && rest.starts_with(name))
 }
 
 /// An unsigned LEB128 of 32 bits: at most five bytes, the last with no bits beyond them.

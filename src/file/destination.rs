@@ -285,6 +285,18 @@ fn random_name() -> Result<OsString, Errno> {
     Ok(format!(".vouchd-{:016x}.part", u64::from_ne_bytes(random)).into())
 }
 
+/// Whether [`random_name`] made it: others' files may begin and end like ours.
+fn is_temporary(name: &[u8]) -> bool {
+    name.strip_prefix(PREFIX)
+        .and_then(|name| name.strip_suffix(SUFFIX))
+        .is_some_and(|random| {
+            random.len() == 16
+                && random
+                    .iter()
+                    .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+        })
+}
+
 /// Removes what a killed server left in the folder: our names, our user's, locked by nobody.
 fn sweep(folder: &OwnedFd) {
     let Ok(entries) = rustix::fs::Dir::read_from(folder) else {
@@ -292,7 +304,7 @@ fn sweep(folder: &OwnedFd) {
     };
     for entry in entries.take(SWEEP).flatten() {
         let name = entry.file_name().to_bytes();
-        if !(name.starts_with(PREFIX) && name.ends_with(SUFFIX)) {
+        if !is_temporary(name) {
             continue;
         }
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
@@ -407,12 +419,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let abandoned = ".vouchd-0000000000000000.part";
         fs::write(folder.path().join(abandoned), b"").unwrap();
-        fs::write(folder.path().join(".vouchd-notes"), b"").unwrap();
+        fs::write(folder.path().join(".vouchd-my-notes.part"), b"").unwrap();
         let held = start(&folder.path().join("a"), true);
         let _other = start(&folder.path().join("b"), false);
         let left = names(folder.path());
         assert!(!left.contains(&abandoned.to_owned()));
-        assert!(left.contains(&".vouchd-notes".to_owned()));
+        assert!(left.contains(&".vouchd-my-notes.part".to_owned()));
         let held = held.temporary.as_ref().unwrap().to_str().unwrap();
         assert!(left.contains(&held.to_owned()));
     }

@@ -14,6 +14,7 @@ mod status;
 mod stop;
 #[cfg(test)]
 mod testing;
+mod turns;
 mod verify;
 
 pub use failure::failure;
@@ -45,8 +46,9 @@ use std::{
     },
     time::Instant,
 };
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+use turns::Turns;
 use vouch_protocol::{
     Discover, ErrorKind, Initialize, Method, NoParams, Pull, Push, ServerStatus, ServerStop,
     SessionList, SessionLogin, SessionLogout, Shutdown, Verify,
@@ -54,10 +56,6 @@ use vouch_protocol::{
 
 /// The longest response, in bytes.
 const LONGEST_RESPONSE: usize = 8 << 20;
-
-/// So many artifacts are examined at once. The runtime has 512 threads for what blocks: the rest
-/// stays free for everything else.
-const EXAMINATIONS: usize = 64;
 
 /// What the methods share.
 #[derive(Debug)]
@@ -68,7 +66,7 @@ struct State {
     policy: Policy,
     cache: Cache,
     started: Instant,
-    examinations: Arc<Semaphore>,
+    turns: Turns,
     connections: AtomicU64,
     arrivals: AtomicU64,
     under_way: Mutex<BTreeMap<u64, UnderWay>>,
@@ -112,7 +110,7 @@ impl Service {
             policy: Policy::default(),
             cache: Cache::default(),
             started: Instant::now(),
-            examinations: Arc::new(Semaphore::new(EXAMINATIONS)),
+            turns: Turns::of_all(),
             connections: AtomicU64::new(0),
             arrivals: AtomicU64::new(0),
             under_way: Mutex::default(),

@@ -1,6 +1,6 @@
 //! `pull`: fetch an artifact, verify it, and only then give it its name.
 
-use super::request::Request;
+use super::{request::Request, turns::Work};
 use crate::{
     artifact::{self, ArtifactKind},
     error::{Error, Result},
@@ -48,7 +48,7 @@ pub(super) async fn pull(request: Arc<Request>, params: PullParams) -> Result<Pu
     let manifest = found.manifest;
     let pinned = reference.with_digest(manifest).to_string();
     let (path, verification) = request
-        .examine(move |request| {
+        .examine(Work::Download, move |request| {
             // Asked for first: the registry may answer while the file is made.
             let download = found.download(request.progress())?;
             let mut file = destination.create()?;

@@ -1,6 +1,6 @@
 //! `push`: verify a file and publish it. Nothing is sent of a file that is refused.
 
-use super::request::Request;
+use super::{request::Request, turns::Work};
 use crate::{
     artifact,
     error::{Error, Result},
@@ -20,7 +20,7 @@ pub(super) async fn push(request: Arc<Request>, params: PushParams) -> Result<Pu
     // Never from the cache: what is sent is checked against the hashes that are made now.
     let name = path.display().to_string();
     let (source, examination) = request
-        .examine(move |request| {
+        .examine(Work::Local, move |request| {
             let source = Source::open(&path)?;
             let watched = request.progress().watch(source.reader());
             let examination = artifact::examine(watched, request.limits())
@@ -33,6 +33,7 @@ pub(super) async fn push(request: Arc<Request>, params: PushParams) -> Result<Pu
         .policy
         .judge(&examination, Some(&reference), SystemTime::now())
         .map_err(|refusal| refusal.error(name))?;
+    let _turn = request.turn(Work::Upload).await?;
     let pushed = registry::push(
         &state.sessions,
         &vouched,

@@ -1,6 +1,9 @@
 //! A request under way, and who asks.
 
-use super::State;
+use super::{
+    State,
+    turns::{self, Turn, Turns, Work},
+};
 use crate::{
     artifact::Limits,
     error::{Error, Result},
@@ -14,20 +17,15 @@ use std::{
     },
     time::Instant,
 };
-use tokio::sync::Semaphore;
 use tracing::Span;
 use vouch_protocol::{ClientInfo, ErrorKind, InitializeParams};
-
-/// So many artifacts are examined at once for one connection: whoever asks for more waits for
-/// itself, and not others for it.
-const EXAMINATIONS_FOR_ONE: usize = 16;
 
 /// Who asks: one connection.
 #[derive(Debug)]
 pub struct Caller {
     introduction: OnceLock<(Option<ClientInfo>, Option<u32>)>,
     shut_down: AtomicBool,
-    examinations: Arc<Semaphore>,
+    turns: Turns,
 }
 
 impl Default for Caller {
@@ -42,7 +40,7 @@ impl Caller {
         Self {
             introduction: OnceLock::new(),
             shut_down: AtomicBool::new(false),
-            examinations: Arc::new(Semaphore::new(EXAMINATIONS_FOR_ONE)),
+            turns: Turns::of_one(),
         }
     }
 
@@ -160,21 +158,23 @@ impl Request {
         &self.state.config.limits
     }
 
-    /// Runs what reads files or hashes off the runtime's threads, when it is its turn. Dropping
-    /// the future ends the waiting; it ends the work only through the request's progress.
+    /// Waits until it is the request's turn.
+    pub(super) async fn turn(&self, work: Work) -> Result<Turn> {
+        turns::take(&self.caller.turns, &self.state.turns, work).await
+    }
+
+    /// Runs what reads and hashes an artifact off the runtime's threads, when it is its turn.
+    /// Dropping the future ends the waiting; it ends the work only through the request's progress.
     pub(super) async fn examine<T: Send + 'static>(
         self: &Arc<Self>,
-        work: impl FnOnce(&Self) -> Result<T> + Send + 'static,
+        work: Work,
+        examine: impl FnOnce(&Self) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let closed = |_| Error::cancelled();
-        let own = Arc::clone(&self.caller.examinations);
-        let own = own.acquire_owned().await.map_err(closed)?;
-        let all = Arc::clone(&self.state.examinations);
-        let all = all.acquire_owned().await.map_err(closed)?;
+        let turn = self.turn(work).await?;
         // The thread holds the turn, as it may outlive the future.
         self.blocking(move |request| {
-            let _turn = (own, all);
-            work(request)
+            let _turn = turn;
+            examine(request)
         })
         .await
     }
@@ -251,12 +251,12 @@ mod tests {
         let begun = Arc::new(AtomicUsize::new(0));
         let door = Arc::new(Mutex::new(()));
         let closed = door.lock().unwrap();
-        let work: Vec<_> = (0..=EXAMINATIONS_FOR_ONE)
+        let work: Vec<_> = (0..=turns::FOR_ONE)
             .map(|_| {
                 let request = request(&service, &greedy);
                 let (begun, door) = (Arc::clone(&begun), Arc::clone(&door));
                 tokio::spawn(async move {
-                    let examined = request.examine(move |_| {
+                    let examined = request.examine(Work::Local, move |_| {
                         begun.fetch_add(1, Ordering::Relaxed);
                         drop(door.lock());
                         Ok(())
@@ -265,12 +265,12 @@ mod tests {
                 })
             })
             .collect();
-        while begun.load(Ordering::Relaxed) < EXAMINATIONS_FOR_ONE {
+        while begun.load(Ordering::Relaxed) < turns::FOR_ONE {
             tokio::task::yield_now().await;
         }
         let other = request(&service, &Arc::new(Caller::new()));
-        other.examine(|_| Ok(())).await.unwrap();
-        assert_eq!(begun.load(Ordering::Relaxed), EXAMINATIONS_FOR_ONE);
+        other.examine(Work::Local, |_| Ok(())).await.unwrap();
+        assert_eq!(begun.load(Ordering::Relaxed), turns::FOR_ONE);
         drop(closed);
         for work in work {
             work.await.unwrap().unwrap();

@@ -1,6 +1,6 @@
 //! `verify`: is this artifact signed? Answers a result whether it accepts or refuses.
 
-use super::request::Request;
+use super::{request::Request, turns::Work};
 use crate::{
     artifact::{self, Examination},
     error::{Error, Result},
@@ -29,7 +29,7 @@ pub(super) async fn verify(request: Arc<Request>, params: VerifyParams) -> Resul
 async fn stored(request: &Arc<Request>, path: PathBuf) -> Result<Verification> {
     let name = path.display().to_string();
     let examination = request
-        .examine(move |request| {
+        .examine(Work::Local, move |request| {
             let source = Source::open(&path)?;
             let cache = &request.state().cache;
             cache.examine(&source, request.limits(), request.progress())
@@ -44,7 +44,7 @@ async fn published(request: &Arc<Request>, reference: Reference) -> Result<Verif
     let shown = reference.to_string();
     let name = shown.clone();
     let examination = request
-        .examine(move |request| {
+        .examine(Work::Download, move |request| {
             let download = found.download(request.progress())?;
             let examination = artifact::examine(download, request.limits())
                 .map_err(|error| Error::from_io(error, Path::new(&name), "download"))?;

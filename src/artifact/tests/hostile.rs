@@ -191,6 +191,15 @@ fn tokens(table: &mut Table) {
     table.row("no typ", InvalidToken, header(r#"{"alg":"Ed25519"}"#));
     table.row("a key in the header", InvalidToken, header(r#"{"typ":"jwt","alg":"Ed25519","jwk":{}}"#));
     table.row("alg twice", InvalidToken, header(r#"{"typ":"jwt","alg":"none","alg":"Ed25519"}"#));
+    table.row("a header as a list", InvalidToken, header(r#"["jwt","Ed25519"]"#));
+    let members = [("exp", Value::Null), ("jti", "x".into()), ("iat", 1.into()), ("iss", claims["iss"].clone()), ("sub", claims["sub"].clone()), ("nbf", Value::Null), ("wascap", claims["wascap"].clone()), ("wascap_revision", 3.into())];
+    let list: Vec<&Value> = members.iter().map(|(_, value)| value).collect();
+    table.row("claims as a list", InvalidToken, with_token(&module(), &signer.jwt(&json!(list).to_string())));
+    table.row("wascap as a list", InvalidToken, {
+        let mut claims = claims.clone();
+        claims["wascap"] = json!(["echo", sha256(&module()), null, null, null, null, false]);
+        with_token(&module(), &signer.jwt(&claims.to_string()))
+    });
     table.row("a header that is a list", InvalidToken, header("[]"));
 
     table.row("claims that are no JSON", InvalidToken, raw("{"));
@@ -333,6 +342,8 @@ fn archives(table: &mut Table) {
     table.archive("a second world for other readers: world.bin", MalformedArtifact, signer.archive(&[ENTRIES[1], ("world.bin", b"x")]));
     table.archive("a target of the world's name", MalformedArtifact, signer.archive(&[ENTRIES[1], ("world.wasm.bin", b"x")]));
     table.archive("a name that is no text", MalformedArtifact, archive_and("x.bin", b"x", |header| header[0] = 0xff));
+    let many: Vec<(&str, &[u8])> = (0..100).map(|_| ("claims.jwt", token.as_bytes())).collect();
+    table.archive("a hundred claims.jwt", AmbiguousToken, tar(&many));
     table.archive("a module's token", InvalidToken, archive_with(signer.wasm_token(&module()).as_bytes(), ENTRIES));
     let wrong = Signer { service: KeyPair::new_module(), ..Signer::default() };
     table.archive("a subject that is a module", InvalidToken, wrong.archive(ENTRIES));
@@ -404,6 +415,16 @@ fn archive_headers(table: &mut Table) {
         }),
     );
     table.archive("a size with a sign", MalformedArtifact, archive_changed(|header| header[124] = b'+'));
+    table.archive("a checksum with a sign", MalformedArtifact, {
+        let mut bytes = archive_changed(|_| {});
+        let second = bytes.windows(ENTRIES[1].0.len()).position(|name| name == ENTRIES[1].0.as_bytes()).unwrap();
+        bytes[second + 148] = b'+';
+        bytes
+    });
+    for (name, at) in [("mode", 100), ("owner", 108), ("group", 116), ("time", 136), ("major number", 329), ("minor number", 337)] {
+        table.archive(&format!("a {name} that is no number"), MalformedArtifact, archive_changed(|header| header[at] = b'z'));
+        table.archive(&format!("a {name} in base 256"), MalformedArtifact, archive_changed(|header| header[at] = 0x80));
+    }
     table.archive("no size", MalformedArtifact, archive_changed(|header| header[124..136].fill(0)));
     table.archive("a size past the end", MalformedArtifact, archive_changed(|header| header[124..135].copy_from_slice(b"00077777777")));
     let mut checksum = Signer::default().archive(ENTRIES);
