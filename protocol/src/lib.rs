@@ -11,6 +11,7 @@ mod lifecycle;
 mod pull;
 mod push;
 mod server;
+mod session;
 mod verification;
 mod verify;
 
@@ -27,6 +28,11 @@ pub use push::{Push, PushParams, PushResult};
 pub use server::{
     CacheStatus, Discover, DiscoverInfo, DiscoverMethod, DiscoverResult, RequestStatus,
     ServerStatus, ServerStatusResult, ServerStop, ServerStopResult,
+};
+pub use session::{
+    CredentialFile, LoginSource, Password, SessionList, SessionListResult, SessionLogin,
+    SessionLoginParams, SessionLogout, SessionLogoutParams, SessionLogoutResult, SessionState,
+    SessionStatus,
 };
 pub use verification::{Artifact, ArtifactKind, Claims, Refusal, Trust, Verification};
 pub use verify::{Verify, VerifyParams};
@@ -68,6 +74,9 @@ pub const METHODS: &[&str] = &[
     Verify::NAME,
     Push::NAME,
     Pull::NAME,
+    SessionLogin::NAME,
+    SessionLogout::NAME,
+    SessionList::NAME,
     ServerStatus::NAME,
     ServerStop::NAME,
     Discover::NAME,

@@ -2,7 +2,7 @@
 
 use crate::{
     Discover, ErrorData, ErrorKind, Initialize, Method, PROTOCOL_VERSION, Pull, Push, ServerStatus,
-    ServerStop, Shutdown, Verify,
+    ServerStop, SessionList, SessionLogin, SessionLogout, Shutdown, Verify,
 };
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
@@ -27,6 +27,11 @@ pub fn document() -> Value {
         ),
         schemas.method::<Push>("Verifies a file and publishes it."),
         schemas.method::<Pull>("Fetches an artifact, verifies it and places it."),
+        schemas.method::<SessionLogin>(
+            "Checks a login with its registry and keeps it. Needs `identityToken`, or `username` and `password`.",
+        ),
+        schemas.method::<SessionLogout>("Forgets a login and ends what is under way with it."),
+        schemas.method::<SessionList>("Lists the logins that are kept or in use."),
         schemas.method::<ServerStatus>("Tells what the server is doing."),
         schemas.method::<ServerStop>("Stops the server."),
         schemas.method::<Discover>("Answers this document."),
@@ -111,6 +116,20 @@ fn errors_of(method: &str) -> Vec<Value> {
             (ErrorKind::UnknownArtifact | ErrorKind::MalformedArtifact, _) | (_, 1101..=1199) => {
                 matches!(method, "push" | "pull")
             }
+            // What a check with a registry may meet, and what its name may be.
+            (ErrorKind::InvalidReference, _) if method.starts_with("session/log") => true,
+            (
+                ErrorKind::RegistryUnreachable
+                | ErrorKind::RegistryTimeout
+                | ErrorKind::RegistryError
+                | ErrorKind::RegistryRefused
+                | ErrorKind::RateLimited
+                | ErrorKind::InsecureRegistry
+                | ErrorKind::Unauthorized
+                | ErrorKind::Denied
+                | ErrorKind::CredentialUnusable,
+                _,
+            ) if method == "session/login" => true,
             (_, 1000..=1499) => matches!(method, "verify" | "push" | "pull"),
             _ => true,
         })

@@ -1,7 +1,8 @@
 //! `server/status`, `server/stop` and `rpc.discover`: about the server itself.
 
-use crate::{Method, NoParams};
+use crate::{CredentialFile, Method, NoParams};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// What the server is doing.
 pub enum ServerStatus {}
@@ -37,6 +38,13 @@ pub struct ServerStatusResult {
     pub requests: Vec<RequestStatus>,
     /// The memory of files that were verified.
     pub cache: CacheStatus,
+    /// The files in which logins are looked for, in this order, after those of `session/login`.
+    #[serde(default)]
+    pub credential_files: Vec<CredentialFile>,
+    /// The variables of the server's environment that decide this, as far as they are set. A
+    /// client's own environment means nothing to the server.
+    #[serde(default)]
+    pub environment: BTreeMap<String, String>,
 }
 
 /// A request under way.

@@ -6,7 +6,8 @@ use serde_json::Value;
 use std::{collections::BTreeSet, fs, path::Path};
 use vouch_protocol::{
     Cancel, Discover, ErrorData, ErrorKind, Exit, Initialize, Initialized, METHODS, Method,
-    NOTIFICATIONS, Notification, Pull, Push, ServerStatus, ServerStop, Shutdown, Verify, openrpc,
+    NOTIFICATIONS, Notification, Pull, Push, ServerStatus, ServerStop, SessionList, SessionLogin,
+    SessionLogout, Shutdown, Verify, openrpc,
 };
 
 fn beside(name: &str) -> std::path::PathBuf {
@@ -217,6 +218,9 @@ fn the_examples_are_what_the_types_say() {
     request::<Verify>(&specification);
     request::<Push>(&specification);
     request::<Pull>(&specification);
+    request::<SessionLogin>(&specification);
+    request::<SessionLogout>(&specification);
+    request::<SessionList>(&specification);
     request::<ServerStatus>(&specification);
     request::<ServerStop>(&specification);
     request::<Discover>(&specification);

@@ -55,6 +55,8 @@ pub(super) fn remote(runtime: &Handle, blobs: Blobs, layer: Layer, progress: Pro
         let outcome = tokio::select! {
             () = stop.stopped() => Err(Error::cancelled()),
             () = sender.closed() => return,
+            // A logout ends what began with the login.
+            over = blobs.session.ended() => Err(over),
             outcome = transfer(&blobs, layer, &sender) => outcome,
         };
         if let Err(error) = outcome {
@@ -152,6 +154,8 @@ async fn transfer(blobs: &Blobs, layer: Layer, sender: &mpsc::Sender<Result<Byte
     loop {
         let before = offset;
         let Err(failure) = continue_at(blobs, layer, &mut offset, sender).await else {
+            let repository = &blobs.scope.repository;
+            blobs.session.saw_blob(layer.digest, repository);
             return Ok(());
         };
         resumes += 1;

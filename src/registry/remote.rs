@@ -29,13 +29,19 @@ pub(super) struct Blobs {
 }
 
 impl Blobs {
-    fn new(sessions: &Sessions, reference: &RegistryReference, action: Action) -> Result<Self> {
+    async fn new(
+        sessions: &Sessions,
+        reference: &RegistryReference,
+        action: Action,
+    ) -> Result<Self> {
+        let RegistryReference {
+            registry,
+            repository,
+            ..
+        } = reference;
         Ok(Self {
-            session: sessions.session(&reference.registry)?,
-            scope: Scope {
-                repository: reference.repository.clone(),
-                action,
-            },
+            session: sessions.session(registry, repository).await?,
+            scope: Scope::new(repository, action),
         })
     }
 
@@ -72,7 +78,7 @@ pub(super) async fn push(
     reference: &RegistryReference,
     progress: &Progress,
 ) -> Result<Pushed> {
-    let blobs = Blobs::new(sessions, reference, Action::Push)?;
+    let blobs = Blobs::new(sessions, reference, Action::Push).await?;
     let all = [Blob::File(content), Blob::Memory(manifest.config.into())];
     let mut pushed = Pushed {
         manifest: manifest.digest,
@@ -84,12 +90,13 @@ pub(super) async fn push(
     let [layer, config] = &all;
     let there = tokio::try_join!(blobs.has(layer.digest()), blobs.has(config.digest()))?;
     for (blob, there) in all.iter().zip(<[bool; 2]>::from(there)) {
-        if there {
+        if there || upload::mount(&blobs, blob).await {
             pushed.skipped += blob.size();
         } else {
             upload::upload(&blobs, blob, progress).await?;
             pushed.uploaded += blob.size();
         }
+        blobs.session.saw_blob(blob.digest(), &reference.repository);
     }
     let name = match &reference.tag {
         Some(tag) => tag.clone(),
@@ -118,7 +125,7 @@ pub(super) async fn find(
     reference: &RegistryReference,
     limits: &Limits,
 ) -> Result<(Digest, Blobs, Layer)> {
-    let blobs = Blobs::new(sessions, reference, Action::Pull)?;
+    let blobs = Blobs::new(sessions, reference, Action::Pull).await?;
     let name = match (&reference.digest, &reference.tag) {
         (Some(digest), _) => digest.to_string(),
         (None, Some(tag)) => tag.clone(),

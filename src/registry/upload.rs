@@ -13,7 +13,7 @@ use crate::{
 };
 use bytes::Bytes;
 use reqwest::{
-    Body, Client, RequestBuilder, Response, Url,
+    Body, Client, RequestBuilder, Response, StatusCode, Url,
     header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, LOCATION, RANGE},
 };
 use std::{
@@ -28,6 +28,8 @@ use vouch_protocol::ErrorKind;
 const CHUNK: u64 = 8 << 20;
 /// Pieces that wait for the network: with the block they are cut from, some 2 MiB.
 const PIECES: usize = 4;
+/// Smaller ones are sent as fast as the right to mount them is asked for.
+const WORTH_MOUNTING: u64 = 1 << 20;
 /// How long the taking back of an upload may take.
 const TAKE_BACK: Duration = Duration::from_secs(5);
 
@@ -59,6 +61,37 @@ impl Blob {
             Self::File(content) => content.stop_after(offset, step),
             // A config is smaller than any chunk.
             Self::Memory(_) => self.size(),
+        }
+    }
+}
+
+/// Has the registry take a blob from another of its repositories, where it was seen with the same
+/// login; answers whether it did. What it does not take is uploaded.
+pub(super) async fn mount(blobs: &Blobs, blob: &Blob) -> bool {
+    let digest = blob.digest();
+    let from = blobs.session.repository_of(digest);
+    let from = from.filter(|from| *from != blobs.scope.repository && blob.size() >= WORTH_MOUNTING);
+    let Some(from) = from else {
+        return false;
+    };
+    let build = |client: &Client, base: &Url| {
+        let mut url = blobs.url(base, "blobs/uploads/");
+        url.query_pairs_mut()
+            .append_pair("mount", &digest.to_string())
+            .append_pair("from", &from);
+        client.post(url).header(CONTENT_LENGTH, 0)
+    };
+    let scope = blobs.scope.mounting(&from);
+    match blobs.session.offer("mounting a blob", &scope, &build).await {
+        Ok(response) if response.status() == StatusCode::CREATED => true,
+        Ok(response) => {
+            // It has begun an upload instead, which ends with this.
+            drop(Upload::begun(blobs, &response));
+            false
+        }
+        Err(failure) => {
+            tracing::debug!(error = %failure.error, "a blob was not mounted");
+            false
         }
     }
 }
@@ -124,13 +157,17 @@ impl<'a> Upload<'a> {
                 },
             )
             .await?;
+        Self::begun(blobs, &response)
+    }
+
+    fn begun(blobs: &'a Blobs, response: &Response) -> Result<Self, Failure> {
         let minimum = response
             .headers()
             .get("oci-chunk-min-length")
             .and_then(|value| value.to_str().ok()?.parse().ok())
             .unwrap_or(0);
         Ok(Self {
-            location: next_location(blobs, &response)?,
+            location: next_location(blobs, response)?,
             blobs,
             minimum,
             ended: false,
@@ -257,13 +294,11 @@ impl Drop for Upload<'_> {
         let (blobs, url) = (self.blobs.clone(), self.location.clone());
         runtime.spawn(async move {
             let build = |client: &Client, _: &Url| client.delete(url.clone());
-            let activity = Activity::still();
-            let taking =
-                blobs
-                    .session
-                    .attempt("taking an upload back", &blobs.scope, &activity, &build);
-            // A courtesy: registries forget such uploads by themselves, and docker-registry 2.8
-            // knows no upload any more whose connection broke.
+            let taking = blobs
+                .session
+                .offer("taking an upload back", &blobs.scope, &build);
+            // A courtesy: registries forget such uploads by themselves. docker-registry 2.8 knows
+            // no upload any more whose connection broke, and wants the right to delete for this.
             if let Ok(Err(failure)) = tokio::time::timeout(TAKE_BACK, taking).await {
                 tracing::debug!(error = %failure.error, "an upload was not taken back");
             }

@@ -8,6 +8,7 @@ mod method;
 mod pull;
 mod push;
 mod request;
+mod session;
 mod shutdown;
 mod status;
 mod stop;
@@ -50,7 +51,7 @@ use tokio_util::sync::CancellationToken;
 use turns::Turns;
 use vouch_protocol::{
     Discover, ErrorKind, Initialize, Method, NoParams, Pull, Push, ServerStatus, ServerStop,
-    Shutdown, Verify,
+    SessionList, SessionLogin, SessionLogout, Shutdown, Verify,
 };
 
 /// The longest response, in bytes.
@@ -240,6 +241,9 @@ fn table() -> Result<Methods, RegisterMethodError> {
     worked::<Verify, _, _>(&mut module, verify::verify)?;
     worked::<Push, _, _>(&mut module, push::push)?;
     worked::<Pull, _, _>(&mut module, pull::pull)?;
+    worked::<SessionLogin, _, _>(&mut module, session::login)?;
+    at_once::<SessionLogout, _>(&mut module, session::logout)?;
+    worked::<SessionList, _, _>(&mut module, session::list)?;
     #[cfg(test)]
     testing::register(&mut module)?;
     Ok(module.into())

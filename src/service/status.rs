@@ -1,7 +1,7 @@
 //! `server/status`: what the server is doing.
 
 use super::request::Request;
-use crate::error::Result;
+use crate::{error::Result, session};
 use std::{path::Path, sync::atomic::Ordering, time::Duration};
 use vouch_protocol::{CacheStatus, NoParams, PROTOCOL_VERSION, RequestStatus, ServerStatusResult};
 
@@ -33,6 +33,10 @@ pub(super) fn status(request: &Request, _: NoParams) -> Result<ServerStatusResul
             entries: entries as u64,
             capacity: capacity as u64,
         },
+        credential_files: state.sessions.files(),
+        environment: session::environment()
+            .map(|(name, value)| (name.to_owned(), value.to_string_lossy().into_owned()))
+            .collect(),
     })
 }
 

@@ -24,6 +24,10 @@ const MESSAGE: usize = 300;
 pub(crate) struct Failure {
     pub(crate) error: Error,
     pub(crate) again: Again,
+    /// Whether the registry's words say that a login has expired.
+    pub(super) expired: bool,
+    /// Whether they say that a login may not do this.
+    pub(super) denied: bool,
 }
 
 /// Whether another attempt may go better.
@@ -39,16 +43,42 @@ impl From<Error> for Failure {
         Self {
             error,
             again: Again::Never,
+            expired: false,
+            denied: false,
         }
     }
+}
+
+/// The same error once more, for another who waits for the same.
+pub(super) fn copied(error: &Error) -> Error {
+    let data = error.data();
+    let mut copy = Error::new(error.kind(), error.message());
+    if let Some(help) = data.help {
+        copy = copy.help(help);
+    }
+    if let Some(registry) = data.registry {
+        copy = copy.registry(registry);
+    }
+    if let Some(status) = data.status {
+        copy = copy.status(status);
+    }
+    copy
 }
 
 impl Failure {
     /// A failure that another attempt may not meet.
     pub(crate) fn passing(error: Error) -> Self {
         Self {
-            error,
             again: Again::Later(None),
+            ..Self::from(error)
+        }
+    }
+
+    /// The same failure, for another who waits for the same.
+    pub(super) fn copied(&self) -> Self {
+        Self {
+            error: copied(&self.error),
+            ..*self
         }
     }
 
@@ -116,12 +146,12 @@ impl Failure {
         let status = response.status();
         let after = retry_after(response.headers(), Utc::now());
         let registry = session.registry();
-        let from = if response.url().origin() == session.base.origin() {
+        let from = if response.url().origin() == session.host.base.origin() {
             registry.to_owned()
         } else {
             format!("{registry} (by {})", shown(response.url()))
         };
-        let words = match bounded(
+        let (words, codes) = match bounded(
             session,
             action,
             response,
@@ -131,13 +161,10 @@ impl Failure {
         .await
         {
             Ok(body) => words(&body),
-            Err(_) => String::new(),
+            Err(_) => Default::default(),
         };
         let (kind, help) = match status {
-            StatusCode::UNAUTHORIZED => (
-                ErrorKind::Unauthorized,
-                Some(format!("Log in with `docker login {registry}`.")),
-            ),
+            StatusCode::UNAUTHORIZED => (ErrorKind::Unauthorized, Some(session.advice())),
             StatusCode::FORBIDDEN => (
                 ErrorKind::Denied,
                 Some(format!(
@@ -172,7 +199,12 @@ impl Failure {
             429 | 500 | 502 | 503 | 504 => Again::Later(after),
             _ => Again::Never,
         };
-        Self { error, again }
+        Self {
+            error,
+            again,
+            expired: words.to_ascii_lowercase().contains("expired"),
+            denied: codes.contains(&OciErrorCode::Denied),
+        }
     }
 }
 
@@ -211,9 +243,9 @@ pub(crate) async fn bounded(
 }
 
 /// A registry's own words: OCI distribution specification, "Error codes".
-fn words(body: &[u8]) -> String {
+fn words(body: &[u8]) -> (String, Vec<OciErrorCode>) {
     let Ok(envelope) = serde_json::from_slice::<OciEnvelope>(body) else {
-        return String::new();
+        return Default::default();
     };
     let mut words = String::new();
     for error in envelope.errors.iter().take(MESSAGES) {
@@ -226,7 +258,8 @@ fn words(body: &[u8]) -> String {
         };
         words = format!("{words}; {}: {}", clean(&code), clean(&error.message));
     }
-    words
+    let codes = envelope.errors.into_iter().map(|error| error.code);
+    (words, codes.take(MESSAGES).collect())
 }
 
 /// A stranger's text, fit to be shown: short, and without control characters or marks that turn
@@ -314,7 +347,7 @@ mod tests {
 
     #[test]
     fn a_registry_s_words_are_bounded_and_tame() {
-        let check = |body: &str, expected: &str| assert_eq!(words(body.as_bytes()), expected);
+        let check = |body: &str, expected: &str| assert_eq!(words(body.as_bytes()).0, expected);
         check(
             r#"{"errors":[{"code":"DENIED","message":"no\u001b[31m way"}]}"#,
             "; DENIED: no[31m way",
@@ -327,7 +360,7 @@ mod tests {
             r#"{{"errors":[{}]}}"#,
             vec![format!(r#"{{"code":"A","message":"{}"}}"#, "é".repeat(5000)); 9].join(",")
         );
-        assert!(words(long.as_bytes()).chars().count() < 4 * MESSAGE);
+        assert!(words(long.as_bytes()).0.chars().count() < 4 * MESSAGE);
         assert_eq!(clean("a\u{202e}b\u{2066}c"), "abc");
     }
 }

@@ -1,36 +1,61 @@
 //! Registry logins, and the one way requests go out.
 //!
-//! A session knows one registry: its address, its TLS setup, how it wants to be logged in to, and
-//! the tokens it gave. Everything that is sent to a registry goes through [`Session::send`] or
-//! [`Session::attempt`]. A secret never leaves this module except in an `Authorization` header to
-//! the registry itself or to the realm it names; no Debug, log line or error holds one.
+//! A session is one login to one registry: where the login came from, the tokens that it gave, and
+//! the HTTP client that knows the way. Everything that is sent to a registry goes through
+//! [`Session::send`] or [`Session::attempt`]. Work that has begun with a session ends with it: two
+//! logins do not mix, and what is logged out stops. A secret never leaves this module except to the
+//! registry itself or to the realm it names; no Debug, log line or error holds one.
 
+mod challenge;
 mod client;
-mod credential;
+mod clock;
+mod config_file;
 mod failure;
+mod grant;
+mod helper;
+mod login;
+mod names;
+mod renewal;
+mod retries;
+mod secret;
 mod send;
+mod sessions;
+mod sources;
 mod token;
 
+pub(crate) use challenge::{Action, Scope};
 pub(crate) use failure::{Failure, bounded, clean};
-pub(crate) use send::{Activity, Retries};
-pub(crate) use token::{Action, Scope};
+pub(crate) use retries::Retries;
+pub(crate) use secret::{Credential, Secret};
+pub(crate) use send::Activity;
+pub use sessions::Sessions;
+pub(crate) use sources::environment;
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    reference::Digest,
+};
+use challenge::Challenge;
 use client::{Clients, is_loopback, shown};
-use credential::DockerConfig;
+use clock::Clock;
 use lru::LruCache;
 use reqwest::Url;
 use serde::Deserialize;
+use sources::Origin;
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::BTreeMap,
     fmt,
     num::NonZeroUsize,
     path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
     time::Duration,
 };
-use token::{Challenge, Tokens};
-use vouch_protocol::ErrorKind;
+use token::Tokens;
+use tokio_util::sync::CancellationToken;
+use vouch_protocol::{ErrorKind, LoginSource, SessionState};
 
 /// The config's sections `[registry."host:port"]`.
 pub type Config = BTreeMap<String, RegistryConfig>;
@@ -77,118 +102,120 @@ impl Default for Timeouts {
     }
 }
 
-/// So many registries are remembered; the one that was not asked for the longest time goes first.
-const SESSIONS: NonZeroUsize = NonZeroUsize::new(256).unwrap();
+/// So many blobs are remembered for a login.
+const BLOBS: NonZeroUsize = NonZeroUsize::new(256).unwrap();
 
-/// All sessions of the service.
-#[derive(Debug)]
-pub struct Sessions {
-    config: Arc<Config>,
-    timeouts: Timeouts,
-    docker: DockerConfig,
-    by_name: Mutex<LruCache<String, Arc<Session>>>,
-    /// One set of pooled connections for each file of extra certificates.
-    clients: Mutex<HashMap<Option<PathBuf>, Arc<Clients>>>,
-}
-
-impl Sessions {
-    /// Starts without any session; they begin when a registry is first asked. Credentials come
-    /// from docker's config file.
-    pub fn new(config: Config) -> Result<Self> {
-        let mut canonical = Config::new();
-        for (registry, section) in config {
-            base_url(&registry, false).map_err(|_| {
-                Error::new(
-                    ErrorKind::InvalidParams,
-                    format!("the config's section [registry.{registry:?}] names no registry"),
-                )
-                .help("Write a host and, where it has one, a port: [registry.\"localhost:5000\"].")
-            })?;
-            canonical.insert(canonical_name(&registry), section);
-        }
-        Ok(Self {
-            config: Arc::new(canonical),
-            timeouts: Timeouts::default(),
-            docker: DockerConfig::from_environment(),
-            by_name: Mutex::new(LruCache::new(SESSIONS)),
-            clients: Mutex::default(),
-        })
-    }
-
-    /// The same, with other timeouts.
-    #[must_use]
-    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
-        self.timeouts = timeouts;
-        self
-    }
-
-    /// The same, with another file in place of docker's `config.json`.
-    #[must_use]
-    pub fn docker_config(mut self, path: PathBuf) -> Self {
-        self.docker = DockerConfig::at(path);
-        self
-    }
-
-    /// The session of a registry, begun if need be. Nothing is sent yet.
-    pub(crate) fn session(&self, registry: &str) -> Result<Arc<Session>> {
-        let name = canonical_name(registry);
-        let mut sessions = self.by_name.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(session) = sessions.get(&name) {
-            return Ok(Arc::clone(session));
-        }
-        let section = self.config.get(&name).cloned().unwrap_or_default();
-        let loopback = is_loopback(&base_url(registry, true)?);
-        let plain = section
-            .plain_http
-            .unwrap_or(loopback && section.ca.is_none())
-            && name != DOCKER_HUB;
-        let session = Arc::new(Session {
-            base: base_url(
-                if name == DOCKER_HUB {
-                    DOCKER_API
-                } else {
-                    &name
-                },
-                plain,
-            )?,
-            clients: self.clients(section.ca),
-            timeouts: self.timeouts.clone(),
-            docker: self.docker.clone(),
-            challenge: Mutex::default(),
-            tokens: Tokens::default(),
-            registry: name.clone(),
-        });
-        sessions.put(name, Arc::clone(&session));
-        Ok(session)
-    }
-
-    fn clients(&self, ca: Option<PathBuf>) -> Arc<Clients> {
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        let timeout = self.timeouts.connect;
-        Arc::clone(
-            clients
-                .entry(ca.clone())
-                .or_insert_with(|| Arc::new(Clients::new(ca, timeout))),
-        )
-    }
-}
-
-/// What one registry is known by.
-pub(crate) struct Session {
+/// A registry, whoever is logged in to it.
+struct Host {
     registry: String,
     base: Url,
-    clients: Arc<Clients>,
-    timeouts: Timeouts,
-    docker: DockerConfig,
+    /// Whether the owner's config says that plain HTTP is meant.
+    plain: bool,
+    ca: Option<PathBuf>,
     /// How it asked to be logged in to, the last time it did.
     challenge: Mutex<Option<Challenge>>,
+    /// Whether it has answered yet.
+    met: AtomicBool,
+    meeting: tokio::sync::Mutex<()>,
+}
+
+impl Host {
+    fn challenge(&self) -> Option<Challenge> {
+        lock(&self.challenge).clone()
+    }
+
+    /// Waits until somebody else has heard how it wants to be asked, or answers that the caller is
+    /// the first who asks.
+    async fn meet(&self, patience: Duration) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+        let met = || self.met.load(Ordering::Acquire);
+        if met() {
+            return None;
+        }
+        let guard = tokio::time::timeout(patience, self.meeting.lock()).await;
+        guard.ok().filter(|_| !met())
+    }
+
+    fn remember(&self, challenge: Option<Challenge>) {
+        *lock(&self.challenge) = challenge;
+    }
+}
+
+/// Where a session's login comes from.
+enum Place {
+    /// In `session/login`'s memory.
+    Memory,
+    File(Origin),
+    /// There is none.
+    Nowhere,
+}
+
+/// The login itself.
+struct Login {
+    /// As its source has it.
+    credential: Option<Credential>,
+    /// The refresh token that replaced the source's.
+    rotated: Option<Secret>,
+    /// Rises when the source has another secret; tokens of older ones are not used.
+    generation: u64,
+}
+
+/// One login to one registry.
+pub(crate) struct Session {
+    host: Arc<Host>,
+    place: Place,
+    user: Option<String>,
+    login: Mutex<Login>,
+    /// Held by whoever has a refresh token in hand: it may be worth nothing afterwards.
+    refreshing: tokio::sync::Mutex<()>,
     tokens: Tokens,
+    /// Blobs that were seen, and the repository: they can be mounted from there.
+    blobs: Mutex<LruCache<Digest, String>>,
+    clients: Clients,
+    timeouts: Timeouts,
+    clock: Clock,
+    state: Mutex<SessionState>,
+    /// The clock's second of the last use; 0 before the first.
+    used: AtomicU64,
+    end: CancellationToken,
+    why: OnceLock<String>,
 }
 
 impl Session {
+    fn new(
+        host: Arc<Host>,
+        place: Place,
+        credential: Option<Credential>,
+        timeouts: &Timeouts,
+        clock: &Clock,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            clients: Clients::new(host.ca.clone(), timeouts.connect),
+            host,
+            place,
+            user: credential
+                .as_ref()
+                .and_then(Credential::user)
+                .map(ToOwned::to_owned),
+            login: Mutex::new(Login {
+                credential,
+                rotated: None,
+                generation: 0,
+            }),
+            refreshing: tokio::sync::Mutex::default(),
+            tokens: Tokens::default(),
+            blobs: Mutex::new(LruCache::new(BLOBS)),
+            timeouts: timeouts.clone(),
+            clock: clock.clone(),
+            state: Mutex::new(SessionState::Untried),
+            used: AtomicU64::new(0),
+            end: CancellationToken::new(),
+            why: OnceLock::new(),
+        })
+    }
+
     /// The registry's name, for messages.
     pub(crate) fn registry(&self) -> &str {
-        &self.registry
+        &self.host.registry
     }
 
     /// How long to wait for it.
@@ -196,9 +223,161 @@ impl Session {
         &self.timeouts
     }
 
+    /// Remembers that a repository has a blob.
+    pub(crate) fn saw_blob(&self, digest: Digest, repository: &str) {
+        lock(&self.blobs).put(digest, repository.to_owned());
+    }
+
+    /// A repository that had a blob when it was last seen.
+    pub(crate) fn repository_of(&self, digest: Digest) -> Option<String> {
+        lock(&self.blobs).get(&digest).cloned()
+    }
+
     /// An error about this registry.
     pub(crate) fn error(&self, kind: ErrorKind, message: impl Into<String>) -> Error {
-        Error::new(kind, message).registry(&self.registry)
+        Error::new(kind, message).registry(self.registry())
+    }
+
+    /// Waits for the end of the login: what is under way has to end with it.
+    pub(crate) async fn ended(&self) -> Error {
+        self.end.cancelled().await;
+        self.over()
+    }
+
+    /// Ends the login, and what is under way with it. Its secrets are overwritten.
+    fn end(&self, why: String) {
+        // The first reason is the one.
+        let _ = self.why.set(why);
+        self.end.cancel();
+        self.tokens.clear();
+        let mut login = lock(&self.login);
+        login.credential = None;
+        login.rotated = None;
+        login.generation += 1;
+    }
+
+    fn over(&self) -> Error {
+        let registry = self.registry();
+        let why = self.why.get().map_or("it is over", String::as_str);
+        self.error(
+            ErrorKind::Unauthorized,
+            format!("the login to {registry} that this began with has ended: {why}"),
+        )
+        .help("Log in again, then start again.")
+    }
+
+    /// The login as it is to be used now, and its generation.
+    fn credential(&self) -> (Option<Credential>, u64) {
+        let login = lock(&self.login);
+        let credential = match (&login.credential, &login.rotated) {
+            (Some(Credential::IdentityToken { username, .. }), Some(token)) => {
+                Some(Credential::IdentityToken {
+                    username: username.clone(),
+                    token: token.clone(),
+                })
+            }
+            (credential, _) => credential.clone(),
+        };
+        (credential, login.generation)
+    }
+
+    /// Takes what the source has now; answers whether that is another secret.
+    fn adopt(&self, credential: Credential) -> bool {
+        let mut login = lock(&self.login);
+        if self.end.is_cancelled() || login.credential.as_ref() == Some(&credential) {
+            return false;
+        }
+        *login = Login {
+            credential: Some(credential),
+            rotated: None,
+            generation: login.generation + 1,
+        };
+        drop(login);
+        self.tokens.clear();
+        true
+    }
+
+    /// Keeps the refresh token that a realm gave in place of the one it took.
+    fn rotate(&self, generation: u64, token: Secret) {
+        let mut login = lock(&self.login);
+        if login.generation == generation && login.credential.is_some() {
+            login.rotated = Some(token);
+        }
+    }
+
+    /// Looks whether the source still has this login. A file that changed counts at once.
+    async fn confirm(&self) -> Result<()> {
+        if let Place::File(origin) = &self.place {
+            let credential = origin.again(None).await?;
+            self.take(origin, credential);
+        }
+        if self.end.is_cancelled() {
+            return Err(self.over());
+        }
+        Ok(())
+    }
+
+    /// Asks the source again as its secret was refused; answers whether it has another one.
+    async fn ask_again(&self) -> Result<bool> {
+        let Place::File(origin) = &self.place else {
+            return Ok(false);
+        };
+        let refused = lock(&self.login).credential.clone();
+        let credential = origin.again(refused.as_ref()).await?;
+        Ok(self.take(origin, credential))
+    }
+
+    fn take(&self, origin: &Origin, credential: Option<Credential>) -> bool {
+        let path = origin.path().display();
+        match credential {
+            None => self.end(format!("it was removed from {path}")),
+            Some(credential) if credential.user() == self.user.as_deref() => {
+                return self.adopt(credential);
+            }
+            Some(_) => self.end(format!("{path} has the login of another user now")),
+        }
+        false
+    }
+
+    fn think(&self, state: SessionState) {
+        *lock(&self.state) = state;
+    }
+
+    fn touch(&self) {
+        self.used
+            .store(self.clock.now().as_secs().max(1), Ordering::Relaxed);
+    }
+
+    fn source(&self) -> LoginSource {
+        match &self.place {
+            Place::Memory => LoginSource::Login,
+            Place::File(origin) => origin.kind(),
+            Place::Nowhere => LoginSource::Anonymous,
+        }
+    }
+
+    /// What to do where the login is not accepted.
+    fn advice(&self) -> String {
+        let registry = self.registry();
+        match &self.place {
+            Place::Nowhere => {
+                format!("Log in with `vouch login {registry}` or `docker login {registry}`.")
+            }
+            Place::Memory => {
+                format!("The login of `session/login` was refused: `vouch login {registry}` again.")
+            }
+            Place::File(origin) => {
+                let kept = origin
+                    .helper()
+                    .map(|helper| format!(" (kept by {helper})"))
+                    .unwrap_or_default();
+                format!(
+                    "The login from {}{kept} was refused: log in again, with `vouch login \
+                     {registry}` or the tool that wrote it.",
+                    origin.path().display()
+                )
+            }
+        }
     }
 
     /// Fails where a request may not go: from a registry that is spoken to over TLS nothing leads
@@ -207,7 +386,9 @@ impl Session {
     pub(crate) fn permit(&self, url: &Url) -> Result<()> {
         let permitted = match url.scheme() {
             "https" => true,
-            "http" if self.base.scheme() == "http" => is_loopback(&self.base) == is_loopback(url),
+            "http" if self.host.base.scheme() == "http" => {
+                is_loopback(&self.host.base) == is_loopback(url)
+            }
             _ => false,
         };
         if permitted && url.host_str().is_some_and(|host| !host.is_empty()) {
@@ -218,9 +399,9 @@ impl Session {
                 ErrorKind::InsecureRegistry,
                 format!(
                     "{} sends requests on to {}, which is not as well protected as {}",
-                    self.registry,
+                    self.registry(),
                     shown(url),
-                    self.base.origin().ascii_serialization(),
+                    self.host.base.origin().ascii_serialization(),
                 ),
             )
             .help("Nothing was sent there. Have the registry name an https address."))
@@ -230,42 +411,14 @@ impl Session {
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session")
-            .field("registry", &self.registry)
+            .field("registry", &self.host.registry)
+            .field("source", &self.source())
             .finish_non_exhaustive()
     }
 }
 
-const DOCKER_HUB: &str = "docker.io";
-/// Where Docker Hub's API answers; `docker.io` itself is a web site.
-const DOCKER_API: &str = "registry-1.docker.io";
-
-/// One name for each registry: Docker Hub has several.
-fn canonical_name(registry: &str) -> String {
-    let name = registry.to_ascii_lowercase();
-    match name.as_str() {
-        "index.docker.io" | DOCKER_API => DOCKER_HUB.to_owned(),
-        _ => name,
-    }
-}
-
-/// The root of a registry's addresses.
-fn base_url(registry: &str, plain: bool) -> Result<Url> {
-    let scheme = if plain { "http" } else { "https" };
-    Url::parse(&format!("{scheme}://{registry}/"))
-        .ok()
-        .filter(|url| {
-            url.path() == "/"
-                && url.query().is_none()
-                && url.fragment().is_none()
-                && url.username().is_empty()
-                && url.password().is_none()
-        })
-        .ok_or_else(|| {
-            Error::new(
-                ErrorKind::InvalidReference,
-                format!("{registry:?} is no registry's address"),
-            )
-        })
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -2,25 +2,19 @@
 //! an end, and attempts with pauses between.
 
 use super::{
-    Failure, Scope, Session, Timeouts,
-    credential::Login,
-    failure::Again,
-    shown,
-    token::{Authorization, Challenge},
+    Challenge, Credential, Failure, Retries, Scope, Session, challenge::lacks_scope, shown,
+    token::Authorization,
 };
 use crate::error::{Error, Result};
 use reqwest::{
     Client, Method, Request, RequestBuilder, Response, StatusCode, Url,
     header::{AUTHORIZATION, LOCATION},
 };
-use std::{
-    sync::{
-        Arc, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
 };
-use vouch_protocol::ErrorKind;
+use vouch_protocol::{ErrorKind, SessionState};
 
 /// Redirects are followed that often.
 const REDIRECTS: usize = 5;
@@ -60,21 +54,36 @@ impl Activity {
     }
 }
 
+/// What a request was authorized with.
+struct Used {
+    authorization: Authorization,
+    /// Whether it was obtained for this request, so that another would be no better.
+    fresh: bool,
+}
+
 impl Session {
     /// Sends a request that may be sent again, and answers its success. `build` is called for each
     /// attempt; its address decides whether credentials go with it.
     pub(crate) async fn send(
-        &self,
+        self: &Arc<Self>,
         action: &str,
         scope: &Scope,
         build: impl Fn(&Client, &Url) -> RequestBuilder,
     ) -> Result<Response> {
+        self.repeat(action, Some(scope), &build).await
+    }
+
+    /// The same, where no repository is meant.
+    pub(super) async fn repeat(
+        self: &Arc<Self>,
+        action: &str,
+        scope: Option<&Scope>,
+        build: &impl Fn(&Client, &Url) -> RequestBuilder,
+    ) -> Result<Response> {
         let mut retries = Retries::new(self.timeouts());
         loop {
-            match self
-                .attempt(action, scope, &Activity::still(), &build)
-                .await
-            {
+            let still = Activity::still();
+            match self.while_it_lasts(action, scope, &still, build).await {
                 Ok(response) => return Ok(response),
                 Err(failure) => retries.wait(failure).await?,
             }
@@ -83,83 +92,171 @@ impl Session {
 
     /// Sends a request once; again only where its credentials were refused and there are others.
     pub(crate) async fn attempt(
-        &self,
+        self: &Arc<Self>,
         action: &str,
         scope: &Scope,
         activity: &Activity,
         build: &impl Fn(&Client, &Url) -> RequestBuilder,
     ) -> Result<Response, Failure> {
-        let challenge = self.challenge();
-        let used = self.authorize(challenge.as_ref(), scope, None).await?;
-        let mut response = self.follow(action, used.as_ref(), activity, build).await?;
-        if self.refused(&response) {
-            let challenge = Challenge::of(response.headers());
-            self.remember(challenge.clone());
-            let next = self
-                .authorize(challenge.as_ref(), scope, used.as_ref())
-                .await?;
-            if next.is_some() && next != used {
-                response = self.follow(action, next.as_ref(), activity, build).await?;
-            }
-        }
+        self.while_it_lasts(action, Some(scope), activity, build)
+            .await
+    }
+
+    /// Sends a request once, with what there is: a courtesy, whose refusal changes nothing.
+    pub(crate) async fn offer(
+        self: &Arc<Self>,
+        action: &str,
+        scope: &Scope,
+        build: &impl Fn(&Client, &Url) -> RequestBuilder,
+    ) -> Result<Response, Failure> {
+        let used = self
+            .authorize(self.host.challenge(), Some(scope), None)
+            .await?;
+        let authorization = used.as_ref().map(|used| &used.authorization);
+        let still = Activity::still();
+        let response = self.follow(action, authorization, &still, build).await?;
         if response.status().is_success() {
             return Ok(response);
         }
-        let refused = self.refused(&response);
-        let mut failure = Failure::answered(self, action, response).await;
-        if refused && matches!(self.docker.login(&self.registry).await?, Login::InHelper) {
-            failure.error = failure.error.help(format!(
-                "The login for {0} is kept by a credential helper, which is not used yet. Log in \
-                 with a docker config that has no helper for {0}.",
-                self.registry
-            ));
+        Err(Failure::answered(self, action, response).await)
+    }
+
+    async fn while_it_lasts(
+        self: &Arc<Self>,
+        action: &str,
+        scope: Option<&Scope>,
+        activity: &Activity,
+        build: &impl Fn(&Client, &Url) -> RequestBuilder,
+    ) -> Result<Response, Failure> {
+        tokio::select! {
+            biased;
+            over = self.ended() => Err(over.into()),
+            answer = self.authorized(action, scope, activity, build) => answer,
         }
-        Err(failure)
     }
 
-    fn refused(&self, response: &Response) -> bool {
-        response.status() == StatusCode::UNAUTHORIZED
-            && response.url().origin() == self.base.origin()
+    async fn authorized(
+        self: &Arc<Self>,
+        action: &str,
+        scope: Option<&Scope>,
+        activity: &Activity,
+        build: &impl Fn(&Client, &Url) -> RequestBuilder,
+    ) -> Result<Response, Failure> {
+        self.confirm().await?;
+        self.touch();
+        // One finds the challenge out for all who ask at first.
+        let mut meeting = self.host.meet(self.timeouts.answer).await;
+        let challenge = self.host.challenge();
+        let mut used = self.authorize(challenge, scope, None).await?;
+        let mut replays = 0;
+        loop {
+            let authorization = used.as_ref().map(|used| &used.authorization);
+            let response = self.follow(action, authorization, activity, build).await?;
+            let status = response.status();
+            let own = response.url().origin() == self.host.base.origin();
+            if own && status == StatusCode::UNAUTHORIZED {
+                self.host.remember(Challenge::of(response.headers()));
+            }
+            self.host.met.store(true, Ordering::Release);
+            meeting.take();
+            if status.is_success() {
+                if used.is_some() {
+                    self.think(SessionState::Accepted);
+                }
+                return Ok(response);
+            }
+            let headers = response.headers().clone();
+            let mut failure = Failure::answered(self, action, response).await;
+            let refused = own
+                && match status {
+                    StatusCode::UNAUTHORIZED => true,
+                    // ECR says so of a login that was good for twelve hours.
+                    StatusCode::FORBIDDEN => used.is_some() && failure.expired,
+                    _ => false,
+                };
+            if !refused {
+                return Err(failure);
+            }
+            // The first request may have gone without a login, the second with a token that was
+            // fetched before and has died. A fresh one is the last.
+            let next = if replays == 2 || used.as_ref().is_some_and(|used| used.fresh) {
+                None
+            } else {
+                let challenge = self.host.challenge();
+                self.authorize(challenge, scope, authorization).await?
+            };
+            let another = next.filter(|next| Some(&next.authorization) != authorization);
+            if another.is_none() {
+                let small = lacks_scope(&headers);
+                // One whose scope is too small is good for what it was given for.
+                if let Some(Authorization::Bearer(token)) = authorization
+                    && !small
+                {
+                    self.tokens.drop_refused(token);
+                }
+                let known = used.is_some() && self.credential().0.is_some();
+                if known && (failure.denied || small) {
+                    failure.error = self.denied(&failure.error);
+                } else if used.is_some() {
+                    self.think(SessionState::Refused);
+                }
+                return Err(failure);
+            }
+            used = another;
+            replays += 1;
+        }
     }
 
-    fn challenge(&self) -> Option<Challenge> {
-        self.challenge
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
-    }
-
-    fn remember(&self, challenge: Option<Challenge>) {
-        *self
-            .challenge
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = challenge;
-    }
-
-    /// What meets a challenge. Nothing where nothing was asked, or nobody is logged in.
-    async fn authorize(
-        &self,
-        challenge: Option<&Challenge>,
-        scope: &Scope,
-        refused: Option<&Authorization>,
-    ) -> Result<Option<Authorization>, Failure> {
-        let Some(challenge) = challenge else {
-            return Ok(None);
+    /// The registry knows the login, and that it may not do this.
+    fn denied(&self, error: &Error) -> Error {
+        let registry = self.registry();
+        let denied = self.error(ErrorKind::Denied, error.message());
+        let denied = match error.data().status {
+            Some(status) => denied.status(status),
+            None => denied,
         };
-        let credential = self.docker.login(&self.registry).await?.credential();
+        denied.help(format!("Use a login that has this right in {registry}."))
+    }
+
+    /// What meets a challenge, and is not what was just refused if there is anything else. Nothing
+    /// where nothing was asked, or nobody is logged in.
+    async fn authorize(
+        self: &Arc<Self>,
+        challenge: Option<Challenge>,
+        scope: Option<&Scope>,
+        refused: Option<&Authorization>,
+    ) -> Result<Option<Used>, Failure> {
         Ok(match challenge {
-            Challenge::Basic => credential.map(Authorization::Basic),
-            Challenge::Bearer { realm, service } => {
+            None => None,
+            Some(Challenge::Basic) => {
+                let again = matches!(refused, Some(Authorization::Basic(..)));
+                let fresh = again && self.ask_again().await?;
+                match self.credential().0 {
+                    None => None,
+                    Some(Credential::Password { username, password }) => Some(Used {
+                        authorization: Authorization::Basic(username, password),
+                        fresh,
+                    }),
+                    Some(Credential::IdentityToken { .. }) => {
+                        let registry = self.registry();
+                        let why = format!(
+                            "{registry} asks for a password, but the login is an identity token"
+                        );
+                        let error = self.error(ErrorKind::CredentialUnusable, why);
+                        return Err(error.help(self.advice()).into());
+                    }
+                }
+            }
+            Some(Challenge::Bearer { realm, service }) => {
                 let refused = match refused {
                     Some(Authorization::Bearer(token)) => Some(token),
                     _ => None,
                 };
-                let from = (realm, service.as_deref());
-                let token = self
-                    .tokens
-                    .get(self, from, scope, credential.as_ref(), refused)
-                    .await?;
-                Some(Authorization::Bearer(token))
+                let (token, fresh) = self.token((realm, service), scope, refused).await?;
+                Some(Used {
+                    authorization: Authorization::Bearer(token),
+                    fresh,
+                })
             }
         })
     }
@@ -178,9 +275,9 @@ impl Session {
             // Which client it is sent with is known only from its address.
             let any = self
                 .clients
-                .to(target.as_ref().unwrap_or(&self.base))
+                .to(target.as_ref().unwrap_or(&self.host.base))
                 .await?;
-            let mut request = build(&any, &self.base)
+            let mut request = build(&any, &self.host.base)
                 .build()
                 .map_err(|error| Failure::broken(self, action, error))?;
             if let Some(target) = &target {
@@ -188,7 +285,7 @@ impl Session {
             }
             self.permit(request.url())?;
             request.headers_mut().remove(AUTHORIZATION);
-            if request.url().origin() == self.base.origin()
+            if request.url().origin() == self.host.base.origin()
                 && let Some(value) = authorization.and_then(Authorization::header)
             {
                 request.headers_mut().insert(AUTHORIZATION, value);
@@ -204,7 +301,7 @@ impl Session {
         Err(self
             .error(
                 ErrorKind::RegistryError,
-                format!("{action}: {} redirects in circles", self.registry),
+                format!("{action}: {} redirects in circles", self.registry()),
             )
             .into())
     }
@@ -232,7 +329,7 @@ impl Session {
                     ErrorKind::RegistryError,
                     format!(
                         "{} redirects a {method} of {} in a way that cannot be followed",
-                        self.registry,
+                        self.registry(),
                         shown(from)
                     ),
                 )
@@ -265,58 +362,4 @@ impl Session {
             }
         }
     }
-}
-
-/// The attempts of one task, and the pauses between them.
-#[derive(Debug)]
-pub(crate) struct Retries {
-    timeouts: Timeouts,
-    failed: u32,
-    waited: Duration,
-}
-
-impl Retries {
-    pub(crate) fn new(timeouts: &Timeouts) -> Self {
-        Self {
-            timeouts: timeouts.clone(),
-            failed: 0,
-            waited: Duration::ZERO,
-        }
-    }
-
-    /// Something got further: the attempts count anew, the waits do not.
-    pub(crate) fn progressed(&mut self) {
-        self.failed = 0;
-    }
-
-    /// Pauses before the next attempt, or fails with what went wrong if there shall be none.
-    pub(crate) async fn wait(&mut self, failure: Failure) -> Result<(), Error> {
-        let Again::Later(asked) = failure.again else {
-            return Err(failure.error);
-        };
-        self.failed += 1;
-        if self.failed >= self.timeouts.attempts {
-            return Err(failure.error);
-        }
-        let doubled = 1 << (self.failed - 1).min(16);
-        let pause = (self.timeouts.backoff * doubled).mul_f64(jitter());
-        let pause = asked.map_or(pause, |asked| asked.max(pause));
-        // To wait less than the registry asks for would only add to its load.
-        if self.waited + pause > self.timeouts.retry_after {
-            return Err(failure.error);
-        }
-        tracing::debug!(error = %failure.error, ?pause, "trying again");
-        self.waited += pause;
-        tokio::time::sleep(pause).await;
-        Ok(())
-    }
-}
-
-/// Between a half and one, so that clients that failed together do not come back together.
-fn jitter() -> f64 {
-    use ring::rand::SecureRandom;
-    let mut random = [0; 1];
-    // Without randomness there is no jitter, and no harm.
-    let _ = ring::rand::SystemRandom::new().fill(&mut random);
-    0.5 + f64::from(random[0]) / 512.0
 }

@@ -1,5 +1,8 @@
 //! Sessions against a server that misbehaves.
 
+mod logins;
+mod tokens;
+
 use super::{
     faulty::{Answer, Faulty, Seen},
     *,
@@ -31,21 +34,26 @@ fn logins(registries: &[&str]) -> NamedTempFile {
     file
 }
 
-fn session(registry: &str, docker: Option<&NamedTempFile>) -> Arc<Session> {
+fn sessions(docker: Option<&NamedTempFile>) -> Sessions {
     let path = docker.map_or("/nonexistent".into(), |file| file.path().to_owned());
     Sessions::new(Config::new())
         .unwrap()
         .timeouts(impatient())
         .docker_config(path)
-        .session(registry)
-        .unwrap()
 }
 
-async fn get(session: &Session) -> Result<Response> {
-    let scope = Scope {
-        repository: "acme/echo".into(),
-        action: Action::Pull,
-    };
+async fn session(registry: &str, docker: Option<&NamedTempFile>) -> Arc<Session> {
+    begun(sessions(docker), registry).await
+}
+
+/// The session of a service that lasts as long as the test.
+async fn begun(sessions: Sessions, registry: &str) -> Arc<Session> {
+    let sessions = Box::leak(Box::new(sessions));
+    sessions.session(registry, "acme/echo").await.unwrap()
+}
+
+async fn get(session: &Arc<Session>) -> Result<Response> {
+    let scope = Scope::new("acme/echo", Action::Pull);
     let build = |client: &reqwest::Client, base: &Url| client.get(base.join("thing").unwrap());
     session.send("looking", &scope, build).await
 }
@@ -66,7 +74,7 @@ async fn statuses_become_kinds() {
         let server = Faulty::start(move |_, _| {
             Answer::new(status).body(r#"{"errors":[{"code":"OWN_CODE","message":"own words"}]}"#)
         });
-        let error = get(&session(&server.name(), None)).await.unwrap_err();
+        let error = get(&session(&server.name(), None).await).await.unwrap_err();
         assert_eq!(error.kind(), expected, "{error}");
         assert!(error.message().contains("OWN_CODE: own words"), "{error}");
         assert_eq!(error.data().status, Some(status));
@@ -90,7 +98,9 @@ async fn what_passes_is_tried_again() {
             0 => first.clone(),
             _ => Answer::new(200),
         });
-        get(&session(&server.name(), None)).await.expect(reason);
+        get(&session(&server.name(), None).await)
+            .await
+            .expect(reason);
         assert_eq!(server.lines().len(), 2, "{reason}");
     };
     check(Answer::new(500), "a server error").await;
@@ -110,7 +120,7 @@ async fn what_passes_is_tried_again() {
 #[tokio::test]
 async fn a_registry_that_wants_a_long_pause_is_not_waited_for() {
     let server = Faulty::start(|_, _| Answer::new(429).header("retry-after", "3600"));
-    let error = get(&session(&server.name(), None)).await.unwrap_err();
+    let error = get(&session(&server.name(), None).await).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::RateLimited);
     assert!(error.data().help.unwrap().contains("3600 s"));
     assert_eq!(server.lines().len(), 1);
@@ -120,10 +130,10 @@ async fn a_registry_that_wants_a_long_pause_is_not_waited_for() {
 async fn silence_has_an_end() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let name = listener.local_addr().unwrap().to_string();
-    let error = get(&session(&name, None)).await.unwrap_err();
+    let error = get(&session(&name, None).await).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::RegistryTimeout, "{error}");
     drop(listener);
-    let error = get(&session(&name, None)).await.unwrap_err();
+    let error = get(&session(&name, None).await).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::RegistryUnreachable, "{error}");
 }
 
@@ -131,7 +141,7 @@ async fn silence_has_an_end() {
 async fn a_login_is_sent_when_it_is_asked_for_and_then_remembered() {
     let server = Faulty::start(|seen, _| wants_basic(seen));
     let docker = logins(&[&server.name()]);
-    let session = session(&server.name(), Some(&docker));
+    let session = session(&server.name(), Some(&docker)).await;
     get(&session).await.unwrap();
     get(&session).await.unwrap();
     let sent: Vec<_> = server
@@ -153,7 +163,7 @@ async fn refusals_end() {
             Answer::new(401).header("www-authenticate", challenge)
         });
         let docker = logins(&[&server.name()]);
-        let session = session(&server.name(), Some(&docker));
+        let session = session(&server.name(), Some(&docker)).await;
         let error = get(&session).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unauthorized, "{error}");
         assert_eq!(
@@ -170,80 +180,7 @@ async fn refusals_end() {
         assert_eq!(again, later, "{challenge} {:?}", server.lines());
     };
     check("Basic realm=x", 2, 1).await;
-    check("Bearer realm=\"http://HOST/token\"", 3, 3).await;
-}
-
-/// A registry and its realm in one.
-fn wants_token(life: u64) -> Faulty {
-    Faulty::start(move |seen, before| {
-        if seen.target.starts_with("/token") {
-            let body = format!(r#"{{"access_token":"t{before}","expires_in":{life}}}"#);
-            return Answer::new(200).body(body);
-        }
-        match seen.header("authorization") {
-            Some(token) if token.starts_with("Bearer t") => Answer::new(200),
-            _ => {
-                let host = seen.header("host").unwrap();
-                let challenge = format!("Bearer realm=\"http://{host}/token?a=b\",service=\"s p\"");
-                Answer::new(401).header("www-authenticate", challenge)
-            }
-        }
-    })
-}
-
-#[tokio::test]
-async fn a_token_is_fetched_once_and_kept() {
-    let server = wants_token(300);
-    let docker = logins(&[&server.name()]);
-    let session = session(&server.name(), Some(&docker));
-    get(&session).await.unwrap();
-    let (one, two, three) = tokio::join!(get(&session), get(&session), get(&session));
-    let _ = (one.unwrap(), two.unwrap(), three.unwrap());
-    let tokens: Vec<_> = server
-        .seen()
-        .into_iter()
-        .filter(|seen| seen.target.starts_with("/token"))
-        .collect();
-    assert_eq!(tokens.len(), 1);
-    let query = "/token?a=b&service=s+p&scope=repository%3Aacme%2Fecho%3Apull";
-    assert_eq!(tokens[0].target, query);
-    assert_eq!(tokens[0].header("authorization"), Some(BASIC));
-
-    // Another login must not use its token.
-    std::fs::write(docker.path(), "{}").unwrap();
-    get(&session).await.unwrap();
-    let last = server.seen().into_iter().rev();
-    let asked = last
-        .filter(|seen| seen.target.starts_with("/token"))
-        .collect::<Vec<_>>();
-    assert_eq!(asked.len(), 2);
-    assert_eq!(asked[0].header("authorization"), None);
-}
-
-#[tokio::test]
-async fn a_token_that_is_refused_is_replaced_once() {
-    let server = Faulty::start(|seen, before| {
-        if seen.target.starts_with("/token") {
-            return Answer::new(200).body(format!(r#"{{"token":"t{before}"}}"#));
-        }
-        let host = seen.header("host").unwrap();
-        let challenge = format!("Bearer realm=\"http://{host}/token\",error=\"invalid_token\"");
-        match seen.header("authorization") {
-            // The first token dies after one use.
-            Some("Bearer t1") if before == 2 => Answer::new(200),
-            Some("Bearer t4") => Answer::new(200),
-            _ => Answer::new(401).header("www-authenticate", challenge),
-        }
-    });
-    let session = session(&server.name(), None);
-    get(&session).await.unwrap();
-    get(&session).await.unwrap();
-    let paths = ["/thing", "/token", "/thing", "/thing", "/token", "/thing"];
-    let seen = server.seen();
-    assert_eq!(seen.len(), paths.len(), "{:?}", server.lines());
-    for (seen, path) in seen.iter().zip(paths) {
-        assert!(seen.target.starts_with(path), "{:?}", server.lines());
-    }
+    check("Bearer realm=\"http://HOST/token\"", 3, 2).await;
 }
 
 #[tokio::test]
@@ -257,7 +194,7 @@ async fn realms_that_answer_nonsense() {
             let challenge = format!("Bearer realm=\"http://{host}/token\"");
             Answer::new(401).header("www-authenticate", challenge)
         });
-        let error = get(&session(&server.name(), None)).await.unwrap_err();
+        let error = get(&session(&server.name(), None).await).await.unwrap_err();
         assert_eq!(error.kind(), expected, "{body:.30} {error}");
     };
     check("{}", ErrorKind::RegistryError).await;
@@ -279,7 +216,7 @@ async fn a_realm_that_is_missing_is_no_missing_artifact() {
         let challenge = format!("Bearer realm=\"http://{host}/token\"");
         Answer::new(401).header("www-authenticate", challenge)
     });
-    let error = get(&session(&server.name(), None)).await.unwrap_err();
+    let error = get(&session(&server.name(), None).await).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::RegistryError, "{error}");
 }
 
@@ -292,7 +229,7 @@ async fn credentials_stay_at_home() {
         _ => Answer::new(307).header("location", target.clone()),
     });
     let docker = logins(&[&server.name(), &elsewhere.name()]);
-    let session = session(&server.name(), Some(&docker));
+    let session = session(&server.name(), Some(&docker)).await;
     assert_eq!(get(&session).await.unwrap().text().await.unwrap(), "there");
     let seen = elsewhere.seen();
     assert_eq!(seen[0].target, "/blob?signature=secret");
@@ -302,7 +239,7 @@ async fn credentials_stay_at_home() {
 #[tokio::test]
 async fn redirects_end() {
     let server = Faulty::start(|_, _| Answer::new(302).header("location", "thing"));
-    let error = get(&session(&server.name(), None)).await.unwrap_err();
+    let error = get(&session(&server.name(), None).await).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::RegistryError);
     assert_eq!(server.lines().len(), 6);
 }
@@ -318,7 +255,9 @@ fn nothing_leads_to_less_protection() {
     )]);
     let sessions = Sessions::new(config).unwrap();
     let check = |registry: &str, url: &str, expected: bool| {
-        let session = sessions.session(registry).unwrap();
+        let host = sessions.host(registry).unwrap();
+        let place = Place::Nowhere;
+        let session = Session::new(host, place, None, &impatient(), &sessions.clock);
         let permitted = session.permit(&Url::parse(url).unwrap());
         assert_eq!(permitted.is_ok(), expected, "{registry} {url}");
         if let Err(error) = permitted {
@@ -354,8 +293,8 @@ fn plain_http_is_for_loopback_and_where_the_owner_says_so() {
     ]);
     let sessions = Sessions::new(config).unwrap();
     let check = |registry: &str, expected: &str| {
-        let session = sessions.session(registry).unwrap();
-        assert_eq!(session.base.as_str(), expected, "{registry}");
+        let host = sessions.host(registry).unwrap();
+        assert_eq!(host.base.as_str(), expected, "{registry}");
     };
     check("ghcr.io", "https://ghcr.io/");
     check("registry.lan:5000", "http://registry.lan:5000/");
@@ -374,25 +313,6 @@ fn plain_http_is_for_loopback_and_where_the_owner_says_so() {
 }
 
 #[tokio::test]
-async fn a_login_that_cannot_be_used_is_no_anonymous_request() {
-    let server = Faulty::start(|seen, _| wants_basic(seen));
-    let check = async |config: serde_json::Value, expected: ErrorKind, help: &str| {
-        let mut docker = NamedTempFile::new().unwrap();
-        write!(docker, "{config}").unwrap();
-        let error = get(&session(&server.name(), Some(&docker)))
-            .await
-            .unwrap_err();
-        assert_eq!(error.kind(), expected, "{error}");
-        assert!(error.data().help.unwrap().contains(help));
-    };
-    let name = server.name();
-    let token = serde_json::json!({"auths": {name: {"identitytoken": "t"}}});
-    check(token, ErrorKind::CredentialUnusable, "docker login").await;
-    let helper = serde_json::json!({"credsStore": "desktop"});
-    check(helper, ErrorKind::Unauthorized, "credential helper").await;
-}
-
-#[tokio::test]
 async fn a_ca_file_that_is_none_is_named() {
     let server = Faulty::start(|_, _| Answer::new(200));
     let section = RegistryConfig {
@@ -400,7 +320,7 @@ async fn a_ca_file_that_is_none_is_named() {
         ca: Some("/dev/null".into()),
     };
     let sessions = Sessions::new(Config::from([(server.name(), section)])).unwrap();
-    let error = get(&sessions.session(&server.name()).unwrap())
+    let error = get(&begun(sessions, &server.name()).await)
         .await
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InsecureRegistry);

@@ -1,148 +1,73 @@
-//! How a registry wants to be logged in to, and the tokens that it gives.
+//! The tokens that a registry's realm gave, kept until shortly before they expire.
 //!
-//! The distribution project's "Token Authentication Specification": a challenge names a realm; the
-//! realm gives a token for a scope; the token goes with the requests. A token is kept until shortly
-//! before it expires, and fetched by one request at a time.
+//! A token is asked for once, however many requests want it at that moment. The session's own task
+//! fetches it: a request that goes away fails nobody else.
 
-use super::{
-    Failure, Session,
-    credential::{Credential, Secret},
-    failure::bounded,
-    shown,
+use super::{Failure, Scope, Secret, Session, lock};
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, Shared},
 };
-use crate::{error::Error, reference::Digest};
 use lru::LruCache;
-use reqwest::{
-    Url,
-    header::{AUTHORIZATION, HeaderMap, HeaderValue, WWW_AUTHENTICATE},
-};
-use serde::Deserialize;
+use reqwest::{Url, header::HeaderValue};
 use std::{
     fmt,
     num::NonZeroUsize,
-    sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant},
+    sync::{Arc, Mutex},
+    time::Duration,
 };
+use tokio::sync::Notify;
 use vouch_protocol::ErrorKind;
 
-/// A realm's answer is at most that large.
-const LARGEST_ANSWER: usize = 64 << 10;
-/// So many tokens are kept for a registry.
+/// So many tokens are kept for a login.
 const TOKENS: NonZeroUsize = NonZeroUsize::new(256).unwrap();
-/// What a token lives where its realm says nothing, and the most that is believed.
-const SHORTEST_LIFE: u64 = 60;
-const LONGEST_LIFE: u64 = 24 * 3600;
-/// A token is given up that long before it expires, or a quarter of its life if that is shorter:
-/// a request takes time, and clocks differ.
-const MARGIN: Duration = Duration::from_secs(15);
-
-/// What a request does to a repository.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Action {
-    /// Reads.
-    Pull,
-    /// Reads and writes.
-    Push,
-}
-
-/// What a token is asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct Scope {
-    pub(crate) repository: String,
-    pub(crate) action: Action,
-}
-
-impl fmt::Display for Scope {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let actions = match self.action {
-            Action::Pull => "pull",
-            Action::Push => "pull,push",
-        };
-        write!(f, "repository:{}:{actions}", self.repository)
-    }
-}
-
-/// How a registry asks to be logged in to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Challenge {
-    Basic,
-    Bearer { realm: Url, service: Option<String> },
-}
-
-impl Challenge {
-    /// The challenge in a 401 that we can meet: Bearer before Basic.
-    pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
-        let offered: Vec<_> = headers
-            .get_all(WWW_AUTHENTICATE)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .filter_map(Self::parse)
-            .collect();
-        let bearer = |challenge: &&Self| matches!(challenge, Self::Bearer { .. });
-        offered
-            .iter()
-            .find(bearer)
-            .or_else(|| offered.first())
-            .cloned()
-    }
-
-    /// RFC 9110, section 11.3: a scheme, then `name=value` or `name="value"`, with commas.
-    fn parse(text: &str) -> Option<Self> {
-        let (scheme, mut rest) = text.trim().split_once(' ').unwrap_or((text.trim(), ""));
-        if scheme.eq_ignore_ascii_case("basic") {
-            return Some(Self::Basic);
-        }
-        if !scheme.eq_ignore_ascii_case("bearer") {
-            return None;
-        }
-        let (mut realm, mut service) = (None, None);
-        loop {
-            rest = rest.trim_start_matches([' ', ',', '\t']);
-            if rest.is_empty() {
-                break;
-            }
-            let (name, after) = rest.split_once('=')?;
-            let (value, after) = parameter(after)?;
-            match name.trim().to_ascii_lowercase().as_str() {
-                "realm" => realm = Some(Url::parse(&value).ok()?),
-                "service" => service = Some(value),
-                _ => {}
-            }
-            rest = after;
-        }
-        realm.map(|realm| Self::Bearer { realm, service })
-    }
-}
-
-/// The value that a text begins with, and what comes after it.
-fn parameter(text: &str) -> Option<(String, &str)> {
-    let Some(quoted) = text.strip_prefix('"') else {
-        let end = text.find([',', ' ']).unwrap_or(text.len());
-        return Some((text.get(..end)?.to_owned(), text.get(end..)?));
-    };
-    let mut value = String::new();
-    let mut characters = quoted.char_indices();
-    while let Some((at, character)) = characters.next() {
-        match character {
-            '"' => return Some((value, quoted.get(at + 1..)?)),
-            '\\' => value.push(characters.next()?.1),
-            character => value.push(character),
-        }
-    }
-    None
-}
+/// So many of them are renewed, the ones used last.
+const RENEWED: usize = 16;
+/// A token is renewed until nobody has used it for that long. A push an hour after the last one
+/// shall find it fresh.
+const IDLE: Duration = Duration::from_secs(2 * 3600);
+/// A token is given up that long before it expires, or a fifth of its life if that is shorter: a
+/// request takes time, and clocks differ.
+const MARGIN: Duration = Duration::from_secs(30);
 
 /// A registry's token.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(super) struct Token {
     value: Secret,
-    expires: Instant,
+    expires: Duration,
+    /// Not used from then on.
+    stale: Duration,
+    /// Renewed from then on, if it is in use.
+    renew: Option<Duration>,
+}
+
+impl Token {
+    /// A token that was asked for at `asked` and lives for `life`; `jitter` lies between 0 and 1.
+    pub(super) fn new(value: Secret, asked: Duration, life: Duration, jitter: f64) -> Self {
+        let margin = MARGIN.min(life / 5);
+        let expires = asked + life;
+        let stale = expires.saturating_sub(margin);
+        Self {
+            value,
+            expires,
+            stale,
+            renew: Some(stale.saturating_sub(margin.mul_f64(jitter.clamp(0.0, 1.0)))),
+        }
+    }
+}
+
+/// Two tokens are the same if a registry could not tell them apart.
+impl PartialEq for Token {
+    fn eq(&self, other: &Self) -> bool {
+        self.value == other.value
+    }
 }
 
 /// What a request is authorized with.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(super) enum Authorization {
-    Basic(Credential),
+    /// A user's name and password.
+    Basic(String, Secret),
     Bearer(Token),
 }
 
@@ -150,160 +75,244 @@ impl Authorization {
     /// The header's value, marked so that nothing prints it.
     pub(super) fn header(&self) -> Option<HeaderValue> {
         use base64::{Engine as _, engine::general_purpose::STANDARD};
-        let text = match self {
-            Self::Basic(Credential { username, password }) => {
-                let pair = format!("{}:{}", username.reveal(), password.reveal());
-                format!("Basic {}", STANDARD.encode(pair))
+        let text = zeroize::Zeroizing::new(match self {
+            Self::Basic(username, password) => {
+                let pair = zeroize::Zeroizing::new(format!("{username}:{}", password.reveal()));
+                format!("Basic {}", STANDARD.encode(pair.as_bytes()))
             }
             Self::Bearer(token) => format!("Bearer {}", token.value.reveal()),
-        };
-        let mut value = HeaderValue::try_from(text).ok()?;
+        });
+        let mut value = HeaderValue::from_str(&text).ok()?;
         value.set_sensitive(true);
         Some(value)
     }
 }
 
-/// What a token was given for. The login is part of it: a token must not outlive its logout.
+/// What a token was given for: which of the login's secrets, by whom, and which scopes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Key {
-    realm: Url,
-    service: Option<String>,
-    scope: Scope,
-    login: Option<Digest>,
+pub(super) struct Key {
+    pub(super) generation: u64,
+    pub(super) realm: Url,
+    pub(super) service: Option<String>,
+    pub(super) scope: Option<Scope>,
 }
 
-type Slot = Arc<tokio::sync::Mutex<Option<Token>>>;
+type Fetching = Shared<BoxFuture<'static, Result<Token, Arc<Failure>>>>;
 
-/// The tokens of one registry.
+#[derive(Default)]
+struct Slot {
+    token: Option<Token>,
+    fetching: Option<Fetching>,
+    used: Duration,
+}
+
+/// The tokens of one login.
 #[derive(Debug)]
-pub(super) struct Tokens(Mutex<LruCache<Key, Slot>>);
+pub(super) struct Tokens {
+    kept: Mutex<Kept>,
+    /// Tells the renewal that there is another token.
+    pub(super) changed: Arc<Notify>,
+}
+
+struct Kept {
+    slots: LruCache<Key, Slot>,
+    /// Whether a task renews them.
+    renewing: bool,
+}
+
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} tokens", self.slots.len())
+    }
+}
 
 impl Default for Tokens {
     fn default() -> Self {
-        Self(Mutex::new(LruCache::new(TOKENS)))
+        Self {
+            kept: Mutex::new(Kept {
+                slots: LruCache::new(TOKENS),
+                renewing: false,
+            }),
+            changed: Arc::default(),
+        }
     }
 }
 
 impl Tokens {
-    /// A token for a scope, from memory or from the realm; not the one that was just refused.
-    pub(super) async fn get(
-        &self,
-        session: &Session,
-        (realm, service): (&Url, Option<&str>),
-        scope: &Scope,
-        credential: Option<&Credential>,
-        refused: Option<&Token>,
-    ) -> Result<Token, Failure> {
-        let key = Key {
-            realm: realm.clone(),
-            service: service.map(ToOwned::to_owned),
-            scope: scope.clone(),
-            login: credential.map(|Credential { username, password }| {
-                let (username, password) = (username.reveal(), password.reveal());
-                Digest::of(format!("{}:{username}:{password}", username.len()).as_bytes())
-            }),
-        };
-        let slot = {
-            let mut slots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(slots.get_or_insert(key.clone(), Slot::default))
-        };
-        // Who waits here waits for another request to the same realm.
-        let mut slot = tokio::time::timeout(session.timeouts().answer, slot.lock())
-            .await
-            .map_err(|_| Failure::stalled(session, "asking for a token"))?;
-        if let Some(token) = slot.as_ref()
-            && token.expires > Instant::now()
-            && refused != Some(token)
+    /// Forgets all; what is being fetched is not kept.
+    pub(super) fn clear(&self) {
+        lock(&self.kept).slots.clear();
+    }
+
+    pub(super) fn drop_refused(&self, refused: &Token) {
+        for (_, slot) in &mut lock(&self.kept).slots {
+            slot.token.take_if(|token| token == refused);
+        }
+    }
+
+    /// The scopes for which there are tokens, and when the first of these expires.
+    pub(super) fn scopes(&self, now: Duration) -> (Vec<String>, Option<Duration>) {
+        let kept = lock(&self.kept);
+        let (mut scopes, mut first) = (Vec::new(), None);
+        for (key, slot) in &kept.slots {
+            if let Some(token) = slot.token.as_ref().filter(|token| token.expires > now) {
+                scopes.extend(key.scope.iter().flat_map(Scope::written));
+                let left = token.expires.saturating_sub(now);
+                first = Some(first.map_or(left, |first: Duration| first.min(left)));
+            }
+        }
+        scopes.sort();
+        scopes.dedup();
+        (scopes, first)
+    }
+
+    /// Whether a task has to be started that renews them; there is one from now on.
+    pub(super) fn begin_renewing(&self) -> bool {
+        !std::mem::replace(&mut lock(&self.kept).renewing, true)
+    }
+
+    /// The tokens that are in use, and when each is to be renewed. Where there are none, the
+    /// renewing ends.
+    pub(super) fn to_renew(&self, now: Duration) -> Vec<(Key, Duration)> {
+        let mut kept = lock(&self.kept);
+        let mut used: Vec<_> = kept
+            .slots
+            .iter()
+            .filter(|(_, slot)| slot.used + IDLE > now)
+            // One without a scope was for checking a login.
+            .filter(|(key, _)| key.scope.as_ref().is_some_and(Scope::lasts))
+            .filter_map(|(key, slot)| {
+                let renew = slot.token.as_ref()?.renew?;
+                Some((slot.used, key.clone(), renew))
+            })
+            .collect();
+        used.sort_by_key(|(used, ..)| std::cmp::Reverse(*used));
+        used.truncate(RENEWED);
+        kept.renewing = !used.is_empty();
+        let due = |(_, key, renew)| (key, renew);
+        used.into_iter().map(due).collect()
+    }
+
+    /// Leaves a token to whoever uses it next.
+    pub(super) fn leave(&self, key: &Key) {
+        if let Some(slot) = lock(&self.kept).slots.peek_mut(key)
+            && let Some(token) = &mut slot.token
         {
-            return Ok(token.clone());
+            token.renew = None;
         }
-        *slot = None;
-        let token = fetch(session, &key, credential).await?;
-        *slot = Some(token.clone());
-        Ok(token)
     }
-}
-
-/// Lists a realm's answer; `token` and `access_token` mean the same.
-#[derive(Deserialize)]
-struct Answer {
-    token: Option<String>,
-    access_token: Option<String>,
-    expires_in: Option<u64>,
-}
-
-async fn fetch(
-    session: &Session,
-    key: &Key,
-    credential: Option<&Credential>,
-) -> Result<Token, Failure> {
-    const ACTION: &str = "asking for a token";
-    let asked = Instant::now();
-    session.permit_realm(&key.realm)?;
-    let mut url = key.realm.clone();
-    {
-        let mut query = url.query_pairs_mut();
-        if let Some(service) = &key.service {
-            query.append_pair("service", service);
-        }
-        query.append_pair("scope", &key.scope.to_string());
-    }
-    let mut request = session.clients.to(&url).await?.get(url);
-    if let Some(credential) = credential
-        && let Some(value) = Authorization::Basic(credential.clone()).header()
-    {
-        request = request.header(AUTHORIZATION, value);
-    }
-    let response = tokio::time::timeout(session.timeouts().answer, request.send())
-        .await
-        .map_err(|_| Failure::stalled(session, ACTION))?
-        .map_err(|error| Failure::broken(session, ACTION, error))?;
-    if !response.status().is_success() {
-        let mut failure = Failure::answered(session, ACTION, response).await;
-        if failure.error.kind() == ErrorKind::NotFound {
-            // It is the realm that is missing, not what the request is about.
-            let why = failure.error.message().to_owned();
-            failure.error = session.error(ErrorKind::RegistryError, why);
-        }
-        return Err(failure);
-    }
-    let over = ErrorKind::RegistryError;
-    let body = bounded(session, ACTION, response, LARGEST_ANSWER, over).await?;
-    // Nothing of the body may be shown: it holds the token.
-    let unusable = || -> Error {
-        session.error(
-            ErrorKind::RegistryError,
-            format!("{} answered no token that can be used", shown(&key.realm)),
-        )
-    };
-    let answer: Answer = serde_json::from_slice(&body).map_err(|_| unusable())?;
-    let value = answer
-        .token
-        .filter(|token| !token.is_empty())
-        .or(answer.access_token)
-        .filter(|token| !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic()))
-        .ok_or_else(unusable)?;
-    let life = answer
-        .expires_in
-        .filter(|life| *life > 0)
-        .unwrap_or(SHORTEST_LIFE)
-        .min(LONGEST_LIFE);
-    let life = Duration::from_secs(life);
-    Ok(Token {
-        value: Secret::new(value),
-        expires: asked + life.saturating_sub(MARGIN.min(life / 4)),
-    })
 }
 
 impl Session {
-    /// Fails where a realm may not be asked. Its login travels with the question, so plain HTTP is
-    /// only for where the registry itself is spoken to that way.
-    fn permit_realm(&self, realm: &Url) -> Result<(), Error> {
-        self.permit(realm).map_err(|error| {
-            error.help(
-                "No login was sent. The realm that the registry names for tokens has to be https.",
-            )
-        })
+    /// A token for a scope, from memory or from the realm, and whether it is a new one; not the
+    /// one that was just refused.
+    pub(super) async fn token(
+        self: &Arc<Self>,
+        (realm, service): (Url, Option<String>),
+        scope: Option<&Scope>,
+        refused: Option<&Token>,
+    ) -> Result<(Token, bool), Failure> {
+        let key = Key {
+            generation: self.credential().1,
+            realm,
+            service,
+            scope: scope.cloned(),
+        };
+        let now = self.clock.now();
+        let (fetching, old) = {
+            let mut kept = lock(&self.tokens.kept);
+            let slot = kept.slots.get_or_insert_mut(key.clone(), Slot::default);
+            slot.used = now;
+            slot.token.take_if(|token| Some(&*token) == refused);
+            if let Some(token) = slot.token.as_ref().filter(|token| token.stale > now) {
+                return Ok((token.clone(), false));
+            }
+            (self.fetching(slot, &key), slot.token.clone())
+        };
+        match fetching.await {
+            Ok(token) => Ok((token, true)),
+            Err(failure) => match old.filter(|old| old.expires > self.clock.now()) {
+                // The realm is in trouble; what there is may do a little longer.
+                Some(old) if failure.error.kind().retryable() => Ok((old, false)),
+                _ => Err(failure.copied()),
+            },
+        }
+    }
+
+    /// Asks for a token in the background, whether or not there is one.
+    pub(super) async fn renew(self: &Arc<Self>, key: &Key) -> Result<(), Failure> {
+        let fetching = {
+            let mut kept = lock(&self.tokens.kept);
+            let Some(slot) = kept.slots.peek_mut(key) else {
+                return Ok(());
+            };
+            self.fetching(slot, key)
+        };
+        let token = fetching.await.map_err(|failure| failure.copied())?;
+        drop(token);
+        Ok(())
+    }
+
+    /// The fetch that is under way for a slot, begun if need be.
+    fn fetching(self: &Arc<Self>, slot: &mut Slot, key: &Key) -> Fetching {
+        // One that has ended and is still here has panicked.
+        if let Some(fetching) = &slot.fetching
+            && fetching.peek().is_none()
+        {
+            return fetching.clone();
+        }
+        let (session, key) = (Arc::clone(self), key.clone());
+        let task = tokio::spawn(async move {
+            let granted = tokio::select! {
+                biased;
+                over = session.ended() => Err(over.into()),
+                granted = session.grant(&key) => granted,
+            };
+            session.keep(key, granted)
+        });
+        let fetching = async move {
+            task.await.unwrap_or_else(|error| {
+                let message = "fetching a token failed";
+                let error = crate::error::Error::new(ErrorKind::Internal, message).source(error);
+                Err(Arc::new(error.into()))
+            })
+        }
+        .boxed()
+        .shared();
+        slot.fetching = Some(fetching.clone());
+        fetching
+    }
+
+    fn keep(
+        self: &Arc<Self>,
+        mut key: Key,
+        granted: Result<(Token, u64), Failure>,
+    ) -> Result<Token, Arc<Failure>> {
+        let result = {
+            let mut kept = lock(&self.tokens.kept);
+            let mut used = self.clock.now();
+            if let Some(slot) = kept.slots.peek_mut(&key) {
+                slot.fetching = None;
+                used = slot.used;
+            }
+            match granted {
+                Ok((token, generation)) => {
+                    // The source may have had another secret meanwhile.
+                    key.generation = generation;
+                    if generation == self.credential().1 && !self.end.is_cancelled() {
+                        let slot = kept.slots.get_or_insert_mut(key, Slot::default);
+                        slot.used = slot.used.max(used);
+                        slot.token = Some(token.clone());
+                    }
+                    Ok(token)
+                }
+                Err(failure) => Err(Arc::new(failure)),
+            }
+        };
+        if result.is_ok() {
+            self.keep_fresh();
+        }
+        result
     }
 }
 
@@ -312,62 +321,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn challenges_are_read() {
-        let check = |text: &str, expected: Option<(&str, Option<&str>)>| {
-            let expected = expected.map(|(realm, service)| Challenge::Bearer {
-                realm: Url::parse(realm).unwrap(),
-                service: service.map(ToOwned::to_owned),
-            });
-            assert_eq!(Challenge::parse(text), expected, "{text}");
+    fn a_token_is_given_up_in_time() {
+        let check = |life: u64, jitter: f64, stale: f64, renew: f64| {
+            let life = Duration::from_secs(life);
+            let token = Token::new(Secret::new("t"), Duration::from_secs(1000), life, jitter);
+            let since = |time: Duration| time.as_secs_f64() - 1000.0;
+            assert!((since(token.stale) - stale).abs() < 1e-6, "{token:?}");
+            let renewed = since(token.renew.unwrap());
+            assert!((renewed - renew).abs() < 1e-6, "{token:?}");
+            assert!(!format!("{token:?}").contains("\"t\""));
         };
-        check(
-            r#"Bearer realm="https://auth.io/token",service="registry, \"io\"",scope="a:b:c""#,
-            Some(("https://auth.io/token", Some("registry, \"io\""))),
-        );
-        check(
-            "bearer  service=io , REALM=https://auth.io/",
-            Some(("https://auth.io/", Some("io"))),
-        );
-        check(
-            r#"Bearer realm="https://auth.io/""#,
-            Some(("https://auth.io/", None)),
-        );
-        check(r#"Bearer realm="/token""#, None);
-        check(r#"Bearer realm="https://auth.io/"#, None);
-        check(r#"Bearer realm="https://auth.io/\"#, None);
-        check("Bearer realm", None);
-        check("Bearer", None);
-        check("Negotiate", None);
-        check("", None);
-        assert_eq!(
-            Challenge::parse("Basic realm=\"x\""),
-            Some(Challenge::Basic)
-        );
-        assert_eq!(Challenge::parse("basic"), Some(Challenge::Basic));
-    }
-
-    #[test]
-    fn a_bearer_challenge_goes_before_basic() {
-        let mut headers = HeaderMap::new();
-        headers.append(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=x"));
-        assert_eq!(Challenge::of(&headers), Some(Challenge::Basic));
-        headers.append(
-            WWW_AUTHENTICATE,
-            HeaderValue::from_static("Bearer realm=\"https://auth.io/\""),
-        );
-        assert!(matches!(
-            Challenge::of(&headers),
-            Some(Challenge::Bearer { .. })
-        ));
-    }
-
-    #[test]
-    fn scopes_are_written_as_the_specification_says() {
-        let check = |action, expected: &str| {
-            let repository = "acme/echo".to_owned();
-            assert_eq!(Scope { repository, action }.to_string(), expected);
-        };
-        check(Action::Pull, "repository:acme/echo:pull");
-        check(Action::Push, "repository:acme/echo:pull,push");
+        check(300, 0.0, 270.0, 270.0);
+        check(300, 1.0, 270.0, 240.0);
+        check(150, 0.5, 120.0, 105.0);
+        check(60, 0.0, 48.0, 48.0);
+        check(60, 1.0, 48.0, 36.0);
+        check(1, 7.0, 0.8, 0.6);
+        check(0, 1.0, 0.0, 0.0);
     }
 }

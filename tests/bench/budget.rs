@@ -14,6 +14,9 @@
 
 #[path = "../support/daemon.rs"]
 mod daemon;
+#[path = "../support/faulty.rs"]
+#[allow(dead_code, unreachable_pub, clippy::pedantic)]
+mod faulty;
 #[path = "../support/forge.rs"]
 mod forge;
 #[path = "../support/real_modules.rs"]
@@ -21,8 +24,12 @@ mod real_modules;
 #[path = "../support/registry.rs"]
 #[allow(dead_code, unreachable_pub)]
 mod registry;
+#[path = "../support/token_server.rs"]
+#[allow(dead_code, unreachable_pub)]
+mod token_server;
 
 mod transfer;
+mod warm;
 
 use daemon::Daemon;
 use forge::Signer;
@@ -118,6 +125,7 @@ fn main() {
     verifying(&inputs);
     again(&inputs);
     transfer::transfers(&inputs);
+    warm::sessions();
     start_up();
     memory();
     drop(inputs.folder);

@@ -24,19 +24,44 @@ impl Daemon {
 
     /// With a config and further variables of the environment.
     pub fn configured(config: &str, environment: &[(&str, &Path)]) -> Self {
+        Self::run(config, environment, "warn", |_| Stdio::inherit())
+    }
+
+    /// The same, with all that it can log in a file: see [`Self::log`].
+    pub fn logging_all(config: &str, environment: &[(&str, &Path)]) -> Self {
+        Self::run(config, environment, "trace", |folder| {
+            fs::File::create(folder.join("log")).expect("a log").into()
+        })
+    }
+
+    /// What it has logged, if it logs to a file.
+    pub fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).expect("it logs to a file")
+    }
+
+    fn run(
+        config: &str,
+        environment: &[(&str, &Path)],
+        level: &str,
+        log: impl Fn(&Path) -> Stdio,
+    ) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let file = folder.path().join("config.toml");
         fs::write(&file, config).expect("a config file");
         let mut command = Command::new(env!("CARGO_BIN_EXE_vouchd"));
         command
-            .args(["--log", "warn", "serve", "--socket"])
+            .args(["--log", level, "serve", "--socket"])
             .arg(folder.path().join("socket"))
             .env("VOUCHD_CONFIG", file)
             // Nobody's logins: what a test needs, it says.
             .env("DOCKER_CONFIG", folder.path())
             .env("HOME", folder.path())
+            .env_remove("REGISTRY_AUTH_FILE")
+            .env_remove("XDG_CONFIG_HOME")
+            .env("XDG_RUNTIME_DIR", folder.path())
             .envs(environment.iter().copied())
-            .stdin(Stdio::null());
+            .stdin(Stdio::null())
+            .stderr(log(folder.path()));
         let daemon = Self {
             process: command.spawn().expect("the service starts"),
             folder,

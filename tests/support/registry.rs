@@ -6,7 +6,7 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::mpsc,
+    sync::{Arc, Mutex, mpsc},
     time::Duration,
 };
 
@@ -15,6 +15,7 @@ pub struct Registry {
     process: Child,
     folder: tempfile::TempDir,
     address: SocketAddr,
+    log: Arc<Mutex<Vec<String>>>,
 }
 
 pub const USERNAME: &str = "ann";
@@ -40,41 +41,17 @@ impl Registry {
 
     /// HTTPS, with a certificate of the authority in [`Self::ca`].
     pub fn with_tls() -> Self {
-        Self::start(&|folder| {
-            let path = |name: &str| text(&folder.join(name)).to_owned();
-            let (ca, ca_key) = (path("ca.pem"), path("ca.key"));
-            let (key, request, certificate) = (path("key"), path("request"), path("certificate"));
-            let new = ["-newkey", "rsa:2048", "-nodes", "-subj"];
-            let mut authority = vec!["req", "-x509", "-days", "2"];
-            authority.extend(new);
-            authority.extend(["/CN=test authority", "-keyout", &ca_key, "-out", &ca]);
-            run("openssl", &authority);
-            let mut asking = vec!["req"];
-            asking.extend(new);
-            asking.extend(["/CN=localhost", "-keyout", &key, "-out", &request]);
-            run("openssl", &asking);
-            let extensions = path("extensions");
-            fs::write(&extensions, "subjectAltName=IP:127.0.0.1,DNS:localhost\n").unwrap();
-            let signing = [
-                "x509",
-                "-req",
-                "-days",
-                "2",
-                "-in",
-                &request,
-                "-CA",
-                &ca,
-                "-CAkey",
-                &ca_key,
-                "-CAcreateserial",
-                "-extfile",
-                &extensions,
-                "-out",
-                &certificate,
-            ];
-            run("openssl", &signing);
-            format!("  tls: {{certificate: {certificate}, key: {key}}}\n")
-        })
+        Self::start(&tls)
+    }
+
+    /// Plain HTTP; wants the tokens of a server: `auth` is its section of the configuration.
+    pub fn with_tokens(auth: &str) -> Self {
+        Self::start(&|_| auth.to_owned())
+    }
+
+    /// The same over HTTPS.
+    pub fn with_tls_and_tokens(auth: &str) -> Self {
+        Self::start(&|folder| tls(folder) + auth)
     }
 
     /// `more` is further configuration; it may begin with more of the section `http`.
@@ -101,6 +78,8 @@ impl Registry {
             .expect("docker-registry must be installed");
         let log = process.stderr.take().expect("it was piped");
         let (sender, receiver) = mpsc::channel();
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let written = Arc::clone(&lines);
         std::thread::spawn(move || {
             // Read to its end, so that the registry never waits for us.
             for line in BufReader::new(log).lines().map_while(Result::ok) {
@@ -111,6 +90,7 @@ impl Registry {
                         .collect();
                     let _ = sender.send(address);
                 }
+                written.lock().expect("nobody panics with it").push(line);
             }
         });
         let address = receiver
@@ -120,12 +100,20 @@ impl Registry {
             process,
             folder,
             address: address.parse().expect("an address and a port"),
+            log: lines,
         }
     }
 
     /// Host and port.
     pub fn name(&self) -> String {
         self.address.to_string()
+    }
+
+    /// How many lines of its log have all of these in them.
+    pub fn logged(&self, parts: &[&str]) -> usize {
+        let log = self.log.lock().expect("nobody panics with it");
+        let has_all = |line: &&String| parts.iter().all(|part| line.contains(part));
+        log.iter().filter(has_all).count()
     }
 
     /// The certificate of its authority.
@@ -170,6 +158,43 @@ impl Drop for Registry {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// Makes an authority and a certificate, and configures them.
+fn tls(folder: &Path) -> String {
+    let path = |name: &str| text(&folder.join(name)).to_owned();
+    let (ca, ca_key) = (path("ca.pem"), path("ca.key"));
+    let (key, request, certificate) = (path("key"), path("request"), path("certificate"));
+    let new = ["-newkey", "rsa:2048", "-nodes", "-subj"];
+    let mut authority = vec!["req", "-x509", "-days", "2"];
+    authority.extend(new);
+    authority.extend(["/CN=test authority", "-keyout", &ca_key, "-out", &ca]);
+    run("openssl", &authority);
+    let mut asking = vec!["req"];
+    asking.extend(new);
+    asking.extend(["/CN=localhost", "-keyout", &key, "-out", &request]);
+    run("openssl", &asking);
+    let extensions = path("extensions");
+    fs::write(&extensions, "subjectAltName=IP:127.0.0.1,DNS:localhost\n").unwrap();
+    let signing = [
+        "x509",
+        "-req",
+        "-days",
+        "2",
+        "-in",
+        &request,
+        "-CA",
+        &ca,
+        "-CAkey",
+        &ca_key,
+        "-CAcreateserial",
+        "-extfile",
+        &extensions,
+        "-out",
+        &certificate,
+    ];
+    run("openssl", &signing);
+    format!("  tls: {{certificate: {certificate}, key: {key}}}\n")
 }
 
 fn run(program: &str, arguments: &[&str]) {

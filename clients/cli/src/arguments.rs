@@ -46,6 +46,12 @@ pub(crate) enum Command {
     Push(PushArguments),
     /// Fetch an artifact, verify it and place it
     Pull(PullArguments),
+    /// Log in to a registry, until `vouch logout` or the service's end
+    Login(LoginArguments),
+    /// Forget a login of `vouch login`, and end what is under way with it
+    Logout(LogoutArguments),
+    /// List the logins that are kept or in use
+    Sessions,
     /// Tell what the service is doing
     Status,
     /// Stop the service
@@ -101,6 +107,27 @@ pub(crate) struct PullArguments {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct LoginArguments {
+    /// The registry: `ghcr.io`, `localhost:5000`
+    pub(crate) registry: String,
+    /// Who logs in; asked for on a terminal
+    #[arg(short, long)]
+    pub(crate) username: Option<String>,
+    /// Read the password from standard input; without this it is asked for on a terminal
+    #[arg(long)]
+    pub(crate) password_stdin: bool,
+    /// What is read is an OAuth2 refresh token in place of a password
+    #[arg(long)]
+    pub(crate) identity_token: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogoutArguments {
+    /// The registry, as it was logged in to
+    pub(crate) registry: String,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct RpcArguments {
     /// For example `server/status`
     pub(crate) method: String,
@@ -132,7 +159,18 @@ impl Cli {
                 }
                 .map_err(wrong)?;
             }
-            Command::Verify(_) | Command::Pull(_) | Command::Status | Command::Stop => {}
+            Command::Login(login) => {
+                // Both come from the terminal, or neither does.
+                if login.password_stdin && login.username.is_none() && !login.identity_token {
+                    return Err(wrong("--password-stdin needs --username".to_owned()));
+                }
+            }
+            Command::Verify(_)
+            | Command::Pull(_)
+            | Command::Logout(_)
+            | Command::Sessions
+            | Command::Status
+            | Command::Stop => {}
         }
         Ok(self)
     }

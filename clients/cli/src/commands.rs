@@ -22,14 +22,14 @@ const AT_A_TIME: usize = 8;
 
 /// Asks, and takes the answer as it comes: `--json` shows members too that this version does not
 /// know.
-async fn ask<M: Method>(client: &Client, params: M::Params) -> Result<Value, Failure> {
+pub(crate) async fn ask<M: Method>(client: &Client, params: M::Params) -> Result<Value, Failure> {
     let params = serde_json::to_value(params)
         .map_err(|error| Failure::new(format!("the params are no JSON: {error}")))?;
     Ok(client.request(M::NAME, params).await?)
 }
 
 /// Shows an answer: as it came, or for people.
-fn answer<M: Method>(
+pub(crate) fn answer<M: Method>(
     screen: &mut Screen,
     answered: Result<Value, Failure>,
     show: impl FnOnce(&mut Screen, M::Result) -> io::Result<()>,
@@ -220,6 +220,9 @@ pub(crate) async fn status(client: &Client, screen: &mut Screen) -> io::Result<O
         }
         if let Some(config) = &status.config {
             screen.line("config", config)?;
+        }
+        for file in &status.credential_files {
+            screen.line("logins in", &file.path)?;
         }
         screen.line("connections", status.connections)?;
         screen.line(

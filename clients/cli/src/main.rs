@@ -7,6 +7,8 @@
 mod arguments;
 mod commands;
 mod failure;
+mod password;
+mod sessions;
 mod show;
 
 use arguments::{Cli, Command};
@@ -71,6 +73,9 @@ async fn run(cli: Cli, screen: &mut Screen) -> io::Result<Outcome> {
         Command::Verify(arguments) => commands::verify(&client, arguments, screen).await,
         Command::Push(arguments) => commands::push(&client, arguments, screen).await,
         Command::Pull(arguments) => commands::pull(&client, arguments, screen).await,
+        Command::Login(arguments) => sessions::login(&client, arguments, screen).await,
+        Command::Logout(arguments) => sessions::logout(&client, arguments, screen).await,
+        Command::Sessions => sessions::list(&client, screen).await,
         Command::Status => commands::status(&client, screen).await,
         Command::Stop => commands::stop(&client, screen).await,
         Command::Rpc(arguments) => commands::rpc(&client, arguments, screen).await,

@@ -52,8 +52,9 @@ use tokio::{
 };
 use vouch_protocol::{
     Exit, Method, NoParams, Notification, Pull, PullParams, PullResult, Push, PushParams,
-    PushResult, ServerStatus, ServerStatusResult, ServerStop, ServerStopResult, Shutdown,
-    Verification, Verify, VerifyParams,
+    PushResult, ServerStatus, ServerStatusResult, ServerStop, ServerStopResult, SessionList,
+    SessionListResult, SessionLogin, SessionLoginParams, SessionLogout, SessionLogoutParams,
+    SessionLogoutResult, SessionStatus, Shutdown, Verification, Verify, VerifyParams,
 };
 
 /// A push of 4 GiB over a slow line takes its time, and the server has its own ends for waits.
@@ -156,6 +157,26 @@ impl Client {
     /// Fetches an artifact, verifies it and places it.
     pub async fn pull(&self, params: PullParams) -> Result<PullResult, CallError> {
         self.call::<Pull>(params).await
+    }
+
+    /// Checks a login with its registry and has the server keep it.
+    pub async fn login(&self, params: SessionLoginParams) -> Result<SessionStatus, CallError> {
+        self.call::<SessionLogin>(params).await
+    }
+
+    /// Forgets a login that [`Client::login`] had kept, and ends what is under way with it.
+    pub async fn logout(
+        &self,
+        registry: impl Into<String>,
+    ) -> Result<SessionLogoutResult, CallError> {
+        let registry = registry.into();
+        self.call::<SessionLogout>(SessionLogoutParams { registry })
+            .await
+    }
+
+    /// Lists the logins that the server keeps or uses.
+    pub async fn sessions(&self) -> Result<SessionListResult, CallError> {
+        self.call::<SessionList>(NoParams {}).await
     }
 
     /// Tells what the server is doing.

@@ -1,0 +1,154 @@
+//! `vouch login`, `vouch logout` and `vouch sessions`.
+
+use crate::{
+    arguments::{LoginArguments, LogoutArguments},
+    commands::{answer, ask},
+    failure::{Failure, Outcome},
+    password,
+    show::{Screen, span},
+};
+use std::io;
+use vouch_client::{
+    Client,
+    protocol::{
+        LoginSource, NoParams, Password, SessionList, SessionListResult, SessionLogin,
+        SessionLoginParams, SessionLogout, SessionLogoutParams, SessionLogoutResult, SessionState,
+        SessionStatus,
+    },
+};
+
+pub(crate) async fn login(
+    client: &Client,
+    arguments: LoginArguments,
+    screen: &mut Screen,
+) -> io::Result<Outcome> {
+    let params = match params(arguments) {
+        Ok(params) => params,
+        Err(why) => {
+            let mut failure = Failure::new(why);
+            failure.help = Some(
+                "Pass a user name with --username and the password with --password-stdin."
+                    .to_owned(),
+            );
+            return screen.failure(&failure);
+        }
+    };
+    let answered = ask::<SessionLogin>(client, params).await;
+    answer::<SessionLogin>(screen, answered, |screen, session: SessionStatus| {
+        screen.heading(true, "logged in", &named(&session))?;
+        if session.state == SessionState::Untried {
+            screen.line(
+                "note",
+                "the registry lets everybody in, and checked nothing",
+            )?;
+        }
+        Ok(())
+    })
+}
+
+/// Asks for what is missing.
+fn params(arguments: LoginArguments) -> Result<SessionLoginParams, String> {
+    let LoginArguments {
+        registry,
+        username,
+        password_stdin,
+        identity_token,
+    } = arguments;
+    let username = match username {
+        None if !identity_token => Some(password::prompt("Username", true)?),
+        username => username,
+    };
+    let secret = if password_stdin {
+        password::piped(io::stdin().lock())?
+    } else {
+        let question = if identity_token {
+            "Identity token"
+        } else {
+            "Password"
+        };
+        password::prompt(question, false)?
+    };
+    let secret = Some(Password(secret));
+    let (password, identity_token) = if identity_token {
+        (None, secret)
+    } else {
+        (secret, None)
+    };
+    Ok(SessionLoginParams {
+        registry,
+        username,
+        password,
+        identity_token,
+    })
+}
+
+pub(crate) async fn logout(
+    client: &Client,
+    arguments: LogoutArguments,
+    screen: &mut Screen,
+) -> io::Result<Outcome> {
+    let registry = arguments.registry;
+    let answered = ask::<SessionLogout>(client, SessionLogoutParams { registry }).await;
+    answer::<SessionLogout>(screen, answered, |screen, result: SessionLogoutResult| {
+        if result.logged_out {
+            return screen.heading(true, "logged out", &result.registry);
+        }
+        screen.text(format!(
+            "there is no login of `vouch login` to {}; one in a file is for the tool that wrote it",
+            result.registry
+        ))
+    })
+}
+
+pub(crate) async fn list(client: &Client, screen: &mut Screen) -> io::Result<Outcome> {
+    let answered = ask::<SessionList>(client, NoParams {}).await;
+    answer::<SessionList>(screen, answered, |screen, result: SessionListResult| {
+        for session in &result.sessions {
+            show(screen, session)?;
+        }
+        Ok(())
+    })
+}
+
+fn show(screen: &mut Screen, session: &SessionStatus) -> io::Result<()> {
+    let state = match session.state {
+        SessionState::Untried => "untried",
+        SessionState::Accepted => "accepted",
+        SessionState::Refused => "refused",
+        SessionState::Unknown => "unknown",
+    };
+    let good = session.state != SessionState::Refused;
+    screen.heading(good, state, &named(session))?;
+    let source = match session.source {
+        LoginSource::Login => "vouch login",
+        LoginSource::AuthFile => "REGISTRY_AUTH_FILE",
+        LoginSource::Docker => "docker",
+        LoginSource::Podman => "podman",
+        LoginSource::Anonymous => "no login",
+        LoginSource::Unknown => "unknown",
+    };
+    let parts = [
+        Some(source),
+        session.path.as_deref(),
+        session.helper.as_deref(),
+    ];
+    let parts: Vec<_> = parts.into_iter().flatten().collect();
+    screen.line("source", parts.join(", "))?;
+    for scope in &session.scopes {
+        screen.line("scope", scope)?;
+    }
+    if let Some(seconds) = session.expires_in_seconds {
+        screen.line("expires in", span(seconds))?;
+    }
+    if let Some(seconds) = session.last_used_seconds {
+        screen.line("last used", format!("{} ago", span(seconds)))?;
+    }
+    Ok(())
+}
+
+fn named(session: &SessionStatus) -> String {
+    match &session.user {
+        Some(user) => format!("{user} to {}", session.registry),
+        None => session.registry.clone(),
+    }
+}

@@ -1,0 +1,367 @@
+//! Credential helpers: other people's programs, which hang, flood and fail.
+//!
+//! The protocol is docker's (github.com/docker/docker-credential-helpers): `get`, the server's
+//! name on standard input, JSON on standard output. A helper has a process group of its own, which
+//! is killed whole when it takes too long or says too much. What it says on standard output is
+//! never shown: it may be the secret.
+
+use super::{
+    config_file::Helper,
+    failure::clean,
+    secret::{Credential, Secret},
+};
+use crate::error::{Error, Result};
+use rustix::process::{Pid, Signal, kill_process_group};
+use serde::Deserialize;
+use std::{
+    env,
+    ffi::OsStr,
+    io,
+    path::Path,
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
+    process::{Child, Command},
+};
+use vouch_protocol::ErrorKind;
+use zeroize::Zeroizing;
+
+/// An answer is at most that large, and so are complaints.
+const LONGEST: u64 = 64 << 10;
+/// What a helper has left running may hold its output open: so long it is waited for.
+const LINGER: Duration = Duration::from_millis(500);
+/// What helpers say when they have no login; not an error.
+const NOT_FOUND: &str = "credentials not found in native keychain";
+/// The name under which helpers keep identity tokens.
+const TOKEN_USER: &str = "<token>";
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Answer {
+    #[serde(default)]
+    username: String,
+    #[serde(default)]
+    secret: Zeroizing<String>,
+}
+
+/// Asks a helper. Nothing, where it keeps no login for the server.
+pub(super) async fn ask(
+    helper: &Helper,
+    named_in: &Path,
+    limit: Duration,
+) -> Result<Option<Credential>> {
+    ask_with(helper, named_in, limit, None).await
+}
+
+/// The same, with another `PATH` where one is given.
+async fn ask_with(
+    helper: &Helper,
+    named_in: &Path,
+    limit: Duration,
+    path: Option<&OsStr>,
+) -> Result<Option<Credential>> {
+    let program = format!("docker-credential-{}", helper.name);
+    let answered = match run(&program, &helper.server, limit, path).await {
+        Ok(said) => read(&said),
+        Err(why) => Err(why),
+    };
+    answered.map_err(|why| {
+        Error::new(
+            ErrorKind::CredentialUnusable,
+            format!(
+                "the credential helper {program} (named in {}, asked for {}) {why}",
+                named_in.display(),
+                helper.server,
+            ),
+        )
+        .help(format!(
+            "Try `echo {} | {program} get` in the service's environment.",
+            helper.server
+        ))
+    })
+}
+
+/// How a helper ended, and what it said.
+struct Ended {
+    status: ExitStatus,
+    output: Said,
+    complaints: Said,
+}
+
+async fn run(
+    program: &str,
+    server: &str,
+    limit: Duration,
+    path: Option<&OsStr>,
+) -> Result<Ended, String> {
+    let mut command = Command::new(program);
+    if let Some(path) = path {
+        command.env("PATH", path);
+    }
+    let child = command
+        .arg("get")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|error| {
+            let path = env::var("PATH").unwrap_or_default();
+            format!("cannot be started: {error}; searched PATH={path}")
+        })?;
+    let mut group = Group(child);
+    let (mut output, mut complaints) = (Said::default(), Said::default());
+    let ended = {
+        let talk = talk(&mut group.0, server, &mut output, &mut complaints);
+        tokio::time::timeout(limit, talk).await
+    };
+    if output.flooded || complaints.flooded {
+        group.kill();
+        return Err(format!("said more than {LONGEST} bytes and was killed"));
+    }
+    let Ok(ended) = ended else {
+        group.kill();
+        return Err(format!(
+            "did not answer within {} s and was killed{}",
+            limit.as_secs(),
+            complaints.shown()
+        ));
+    };
+    let ended = match ended {
+        Some(ended) => Ok(ended),
+        // It closed its output; what is left is its end.
+        None => tokio::time::timeout(LINGER.max(limit / 10), group.0.wait()).await,
+    };
+    let Ok(status) = ended else {
+        group.kill();
+        return Err("did not end and was killed".to_owned());
+    };
+    Ok(Ended {
+        status: status.map_err(|error| format!("cannot be waited for: {error}"))?,
+        output,
+        complaints,
+    })
+}
+
+/// Asks, and listens until it ends or has closed its output.
+async fn talk(
+    child: &mut Child,
+    server: &str,
+    output: &mut Said,
+    complaints: &mut Said,
+) -> Option<io::Result<ExitStatus>> {
+    let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    let (Some(mut stdin), Some(stdout), Some(stderr)) = pipes else {
+        return None;
+    };
+    let asked = async {
+        // One that does not listen may know the answer all the same.
+        let _ = stdin.write_all(format!("{server}\n").as_bytes()).await;
+        drop(stdin);
+    };
+    let read = async {
+        tokio::join!(asked, output.read(stdout), complaints.read(stderr));
+    };
+    tokio::pin!(read);
+    let status = tokio::select! {
+        () = &mut read => return None,
+        status = child.wait() => status,
+    };
+    let _ = tokio::time::timeout(LINGER, read).await;
+    Some(status)
+}
+
+/// What a helper's answer means, or what is wrong with it.
+fn read(ended: &Ended) -> Result<Option<Credential>, String> {
+    let complaints = ended.complaints.shown();
+    if !ended.status.success() {
+        let text = String::from_utf8_lossy(&ended.output.bytes);
+        if text.contains(NOT_FOUND) {
+            return Ok(None);
+        }
+        let why = format!("failed ({}){complaints}", ended.status);
+        // Helpers complain on standard output too. JSON would be an answer, and an answer secret.
+        if ended.complaints.bytes.is_empty() && !text.contains('{') && !text.trim().is_empty() {
+            return Err(format!("{why}; it said {:?}", clean(text.trim())));
+        }
+        return Err(why);
+    }
+    let mut answer: Answer = serde_json::from_slice(&ended.output.bytes)
+        .map_err(|_| format!("answered no JSON with a login{complaints}"))?;
+    if answer.secret.is_empty() {
+        return Err(format!("answered an empty secret{complaints}"));
+    }
+    let secret = Secret::new(std::mem::take(&mut *answer.secret));
+    match answer.username {
+        username if username == TOKEN_USER => Ok(Some(Credential::IdentityToken {
+            username: None,
+            token: secret,
+        })),
+        username if username.is_empty() => Err(format!("answered no user name{complaints}")),
+        username => Ok(Some(Credential::Password {
+            username,
+            password: secret,
+        })),
+    }
+}
+
+/// What came out of a pipe.
+#[derive(Default)]
+struct Said {
+    bytes: Zeroizing<Vec<u8>>,
+    flooded: bool,
+}
+
+impl Said {
+    async fn read(&mut self, pipe: impl AsyncRead + Unpin) {
+        let _ = pipe.take(LONGEST + 1).read_to_end(&mut self.bytes).await;
+        self.flooded = self.bytes.len() as u64 > LONGEST;
+    }
+
+    fn shown(&self) -> String {
+        let text = String::from_utf8_lossy(&self.bytes);
+        let text = clean(text.trim());
+        if text.is_empty() {
+            return "; it wrote nothing to stderr".to_owned();
+        }
+        format!("; its stderr says {text:?}")
+    }
+}
+
+/// A process and all that it started. They are killed when it is dropped before it was waited for.
+struct Group(Child);
+
+impl Group {
+    fn kill(&self) {
+        // No id once it was waited for: then the number may be another's.
+        let id = self.0.id().and_then(|id| i32::try_from(id).ok());
+        if let Some(group) = id.and_then(Pid::from_raw) {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{fs, os::unix::fs::PermissionsExt};
+
+    /// A folder with a helper that runs a shell's lines.
+    fn folder(script: &str) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("docker-credential-fake");
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
+        folder
+    }
+
+    async fn asked(folder: &Path) -> Result<Option<Credential>> {
+        let helper = Helper {
+            name: "fake".into(),
+            server: "r.io".into(),
+        };
+        let path = env::join_paths(
+            std::iter::once(folder.to_owned())
+                .chain(env::split_paths(&env::var_os("PATH").unwrap_or_default())),
+        )
+        .unwrap();
+        let limit = Duration::from_millis(700);
+        ask_with(&helper, Path::new("/config.json"), limit, Some(&path)).await
+    }
+
+    #[tokio::test]
+    async fn what_helpers_answer() {
+        let check = async |script: &str, expected: Option<Credential>| {
+            let folder = folder(script);
+            assert_eq!(asked(folder.path()).await.unwrap(), expected, "{script}");
+        };
+        let password = Credential::Password {
+            username: "ann".into(),
+            password: Secret::new("pw-r.io"),
+        };
+        check(
+            r#"read server; echo "{\"ServerURL\":\"x\",\"Username\":\"ann\",\"Secret\":\"pw-$server\"}""#,
+            Some(password.clone()),
+        )
+        .await;
+        check(
+            r#"echo '{"Username":"ann","Secret":"pw-r.io"}'; sleep 60 &"#,
+            Some(password),
+        )
+        .await;
+        check(
+            r#"echo '{"Username":"<token>","Secret":"t"}'"#,
+            Some(Credential::IdentityToken {
+                username: None,
+                token: Secret::new("t"),
+            }),
+        )
+        .await;
+        check(
+            "echo credentials not found in native keychain; exit 1",
+            None,
+        )
+        .await;
+    }
+
+    #[tokio::test]
+    async fn helpers_that_fail_are_named_and_show_no_secret() {
+        let check = async |script: &str, expected: &str| {
+            let folder = folder(script);
+            let error = asked(folder.path()).await.expect_err(script);
+            assert_eq!(error.kind(), ErrorKind::CredentialUnusable);
+            let message = error.message();
+            for part in ["docker-credential-fake", "/config.json", "r.io", expected] {
+                assert!(message.contains(part), "{script}: {message}");
+            }
+            assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+        };
+        check("echo no luck >&2; exit 3", "no luck").await;
+        check("echo on stdout; exit 1", "on stdout").await;
+        check(r#"echo '{"Secret":"hunter2"}'; exit 1"#, "exit status: 1").await;
+        check("echo hunter2", "no JSON").await;
+        check(r#"echo '{"Username":"ann"}'"#, "empty secret").await;
+        check(r#"echo '{"Secret":"hunter2"}'"#, "no user name").await;
+        check("kill -9 $$", "signal").await;
+        check("yes hunter2", "more than").await;
+        check("yes hunter2 >&2", "more than").await;
+        check("echo busy >&2; sleep 60", "busy").await;
+        check("exec >&- 2>&-; sleep 60", "was killed").await;
+    }
+
+    #[tokio::test]
+    async fn one_that_is_missing_is_searched_for_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = asked(folder.path()).await.unwrap_err();
+        assert!(error.message().contains("searched PATH="), "{error}");
+        assert!(error.message().contains("docker-credential-fake"));
+    }
+
+    #[tokio::test]
+    async fn its_children_die_with_it() {
+        let folder = folder("sleep 60 & echo $! > \"${0%/*}/child\"; wait");
+        asked(folder.path()).await.unwrap_err();
+        let child = fs::read_to_string(folder.path().join("child")).unwrap();
+        let state = format!("/proc/{}/stat", child.trim());
+        // Dead, or a zombie that nobody has waited for yet.
+        let gone = || {
+            fs::read_to_string(&state).map_or(true, |stat| {
+                stat.rsplit(')')
+                    .next()
+                    .is_some_and(|rest| rest.starts_with(" Z"))
+            })
+        };
+        while !gone() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}

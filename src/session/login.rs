@@ -1,0 +1,166 @@
+//! Logins of `session/login`: checked with the registry, and kept in memory only.
+
+use super::{Credential, Place, Session, Sessions, lock, sessions::SESSIONS};
+use crate::error::{Error, Result};
+use reqwest::{Client, Url};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, Mutex, Weak, atomic::Ordering},
+};
+use vouch_protocol::{ErrorKind, SessionStatus};
+
+/// The logins that are kept, by registry.
+#[derive(Default)]
+pub(super) struct Logins(Mutex<BTreeMap<String, Kept>>);
+
+struct Kept {
+    session: Arc<Session>,
+    /// Those that it replaced: work that began with them goes on, until the logout.
+    before: Vec<Weak<Session>>,
+}
+
+impl Logins {
+    pub(super) fn of(&self, registry: &str) -> Option<Arc<Session>> {
+        let kept = lock(&self.0);
+        kept.get(registry).map(|kept| Arc::clone(&kept.session))
+    }
+}
+
+impl fmt::Debug for Logins {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(lock(&self.0).keys()).finish()
+    }
+}
+
+impl Sessions {
+    /// Checks a login with its registry, and keeps it if the registry accepts it. One that was kept
+    /// before is replaced; it stays where the new one is refused.
+    pub(crate) async fn login(
+        &self,
+        registry: &str,
+        credential: Credential,
+    ) -> Result<SessionStatus> {
+        let host = self.host(registry)?;
+        let session = Session::new(
+            host,
+            Place::Memory,
+            Some(credential),
+            &self.timeouts,
+            &self.clock,
+        );
+        let name = session.registry().to_owned();
+        // OCI distribution specification, "Determining Support": it asks whoever needs a login.
+        let build = |client: &Client, base: &Url| {
+            let mut url = base.clone();
+            url.set_path("/v2/");
+            client.get(url)
+        };
+        let checked = session.repeat("checking the login", None, &build).await;
+        match checked {
+            Ok(_) => {}
+            // It was let in, and may not see this address.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => {
+                session.end("it was refused".into());
+                return Err(error);
+            }
+        }
+        let mut kept = lock(&self.logins.0);
+        if kept.len() >= SESSIONS.get() && !kept.contains_key(&name) {
+            let message = format!("{SESSIONS} logins are kept already");
+            return Err(Error::new(ErrorKind::InvalidParams, message)
+                .help("Log out of a registry that is not needed."));
+        }
+        let mut before = Vec::new();
+        if let Some(replaced) = kept.remove(&name) {
+            before = replaced.before;
+            before.retain(|session| session.strong_count() > 0);
+            before.push(Arc::downgrade(&replaced.session));
+        }
+        let status = session.status();
+        kept.insert(name, Kept { session, before });
+        Ok(status)
+    }
+
+    /// Forgets a login, its tokens, and ends what is under way with it. Answers whether there was
+    /// one.
+    pub(crate) fn logout(&self, registry: &str) -> Result<bool> {
+        let host = self.host(registry)?;
+        let Some(kept) = lock(&self.logins.0).remove(&host.registry) else {
+            return Ok(false);
+        };
+        let before = kept.before.iter().filter_map(Weak::upgrade);
+        for session in before.chain([kept.session]) {
+            session.end("`session/logout` was asked for".into());
+        }
+        Ok(true)
+    }
+
+    /// The sessions there are.
+    pub(crate) async fn list(&self) -> Vec<SessionStatus> {
+        let mut sessions: Vec<_> = {
+            let kept = lock(&self.logins.0);
+            kept.values()
+                .map(|kept| Arc::clone(&kept.session))
+                .collect()
+        };
+        sessions.extend(
+            lock(&self.others)
+                .iter()
+                .map(|(_, session)| Arc::clone(session)),
+        );
+        let mut list = Vec::new();
+        for session in sessions {
+            // A `docker logout` since the last use counts here too.
+            match session.confirm().await {
+                Err(_) if session.end.is_cancelled() => {}
+                _ => list.push(session.status()),
+            }
+        }
+        list.sort_by(|one, other| {
+            (&one.registry, one.source, &one.user).cmp(&(
+                &other.registry,
+                other.source,
+                &other.user,
+            ))
+        });
+        list
+    }
+}
+
+impl Drop for Sessions {
+    /// Secrets are overwritten when the service ends, even if a task still holds its session.
+    fn drop(&mut self) {
+        for kept in lock(&self.logins.0).values() {
+            kept.session.end("the service is stopping".into());
+        }
+        for (_, session) in lock(&self.others).iter() {
+            session.end("the service is stopping".into());
+        }
+    }
+}
+
+impl Session {
+    /// What may be told of it.
+    fn status(&self) -> SessionStatus {
+        let now = self.clock.now();
+        let (scopes, expires) = self.tokens.scopes(now);
+        let origin = match &self.place {
+            Place::File(origin) => Some(origin),
+            Place::Memory | Place::Nowhere => None,
+        };
+        let used = self.used.load(Ordering::Relaxed);
+        SessionStatus {
+            registry: self.registry().to_owned(),
+            user: self.user.clone(),
+            source: self.source(),
+            path: origin.map(|origin| origin.path().display().to_string()),
+            helper: origin.and_then(super::Origin::helper),
+            state: *lock(&self.state),
+            scopes,
+            expires_in_seconds: expires.map(|left| left.as_secs()),
+            last_used_seconds: (used > 0).then(|| now.as_secs().saturating_sub(used)),
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! How often something is tried, and how long to pause between.
+
+use super::{Failure, Timeouts, failure::Again};
+use crate::error::{Error, Result};
+use std::time::Duration;
+
+/// The attempts of one task, and the pauses between them.
+#[derive(Debug)]
+pub(crate) struct Retries {
+    timeouts: Timeouts,
+    failed: u32,
+    waited: Duration,
+}
+
+impl Retries {
+    pub(crate) fn new(timeouts: &Timeouts) -> Self {
+        Self {
+            timeouts: timeouts.clone(),
+            failed: 0,
+            waited: Duration::ZERO,
+        }
+    }
+
+    /// Something got further: the attempts count anew, the waits do not.
+    pub(crate) fn progressed(&mut self) {
+        self.failed = 0;
+    }
+
+    /// Pauses before the next attempt, or fails with what went wrong if there shall be none.
+    pub(crate) async fn wait(&mut self, failure: Failure) -> Result<(), Error> {
+        let Again::Later(asked) = failure.again else {
+            return Err(failure.error);
+        };
+        self.failed += 1;
+        if self.failed >= self.timeouts.attempts {
+            return Err(failure.error);
+        }
+        let doubled = 1 << (self.failed - 1).min(16);
+        let pause = (self.timeouts.backoff * doubled).mul_f64(jitter());
+        let pause = asked.map_or(pause, |asked| asked.max(pause));
+        // To wait less than the registry asks for would only add to its load.
+        if self.waited + pause > self.timeouts.retry_after {
+            return Err(failure.error);
+        }
+        tracing::debug!(error = %failure.error, ?pause, "trying again");
+        self.waited += pause;
+        tokio::time::sleep(pause).await;
+        Ok(())
+    }
+}
+
+/// Between a half and one, so that clients that failed together do not come back together.
+pub(super) fn jitter() -> f64 {
+    use ring::rand::SecureRandom;
+    let mut random = [0; 1];
+    // Without randomness there is no jitter, and no harm.
+    let _ = ring::rand::SystemRandom::new().fill(&mut random);
+    0.5 + f64::from(random[0]) / 512.0
+}

@@ -1,0 +1,288 @@
+//! Where logins come from, in which order.
+//!
+//! Before these, `session/login`: see `login`. What is configured and cannot be used is an error,
+//! never a silent step to the next source or to an anonymous request.
+
+use super::{
+    clock::Clock,
+    config_file::{ConfigFile, Helper},
+    failure::copied,
+    helper,
+    names::{aliases, namespaces},
+    secret::Credential,
+};
+use crate::error::{Error, Result};
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, Shared},
+};
+use std::{
+    collections::HashMap,
+    env,
+    ffi::OsString,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::sync::Semaphore;
+use vouch_protocol::{CredentialFile, ErrorKind, LoginSource};
+
+/// Helpers may take that long.
+const HELPER: Duration = Duration::from_secs(30);
+/// So many helpers run at once, and so many answers are remembered, for one file. Which registries
+/// are asked about is for clients to say.
+const RUNNING: usize = 8;
+const REMEMBERED: usize = 256;
+/// That a helper has no login is believed for so long.
+const NOTHING: Duration = Duration::from_secs(30);
+
+/// The files that are looked at, in their order.
+#[derive(Debug, Default)]
+pub(super) struct Sources(Vec<Arc<Source>>);
+
+/// One file, and what its helpers said.
+#[derive(Debug)]
+struct Source {
+    kind: LoginSource,
+    file: ConfigFile,
+    clock: Clock,
+    asked: Mutex<HashMap<Helper, Asked>>,
+    running: Semaphore,
+}
+
+type Answering = Shared<BoxFuture<'static, Result<Option<Credential>, Arc<Error>>>>;
+
+struct Asked {
+    /// The file's version then.
+    version: u64,
+    when: Duration,
+    answer: Answering,
+}
+
+impl std::fmt::Debug for Asked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Asked")
+    }
+}
+
+/// Where a login was found, so that it can be looked for there again.
+#[derive(Debug, Clone)]
+pub(super) struct Origin {
+    source: Arc<Source>,
+    registry: String,
+    /// What it is filed under.
+    key: String,
+    helper: Option<String>,
+}
+
+impl Sources {
+    /// Those that the service's environment names.
+    pub(super) fn from_environment(clock: &Clock) -> Self {
+        let path = |name: &str| {
+            env::var_os(name)
+                .filter(|value| !value.is_empty())
+                .map(PathBuf::from)
+        };
+        let below = |folder: Option<PathBuf>, rest: &str| folder.map(|folder| folder.join(rest));
+        let home = path("HOME");
+        let docker = path("DOCKER_CONFIG").or_else(|| below(home.clone(), ".docker"));
+        let runtime = below(path("XDG_RUNTIME_DIR"), "containers/auth.json");
+        // Nobody else can have made that folder.
+        let root = rustix::process::getuid().is_root();
+        let runtime = runtime.or_else(|| root.then(|| "/run/containers/0/auth.json".into()));
+        let settled = path("XDG_CONFIG_HOME").or_else(|| below(home, ".config"));
+        let files = [
+            (LoginSource::AuthFile, path("REGISTRY_AUTH_FILE")),
+            (LoginSource::Docker, below(docker, "config.json")),
+            (LoginSource::Podman, runtime),
+            (LoginSource::Podman, below(settled, "containers/auth.json")),
+        ];
+        let named = |(kind, path): (_, Option<PathBuf>)| Some((kind, path?));
+        Self::of(files.into_iter().filter_map(named), clock)
+    }
+
+    pub(super) fn of(
+        files: impl IntoIterator<Item = (LoginSource, PathBuf)>,
+        clock: &Clock,
+    ) -> Self {
+        let source = |(kind, path)| {
+            Arc::new(Source {
+                kind,
+                file: ConfigFile::new(path),
+                clock: clock.clone(),
+                asked: Mutex::default(),
+                running: Semaphore::new(RUNNING),
+            })
+        };
+        Self(files.into_iter().map(source).collect())
+    }
+
+    /// The files' paths, for people.
+    pub(super) fn shown(&self) -> Vec<CredentialFile> {
+        let shown = |source: &Arc<Source>| CredentialFile {
+            source: source.kind,
+            path: source.file.path().display().to_string(),
+        };
+        self.0.iter().map(shown).collect()
+    }
+
+    /// The first login that there is for a repository.
+    pub(super) async fn find(
+        &self,
+        registry: &str,
+        repository: &str,
+    ) -> Result<Option<(Origin, Credential)>> {
+        for source in &self.0 {
+            let keys = match source.kind {
+                // docker knows registries only: containers-auth.json(5), "FORMAT".
+                LoginSource::Docker => aliases(registry),
+                _ => namespaces(registry, repository),
+            };
+            if let Some(found) = source.find(keys, registry, None).await? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Origin {
+    pub(super) fn kind(&self) -> LoginSource {
+        self.source.kind
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        self.source.file.path()
+    }
+
+    /// The program that keeps the login.
+    pub(super) fn helper(&self) -> Option<String> {
+        let name = self.helper.as_ref()?;
+        Some(format!("docker-credential-{name}"))
+    }
+
+    /// What tells it from other origins.
+    pub(super) fn identity(&self) -> (LoginSource, PathBuf, String) {
+        (self.kind(), self.path().to_owned(), self.key.clone())
+    }
+
+    /// The login as it is now, and not the one that was just refused if there is another.
+    pub(super) async fn again(&self, refused: Option<&Credential>) -> Result<Option<Credential>> {
+        let keys = vec![self.key.clone()];
+        let found = self.source.find(keys, &self.registry, refused).await?;
+        Ok(found.map(|(_, credential)| credential))
+    }
+}
+
+impl Source {
+    async fn find(
+        self: &Arc<Self>,
+        keys: Vec<String>,
+        registry: &str,
+        refused: Option<&Credential>,
+    ) -> Result<Option<(Origin, Credential)>> {
+        let (this, name) = (Arc::clone(self), registry.to_owned());
+        let looked = tokio::task::spawn_blocking(move || this.file.look_up(&keys, &name));
+        let (entry, version) = looked
+            .await
+            .map_err(|error| {
+                Error::new(ErrorKind::Internal, "reading a file of logins failed").source(error)
+            })?
+            .map_err(|error| error.registry(registry))?;
+        let Some(entry) = entry else {
+            return Ok(None);
+        };
+        let mut credential = entry.credential;
+        let mut from = None;
+        if let Some(helper) = entry.helper {
+            let kept = self
+                .ask(&helper, version, refused)
+                .await
+                .map_err(|error| copied(&error).registry(registry))?;
+            if kept.is_some() {
+                credential = kept;
+                from = Some(helper.name);
+            }
+        }
+        Ok(credential.map(|credential| {
+            let origin = Origin {
+                source: Arc::clone(self),
+                registry: registry.to_owned(),
+                key: entry.key,
+                helper: from,
+            };
+            (origin, credential)
+        }))
+    }
+
+    /// What a helper says. It is asked once for all who want to know, and again when the file has
+    /// changed, when its answer was refused, and after a while when it had none.
+    async fn ask(
+        self: &Arc<Self>,
+        helper: &Helper,
+        version: u64,
+        refused: Option<&Credential>,
+    ) -> Result<Option<Credential>, Arc<Error>> {
+        let answer = {
+            let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+            let now = self.clock.now();
+            let known = asked.get(helper).filter(|asked| {
+                asked.version == version
+                    && match asked.answer.peek() {
+                        None => true,
+                        Some(Err(_)) => false,
+                        Some(Ok(None)) => now < asked.when + NOTHING,
+                        Some(Ok(Some(answer))) => Some(answer) != refused,
+                    }
+            });
+            if let Some(known) = known {
+                known.answer.clone()
+            } else {
+                let (this, program) = (Arc::clone(self), helper.clone());
+                // A task of its own: who asked first may go away.
+                let task = tokio::spawn(async move {
+                    let _turn = this.running.acquire().await;
+                    helper::ask(&program, this.file.path(), HELPER).await
+                });
+                let answer = async move {
+                    task.await
+                        .unwrap_or_else(|error| {
+                            let message = "asking a credential helper failed";
+                            Err(Error::new(ErrorKind::Internal, message).source(error))
+                        })
+                        .map_err(Arc::new)
+                }
+                .boxed()
+                .shared();
+                asked.retain(|_, asked| asked.version == version);
+                if asked.len() >= REMEMBERED {
+                    asked.clear();
+                }
+                asked.insert(
+                    helper.clone(),
+                    Asked {
+                        version,
+                        when: now,
+                        answer: answer.clone(),
+                    },
+                );
+                answer
+            }
+        };
+        answer.await
+    }
+}
+
+/// What of the environment decides where logins are looked for, as far as it is set.
+pub(crate) fn environment() -> impl Iterator<Item = (&'static str, OsString)> {
+    [
+        "REGISTRY_AUTH_FILE",
+        "DOCKER_CONFIG",
+        "HOME",
+        "XDG_RUNTIME_DIR",
+        "XDG_CONFIG_HOME",
+        "PATH",
+    ]
+    .into_iter()
+    .filter_map(|name| Some((name, env::var_os(name)?)))
+}
