@@ -1,7 +1,7 @@
 //! Logins: where they come from, what becomes of work when they end, and what nobody gets to see.
 
 use super::{
-    tokens::{asked, lasting},
+    tokens::{asked, lasting, until},
     *,
 };
 use crate::session::token::Authorization;
@@ -239,9 +239,7 @@ async fn work_under_way_ends_with_its_login() {
         }
     };
     let logout = async {
-        while !server.lines().iter().any(|line| line == "GET /thing") {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
+        until(|| server.lines().iter().any(|line| line == "GET /thing")).await;
         sessions.logout(&name).unwrap();
     };
     let (error, ()) = tokio::join!(work, logout);

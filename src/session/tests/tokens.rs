@@ -84,6 +84,17 @@ pub(super) fn asked(server: &Faulty) -> Vec<Seen> {
     seen
 }
 
+/// Waits for something that happens in the background.
+pub(super) async fn until(happened: impl Fn() -> bool) {
+    let waiting = async {
+        while !happened() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(20), waiting).await;
+    waited.expect("it never happens");
+}
+
 async fn get_from(session: &Arc<Session>, repository: &str) -> Result<Response> {
     let scope = Scope::new(repository, Action::Push);
     let build = |client: &reqwest::Client, base: &Url| client.get(base.join("thing").unwrap());
@@ -143,9 +154,7 @@ async fn one_who_goes_away_fails_nobody() {
         let session = Arc::clone(&session);
         async move { get(&session).await }
     });
-    while asked(&server).is_empty() {
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+    until(|| !asked(&server).is_empty()).await;
     let second = get(&session);
     first.abort();
     second.await.unwrap();
@@ -161,6 +170,26 @@ async fn a_token_that_dies_is_replaced_once_for_all() {
     realm.slow.store(50, Ordering::Relaxed);
     let all = futures_util::future::join_all((0..10).map(|_| get(&session))).await;
     assert!(all.iter().all(Result::is_ok), "{all:?}");
+    assert_eq!(asked(&server).len(), 2);
+}
+
+#[tokio::test]
+async fn one_who_hears_late_of_a_death_takes_what_replaced_it() {
+    let (server, _realm) = lasting(300).start();
+    let session = session(&server.name(), None).await;
+    let realm = Url::parse(&format!("http://{}/token", server.name())).unwrap();
+    let scope = Scope::new("acme/echo", Action::Pull);
+    let service = Some("s p".to_owned());
+    let token = async |refused| {
+        let from = (realm.clone(), service.clone());
+        session.token(from, Some(&scope), refused).await.unwrap()
+    };
+    let (first, fresh) = token(None).await;
+    assert!(fresh);
+    let (second, fresh) = token(Some(&first)).await;
+    assert!(fresh && second != first);
+    let (third, fresh) = token(Some(&first)).await;
+    assert!(!fresh && third == second);
     assert_eq!(asked(&server).len(), 2);
 }
 
@@ -184,19 +213,18 @@ async fn a_token_in_use_is_renewed_before_it_expires() {
     get(&session).await.unwrap();
     for renewals in 1..=3 {
         session.clock.advance(271);
-        while asked(&server).len() == renewals {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
+        until(|| asked(&server).len() > renewals).await;
     }
     // It is kept a moment after it was asked for.
-    while session
-        .tokens
-        .scopes(session.clock.now())
-        .1
-        .is_none_or(|left| left.as_secs() < 290)
-    {
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+    let fresh = |left: Duration| left.as_secs() > 290;
+    until(|| {
+        session
+            .tokens
+            .scopes(session.clock.now())
+            .1
+            .is_some_and(fresh)
+    })
+    .await;
     let before = server.lines().len();
     get(&session).await.unwrap();
     assert_eq!(server.lines()[before..], ["GET /thing"]);
