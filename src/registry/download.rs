@@ -114,7 +114,11 @@ impl Read for Download {
                     match receiver.blocking_recv() {
                         Some(next) => *piece = next?,
                         None if self.left == 0 => return Ok(0),
-                        None => return Err(cut_short().into()),
+                        // It says why it ends, unless it cannot.
+                        None => {
+                            let message = "the task of a download died";
+                            return Err(Error::new(ErrorKind::Internal, message).into());
+                        }
                     }
                 }
                 let length = piece.len().min(buffer.len());
