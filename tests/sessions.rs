@@ -191,26 +191,33 @@ fn a_token_that_dies_in_the_middle_is_replaced_once() {
 
 #[test]
 fn an_upload_outlives_its_token() {
-    let tokens = TokenServer::start();
-    tokens.live_for(2);
-    let registry = Registry::with_tokens(&tokens.auth());
-    let challenge = tokens.challenge();
-    // docker-registry itself takes tokens a minute longer.
-    let proxy = Proxy::before(&registry.name(), move |head, _| {
-        if head.method == "PUT" && head.length > 1 << 20 {
-            return Some((413, "Basic realm=x".into()));
+    let check = |chunked: bool| {
+        let tokens = TokenServer::start();
+        tokens.live_for(2);
+        let registry = Registry::with_tokens(&tokens.auth());
+        let challenge = tokens.challenge();
+        // docker-registry itself takes tokens a minute longer.
+        let proxy = Proxy::before(&registry.name(), move |head, _| {
+            if chunked && head.method == "PUT" && head.length > 1 << 20 {
+                return Some((413, "Basic realm=x".into()));
+            }
+            let expired = head.authorization.as_deref().is_some_and(has_expired);
+            expired.then(|| (401, challenge.clone()))
+        });
+        proxy.throttle(6 << 20);
+        let docker = logged_in(&proxy.name());
+        let (daemon, modules) = (with_docker(docker.path()), Modules::new());
+        let reference = format!("{}/acme/echo:1", proxy.name());
+        let begun = Instant::now();
+        push(&mut daemon.connect(), &modules.make(20 << 20), &reference).unwrap();
+        assert!(begun.elapsed() > Duration::from_secs(3));
+        assert!(tokens.count() >= 2, "{:?}", tokens.counts());
+    };
+    std::thread::scope(|scope| {
+        for chunked in [true, false] {
+            scope.spawn(move || check(chunked));
         }
-        let expired = head.authorization.as_deref().is_some_and(has_expired);
-        expired.then(|| (401, challenge.clone()))
     });
-    proxy.throttle(6 << 20);
-    let docker = logged_in(&proxy.name());
-    let (daemon, modules) = (with_docker(docker.path()), Modules::new());
-    let reference = format!("{}/acme/echo:1", proxy.name());
-    let begun = Instant::now();
-    push(&mut daemon.connect(), &modules.make(20 << 20), &reference).unwrap();
-    assert!(begun.elapsed() > Duration::from_secs(3));
-    assert!(tokens.count() >= 2, "{:?}", tokens.counts());
 }
 
 #[test]

@@ -27,6 +27,15 @@ fn a_login_is_checked_used_listed_and_forgotten() {
     let session = client.call("session/login", &login).unwrap();
     assert_eq!(session["state"], "accepted");
     push(&mut client, &path, &reference).unwrap();
+    // The access log's words; a line may be on its way.
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while registry.logged(&["PUT /v2/acme/echo/manifests/1 HTTP/2.0"]) == 0 {
+        assert!(
+            Instant::now() < deadline,
+            "HTTP/2 is not used where it is offered"
+        );
+        std::thread::sleep(Duration::from_millis(5));
+    }
     let denied = format!("{name}/denied/echo:1");
     let error = push(&mut client, &path, &denied).unwrap_err();
     assert_eq!(kind(&error), "denied", "{error}");
