@@ -27,6 +27,11 @@ fn a_login_is_checked_used_listed_and_forgotten() {
     let session = client.call("session/login", &login).unwrap();
     assert_eq!(session["state"], "accepted");
     push(&mut client, &path, &reference).unwrap();
+    let line = "PUT /v2/acme/echo/manifests/1 HTTP/2.0";
+    until(
+        || registry.logged(&[line]) == 1,
+        "HTTP/2 is not used where it is offered",
+    );
     let denied = format!("{name}/denied/echo:1");
     let error = push(&mut client, &path, &denied).unwrap_err();
     assert_eq!(kind(&error), "denied", "{error}");
@@ -66,9 +71,7 @@ fn a_logout_ends_what_is_under_way() {
     let params = json!({"path": modules.make(30 << 20), "reference": reference});
     client.send("push", &params);
     let sending = |(head, _): &(proxy::Head, u16)| head.length > 1 << 20;
-    while !proxy.seen().iter().any(sending) {
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    until(|| proxy.seen().iter().any(sending), "it sends");
     let begun = Instant::now();
     let mut other = daemon.connect();
     other

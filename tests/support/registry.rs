@@ -72,7 +72,7 @@ impl Registry {
             .arg("serve")
             .arg(&config)
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .expect("docker-registry must be installed");
@@ -90,6 +90,14 @@ impl Registry {
                         .collect();
                     let _ = sender.send(address);
                 }
+                written.lock().expect("nobody panics with it").push(line);
+            }
+        });
+        // Its access log.
+        let (access, written) = (process.stdout.take(), Arc::clone(&lines));
+        std::thread::spawn(move || {
+            let access = BufReader::new(access.expect("it was piped"));
+            for line in access.lines().map_while(Result::ok) {
                 written.lock().expect("nobody panics with it").push(line);
             }
         });
