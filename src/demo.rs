@@ -29,12 +29,9 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 pub(crate) fn run(out: &mut dyn Write) -> Result<()> {
     let folder = tempfile::Builder::new().prefix("vouchd-demo-").tempdir()?;
     let path = |name: &str| folder.path().join(name);
-    let account = KeyPair::new_account();
-    let signed = sign(&component(), &account)?;
-    fs::write(path("adder.wasm"), &signed)?;
-    fs::write(path("unsigned.wasm"), component())?;
-    fs::write(path("tampered.wasm"), tamper(&signed))?;
-    fs::write(path("forged.wasm"), forge(&account)?)?;
+    for (name, bytes) in samples()? {
+        fs::write(path(name), bytes)?;
+    }
 
     let socket = path("vouchd.sock");
     writeln!(out, "A service starts on a private socket:\n")?;
@@ -77,7 +74,10 @@ pub(crate) fn run(out: &mut dyn Write) -> Result<()> {
         json!({ "reference": layout, "destination": pulled }),
     )?;
     expect(answer.get("result").is_some(), "it was not pulled")?;
-    expect(fs::read(&pulled)? == signed, "the pulled file differs")?;
+    expect(
+        fs::read(&pulled)? == fs::read(path("adder.wasm"))?,
+        "the pulled file differs",
+    )?;
     writeln!(out, "  The pulled file is the pushed one, byte for byte.")?;
 
     for (name, kind, story) in [
@@ -121,6 +121,33 @@ pub(crate) fn run(out: &mut dyn Write) -> Result<()> {
     service.wait()?;
     folder.close()?;
     Ok(())
+}
+
+/// Writes what the demo works on to a folder that may be new, and tells what it is.
+pub(crate) fn keep(folder: &Path, out: &mut dyn Write) -> Result<()> {
+    fs::create_dir_all(folder)?;
+    for (name, bytes) in samples()? {
+        let path = folder.join(name);
+        // Nothing of the user's is replaced.
+        let mut file = fs::File::create_new(&path)
+            .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
+        file.write_all(&bytes)?;
+        writeln!(out, "{}", path.display())?;
+    }
+    Ok(())
+}
+
+/// A signed component, the same unsigned and with a byte changed, and one with a forged token.
+fn samples() -> Result<[(&'static str, Vec<u8>); 4]> {
+    let account = KeyPair::new_account();
+    let signed = sign(&component(), &account)?;
+    let tampered = tamper(&signed);
+    Ok([
+        ("adder.wasm", signed),
+        ("unsigned.wasm", component()),
+        ("tampered.wasm", tampered),
+        ("forged.wasm", forge(&account)?),
+    ])
 }
 
 fn say(out: &mut dyn Write, what: &str) -> io::Result<()> {

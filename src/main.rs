@@ -65,7 +65,11 @@ enum Command {
         socket: Option<PathBuf>,
     },
     /// Show what it does, in a few seconds and without leaving anything behind.
-    Demo,
+    Demo {
+        /// Write the demo's artifacts to this folder instead, signed and not, to try things with
+        #[arg(long, value_name = "FOLDER")]
+        keep: Option<PathBuf>,
+    },
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -90,7 +94,7 @@ fn main() -> ExitCode {
             eprintln!("vouchd: `--stdio` takes no command");
             return ExitCode::from(2);
         }
-        (Some(Command::Demo), false) => run_demo(),
+        (Some(Command::Demo { keep }), false) => run_demo(keep.as_deref()),
         (Some(Command::Serve { socket }), false) => serve(config, socket.as_deref()),
         (None, true) => serve_stdio(config),
         (None, false) => {
@@ -110,12 +114,17 @@ fn main() -> ExitCode {
     }
 }
 
-fn run_demo() -> Result<u8> {
+fn run_demo(keep: Option<&Path>) -> Result<u8> {
     let failed = |error| {
         let message = format!("the demo failed: {error}");
         Error::new(vouch_protocol::ErrorKind::Internal, message)
     };
-    demo::run(&mut std::io::stdout().lock()).map_err(failed)?;
+    let out = &mut std::io::stdout().lock();
+    match keep {
+        Some(folder) => demo::keep(folder, out),
+        None => demo::run(out),
+    }
+    .map_err(failed)?;
     Ok(0)
 }
 

@@ -379,8 +379,8 @@ fn a_kill_at_any_moment_leaves_nothing_unvouched() {
             }
             continue;
         }
-        let mut client = Daemon::start();
-        let look = client_look(&mut client, &reference);
+        let daemon = Daemon::start();
+        let look = client_look(&daemon, &reference);
         match look {
             Ok(verified) => assert_eq!(verified["verdict"], "accepted"),
             Err(error) => {
@@ -400,7 +400,7 @@ fn a_kill_at_any_moment_leaves_nothing_unvouched() {
     assert_eq!(folder.names(), ["large.wasm", "pulled.wasm"]);
 }
 
-fn client_look(daemon: &mut Daemon, reference: &str) -> Result<Value, Value> {
+fn client_look(daemon: &Daemon, reference: &str) -> Result<Value, Value> {
     daemon
         .connect()
         .call("verify", &json!({"reference": reference}))
@@ -483,6 +483,23 @@ fn the_demo_shows_what_it_promises_and_leaves_nothing() {
         assert!(said.contains(word), "{word}: {said}");
     }
     assert!(folder.names().is_empty());
+
+    let kept = Command::new(env!("CARGO_BIN_EXE_vouchd"))
+        .args(["demo", "--keep"])
+        .arg(folder.path("samples"))
+        .output()
+        .unwrap();
+    assert!(kept.status.success());
+    let daemon = Daemon::start();
+    let verdict = |name: &str| {
+        let path = folder.path("samples").join(name);
+        let verified = daemon.connect().call("verify", &json!({"path": path}));
+        verified.unwrap()["verdict"].clone()
+    };
+    assert_eq!(verdict("adder.wasm"), "accepted");
+    for name in ["unsigned.wasm", "tampered.wasm", "forged.wasm"] {
+        assert_eq!(verdict(name), "refused", "{name}");
+    }
 }
 
 #[test]
