@@ -82,6 +82,15 @@ impl Progress {
         Watched {
             reader,
             progress: self.clone(),
+            counts: true,
+        }
+    }
+
+    /// The same for what was counted before.
+    pub fn watch_again<R>(&self, reader: R) -> Watched<R> {
+        Watched {
+            counts: false,
+            ..self.watch(reader)
         }
     }
 }
@@ -91,6 +100,7 @@ impl Progress {
 pub struct Watched<R> {
     reader: R,
     progress: Progress,
+    counts: bool,
 }
 
 impl<R: Read> Read for Watched<R> {
@@ -99,7 +109,9 @@ impl<R: Read> Read for Watched<R> {
             return Err(io::Error::other(Stopped));
         }
         let read = self.reader.read(buffer)?;
-        self.progress.advance(read as u64);
+        if self.counts {
+            self.progress.advance(read as u64);
+        }
         Ok(read)
     }
 }
@@ -114,6 +126,11 @@ mod tests {
         let mut reader = progress.watch(io::repeat(7));
         let mut buffer = [0; 10];
         assert_eq!(reader.read(&mut buffer).expect("it reads"), 10);
+        assert_eq!(progress.bytes(), 10);
+        progress
+            .watch_again(io::repeat(7))
+            .read_exact(&mut buffer)
+            .expect("it reads");
         assert_eq!(progress.bytes(), 10);
         progress.stop();
         let error = reader.read(&mut buffer).expect_err("it was stopped");

@@ -106,7 +106,7 @@ impl Vouched {
 
     /// Gives the file that was verified its name. Blocks.
     pub fn place(&self, file: Unnamed, or_name: &OsStr, overwrite: bool) -> Result<PathBuf> {
-        file.name(or_name, overwrite)
+        file.give_name(or_name, overwrite)
     }
 
     /// Takes one target out of the provider archive that was verified. Blocks.
@@ -117,7 +117,7 @@ impl Vouched {
         progress: &Progress,
     ) -> Result<Extracted> {
         let mut file = archive.sibling()?;
-        let reader = progress.watch(archive.reader());
+        let reader = progress.watch_again(archive.reader());
         artifact::extract(reader, &self.verified, target, &mut file)?;
         Ok(Extracted(file))
     }
@@ -131,7 +131,7 @@ pub struct Extracted(Unnamed);
 impl Extracted {
     /// Gives the target its name, as [`Vouched::place`] does for a whole artifact. Blocks.
     pub fn place(self, or_name: &OsStr, overwrite: bool) -> Result<PathBuf> {
-        self.0.name(or_name, overwrite)
+        self.0.give_name(or_name, overwrite)
     }
 }
 

@@ -261,6 +261,8 @@ fn a_target_is_placed_alone() {
         pulled["path"],
         folder.path("kv-x86_64-linux").to_str().unwrap()
     );
+    let size = fs::metadata(&path).unwrap().len();
+    assert_eq!(pulled["downloaded"], size, "each byte counts once");
     assert_eq!(
         fs::read(folder.path("kv-x86_64-linux")).unwrap(),
         ENTRIES[1].1

@@ -1,8 +1,11 @@
 //! `push`: verify a file and publish it.
 
 use crate::{Method, Verification};
-use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{self, MapAccess, Visitor},
+};
+use std::{collections::BTreeMap, fmt};
 
 /// Verifies a file and publishes it under a reference. Nothing is sent of a file that is refused.
 pub enum Push {}
@@ -24,11 +27,46 @@ pub struct PushParams {
     pub reference: String,
     /// Annotations of the manifest. `org.opencontainers.image.*` and reverse domain names are the
     /// custom.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "each_once"
+    )]
     pub annotations: Option<BTreeMap<String, String>>,
     /// Allow the tag `latest`, or none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allow_latest: Option<bool>,
+}
+
+/// Reads a map, and refuses a name that is there twice: which one was meant is anybody's guess.
+fn each_once<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<BTreeMap<String, String>>, D::Error> {
+    struct EachOnce;
+
+    impl<'de> Visitor<'de> for EachOnce {
+        type Value = Option<BTreeMap<String, String>>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object of strings")
+        }
+
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut annotations = BTreeMap::new();
+            while let Some((name, value)) = map.next_entry::<String, String>()? {
+                if annotations.insert(name, value).is_some() {
+                    return Err(de::Error::custom("an annotation is there twice"));
+                }
+            }
+            Ok(Some(annotations))
+        }
+    }
+
+    deserializer.deserialize_any(EachOnce)
 }
 
 /// Result of [`Push`].
@@ -45,4 +83,26 @@ pub struct PushResult {
     pub uploaded: u64,
     /// Bytes of blobs that were there already.
     pub skipped: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn annotations_are_each_there_once() {
+        let check = |annotations: &str, expected: Option<usize>| {
+            let json = format!(r#"{{"path":"/a","reference":"b"{annotations}}}"#);
+            let params = serde_json::from_str::<PushParams>(&json).ok();
+            let found = params.map(|params| params.annotations.map_or(0, |all| all.len()));
+            assert_eq!(found, expected, "{json}");
+        };
+        check("", Some(0));
+        check(r#","annotations":null"#, Some(0));
+        check(r#","annotations":{}"#, Some(0));
+        check(r#","annotations":{"a":"1","b":"2"}"#, Some(2));
+        check(r#","annotations":{"a":"1","a":"2"}"#, None);
+        check(r#","annotations":{"a":1}"#, None);
+        check(r#","annotations":["a"]"#, None);
+    }
 }

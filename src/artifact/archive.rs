@@ -5,7 +5,9 @@
 
 use super::{
     Limits, Refusal, Stop, Verified,
-    feed::{Digests, Feed, Hasher},
+    feed::{Feed, is_verdict},
+    hasher::{Digests, Hasher},
+    malformed,
     tar::{self, Entry},
 };
 use crate::{
@@ -79,8 +81,8 @@ fn walk<'scope, R: Read>(
     while let Some(entry) = tar::next(feed)? {
         entries += 1;
         if entries > limits.entries {
-            let message = format!("has more than {} entries", limits.entries);
-            return Err(Refusal::new(ErrorKind::TooLarge, message, None).into());
+            let what = format!("has more than {} entries", limits.entries);
+            return Err(Refusal::too_large(what).into());
         }
         let role = Role::of(&entry);
         if role.is_ok() || looks_like_ours(&entry.name) {
@@ -89,8 +91,8 @@ fn walk<'scope, R: Read>(
         match role {
             Ok(Role::Token) => {
                 if entry.size > limits.token as u64 {
-                    let message = format!("has a token larger than {} bytes", limits.token);
-                    return Err(Refusal::new(ErrorKind::TooLarge, message, None).into());
+                    let what = format!("has a token larger than {} bytes", limits.token);
+                    return Err(Refusal::too_large(what).into());
                 }
                 tokens += 1;
                 // Of several tokens none counts: only one is worth its memory.
@@ -124,7 +126,8 @@ fn walk<'scope, R: Read>(
         Some(token) if tokens == 1 => token,
         None => {
             let why = "it carries no token: no entry named `claims.jwt`";
-            return Err(Refusal::unsigned(why).into());
+            let help = "Pack and sign it (`wash par create`), then try again.";
+            return Err(Refusal::unsigned(why, help).into());
         }
         Some(_) => {
             return Err(Refusal::new(
@@ -283,13 +286,7 @@ impl<R: BufRead> Read for Inflate<'_, R> {
         let read = match self.decoder.read(buffer) {
             Ok(read) => read,
             // The reader's own failures, and its limit, are no fault of the member.
-            Err(error)
-                if error.get_ref().is_some_and(|inner| {
-                    inner.is::<Refusal>() || inner.is::<super::feed::Unreadable>()
-                }) =>
-            {
-                return Err(error);
-            }
+            Err(error) if is_verdict(&error) => return Err(error),
             Err(_) => return refuse(Refusal::malformed("its gzip member is broken")),
         };
         if !self.header_checked
@@ -306,8 +303,8 @@ impl<R: BufRead> Read for Inflate<'_, R> {
         self.expanded += read as u64;
         let consumed = self.decoder.get_ref().consumed;
         if self.expanded > RATIO_FROM && self.expanded / self.ratio.max(1) > consumed {
-            let message = format!("inflates to more than {} times its size", self.ratio);
-            return refuse(Refusal::new(ErrorKind::TooLarge, message, None));
+            let what = format!("inflates to more than {} times its size", self.ratio);
+            return refuse(Refusal::too_large(what));
         }
         Ok(read)
     }
@@ -370,8 +367,4 @@ fn write_target<R: Read>(
         tar::padding(feed, entry.size)?;
     }
     Ok(None)
-}
-
-fn malformed(why: &str) -> Stop {
-    Refusal::malformed(why).into()
 }

@@ -1,23 +1,24 @@
 //! Reads once and hashes on the side: bytes are read in chunks, looked at here, and hashed by
 //! threads that share the chunks. Memory is the pool's chunks, whatever the size of the artifact.
 
-use super::{BLOCK, Refusal, Stop};
-use crate::reference::Digest;
-use ring::digest::{Context, SHA256};
+use super::{
+    Refusal, Stop,
+    hasher::{Digests, Hasher},
+    malformed,
+};
 use std::{
     fmt,
     io::{self, BufRead, Read},
     ops::{Deref, Range},
     sync::{
         Arc,
-        mpsc::{Receiver, Sender, SyncSender, channel, sync_channel},
+        mpsc::{Receiver, Sender, channel},
     },
-    thread::{Builder, Scope, ScopedJoinHandle},
 };
-use vouch_protocol::ErrorKind;
 
-/// Large enough that handing a chunk over costs nothing beside hashing it.
-pub(super) const CHUNK: usize = 1 << 20;
+/// Large enough that handing a chunk over costs nothing beside hashing it; small in tests, so that
+/// whatever can straddle two chunks does. A tar block has to fit.
+pub(super) const CHUNK: usize = if cfg!(test) { 1 << 10 } else { 1 << 20 };
 /// So many chunks of one feed are under way at once.
 const CHUNKS: usize = 4;
 
@@ -71,114 +72,6 @@ impl Pool {
         self.returned
             .recv()
             .map_err(|_| io::Error::other("the chunks are lost"))
-    }
-}
-
-enum Step {
-    Bytes(Arc<Chunk>, Range<usize>),
-    Mark,
-    Cut,
-    Resume,
-    Finish,
-}
-
-/// What a hasher found.
-pub(super) struct Digests {
-    /// All bytes since the last [`Hasher::finish_one`], or since the start.
-    pub(super) whole: Digest,
-    /// All bytes but those that were cut out.
-    pub(super) cut: Option<Digest>,
-    /// The prefix of every MiB, and the whole: see `Verified::blocks`.
-    pub(super) blocks: Vec<Digest>,
-    /// One for each [`Hasher::finish_one`].
-    pub(super) finished: Vec<Digest>,
-}
-
-/// A thread that hashes what it is sent.
-pub(super) struct Hasher<'scope> {
-    steps: SyncSender<Step>,
-    thread: ScopedJoinHandle<'scope, Digests>,
-}
-
-impl<'scope> Hasher<'scope> {
-    /// Starts the thread; `blocks` tells whether it keeps the state of every MiB.
-    pub(super) fn start<'env>(
-        scope: &'scope Scope<'scope, 'env>,
-        blocks: bool,
-    ) -> io::Result<Self> {
-        let (steps, receiver) = sync_channel(CHUNKS);
-        let thread = Builder::new()
-            .name("vouchd-hash".into())
-            .spawn_scoped(scope, move || hash(&receiver, blocks))?;
-        Ok(Self { steps, thread })
-    }
-
-    fn step(&self, step: Step) -> io::Result<()> {
-        self.steps
-            .send(step)
-            .map_err(|_| io::Error::other("the hashing thread ended"))
-    }
-
-    pub(super) fn update(&self, (chunk, range): (Arc<Chunk>, Range<usize>)) -> io::Result<()> {
-        self.step(Step::Bytes(chunk, range))
-    }
-
-    /// Ends one digest and starts the next.
-    pub(super) fn finish_one(&self) -> io::Result<()> {
-        self.step(Step::Finish)
-    }
-
-    pub(super) fn finish(self) -> io::Result<Digests> {
-        drop(self.steps);
-        self.thread
-            .join()
-            .map_err(|_| io::Error::other("the hashing thread panicked"))
-    }
-}
-
-fn hash(steps: &Receiver<Step>, keep: bool) -> Digests {
-    let mut whole = Context::new(&SHA256);
-    let mut hashed = 0;
-    let mut blocks = Vec::new();
-    let mut finished = Vec::new();
-    let mut mark = None;
-    let mut cut: Option<Context> = None;
-    let mut resumed = false;
-    for step in steps {
-        match step {
-            Step::Bytes(chunk, range) => {
-                let mut bytes = &chunk[range];
-                if let Some(cut) = cut.as_mut().filter(|_| resumed) {
-                    cut.update(bytes);
-                }
-                while keep && hashed + bytes.len() >= BLOCK {
-                    let (block, rest) = bytes.split_at(BLOCK - hashed);
-                    whole.update(block);
-                    blocks.push(Digest::finish(&whole.clone().finish()));
-                    hashed = 0;
-                    bytes = rest;
-                }
-                whole.update(bytes);
-                hashed += bytes.len();
-            }
-            Step::Mark => mark = Some(whole.clone()),
-            Step::Cut => cut = mark.take(),
-            Step::Resume => resumed = true,
-            Step::Finish => {
-                let ended = std::mem::replace(&mut whole, Context::new(&SHA256));
-                finished.push(Digest::finish(&ended.finish()));
-            }
-        }
-    }
-    let whole = Digest::finish(&whole.finish());
-    if keep && hashed > 0 {
-        blocks.push(whole);
-    }
-    Digests {
-        whole,
-        cut: cut.map(|cut| Digest::finish(&cut.finish())),
-        blocks,
-        finished,
     }
 }
 
@@ -315,24 +208,13 @@ impl<'scope, R: Read> Feed<'scope, R> {
     /// Remembers the hash state at this place.
     pub(super) fn mark(&mut self) -> io::Result<()> {
         self.flush()?;
-        self.hasher
-            .as_ref()
-            .map_or(Ok(()), |hasher| hasher.step(Step::Mark))
+        self.hasher.as_ref().map_or(Ok(()), Hasher::mark)
     }
 
-    /// Leaves out what was consumed since the mark and what comes until [`Feed::resume`].
+    /// Leaves out what was consumed since the mark.
     pub(super) fn cut(&mut self) -> io::Result<()> {
-        self.hasher
-            .as_ref()
-            .map_or(Ok(()), |hasher| hasher.step(Step::Cut))
-    }
-
-    /// From here on nothing is left out any more.
-    pub(super) fn resume(&mut self) -> io::Result<()> {
         self.flush()?;
-        self.hasher
-            .as_ref()
-            .map_or(Ok(()), |hasher| hasher.step(Step::Resume))
+        self.hasher.as_ref().map_or(Ok(()), Hasher::cut)
     }
 
     /// What the hasher found.
@@ -383,22 +265,20 @@ impl<'scope, R: Read> Feed<'scope, R> {
         if self.read <= self.limit {
             return Ok(());
         }
-        Err(io::Error::other(Refusal::new(
-            ErrorKind::TooLarge,
-            format!("{} {} bytes", self.over, self.limit),
-            Some("The server's owner can raise the limits in the config."),
-        )))
+        let what = format!("{} {} bytes", self.over, self.limit);
+        Err(io::Error::other(Refusal::too_large(what)))
     }
 }
 
-fn is_verdict(error: &io::Error) -> bool {
+/// Whether a feed says this: a refusal, or that its reader failed.
+pub(super) fn is_verdict(error: &io::Error) -> bool {
     error
         .get_ref()
         .is_some_and(|inner| inner.is::<Refusal>() || inner.is::<Unreadable>())
 }
 
 fn ended_early() -> Stop {
-    Refusal::malformed("it ends in the middle").into()
+    malformed("it ends in the middle")
 }
 
 impl<R: Read> BufRead for Feed<'_, R> {
@@ -434,7 +314,9 @@ impl<R: Read> Read for Feed<'_, R> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{artifact::BLOCK, reference::Digest};
     use std::thread;
+    use vouch_protocol::ErrorKind;
 
     fn digests(bytes: &[u8]) -> Digests {
         thread::scope(|scope| {
@@ -482,7 +364,6 @@ mod tests {
                 feed.mark().unwrap();
                 feed.skip((to - from) as u64).unwrap();
                 feed.cut().unwrap();
-                feed.resume().unwrap();
                 feed.drain().unwrap();
                 feed.finish().unwrap().unwrap().cut
             });

@@ -11,6 +11,7 @@
 mod archive;
 mod cache;
 mod feed;
+mod hasher;
 mod tar;
 mod token;
 mod wasm;
@@ -24,7 +25,8 @@ pub use cache::Cache;
 pub use vouch_protocol::{ArtifactKind, Claims};
 
 use crate::{error::Error, reference::Digest};
-use feed::{Feed, Hasher, Unreadable};
+use feed::{Feed, Unreadable};
+use hasher::Hasher;
 use serde::Deserialize;
 use std::{
     collections::BTreeMap,
@@ -33,7 +35,7 @@ use std::{
     sync::Arc,
     thread::{self, Scope},
 };
-use token::{Hashes, Subject, Token};
+use token::Token;
 use vouch_protocol::ErrorKind;
 
 /// What the owner allows an artifact to cost; the config's section `[limits]`.
@@ -106,11 +108,20 @@ impl Refusal {
         )
     }
 
-    fn unsigned(why: &str) -> Self {
+    fn unsigned(why: &str, help: &'static str) -> Self {
         Self::new(
             ErrorKind::Unsigned,
             format!("is not signed: {why}"),
-            Some("Sign it with an account key (`wash claims sign`), then try again."),
+            Some(help),
+        )
+    }
+
+    /// `what` is over one of the [`Limits`].
+    fn too_large(what: String) -> Self {
+        Self::new(
+            ErrorKind::TooLarge,
+            what,
+            Some("The server's owner can raise the limits in the config."),
         )
     }
 
@@ -152,6 +163,11 @@ impl From<Refusal> for Stop {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)
     }
+}
+
+/// What is wrong with the bytes themselves.
+fn malformed(why: &str) -> Stop {
+    Refusal::malformed(why).into()
 }
 
 /// A feed reports its limit and what is wrong below it through `io::Error`.
@@ -273,33 +289,27 @@ pub fn examine(reader: impl Read, limits: &Limits) -> io::Result<Examination> {
             .finish()?
             .ok_or_else(|| io::Error::other("the hashing thread is missing"))?;
         let validity = looked.as_ref().ok().map(|looked| {
-            let (Looked::Wasm(token) | Looked::Archive(token, _)) = looked;
+            let (Looked::Wasm(Token { claims, .. }) | Looked::Archive(Token { claims, .. }, _)) =
+                looked;
             Validity {
-                not_before: token.claims.not_before,
-                expires: token.claims.expires,
+                not_before: claims.not_before,
+                expires: claims.expires,
             }
         });
         let verdict = looked.and_then(|looked| {
-            let (token, targets, gzipped) = match looked {
+            let (mut claims, token_size, targets, gzipped) = match looked {
                 Looked::Wasm(token) => {
-                    let Hashes::Module(signed) = &token.hashes else {
-                        return Err(Refusal::unknown());
-                    };
-                    if digests.cut.map(|cut| cut.claim()).as_ref() != Some(signed) {
+                    if digests.cut.map(|cut| cut.claim()) != Some(token.hashes) {
                         return Err(Refusal::hash_mismatch("its hash is another one"));
                     }
-                    (token, BTreeMap::new(), false)
+                    (token.claims, token.size, BTreeMap::new(), false)
                 }
                 Looked::Archive(token, contents) => {
-                    let Hashes::Targets(signed) = &token.hashes else {
-                        return Err(Refusal::unknown());
-                    };
                     let gzipped = contents.gzipped;
-                    let targets = contents.compare(signed)?;
-                    (token, targets, gzipped)
+                    let targets = contents.compare(&token.hashes)?;
+                    (token.claims, token.size, targets, gzipped)
                 }
             };
-            let mut claims = token.claims;
             claims.targets = targets.keys().cloned().collect();
             Ok(Arc::new(Verified {
                 kind: kind.ok_or_else(Refusal::unknown)?,
@@ -309,7 +319,7 @@ pub fn examine(reader: impl Read, limits: &Limits) -> io::Result<Examination> {
                 gzipped,
                 targets,
                 blocks: digests.blocks,
-                token_size: token.size,
+                token_size,
             }))
         });
         Ok(Examination {
@@ -324,8 +334,8 @@ pub fn examine(reader: impl Read, limits: &Limits) -> io::Result<Examination> {
 
 /// What remains to be compared once all hashes are known.
 enum Looked {
-    Wasm(Token),
-    Archive(Token, archive::Contents),
+    Wasm(Token<String>),
+    Archive(Token<BTreeMap<String, String>>, archive::Contents),
 }
 
 fn look<'scope, R: Read>(
@@ -339,13 +349,13 @@ fn look<'scope, R: Read>(
         let recognised = wasm::recognise(start).ok_or_else(Refusal::unknown)?;
         *kind = Some(recognised);
         let token = wasm::find_token(feed, recognised, limits)?;
-        return Ok(Looked::Wasm(token::check(&token, Subject::Wasm)?));
+        return Ok(Looked::Wasm(token::of_wasm(&token)?));
     }
     if !start.starts_with(archive::GZIP) && !tar::is_header(start) {
         return Err(Refusal::unknown().into());
     }
     let contents = archive::read(feed, scope, limits, kind)?;
-    let token = token::check(&contents.token, Subject::Archive)?;
+    let token = token::of_archive(&contents.token)?;
     Ok(Looked::Archive(token, contents))
 }
 

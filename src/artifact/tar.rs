@@ -4,7 +4,7 @@
 //! Format: POSIX.1-1988 (ustar) and the GNU header of the same fields; IEEE Std 1003.1, pax,
 //! "ustar Interchange Format".
 
-use super::{Refusal, Stop, feed::Feed};
+use super::{Stop, feed::Feed, malformed};
 use std::{io::Read, ops::Range};
 use tar::Header;
 
@@ -149,8 +149,4 @@ fn is_octal(field: &[u8]) -> bool {
         .take_while(|byte| matches!(byte, b'0'..=b'7'))
         .count();
     digits > 0 && field[digits..].iter().all(|byte| matches!(byte, b' ' | 0))
-}
-
-fn malformed(why: &str) -> Stop {
-    Refusal::malformed(why).into()
 }

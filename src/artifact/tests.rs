@@ -134,7 +134,7 @@ fn tar_fields_that_mean_nothing_are_let_be() {
     check_accepted(&bytes, ArtifactKind::Provider);
 }
 
-/// Gives a byte at a time, so that everything straddles everything.
+/// Gives a byte at a time.
 struct Trickle<'a>(&'a [u8]);
 
 impl Read for Trickle<'_> {

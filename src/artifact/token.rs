@@ -19,33 +19,16 @@ use std::{
 use vouch_protocol::{Claims, ErrorKind};
 use wascap::jwt::{CapabilityProvider, Component};
 
-/// A token whose signature holds.
+/// A token whose signature holds, and what it says about contents: `H` is the SHA-256 of a wasm
+/// file without the token's section, or of each entry of an archive by target; in upper-case hex,
+/// as wascap writes and compares it.
 #[derive(Debug)]
-pub(super) struct Token {
+pub(super) struct Token<H> {
     /// What it says, without the hashes.
     pub(super) claims: Claims,
-    /// What it says about contents.
-    pub(super) hashes: Hashes,
+    pub(super) hashes: H,
     /// Bytes of its claims.
     pub(super) size: usize,
-}
-
-/// SHA-256 in upper-case hex, as wascap writes and compares it.
-#[derive(Debug)]
-pub(super) enum Hashes {
-    /// Of the wasm file without the token's section.
-    Module(String),
-    /// Of each entry of an archive, by target.
-    Targets(BTreeMap<String, String>),
-}
-
-/// What a token has to be for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Subject {
-    /// A module or component.
-    Wasm,
-    /// A provider archive.
-    Archive,
 }
 
 #[derive(Deserialize)]
@@ -73,88 +56,102 @@ fn capabilities(payload: &[u8]) -> Result<Vec<String>, Refusal> {
     }
 }
 
-/// Checks form, signature and keys of a token.
-pub(super) fn check(token: &[u8], subject: Subject) -> Result<Token, Refusal> {
-    let text = std::str::from_utf8(token).map_err(|_| invalid("it is not text"))?;
-    let mut parts = text.split('.');
-    let (Some(header), Some(payload), Some(signature), None) =
-        (parts.next(), parts.next(), parts.next(), parts.next())
-    else {
-        return Err(invalid("it does not have three parts"));
-    };
-    let signed = &text[..header.len() + 1 + payload.len()];
-    let header: Header = parse(&decode(header, "header")?, "header")?;
-    if header.typ != "jwt" || header.alg != "Ed25519" {
-        return Err(invalid("its header does not say `jwt` and `Ed25519`"));
+/// A token's parts, of which nothing is verified yet.
+struct Parts<'a> {
+    signed: &'a str,
+    payload: Vec<u8>,
+    signature: Vec<u8>,
+}
+
+impl<'a> Parts<'a> {
+    fn of(token: &'a [u8]) -> Result<Self, Refusal> {
+        let text = std::str::from_utf8(token).map_err(|_| invalid("it is not text"))?;
+        let mut parts = text.split('.');
+        let (Some(header), Some(payload), Some(signature), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(invalid("it does not have three parts"));
+        };
+        let signed = &text[..header.len() + 1 + payload.len()];
+        let header: Header = parse(&decode(header, "header")?, "header")?;
+        if header.typ != "jwt" || header.alg != "Ed25519" {
+            return Err(invalid("its header does not say `jwt` and `Ed25519`"));
+        }
+        let payload = decode(payload, "claims")?;
+        // Before anything is read from it: of two equal names, readers keep one or the other.
+        parse::<NothingTwice>(&payload, "claims")?;
+        Ok(Self {
+            signed,
+            payload,
+            signature: decode(signature, "signature")?,
+        })
     }
-    let payload = decode(payload, "claims")?;
-    let signature = decode(signature, "signature")?;
-    // Before anything is read from it: two readers may each keep another one of two equal names.
-    parse::<NothingTwice>(&payload, "claims")?;
-    let token = match subject {
-        Subject::Wasm => wasm(&payload)?,
-        Subject::Archive => archive(&payload)?,
-    };
-    verify(signed.as_bytes(), &signature, &token.claims.issuer)?;
-    key(&token.claims.issuer, &KeyPairType::Account, "issuer")?;
-    let kind = match subject {
-        Subject::Wasm => KeyPairType::Module,
-        Subject::Archive => KeyPairType::Service,
-    };
-    key(&token.claims.subject, &kind, "subject")?;
-    Ok(token)
+
+    /// Verifies the signature, then the kinds of the two keys.
+    fn verify<H>(
+        &self,
+        claims: Claims,
+        hashes: H,
+        subject: &KeyPairType,
+    ) -> Result<Token<H>, Refusal> {
+        verify(self.signed.as_bytes(), &self.signature, &claims.issuer)?;
+        key(&claims.issuer, &KeyPairType::Account, "issuer")?;
+        key(&claims.subject, subject, "subject")?;
+        Ok(Token {
+            claims,
+            hashes,
+            size: self.payload.len(),
+        })
+    }
 }
 
-fn wasm(payload: &[u8]) -> Result<Token, Refusal> {
-    let claims: wascap::jwt::Claims<Component> = parse(payload, "claims")?;
+/// Checks form, signature and keys of a module's or component's token.
+pub(super) fn of_wasm(token: &[u8]) -> Result<Token<String>, Refusal> {
+    let parts = Parts::of(token)?;
+    let (claims, metadata) = claims::<Component>(&parts.payload)?;
+    let claims = Claims {
+        name: metadata.name,
+        version: metadata.ver,
+        revision: metadata.rev,
+        call_alias: metadata.call_alias,
+        tags: metadata.tags.unwrap_or_default(),
+        ..claims
+    };
+    parts.verify(claims, metadata.module_hash, &KeyPairType::Module)
+}
+
+/// Checks form, signature and keys of a provider archive's token.
+pub(super) fn of_archive(token: &[u8]) -> Result<Token<BTreeMap<String, String>>, Refusal> {
+    let parts = Parts::of(token)?;
+    let (claims, metadata) = claims::<CapabilityProvider>(&parts.payload)?;
+    let claims = Claims {
+        name: metadata.name,
+        version: metadata.ver,
+        revision: metadata.rev,
+        vendor: Some(metadata.vendor),
+        ..claims
+    };
+    let hashes = metadata.target_hashes.into_iter().collect();
+    parts.verify(claims, hashes, &KeyPairType::Service)
+}
+
+/// Reads the claims of that type: those that every type has, and its own.
+fn claims<T: DeserializeOwned>(payload: &[u8]) -> Result<(Claims, T), Refusal> {
+    let capabilities = capabilities(payload)?;
+    let claims: wascap::jwt::Claims<T> = parse(payload, "claims")?;
     let metadata = claims
         .metadata
         .ok_or_else(|| invalid("it has no `wascap` claims"))?;
-    Ok(Token {
-        claims: Claims {
-            issuer: claims.issuer,
-            subject: claims.subject,
-            name: metadata.name,
-            version: metadata.ver,
-            revision: metadata.rev,
-            vendor: None,
-            call_alias: metadata.call_alias,
-            tags: metadata.tags.unwrap_or_default(),
-            capabilities: capabilities(payload)?,
-            targets: Vec::new(),
-            issued_at: claims.issued_at,
-            not_before: claims.not_before,
-            expires: claims.expires,
-        },
-        hashes: Hashes::Module(metadata.module_hash),
-        size: payload.len(),
-    })
-}
-
-fn archive(payload: &[u8]) -> Result<Token, Refusal> {
-    let claims: wascap::jwt::Claims<CapabilityProvider> = parse(payload, "claims")?;
-    let metadata = claims
-        .metadata
-        .ok_or_else(|| invalid("it has no `wascap` claims"))?;
-    Ok(Token {
-        claims: Claims {
-            issuer: claims.issuer,
-            subject: claims.subject,
-            name: metadata.name,
-            version: metadata.ver,
-            revision: metadata.rev,
-            vendor: Some(metadata.vendor),
-            call_alias: None,
-            tags: Vec::new(),
-            capabilities: capabilities(payload)?,
-            targets: Vec::new(),
-            issued_at: claims.issued_at,
-            not_before: claims.not_before,
-            expires: claims.expires,
-        },
-        hashes: Hashes::Targets(metadata.target_hashes.into_iter().collect()),
-        size: payload.len(),
-    })
+    let shared = Claims {
+        issuer: claims.issuer,
+        subject: claims.subject,
+        capabilities,
+        issued_at: claims.issued_at,
+        not_before: claims.not_before,
+        expires: claims.expires,
+        ..Claims::default()
+    };
+    Ok((shared, metadata))
 }
 
 /// Strict verification: a reduced scalar, no key and no R of small order. What `nkeys` and `ring`

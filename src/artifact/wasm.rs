@@ -4,7 +4,7 @@
 //!
 //! Binary formats: WebAssembly core specification, section 5.5.2; component model, `Binary.md`.
 
-use super::{Limits, Refusal, Stop, feed::Feed};
+use super::{Limits, Refusal, Stop, feed::Feed, malformed};
 use std::io::{BufRead, Read};
 use vouch_protocol::{ArtifactKind, ErrorKind};
 
@@ -67,30 +67,21 @@ pub(super) fn find_token<R: Read>(
                     tokens += 1;
                     nested_token |= !top;
                     if content > limits.token as u64 {
-                        return Err(Refusal::new(
-                            ErrorKind::TooLarge,
-                            format!("has a token larger than {} bytes", limits.token),
-                            None,
-                        )
-                        .into());
+                        let what = format!("has a token larger than {} bytes", limits.token);
+                        return Err(Refusal::too_large(what).into());
                     }
                     if top && first.is_none() {
                         let length = usize::try_from(content).unwrap_or(usize::MAX);
                         first = Some(feed.bytes(length)?);
                         feed.cut()?;
-                        feed.resume()?;
                     }
                 }
                 feed.skip(section_end - feed.consumed())?;
             }
             (ArtifactKind::Component, CORE_MODULE | NESTED_COMPONENT) => {
                 if open.len() >= limits.nesting {
-                    return Err(Refusal::new(
-                        ErrorKind::TooLarge,
-                        format!("nests components deeper than {}", limits.nesting),
-                        None,
-                    )
-                    .into());
+                    let what = format!("nests components deeper than {}", limits.nesting);
+                    return Err(Refusal::too_large(what).into());
                 }
                 if size < 8 {
                     return Err(malformed("a nested module is too short"));
@@ -121,6 +112,7 @@ pub(super) fn find_token<R: Read>(
         Some(token) if tokens == 1 => Ok(token),
         None if tokens == 0 => Err(Refusal::unsigned(
             "it carries no token: no custom section named `wasmcloud_jwt` or `jwt`",
+            "Sign it with an account key (`wash claims sign`), then try again.",
         )
         .into()),
         _ => Err(Refusal::new(
@@ -195,8 +187,4 @@ fn number<R: Read>(feed: &mut Feed<'_, R>) -> Result<u32, Stop> {
         }
     }
     Err(malformed("a number is longer than 32 bits"))
-}
-
-fn malformed(why: &str) -> Stop {
-    Refusal::malformed(why).into()
 }

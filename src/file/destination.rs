@@ -144,7 +144,7 @@ impl Unnamed {
     /// folder. Without `overwrite` nothing is replaced, in a race neither. Answers the path.
     ///
     /// Only `trust::Vouched` may call this: a name is what makes bytes usable.
-    pub(crate) fn name(mut self, or_name: &OsStr, overwrite: bool) -> Result<PathBuf> {
+    pub(crate) fn give_name(mut self, or_name: &OsStr, overwrite: bool) -> Result<PathBuf> {
         let name = self
             .destination
             .name
@@ -356,7 +356,7 @@ mod tests {
             let mut file = start(&path, named);
             file.write_all(b"contents").unwrap();
             assert!(!path.exists());
-            assert_eq!(file.name(OsStr::new("unused"), false).unwrap(), path);
+            assert_eq!(file.give_name(OsStr::new("unused"), false).unwrap(), path);
             assert_eq!(fs::read(&path).unwrap(), b"contents");
             assert_eq!(names(folder.path()), ["echo.wasm"]);
         }
@@ -380,14 +380,14 @@ mod tests {
             let path = folder.path().join("echo.wasm");
             let late = start(&path, named);
             fs::write(&path, b"old").unwrap();
-            let error = late.name(OsStr::new("unused"), false).unwrap_err();
+            let error = late.give_name(OsStr::new("unused"), false).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::DestinationExists);
             assert!(Destination::at(&path).unwrap().check_free().is_err());
             assert_eq!(fs::read(&path).unwrap(), b"old");
 
             let mut over = start(&path, named);
             over.write_all(b"new").unwrap();
-            over.name(OsStr::new("unused"), true).unwrap();
+            over.give_name(OsStr::new("unused"), true).unwrap();
             assert_eq!(fs::read(&path).unwrap(), b"new");
             assert_eq!(names(folder.path()), ["echo.wasm"]);
         }
@@ -397,7 +397,7 @@ mod tests {
     fn a_folder_gets_the_other_name() {
         let folder = tempfile::tempdir().unwrap();
         let file = start(folder.path(), false);
-        let path = file.name(OsStr::new("echo.wasm"), false).unwrap();
+        let path = file.give_name(OsStr::new("echo.wasm"), false).unwrap();
         assert_eq!(path, folder.path().join("echo.wasm"));
     }
 

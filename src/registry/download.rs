@@ -16,6 +16,7 @@ use reqwest::{
 use std::{
     io::{self, Read},
     path::Path,
+    time::{Duration, Instant},
 };
 use tokio::{runtime::Handle, sync::mpsc};
 use vouch_protocol::ErrorKind;
@@ -24,6 +25,9 @@ use vouch_protocol::ErrorKind;
 const PIECES: usize = 8;
 /// A transfer is taken up again that often in all, even if each attempt gets a little further.
 const RESUMES: u32 = 64;
+/// At least so many bytes come for each [`Timeouts::idle`](crate::session::Timeouts::idle) that a
+/// registry is waited for: one that sends a byte now and then stalls as well.
+const LEAST: u64 = 64 << 10;
 
 /// Reads what arrives from a registry or a layout. Blocks.
 pub(super) struct Download {
@@ -110,7 +114,11 @@ impl Read for Download {
                     match receiver.blocking_recv() {
                         Some(next) => *piece = next?,
                         None if self.left == 0 => return Ok(0),
-                        None => return Err(cut_short().into()),
+                        // It says why it ends, unless it cannot.
+                        None => {
+                            let message = "the task of a download died";
+                            return Err(Error::new(ErrorKind::Internal, message).into());
+                        }
                     }
                 }
                 let length = piece.len().min(buffer.len());
@@ -158,7 +166,12 @@ async fn transfer(blobs: &Blobs, layer: Layer, sender: &mpsc::Sender<Result<Byte
         if resumes > RESUMES {
             return Err(failure.error);
         }
-        if offset > before {
+        // A trickle is no progress; a connection that is cut may have brought little.
+        let least = match failure.error.kind() {
+            ErrorKind::RegistryTimeout => LEAST,
+            _ => 1,
+        };
+        if offset - before >= least {
             retries.progressed();
         }
         retries.wait(failure).await?;
@@ -221,8 +234,11 @@ async fn continue_at(
     {
         return Err(too_many());
     }
+    let idle = session.timeouts().idle;
+    let (mut waited, mut brought) = (Duration::ZERO, 0);
     loop {
-        let piece = match tokio::time::timeout(session.timeouts().idle, response.chunk()).await {
+        let asked = Instant::now();
+        let piece = match tokio::time::timeout(idle, response.chunk()).await {
             // All is there; that the connection ends badly changes nothing.
             Ok(Err(_)) | Err(_) if *offset == layer.size => return Ok(()),
             Err(_) => return Err(Failure::stalled(session, ACTION)),
@@ -246,6 +262,14 @@ async fn continue_at(
             continue;
         }
         *offset += piece.len() as u64;
+        // Only the registry's time counts, not the reader's.
+        waited += asked.elapsed();
+        brought += piece.len() as u64;
+        if brought >= LEAST {
+            (waited, brought) = (Duration::ZERO, 0);
+        } else if waited > idle && *offset < layer.size {
+            return Err(Failure::stalled(session, ACTION));
+        }
         if sender.send(Ok(piece)).await.is_err() {
             return Ok(());
         }

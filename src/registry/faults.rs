@@ -109,6 +109,23 @@ async fn a_stalled_download_goes_on_too() {
     assert_eq!(pulled(&server).await.unwrap(), BLOB);
 }
 
+/// Each byte comes in time, and still it would take for ever.
+#[tokio::test]
+async fn a_trickle_is_a_stall() {
+    let server = serves(|seen, _| ranged(seen).trickle(Duration::from_millis(200)));
+    let sessions = sessions(Config::new()).timeouts(Timeouts {
+        idle: Duration::from_millis(300),
+        backoff: Duration::from_millis(1),
+        attempts: 2,
+        ..Timeouts::default()
+    });
+    let error = pull(&sessions, &format!("{}/acme/echo:1", server.name()))
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::RegistryTimeout, "{error}");
+    assert_eq!(server.lines().len(), 3, "a manifest and two attempts");
+}
+
 #[tokio::test]
 async fn downloads_that_get_nowhere_end() {
     let check = async |answer: Answer, kind: ErrorKind, requests: usize, reason: &str| {

@@ -25,6 +25,7 @@ use rustix::{
 };
 use serde_json::json;
 use std::{
+    ffi::OsStr,
     fs,
     io::{Read, Write},
     os::{fd::OwnedFd, unix::fs::PermissionsExt},
@@ -40,6 +41,7 @@ const VERSION: &str = "1.0.0";
 /// Names of files that are not whole yet. Only the holder of the lock makes them, so whoever gets
 /// it next may remove what it finds.
 const PREFIX: &str = ".vouchd-layout-";
+const RANDOM: usize = 12;
 
 /// How long to wait for another writer.
 const LOCK: Duration = Duration::from_secs(30);
@@ -53,8 +55,13 @@ pub(super) async fn push(
     progress: &Progress,
 ) -> Result<Pushed> {
     let mut stop = StopOnDrop(Some(progress.clone()));
+    let lock = lock(&reference.path).await?;
     let (reference, progress) = (reference.clone(), progress.clone());
-    let pushed = blocking(move || write(&content, &manifest, &reference, &progress)).await;
+    let pushed = blocking(move || {
+        let _lock = lock;
+        write(&content, &manifest, &reference, &progress)
+    })
+    .await;
     stop.0 = None;
     pushed
 }
@@ -94,11 +101,6 @@ fn write(
     progress: &Progress,
 ) -> Result<Pushed> {
     let root = &reference.path;
-    if root.exists() && !root.is_dir() {
-        return Err(invalid(root, "it is no folder"));
-    }
-    fs::create_dir_all(root).map_err(|error| Error::at(root, "make the folder", error))?;
-    let _lock = lock(root, progress)?;
     prepare(root)?;
     let mut index = read_index(root)?;
     let mut pushed = Pushed {
@@ -106,14 +108,14 @@ fn write(
         uploaded: 0,
         skipped: 0,
     };
-    let mut count = |size: usize, written: bool| {
-        *(if written {
-            &mut pushed.uploaded
+    let mut count = |size: u64, written: bool| {
+        if written {
+            pushed.uploaded += size;
         } else {
-            &mut pushed.skipped
-        }) += size as u64;
+            pushed.skipped += size;
+        }
     };
-    let written = write_blob(root, content.digest, progress, |file| {
+    let written = write_blob(root, content.digest, progress, content.size, |file| {
         let take = |piece: bytes::Bytes| match file.write_all(&piece) {
             Ok(()) => Ok(true),
             Err(error) => Err(Error::at(root, "write in", error)),
@@ -122,14 +124,20 @@ fn write(
             .read(&Checkpoint::start(), content.size, progress, take)
             .map(|_| ())
     })?;
-    count(usize::try_from(content.size).unwrap_or(usize::MAX), written);
+    count(content.size, written);
     for (bytes, counts) in [(&manifest.config, true), (&manifest.bytes, false)] {
-        let written = write_blob(root, Digest::of(bytes), progress, |file| {
-            file.write_all(bytes)
-                .map_err(|error| Error::at(root, "write in", error))
-        })?;
+        let written = write_blob(
+            root,
+            Digest::of(bytes),
+            progress,
+            bytes.len() as u64,
+            |file| {
+                file.write_all(bytes)
+                    .map_err(|error| Error::at(root, "write in", error))
+            },
+        )?;
         if counts {
-            count(bytes.len(), written);
+            count(bytes.len() as u64, written);
         }
     }
     enter(&mut index, manifest, reference.tag.as_deref())?;
@@ -144,54 +152,82 @@ fn write(
     Ok(pushed)
 }
 
-/// Holds the folder for this writer alone, until it is dropped.
-fn lock(root: &Path, progress: &Progress) -> Result<OwnedFd> {
+/// Holds the folder for this writer alone, until it is dropped. No thread waits for it.
+async fn lock(root: &Path) -> Result<OwnedFd> {
+    let until = Instant::now() + LOCK;
+    loop {
+        let root = root.to_owned();
+        if let Some(folder) = blocking(move || try_lock(&root)).await? {
+            return Ok(folder);
+        }
+        if Instant::now() > until {
+            break;
+        }
+        tokio::time::sleep(LOCK_STEP).await;
+    }
+    Err(Error::new(
+        ErrorKind::Busy,
+        format!("another writer holds {}", root.display()),
+    )
+    .help("Try again once it is done."))
+}
+
+fn try_lock(root: &Path) -> Result<Option<OwnedFd>> {
+    if root.exists() && !root.is_dir() {
+        return Err(invalid(root, "it is no folder"));
+    }
+    fs::create_dir_all(root).map_err(|error| Error::at(root, "make the folder", error))?;
     let failed = |error: Errno| Error::at(root, "lock", error.into());
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let folder = rustix::fs::open(root, flags, Mode::empty()).map_err(failed)?;
-    let until = Instant::now() + LOCK;
-    loop {
-        match rustix::fs::flock(&folder, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => return Ok(folder),
-            Err(Errno::WOULDBLOCK | Errno::INTR) => {}
-            Err(error) => return Err(failed(error)),
-        }
-        progress.check()?;
-        if Instant::now() > until {
-            return Err(Error::new(
-                ErrorKind::Busy,
-                format!("another writer holds {}", root.display()),
-            )
-            .help("Try again once it is done."));
-        }
-        std::thread::sleep(LOCK_STEP);
+    match rustix::fs::flock(&folder, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Some(folder)),
+        Err(Errno::WOULDBLOCK | Errno::INTR) => Ok(None),
+        Err(error) => Err(failed(error)),
     }
 }
 
 /// Makes a layout of an empty folder, and removes what a writer that died left behind.
 fn prepare(root: &Path) -> Result<()> {
-    let blobs = root.join(BLOBS);
-    sweep(root);
-    sweep(&blobs);
     if root.join(LAYOUT).exists() {
         check_version(root)?;
     } else {
         let failed = |error| Error::at(root, "read the folder", error);
-        if fs::read_dir(root).map_err(failed)?.next().is_some() {
-            return Err(invalid(
-                root,
-                "it has other files in it, and no `oci-layout`",
-            ));
+        for entry in fs::read_dir(root).map_err(failed)? {
+            // A writer that died at its very start left no more than this.
+            if !is_temporary(&entry.map_err(failed)?.file_name()) {
+                let why = "it has other files in it, and no `oci-layout`";
+                return Err(invalid(root, why));
+            }
         }
         let marker = json!({ "imageLayoutVersion": VERSION }).to_string();
         replace(root, LAYOUT, marker.as_bytes())?;
     }
-    fs::create_dir_all(&blobs).map_err(|error| Error::at(&blobs, "make the folder", error))
+    let blobs = root.join(BLOBS);
+    for folder in [blobs.parent().unwrap_or(root), &blobs] {
+        // What is written, and what is swept, stays in the layout.
+        if fs::symlink_metadata(folder).is_ok_and(|metadata| metadata.is_symlink()) {
+            return Err(invalid(root, "its folder of blobs is a symbolic link"));
+        }
+    }
+    fs::create_dir_all(&blobs).map_err(|error| Error::at(&blobs, "make the folder", error))?;
+    sweep(root);
+    sweep(&blobs);
+    Ok(())
+}
+
+/// Whether [`temporary`] made it.
+fn is_temporary(name: &OsStr) -> bool {
+    name.to_str()
+        .and_then(|name| name.strip_prefix(PREFIX))
+        .is_some_and(|random| {
+            random.len() == RANDOM && random.bytes().all(|byte| byte.is_ascii_alphanumeric())
+        })
 }
 
 fn sweep(folder: &Path) {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        if entry.file_name().to_string_lossy().starts_with(PREFIX) {
+        if is_temporary(&entry.file_name()) {
             // A failure costs space, and the next writer tries again.
             let _ = fs::remove_file(entry.path());
         }
@@ -203,11 +239,12 @@ fn write_blob(
     root: &Path,
     digest: Digest,
     progress: &Progress,
+    size: u64,
     fill: impl FnOnce(&mut NamedTempFile) -> Result<()>,
 ) -> Result<bool> {
     let blobs = root.join(BLOBS);
     let path = blobs.join(digest.hex());
-    if holds(&path, digest, progress)? {
+    if holds(&path, digest, size, progress)? {
         return Ok(false);
     }
     let mut blob = temporary(&blobs)?;
@@ -217,10 +254,13 @@ fn write_blob(
 }
 
 /// Whether a blob is there and whole: others may have been cut off while they wrote it.
-fn holds(path: &Path, digest: Digest, progress: &Progress) -> Result<bool> {
+fn holds(path: &Path, digest: Digest, size: u64, progress: &Progress) -> Result<bool> {
     let Ok(source) = Source::open(path) else {
         return Ok(false);
     };
+    if source.size() != size {
+        return Ok(false);
+    }
     let mut reader = source.reader();
     let mut hash = ring::digest::Context::new(&ring::digest::SHA256);
     let mut buffer = vec![0; 256 << 10];
@@ -239,6 +279,7 @@ fn holds(path: &Path, digest: Digest, progress: &Progress) -> Result<bool> {
 fn temporary(folder: &Path) -> Result<NamedTempFile> {
     tempfile::Builder::new()
         .prefix(PREFIX)
+        .rand_bytes(RANDOM)
         // As the user's mask has it: layouts are shared.
         .permissions(fs::Permissions::from_mode(0o666))
         .tempfile_in(folder)

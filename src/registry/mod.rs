@@ -136,17 +136,20 @@ impl Found {
     /// Streams the artifact's bytes; to be read on a blocking thread. Dropping the reader ends
     /// the transfer. The reader fails with our own `Error` inside the `io::Error`, and where more
     /// bytes come than the manifest says.
-    pub fn download(&self, progress: &Progress) -> Result<Box<dyn Read + Send>> {
+    pub fn download(&self, progress: &Progress) -> Result<impl Read + Send + use<>> {
         let artifact = manifest::Layer {
             digest: self.digest,
             size: self.size,
         };
-        Ok(Box::new(match &self.place {
-            Place::Remote(blobs) => {
-                download::remote(&self.runtime, blobs.clone(), artifact, progress.clone())
-            }
-            Place::File(path) => download::file(path, artifact, progress.clone())?,
-        }))
+        match &self.place {
+            Place::Remote(blobs) => Ok(download::remote(
+                &self.runtime,
+                blobs.clone(),
+                artifact,
+                progress.clone(),
+            )),
+            Place::File(path) => download::file(path, artifact, progress.clone()),
+        }
     }
 
     /// Fails with `digestMismatch` unless what was examined is what the manifest names.

@@ -150,7 +150,7 @@ pub(super) async fn find(
         }
     };
     let layer = Layer::read(&body, media_type.as_deref(), limits)
-        .map_err(|error| error.registry(registry))?;
+        .map_err(|error| blobs.session.about(&error))?;
     Ok((Digest::of(&body), blobs, layer))
 }
 

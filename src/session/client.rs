@@ -122,8 +122,92 @@ pub(super) fn is_loopback(url: &Url) -> bool {
     }
 }
 
+/// Whether an address may lead to this machine: more than what counts as loopback where that gives
+/// a right. Names that others resolve to it are not known here.
+pub(super) fn is_local(url: &Url) -> bool {
+    let Some(host) = url.host_str() else {
+        return false;
+    };
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    if let Ok(address) = address.parse::<IpAddr>() {
+        let address = address.to_canonical();
+        return address.is_loopback() || address.is_unspecified();
+    }
+    let name = host.trim_end_matches('.');
+    name == "localhost" || name.ends_with(".localhost")
+}
+
+/// Fails where the environment names a proxy that cannot be used: without it, requests would go
+/// where they were not meant to.
+pub(super) fn check_proxies() -> Result<()> {
+    for name in ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"] {
+        for name in [name.to_owned(), name.to_ascii_lowercase()] {
+            let usable = std::env::var_os(&name)
+                .is_none_or(|value| value.is_empty() || value.to_str().is_some_and(is_proxy));
+            if !usable {
+                // Its value may hold a password.
+                return Err(Error::new(
+                    ErrorKind::InvalidParams,
+                    format!("the environment's {name} names no proxy that can be used"),
+                )
+                .help("Write `http://host:port` or `https://host:port`, or unset it."));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn is_proxy(value: &str) -> bool {
+    let parsed = if value.contains("://") {
+        Url::parse(value)
+    } else {
+        Url::parse(&format!("http://{value}"))
+    };
+    parsed.is_ok_and(|url| {
+        matches!(url.scheme(), "http" | "https")
+            && url.host_str().is_some_and(|host| !host.is_empty())
+    })
+}
+
 /// An address as it may be shown: queries hold presigned signatures, user names passwords.
 pub(super) fn shown(url: &Url) -> String {
     let path: String = url.path().chars().take(300).collect();
     format!("{}{path}", url.origin().ascii_serialization())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_leads_to_this_machine_is_seen() {
+        let check = |host: &str, loopback: bool, local: bool| {
+            let url = Url::parse(&format!("http://{host}/")).unwrap();
+            assert_eq!(is_loopback(&url), loopback, "{host}");
+            assert_eq!(is_local(&url), local, "{host}");
+        };
+        check("127.0.0.1:5000", true, true);
+        check("[::1]", true, true);
+        check("localhost", true, true);
+        check("0x7f.1", true, true);
+        check("[::ffff:127.0.0.1]", false, true);
+        check("0.0.0.0", false, true);
+        check("[::]", false, true);
+        check("localhost.", false, true);
+        check("a.localhost", false, true);
+        check("registry.example", false, false);
+        check("192.0.2.1", false, false);
+    }
+
+    #[test]
+    fn proxies_are_addresses() {
+        let check = |value: &str, expected: bool| assert_eq!(is_proxy(value), expected, "{value}");
+        check("http://ann:pw@proxy.example:3128", true);
+        check("proxy.example:3128", true);
+        check("https://proxy.example", true);
+        check("http://ann:pw@[bad", false);
+        check("socks9://proxy.example", false);
+        check("http://", false);
+        check("not a proxy", false);
+    }
 }

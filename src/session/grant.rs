@@ -6,7 +6,7 @@
 
 use super::{
     Credential, Failure, Secret, Session,
-    client::is_loopback,
+    client::{is_local, is_loopback},
     failure::bounded,
     retries::jitter,
     shown,
@@ -141,7 +141,7 @@ impl Session {
         let permitted = match realm.scheme() {
             "https" => true,
             "http" if is_loopback(base) => is_loopback(realm),
-            "http" => self.host.plain && !is_loopback(realm),
+            "http" => self.host.plain && !is_local(realm),
             _ => false,
         };
         if permitted && realm.host_str().is_some_and(|host| !host.is_empty()) {

@@ -37,7 +37,7 @@ use crate::{
     reference::Digest,
 };
 use challenge::Challenge;
-use client::{Clients, is_loopback, shown};
+use client::{Clients, is_local, is_loopback, shown};
 use clock::Clock;
 use host::Host;
 use lru::LruCache;
@@ -200,9 +200,38 @@ impl Session {
         lock(&self.blobs).get(&digest).cloned()
     }
 
-    /// An error about this registry.
+    /// An error about this registry. It may hold the registry's words.
     pub(crate) fn error(&self, kind: ErrorKind, message: impl Into<String>) -> Error {
-        Error::new(kind, message).registry(self.registry())
+        Error::new(kind, self.redacted(message.into())).registry(self.registry())
+    }
+
+    /// The same error, about this registry.
+    pub(crate) fn about(&self, error: &Error) -> Error {
+        let about = self.error(error.kind(), error.message());
+        match error.data().help {
+            Some(help) => about.help(self.redacted(help)),
+            None => about,
+        }
+    }
+
+    /// What a registry had a hand in, without our secrets: some echo what they are sent.
+    fn redacted(&self, text: String) -> String {
+        let mut secrets = self.tokens.values();
+        {
+            let login = lock(&self.login);
+            secrets.extend(login.rotated.clone());
+            match &login.credential {
+                Some(Credential::Password { username, password }) => {
+                    secrets.push(token::basic(username, password));
+                    secrets.push(password.clone());
+                }
+                Some(Credential::IdentityToken { token, .. }) => secrets.push(token.clone()),
+                None => {}
+            }
+        }
+        secrets
+            .iter()
+            .fold(text, |text, secret| secret.out_of(text))
     }
 
     /// Waits for the end of the login: what is under way has to end with it.
@@ -353,9 +382,9 @@ impl Session {
     pub(crate) fn permit(&self, url: &Url) -> Result<()> {
         let permitted = match url.scheme() {
             "https" => true,
-            "http" if self.host.base.scheme() == "http" => {
-                is_loopback(&self.host.base) == is_loopback(url)
-            }
+            "http" if self.host.base.scheme() != "http" => false,
+            "http" if is_loopback(&self.host.base) => is_loopback(url),
+            "http" => !is_local(url),
             _ => false,
         };
         if permitted && url.host_str().is_some_and(|host| !host.is_empty()) {
@@ -367,7 +396,7 @@ impl Session {
                 format!(
                     "{} sends requests on to {}, which is not as well protected as {}",
                     self.registry(),
-                    shown(url),
+                    url.origin().ascii_serialization(),
                     self.host.base.origin().ascii_serialization(),
                 ),
             )

@@ -39,7 +39,7 @@ impl Retries {
         let pause = (self.timeouts.backoff * doubled).mul_f64(jitter());
         let pause = asked.map_or(pause, |asked| asked.max(pause));
         // To wait less than the registry asks for would only add to its load.
-        if self.waited + pause > self.timeouts.retry_after {
+        if self.waited.saturating_add(pause) > self.timeouts.retry_after {
             return Err(failure.error);
         }
         tracing::debug!(error = %failure.error, ?pause, "trying again");

@@ -3,6 +3,9 @@
 use std::{fmt, sync::Arc};
 use zeroize::Zeroizing;
 
+/// Shorter ones would be found in every text.
+const SHORTEST: usize = 4;
+
 /// Text that nothing may show. Its memory is overwritten when its last clone goes.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Secret(Arc<Zeroizing<String>>);
@@ -20,6 +23,27 @@ impl Secret {
     /// The text itself, for the one header, form or helper's answer that needs it.
     pub(super) fn reveal(&self) -> &str {
         &self.0
+    }
+}
+
+impl Secret {
+    /// A text without this secret, in whatever case it stands there.
+    pub(super) fn out_of(&self, text: String) -> String {
+        // What ends base64 may be left out; so little of a secret is no secret.
+        let secret = self.0.trim_end_matches('=').to_ascii_lowercase();
+        let lower = text.to_ascii_lowercase();
+        if secret.len() < SHORTEST || !lower.contains(&secret) {
+            return text;
+        }
+        let mut clean = String::with_capacity(text.len());
+        let mut end = 0;
+        for (start, found) in lower.match_indices(&secret) {
+            clean.push_str(text.get(end..start).unwrap_or_default());
+            clean.push('…');
+            end = start + found.len();
+        }
+        clean.push_str(text.get(end..).unwrap_or_default());
+        clean
     }
 }
 
@@ -70,6 +94,19 @@ impl fmt::Debug for Credential {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_secret_is_taken_out_of_a_text() {
+        let check = |secret: &str, text: &str, expected: &str| {
+            assert_eq!(Secret::new(secret).out_of(text.into()), expected);
+        };
+        check("hunter2", "you sent hunter2, Hunter2", "you sent …, …");
+        check("YW5uOmI=", "basic yw5uomi", "basic …");
+        check("hunter2", "né hunter2 é", "né … é");
+        check("hunter2", "hunter", "hunter");
+        check("abc", "abc", "abc");
+        check("", "abc", "abc");
+    }
 
     #[test]
     fn nothing_shows_a_secret() {

@@ -352,7 +352,7 @@ impl Session {
         request: Request,
         activity: &Activity,
     ) -> Result<Response, Failure> {
-        tracing::debug!(method = %request.method(), url = shown(request.url()), "sending");
+        tracing::debug!(method = %request.method(), url = self.redacted(shown(request.url())), "sending");
         let mut answer = std::pin::pin!(client.execute(request));
         loop {
             let before = activity.0.load(Ordering::Relaxed);

@@ -2,6 +2,7 @@
 
 use super::{
     Config, Credential, Host, Place, RegistryConfig, Session, Timeouts,
+    client::check_proxies,
     clock::Clock,
     is_loopback, lock,
     login::Logins,
@@ -45,6 +46,7 @@ impl Sessions {
     /// Starts without any session; they begin when a registry is first asked. Logins come from
     /// the files that the environment names.
     pub fn new(config: Config) -> Result<Self> {
+        check_proxies()?;
         let mut canonical = Config::new();
         for (registry, section) in config {
             base_url(&registry, false).map_err(|_| {

@@ -74,11 +74,9 @@ pub(super) enum Authorization {
 impl Authorization {
     /// The header's value, marked so that nothing prints it.
     pub(super) fn header(&self) -> Option<HeaderValue> {
-        use base64::{Engine as _, engine::general_purpose::STANDARD};
         let text = zeroize::Zeroizing::new(match self {
             Self::Basic(username, password) => {
-                let pair = zeroize::Zeroizing::new(format!("{username}:{}", password.reveal()));
-                format!("Basic {}", STANDARD.encode(pair.as_bytes()))
+                format!("Basic {}", basic(username, password).reveal())
             }
             Self::Bearer(token) => format!("Bearer {}", token.value.reveal()),
         });
@@ -86,6 +84,12 @@ impl Authorization {
         value.set_sensitive(true);
         Some(value)
     }
+}
+
+/// RFC 7617, section 2: a user's name and password, as they are sent.
+pub(super) fn basic(username: &str, password: &Secret) -> Secret {
+    let pair = zeroize::Zeroizing::new(format!("{username}:{}", password.reveal()));
+    Secret::new(data_encoding::BASE64.encode(pair.as_bytes()))
 }
 
 /// What a token was given for: which of the login's secrets, by whom, and which scopes.
@@ -142,6 +146,16 @@ impl Tokens {
     /// Forgets all; what is being fetched is not kept.
     pub(super) fn clear(&self) {
         lock(&self.kept).slots.clear();
+    }
+
+    /// The tokens themselves.
+    pub(super) fn values(&self) -> Vec<Secret> {
+        let kept = lock(&self.kept);
+        let tokens = kept
+            .slots
+            .iter()
+            .filter_map(|(_, slot)| slot.token.as_ref());
+        tokens.map(|token| token.value.clone()).collect()
     }
 
     pub(super) fn drop_refused(&self, refused: &Token) {

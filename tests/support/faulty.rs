@@ -7,6 +7,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 /// A request that arrived.
@@ -36,6 +37,7 @@ pub struct Answer {
     body: Vec<u8>,
     sent: usize,
     stall: bool,
+    pause: Option<Duration>,
 }
 
 impl Answer {
@@ -46,6 +48,7 @@ impl Answer {
             body: Vec::new(),
             sent: usize::MAX,
             stall: false,
+            pause: None,
         }
     }
 
@@ -68,6 +71,12 @@ impl Answer {
     /// Closes the connection after so many bytes of the body.
     pub fn cut(mut self, sent: usize) -> Self {
         self.sent = sent;
+        self
+    }
+
+    /// Pauses before each byte of the body.
+    pub fn trickle(mut self, pause: Duration) -> Self {
+        self.pause = Some(pause);
         self
     }
 
@@ -187,7 +196,15 @@ fn serve(
     stream.write_all(b"\r\n")?;
     if seen.method != "HEAD" {
         let body = &answer.body[..answer.sent.min(answer.body.len())];
-        stream.write_all(body)?;
+        match answer.pause {
+            None => stream.write_all(body)?,
+            Some(pause) => {
+                for byte in body {
+                    std::thread::sleep(pause);
+                    stream.write_all(&[*byte])?;
+                }
+            }
+        }
     }
     if answer.stall {
         // Until the client closes it.

@@ -86,7 +86,7 @@ impl From<CallError> for Failure {
         match error {
             CallError::Refused(error) => Self {
                 message: error.message,
-                help: error.help,
+                help: error.help.map(with_flags),
                 answered: Some((error.code, error.data)),
             },
             CallError::Connection(_) => Self {
@@ -107,9 +107,26 @@ impl From<io::Error> for Failure {
     }
 }
 
+/// The service speaks of the protocol's params; here they are flags.
+fn with_flags(help: String) -> String {
+    [
+        ("`allowLatest`", "`--allow-latest`"),
+        ("`overwrite`", "`--overwrite`"),
+        ("`target`", "`--target`"),
+    ]
+    .into_iter()
+    .fold(help, |help, (param, flag)| help.replace(param, flag))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn help_speaks_of_flags() {
+        let help = with_flags("Set `overwrite`, or leave `target` away.".into());
+        assert_eq!(help, "Set `--overwrite`, or leave `--target` away.");
+    }
     use vouch_client::protocol::ErrorKind;
 
     #[test]

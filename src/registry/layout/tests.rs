@@ -156,9 +156,9 @@ async fn a_writer_that_died_is_cleaned_up_after() {
     let folder = tempfile::tempdir().unwrap();
     let (root, reference) = layout(&folder);
     fs::create_dir_all(root.join(BLOBS)).unwrap();
-    fs::write(root.join(format!("{PREFIX}x")), "").unwrap();
+    fs::write(root.join(format!("{PREFIX}abcdefABC123")), "").unwrap();
     fs::write(root.join(LAYOUT), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
-    fs::write(root.join(BLOBS).join(format!("{PREFIX}y")), "").unwrap();
+    fs::write(root.join(BLOBS).join(format!("{PREFIX}abcdefABC124")), "").unwrap();
     // A blob that another tool left unfinished.
     let digest = Digest::of(&contents(9));
     fs::write(root.join(BLOBS).join(digest.hex()), "x").unwrap();
@@ -169,6 +169,41 @@ async fn a_writer_that_died_is_cleaned_up_after() {
         pull_from(&format!("{reference}:1")).await.unwrap(),
         contents(9)
     );
+}
+
+#[tokio::test]
+async fn nothing_outside_a_layout_is_touched() {
+    let folder = tempfile::tempdir().unwrap();
+    let (root, reference) = layout(&folder);
+    let mine = format!("{PREFIX}abcdefABC123");
+    fs::create_dir_all(&root).unwrap();
+    fs::write(root.join("notes"), "").unwrap();
+    fs::write(root.join(&mine), "").unwrap();
+    let error = push_size(9, &format!("{reference}:1")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidLayout);
+    assert_eq!(names(&root), [mine.as_str(), "notes"]);
+
+    fs::remove_file(root.join("notes")).unwrap();
+    let elsewhere = folder.path().join("elsewhere");
+    fs::create_dir_all(elsewhere.join("sha256")).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, root.join("blobs")).unwrap();
+    fs::write(root.join(LAYOUT), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
+    let error = push_size(9, &format!("{reference}:1")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidLayout);
+    assert!(names(&elsewhere.join("sha256")).is_empty());
+}
+
+#[tokio::test]
+async fn a_blob_of_another_size_is_not_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let (root, reference) = layout(&folder);
+    fs::create_dir_all(root.join(BLOBS)).unwrap();
+    fs::write(root.join(LAYOUT), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
+    let sparse = root.join(BLOBS).join(Digest::of(&contents(9)).hex());
+    // Hashing it would take an hour.
+    fs::File::create(&sparse).unwrap().set_len(8 << 40).unwrap();
+    push_size(9, &format!("{reference}:1")).await.unwrap();
+    assert_eq!(fs::metadata(&sparse).unwrap().len(), 9);
 }
 
 #[tokio::test]

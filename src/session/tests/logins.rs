@@ -17,11 +17,8 @@ fn password(username: &str, password: &str) -> Credential {
 
 /// The base64 of a user's name and password.
 fn basic(username: &str, password: &str) -> String {
-    use base64::{Engine as _, engine::general_purpose::STANDARD};
-    format!(
-        "Basic {}",
-        STANDARD.encode(format!("{username}:{password}"))
-    )
+    let pair = format!("{username}:{password}");
+    format!("Basic {}", data_encoding::BASE64.encode(pair.as_bytes()))
 }
 
 async fn listed(sessions: &Sessions) -> SessionStatus {
@@ -331,4 +328,51 @@ async fn nothing_shows_a_secret() {
     for secret in ["hunter2", "planted-secret", "Bearer t", "\"t3\"", "\"t7\""] {
         assert!(!shown.contains(secret), "{secret} {shown}");
     }
+}
+
+#[tokio::test]
+async fn what_a_registry_echoes_is_not_shown() {
+    let docker_of = |server: &Faulty| logins(&[&server.name()]);
+    let check = async |answer: fn(&str) -> Answer, reason: &str| {
+        let server = Faulty::start(move |seen, _| match seen.header("authorization") {
+            Some(sent) => answer(sent),
+            None => Answer::new(401).header("www-authenticate", "Basic realm=x"),
+        });
+        let docker = docker_of(&server);
+        let error = get(&session(&server.name(), Some(&docker)).await)
+            .await
+            .expect_err(reason);
+        let shown = format!("{error} {:?}", error.data()).to_lowercase();
+        for secret in ["hunter2", "yw5uomh1bnrlcji"] {
+            assert!(!shown.contains(secret), "{reason}: {shown}");
+        }
+    };
+    check(
+        |sent| {
+            let message = format!("you sent {sent}, which is ann with Hunter2");
+            let errors = json!({"errors": [{"code": "DENIED", "message": message}]});
+            Answer::new(403).body(errors.to_string())
+        },
+        "in an error",
+    )
+    .await;
+    check(
+        |sent| {
+            let path = sent.replace(' ', "/");
+            Answer::new(307).header("location", format!("http://192.0.2.1/{path}"))
+        },
+        "in a redirect",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_pause_that_no_clock_can_hold_ends_the_waiting() {
+    let server = Faulty::start(|_, before| {
+        let after = if before == 0 { 0 } else { u64::MAX };
+        Answer::new(503).header("retry-after", after.to_string())
+    });
+    let error = get(&session(&server.name(), None).await).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::RegistryError, "{error}");
+    assert_eq!(server.lines().len(), 2);
 }
