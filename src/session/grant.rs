@@ -43,11 +43,13 @@ impl Session {
     /// Asks the realm for a token, and answers it with the generation of the login it was given
     /// to. A login that is refused is asked for once more at its source.
     pub(super) async fn grant(self: &Arc<Self>, key: &Key) -> Result<(Token, u64), Failure> {
+        let (_, generation) = self.credential();
         let refusal = match self.grant_once(key).await {
             Err(failure) if is_refusal(&failure) => failure,
             granted => return granted,
         };
-        if self.ask_again().await? {
+        // Another request may have asked already.
+        if self.credential().1 != generation || self.ask_again().await? {
             return self.grant_once(key).await;
         }
         if self.credential().0.is_some() {

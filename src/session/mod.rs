@@ -13,6 +13,7 @@ mod config_file;
 mod failure;
 mod grant;
 mod helper;
+mod host;
 mod login;
 mod names;
 mod renewal;
@@ -38,6 +39,7 @@ use crate::{
 use challenge::Challenge;
 use client::{Clients, is_local, is_loopback, shown};
 use clock::Clock;
+use host::Host;
 use lru::LruCache;
 use reqwest::Url;
 use serde::Deserialize;
@@ -49,7 +51,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -104,41 +106,6 @@ impl Default for Timeouts {
 
 /// So many blobs are remembered for a login.
 const BLOBS: NonZeroUsize = NonZeroUsize::new(256).unwrap();
-
-/// A registry, whoever is logged in to it.
-struct Host {
-    registry: String,
-    base: Url,
-    /// Whether the owner's config says that plain HTTP is meant.
-    plain: bool,
-    ca: Option<PathBuf>,
-    /// How it asked to be logged in to, the last time it did.
-    challenge: Mutex<Option<Challenge>>,
-    /// Whether it has answered yet.
-    met: AtomicBool,
-    meeting: tokio::sync::Mutex<()>,
-}
-
-impl Host {
-    fn challenge(&self) -> Option<Challenge> {
-        lock(&self.challenge).clone()
-    }
-
-    /// Waits until somebody else has heard how it wants to be asked, or answers that the caller is
-    /// the first who asks.
-    async fn meet(&self, patience: Duration) -> Option<tokio::sync::MutexGuard<'_, ()>> {
-        let met = || self.met.load(Ordering::Acquire);
-        if met() {
-            return None;
-        }
-        let guard = tokio::time::timeout(patience, self.meeting.lock()).await;
-        guard.ok().filter(|_| !met())
-    }
-
-    fn remember(&self, challenge: Option<Challenge>) {
-        *lock(&self.challenge) = challenge;
-    }
-}
 
 /// Where a session's login comes from.
 enum Place {

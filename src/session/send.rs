@@ -157,7 +157,7 @@ impl Session {
             if own && status == StatusCode::UNAUTHORIZED {
                 self.host.remember(Challenge::of(response.headers()));
             }
-            self.host.met.store(true, Ordering::Release);
+            self.host.has_answered();
             meeting.take();
             if status.is_success() {
                 if used.is_some() {
@@ -229,7 +229,14 @@ impl Session {
         Ok(match challenge {
             None => None,
             Some(Challenge::Basic) => {
-                let again = matches!(refused, Some(Authorization::Basic(..)));
+                // Another request may have asked already.
+                let again = match (refused, self.credential().0) {
+                    (
+                        Some(Authorization::Basic(_, refused)),
+                        Some(Credential::Password { password, .. }),
+                    ) => *refused == password,
+                    _ => false,
+                };
                 let fresh = again && self.ask_again().await?;
                 match self.credential().0 {
                     None => None,

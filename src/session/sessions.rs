@@ -14,7 +14,7 @@ use lru::LruCache;
 use std::{
     num::NonZeroUsize,
     path::PathBuf,
-    sync::{Arc, Mutex, atomic::AtomicBool},
+    sync::{Arc, Mutex},
 };
 use vouch_protocol::{CredentialFile, ErrorKind, LoginSource};
 
@@ -156,15 +156,8 @@ impl Sessions {
         let loopback = is_loopback(&base_url(registry, true)?);
         let hub = name == DOCKER_HUB;
         let plain = plain_http.unwrap_or(loopback && ca.is_none()) && !hub;
-        let host = Arc::new(Host {
-            base: base_url(if hub { DOCKER_API } else { &name }, plain)?,
-            plain,
-            ca,
-            challenge: Mutex::default(),
-            met: AtomicBool::new(false),
-            meeting: tokio::sync::Mutex::default(),
-            registry: name.clone(),
-        });
+        let base = base_url(if hub { DOCKER_API } else { &name }, plain)?;
+        let host = Arc::new(Host::new(name.clone(), base, plain, ca));
         hosts.put(name, Arc::clone(&host));
         Ok(host)
     }

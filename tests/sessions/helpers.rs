@@ -92,10 +92,18 @@ fn a_password_that_expired_is_asked_for_again_as_ecr_needs_it() {
     );
     let reference = format!("{}/acme/echo:1", server.name());
     let to = folder.path().join("pulled");
-    let mut client = daemon.connect();
-    let mut check = |expected: &str, asked: usize| {
-        let error = pull(&mut client, &to, &reference).unwrap_err();
-        assert_eq!(kind(&error), expected, "{error}");
+    // Several at once: one of them asks for all.
+    let check = |expected: &str, asked: usize| {
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                let mut client = daemon.connect();
+                let (to, reference) = (&to, &reference);
+                scope.spawn(move || {
+                    let error = pull(&mut client, to, reference).unwrap_err();
+                    assert_eq!(kind(&error), expected, "{error}");
+                });
+            }
+        });
         assert_eq!(runs(folder.path()), asked);
     };
     check("notFound", 1);
@@ -105,6 +113,8 @@ fn a_password_that_expired_is_asked_for_again_as_ecr_needs_it() {
     check("notFound", 2);
     check("notFound", 2);
     // What the helper has is no better.
-    "9".clone_into(&mut good.lock().unwrap());
-    check("denied", 3);
+    "99".clone_into(&mut good.lock().unwrap());
+    let error = pull(&mut daemon.connect(), &to, &reference).unwrap_err();
+    assert_eq!(kind(&error), "denied", "{error}");
+    assert_eq!(runs(folder.path()), 3);
 }

@@ -32,7 +32,10 @@ pub(crate) fn piped(reader: impl Read) -> Result<String, String> {
 pub(crate) fn prompt(question: &str, echo: bool) -> Result<String, String> {
     let stdin = io::stdin();
     if !stdin.is_terminal() {
-        return Err("standard input is no terminal to ask for a login".to_owned());
+        return Err(
+            "there is no terminal to ask for a login: use --username and --password-stdin"
+                .to_owned(),
+        );
     }
     let failed = |error: io::Error| format!("cannot read from the terminal: {error}");
     let mut terminal = io::stderr();

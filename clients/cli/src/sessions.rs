@@ -24,14 +24,7 @@ pub(crate) async fn login(
 ) -> io::Result<Outcome> {
     let params = match params(arguments) {
         Ok(params) => params,
-        Err(why) => {
-            let mut failure = Failure::new(why);
-            failure.help = Some(
-                "Pass a user name with --username and the password with --password-stdin."
-                    .to_owned(),
-            );
-            return screen.failure(&failure);
-        }
+        Err(why) => return screen.failure(&Failure::new(why)),
     };
     let answered = ask::<SessionLogin>(client, params).await;
     answer::<SessionLogin>(screen, answered, |screen, session: SessionStatus| {
