@@ -48,7 +48,9 @@ pub(crate) fn transfers(inputs: &Inputs) {
         ROUNDS,
         [
             &mut || {
-                let reference = format!("{}:1", repository(&registry, push_round));
+                // As with skopeo: what was seen in a registry is mounted from there.
+                let fresh = Registry::open();
+                let reference = format!("{}:1", repository(&fresh, push_round));
                 let params = json!({"path": inputs.archive, "reference": reference});
                 timed(|| drop(push_client.call("push", &params).unwrap()))
             },
@@ -57,7 +59,6 @@ pub(crate) fn transfers(inputs: &Inputs) {
                 if !has_skopeo {
                     return Duration::MAX;
                 }
-                // skopeo remembers where it saw a blob, and mounts it: a new registry has none.
                 let fresh = Registry::open();
                 let to = format!("docker://{}:1", repository(&fresh, skopeo_round));
                 timed(|| {
