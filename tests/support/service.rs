@@ -5,9 +5,10 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     net::Shutdown,
     os::unix::net::UnixStream,
-    process::{Child, ChildStdin, Command, Stdio},
+    process::{Child, ChildStdin, Command, ExitStatus, Stdio},
     sync::Arc,
     thread::{self, JoinHandle},
+    time::{Duration, Instant},
 };
 use tokio::sync::oneshot;
 use vouch_protocol::ErrorKind;
@@ -33,6 +34,11 @@ impl Over {
 
     /// Says all of that, ends the input, and answers all that comes back.
     pub(crate) fn exchange(self, input: &[u8]) -> String {
+        self.exchange_to_the_end(input).0
+    }
+
+    /// The same, with the code that a process ends with; over a socket it is 0.
+    pub(crate) fn exchange_to_the_end(self, input: &[u8]) -> (String, i32) {
         let mut talk = self.connect();
         let input = input.to_owned();
         let mut writer = talk.writer.take().expect("nothing was said yet");
@@ -42,12 +48,16 @@ impl Over {
             let _ = writer.write_all(&input);
             writer.end();
         });
-        let mut output = String::new();
-        if let Err(error) = talk.reader.read_to_string(&mut output) {
+        let mut output = Vec::new();
+        if let Err(error) = talk.reader.read_to_end(&mut output) {
             assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
         }
         writing.join().expect("the writer ends");
-        output
+        let code = match &mut talk.service {
+            Running::Thread(..) => 0,
+            Running::Process(process) => ended(process).code().expect("no signal ended it"),
+        };
+        (String::from_utf8_lossy(&output).into_owned(), code)
     }
 }
 
@@ -55,7 +65,7 @@ impl Over {
 pub(crate) struct Talk {
     reader: BufReader<Box<dyn Read>>,
     writer: Option<Writer>,
-    _service: Running,
+    service: Running,
 }
 
 impl Talk {
@@ -90,6 +100,18 @@ impl Writer {
         if let Self::Socket(stream) = self {
             let _ = stream.shutdown(Shutdown::Write);
         }
+    }
+}
+
+/// How a process ended that is about to.
+pub(crate) fn ended(process: &mut Child) -> ExitStatus {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        if let Some(status) = process.try_wait().expect("it can be waited for") {
+            return status;
+        }
+        assert!(Instant::now() < deadline, "the process does not end");
+        thread::sleep(Duration::from_millis(2));
     }
 }
 
@@ -141,7 +163,7 @@ fn over_socket() -> Talk {
     Talk {
         reader: BufReader::new(Box::new(reader)),
         writer: Some(Writer::Socket(stream)),
-        _service: Running::Thread(Some(stop), Some(thread)),
+        service: Running::Thread(Some(stop), Some(thread)),
     }
 }
 
@@ -157,7 +179,7 @@ fn over_stdio() -> Talk {
     Talk {
         reader: BufReader::new(Box::new(reader)),
         writer: Some(Writer::Stdio(writer)),
-        _service: Running::Process(process),
+        service: Running::Process(process),
     }
 }
 
