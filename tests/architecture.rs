@@ -22,6 +22,7 @@ const ORDER: &[&str] = &[
     "service",
     "transport",
     "demo",
+    "logging",
     "main",
 ];
 

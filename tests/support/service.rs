@@ -6,7 +6,7 @@ use std::{
     net::Shutdown,
     os::unix::net::UnixStream,
     process::{Child, ChildStdin, Command, ExitStatus, Stdio},
-    sync::Arc,
+    sync::{Arc, mpsc},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
@@ -100,6 +100,23 @@ impl Writer {
         if let Self::Socket(stream) = self {
             let _ = stream.shutdown(Shutdown::Write);
         }
+    }
+}
+
+/// What that comes to, or a failure where it takes too long.
+pub(crate) fn within<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let (done, came) = mpsc::channel();
+    thread::spawn(move || done.send(work()));
+    came.recv_timeout(Duration::from_secs(30))
+        .expect("it takes too long, or panicked")
+}
+
+/// Waits until it is so.
+pub(crate) fn until(condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !condition() {
+        assert!(Instant::now() < deadline, "it takes too long");
+        thread::sleep(Duration::from_millis(5));
     }
 }
 

@@ -66,7 +66,12 @@ async fn long_messages_share_their_room() {
     let begun = format!("{{\"x\":\"{}", "x".repeat(600 << 10));
     let mut first = Talk::with(&service, &terms);
     first.write(&begun).await;
-    // It is served in turn: when the second one is refused, the first one was read.
+    within(async {
+        while terms.room.charge().cover(20 << 10).is_ok() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    })
+    .await;
     let mut second = Talk::with(&service, &terms);
     let _ = within(second.stream.write_all(begun.as_bytes())).await;
     let refused = second.hear().await;
