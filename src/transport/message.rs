@@ -317,6 +317,11 @@ mod tests {
             "invalid, id false",
             "two methods",
         );
+        check(
+            r#"{"jsonrpc":"2.0","method":"a","id":1,"x":1,"x":2}"#,
+            "request 1 a -",
+            "nobody reads the others",
+        );
         check("1", "invalid, id false", "a number");
         check("null", "invalid, id false", "nothing");
         check("[]", "invalidRequest", "an empty batch");

@@ -110,6 +110,9 @@ fn statuses() {
         &["405 null invalidRequest"],
         "no POST",
     );
+    let headers = "a: b\r\n".repeat(4 << 10);
+    let many = format!("POST / HTTP/1.1\r\n{headers}\r\n");
+    check(many, &["431"], "long headers");
     check("Nonsense\r\n\r\n", &["400"], "no HTTP");
 }
 

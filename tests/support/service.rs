@@ -48,10 +48,14 @@ impl Over {
             let _ = writer.write_all(&input);
             writer.end();
         });
-        let mut output = Vec::new();
-        if let Err(error) = talk.reader.read_to_end(&mut output) {
-            assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
-        }
+        let mut reader = talk.reader;
+        let output = within(move || {
+            let mut output = Vec::new();
+            if let Err(error) = reader.read_to_end(&mut output) {
+                assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+            }
+            output
+        });
         writing.join().expect("the writer ends");
         let code = match &mut talk.service {
             Running::Thread(..) => 0,
@@ -63,7 +67,7 @@ impl Over {
 
 /// A conversation.
 pub(crate) struct Talk {
-    reader: BufReader<Box<dyn Read>>,
+    reader: BufReader<Box<dyn Read + Send>>,
     writer: Option<Writer>,
     service: Running,
 }
@@ -112,7 +116,7 @@ pub(crate) fn within<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'stati
 }
 
 /// Waits until it is so.
-pub(crate) fn until(condition: impl Fn() -> bool) {
+pub(crate) fn until(mut condition: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(30);
     while !condition() {
         assert!(Instant::now() < deadline, "it takes too long");
@@ -122,14 +126,12 @@ pub(crate) fn until(condition: impl Fn() -> bool) {
 
 /// How a process ended that is about to.
 pub(crate) fn ended(process: &mut Child) -> ExitStatus {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    loop {
-        if let Some(status) = process.try_wait().expect("it can be waited for") {
-            return status;
-        }
-        assert!(Instant::now() < deadline, "the process does not end");
-        thread::sleep(Duration::from_millis(2));
-    }
+    let mut status = None;
+    until(|| {
+        status = process.try_wait().expect("it can be waited for");
+        status.is_some()
+    });
+    status.expect("it has ended")
 }
 
 /// The service of a conversation, which ends with it.

@@ -102,6 +102,24 @@ async fn long_messages_share_their_room() {
 }
 
 #[tokio::test]
+async fn who_announces_http_must_say_what_it_wants() {
+    let service = Arc::new(Service::new(Config::default(), None).unwrap());
+    let terms = Terms {
+        patience: Patience {
+            silent: Duration::from_millis(20),
+            ..Patience::default()
+        },
+        ..Terms::default()
+    };
+    let answered = post(r#"{"jsonrpc":"2.0","method":"initialized"}"#);
+    for said in ["POST / HTTP/1.1\r\nHost: ", &answered] {
+        let mut talk = Talk::with(&service, &terms);
+        talk.write(said).await;
+        within(talk.connection).await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn one_connection_too_many_is_told_so() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("vouchd.sock");
