@@ -1,23 +1,17 @@
 //! The binary: arguments, logging, signals and exit codes.
 
 mod demo;
+mod logging;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 use std::{
-    io::IsTerminal,
+    ffi::OsString,
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
 };
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tracing::{Level, Metadata};
-use tracing_subscriber::{
-    EnvFilter, Layer,
-    filter::{FilterExt, filter_fn},
-    layer::SubscriberExt,
-    util::SubscriberInitExt,
-};
 use vouchd::{
     config::Config,
     error::{Error, Result},
@@ -33,23 +27,19 @@ struct Arguments {
     #[arg(long)]
     stdio: bool,
 
-    /// The config file; without it, `vouchd/config.toml` in `$XDG_CONFIG_HOME` or `~/.config`.
-    #[arg(long, global = true, value_name = "FILE", env = "VOUCHD_CONFIG")]
+    /// The config file; without it, `$VOUCHD_CONFIG`, or `vouchd/config.toml` in
+    /// `$XDG_CONFIG_HOME` or `~/.config`.
+    #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
 
-    /// What to log to stderr: error, warn, info, debug or trace, or a filter with targets.
-    #[arg(
-        long,
-        global = true,
-        value_name = "FILTER",
-        env = "VOUCHD_LOG",
-        default_value = "info"
-    )]
-    log: String,
+    /// What to log to stderr: error, warn, info, debug, trace or off, or a filter with targets;
+    /// without it, `$VOUCHD_LOG`, or info.
+    #[arg(long, global = true, value_name = "FILTER")]
+    log: Option<String>,
 
     /// How to log.
     #[arg(long, global = true, value_enum, default_value = "text")]
-    log_format: LogFormat,
+    log_format: logging::Format,
 
     #[command(subcommand)]
     command: Option<Command>,
@@ -59,9 +49,9 @@ struct Arguments {
 enum Command {
     /// Serve clients on a Unix socket.
     Serve {
-        /// The socket; without it, `vouchd/vouchd.sock` in `$XDG_RUNTIME_DIR`, or
-        /// `/tmp/vouchd-$UID/vouchd.sock`.
-        #[arg(long, value_name = "PATH", env = "VOUCHD_SOCKET")]
+        /// The socket; without it, `$VOUCHD_SOCKET`, or `vouchd/vouchd.sock` in
+        /// `$XDG_RUNTIME_DIR`, or `/tmp/vouchd-$UID/vouchd.sock`.
+        #[arg(long, value_name = "PATH")]
         socket: Option<PathBuf>,
     },
     /// Show what it does, in a few seconds and without leaving anything behind.
@@ -72,46 +62,61 @@ enum Command {
     },
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum LogFormat {
-    Text,
-    Json,
-}
-
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    if let Err(error) = begin_logging(&arguments.log, arguments.log_format) {
-        eprintln!("vouchd: the log filter {:?}: {error}", arguments.log);
-        return ExitCode::from(2);
-    }
+    let filter = arguments
+        .log
+        .or_else(|| variable("VOUCHD_LOG").map(|filter| filter.to_string_lossy().into_owned()))
+        .unwrap_or_else(|| "info".into());
+    let log = match logging::begin(&filter, arguments.log_format) {
+        Ok(log) => log,
+        Err(error) => {
+            eprintln!("vouchd: cannot log {filter:?}: {error}");
+            eprintln!("help: Say error, warn, info, debug, trace or off, or `target=level`.");
+            return ExitCode::from(2);
+        }
+    };
     // What a request panics with is that request's failure; the service goes on.
     std::panic::set_hook(Box::new(|panic| {
         tracing::error!(target: "vouchd", "{panic}");
     }));
-    let config = arguments.config.as_deref();
+    let config = arguments
+        .config
+        .or_else(|| variable("VOUCHD_CONFIG").map(PathBuf::from));
+    let config = config.as_deref();
     let ended = match (arguments.command, arguments.stdio) {
         (Some(_), true) => {
             eprintln!("vouchd: `--stdio` takes no command");
             return ExitCode::from(2);
         }
         (Some(Command::Demo { keep }), false) => run_demo(keep.as_deref()),
-        (Some(Command::Serve { socket }), false) => serve(config, socket.as_deref()),
+        (Some(Command::Serve { socket }), false) => {
+            let socket = socket.or_else(|| variable("VOUCHD_SOCKET").map(PathBuf::from));
+            serve(config, socket.as_deref())
+        }
         (None, true) => serve_stdio(config),
         (None, false) => {
-            eprintln!("vouchd: say `vouchd serve` or `vouchd --stdio`; `vouchd --help` says more");
+            eprintln!("vouchd: there is nothing to do");
+            eprintln!("help: Say `vouchd serve` or `vouchd --stdio`; `vouchd --help` says more.");
             return ExitCode::from(2);
         }
     };
+    log.flush();
     match ended {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             eprintln!("vouchd: {error}");
-            if let Some(help) = error.data().help {
-                eprintln!("{help}");
+            for line in error.data().help.iter().flat_map(|help| help.lines()) {
+                eprintln!("help: {line}");
             }
             ExitCode::FAILURE
         }
     }
+}
+
+/// What the environment says, unless that is nothing.
+fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
 fn run_demo(keep: Option<&Path>) -> Result<u8> {
@@ -132,7 +137,6 @@ fn serve(config: Option<&Path>, path: Option<&Path>) -> Result<u8> {
     let config = Config::load(config)?;
     // Before the runtime has threads, as the environment is changed.
     let (listener, socket) = Socket::open(path)?;
-    begin_tls();
     raise_handle_limit();
     let service = Arc::new(Service::new(config, socket.path().map(Path::to_owned))?);
     let runtime = runtime()?;
@@ -160,7 +164,6 @@ fn serve(config: Option<&Path>, path: Option<&Path>) -> Result<u8> {
 
 fn serve_stdio(config: Option<&Path>) -> Result<u8> {
     let config = Config::load(config)?;
-    begin_tls();
     let service = Arc::new(Service::new(config, None)?);
     let runtime = runtime()?;
     let code = runtime.block_on(async {
@@ -213,11 +216,6 @@ fn cannot(action: &str, error: std::io::Error) -> Error {
     .source(error)
 }
 
-fn begin_tls() {
-    // It fails where a provider was installed before, which is as good.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-}
-
 /// Each client needs a file handle, and so does each file: take as many as the system allows.
 fn raise_handle_limit() {
     use rustix::process::{Resource, getrlimit, setrlimit};
@@ -226,30 +224,4 @@ fn raise_handle_limit() {
     if let Err(error) = setrlimit(Resource::Nofile, limit) {
         tracing::debug!(%error, "the limit of file handles stays");
     }
-}
-
-/// Whether an event may be logged whatever the filter says: our own crates' may, others' only
-/// when they warn. Theirs print bodies and headers, passwords and tokens included.
-fn is_ours_or_warns(metadata: &Metadata<'_>) -> bool {
-    let target = metadata.target();
-    let ours = target == "vouchd" || target.starts_with("vouchd::");
-    ours || *metadata.level() <= Level::WARN
-}
-
-fn begin_logging(
-    filter: &str,
-    format: LogFormat,
-) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let filter = EnvFilter::builder()
-        .parse(filter)?
-        .and(filter_fn(is_ours_or_warns));
-    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
-    let layer = match format {
-        LogFormat::Text => layer.with_ansi(std::io::stderr().is_terminal()).boxed(),
-        LogFormat::Json => layer.json().boxed(),
-    };
-    tracing_subscriber::registry()
-        .with(layer.with_filter(filter))
-        .try_init()?;
-    Ok(())
 }

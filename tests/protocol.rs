@@ -5,6 +5,8 @@
 
 #[path = "protocol/framing.rs"]
 mod framing;
+#[path = "protocol/http.rs"]
+mod http;
 #[path = "support/service.rs"]
 mod service;
 

@@ -1,4 +1,4 @@
-//! The binary as a daemon: its socket, its lock, its end; and its exit codes on stdio.
+//! The binary as a daemon: its socket, its lock, its end.
 
 #![allow(missing_docs, clippy::expect_used, clippy::unwrap_used)]
 
@@ -6,7 +6,7 @@
 #[allow(dead_code)]
 mod service;
 
-use service::{binary, summary};
+use service::{binary, ended, summary, until, within};
 use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
@@ -15,7 +15,7 @@ use std::{
         net::{UnixListener, UnixStream},
     },
     path::{Path, PathBuf},
-    process::{Child, Output, Stdio},
+    process::{Child, Stdio},
     thread,
     time::Duration,
 };
@@ -41,13 +41,17 @@ impl Daemon {
             .spawn()
             .expect("it starts");
         let mut log = BufReader::new(daemon.stderr.take().expect("it has one"));
-        let mut line = String::new();
-        log.read_line(&mut line).expect("it logs");
+        let daemon = Self(daemon);
+        let (line, mut log) = within(move || {
+            let mut line = String::new();
+            log.read_line(&mut line).expect("it logs");
+            (line, log)
+        });
         assert!(line.contains("ready"), "{line}");
         assert!(line.contains(&socket.display().to_string()), "{line}");
         // What else it logs is taken, so that it never waits for a reader.
         thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
-        Self(daemon)
+        daemon
     }
 
     fn signal(&self, signal: rustix::process::Signal) {
@@ -56,13 +60,20 @@ impl Daemon {
     }
 
     fn code(mut self) -> Option<i32> {
-        self.0.wait().expect("it ends").code()
+        ended(&mut self.0).code()
     }
+}
+
+/// A connection that does not wait for ever.
+fn connect(socket: &Path) -> std::io::Result<UnixStream> {
+    let stream = UnixStream::connect(socket)?;
+    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+    Ok(stream)
 }
 
 /// Whether a service answers there.
 fn answers(socket: &Path) -> bool {
-    let Ok(mut stream) = UnixStream::connect(socket) else {
+    let Ok(mut stream) = connect(socket) else {
         return false;
     };
     let request = br#"{"jsonrpc":"2.0","id":1,"method":"server/status"}"#;
@@ -83,15 +94,22 @@ fn place() -> (TempDir, PathBuf) {
 
 /// Starts a daemon that must fail, and answers what it says.
 fn fails(arguments: &[&str], environment: &[(&str, &Path)]) -> String {
-    let output: Output = binary()
+    fails_with(1, arguments, environment)
+}
+
+fn fails_with(code: i32, arguments: &[&str], environment: &[(&str, &Path)]) -> String {
+    let mut daemon = binary();
+    let daemon = daemon
         .arg("serve")
         .args(arguments)
         .envs(environment.iter().copied())
-        .stderr(Stdio::piped())
-        .output()
-        .expect("it starts");
-    assert_eq!(output.status.code(), Some(1));
-    String::from_utf8(output.stderr).expect("it is text")
+        .stderr(Stdio::piped());
+    let mut daemon = Daemon(daemon.spawn().expect("it starts"));
+    assert_eq!(ended(&mut daemon.0).code(), Some(code));
+    let mut said = String::new();
+    let mut stderr = daemon.0.stderr.take().expect("it has one");
+    stderr.read_to_string(&mut said).expect("it is text");
+    said
 }
 
 #[test]
@@ -134,9 +152,7 @@ fn the_usual_folder_is_made_and_must_be_safe() {
     let daemon = daemon.arg("serve").env("XDG_RUNTIME_DIR", runtime);
     let daemon = Daemon(daemon.spawn().expect("it starts"));
     let socket = usual.join("vouchd.sock");
-    while !answers(&socket) {
-        thread::sleep(Duration::from_millis(5));
-    }
+    until(|| answers(&socket));
     let mode = fs::metadata(&usual).expect("it is there").mode();
     assert_eq!(mode & 0o777, 0o700);
     daemon.signal(rustix::process::Signal::TERM);
@@ -152,6 +168,8 @@ fn one_service_has_a_socket() {
         said.contains(&format!("process {} serves", daemon.0.id())),
         "{said}"
     );
+    assert!(said.contains("\nhelp: Use that one"), "{said}");
+    assert!(said.contains("`vouch stop`"), "{said}");
     assert!(answers(&socket), "the first one goes on");
 }
 
@@ -203,6 +221,40 @@ fn a_path_that_is_too_long_is_named() {
 }
 
 #[test]
+fn a_folder_that_is_missing_is_named() {
+    let (folder, _) = place();
+    let missing = folder.path().join("missing");
+    let socket = missing.join("vouchd.sock");
+    let said = fails(&["--socket", socket.to_str().unwrap()], &[]);
+    let help = format!("\nhelp: Make the folder {} first", missing.display());
+    assert!(said.contains(&help), "{said}");
+}
+
+#[test]
+fn a_variable_that_is_empty_says_nothing() {
+    let (folder, _) = place();
+    let mut daemon = binary();
+    let daemon = daemon
+        .arg("serve")
+        .env("XDG_RUNTIME_DIR", folder.path())
+        .envs([
+            ("VOUCHD_SOCKET", ""),
+            ("VOUCHD_CONFIG", ""),
+            ("VOUCHD_LOG", ""),
+        ]);
+    let daemon = Daemon(daemon.spawn().expect("it starts"));
+    until(|| answers(&folder.path().join("vouchd/vouchd.sock")));
+    daemon.signal(rustix::process::Signal::TERM);
+    assert_eq!(daemon.code(), Some(0));
+
+    let said = fails_with(2, &["--socket", ""], &[]);
+    assert!(
+        said.contains("--socket"),
+        "an empty argument is a mistake: {said}"
+    );
+}
+
+#[test]
 fn a_config_that_is_named_must_be_there_and_right() {
     let (folder, socket) = place();
     let arguments = ["--socket", socket.to_str().unwrap()];
@@ -221,7 +273,7 @@ fn a_config_that_is_named_must_be_there_and_right() {
 fn a_client_can_stop_the_service() {
     let (_folder, socket) = place();
     let daemon = Daemon::start(&socket);
-    let mut stream = UnixStream::connect(&socket).expect("it listens");
+    let mut stream = connect(&socket).expect("it listens");
     let request = br#"{"jsonrpc":"2.0","id":1,"method":"server/stop"}"#;
     stream.write_all(request).expect("it reads");
     stream.write_all(b"\n").expect("it reads");
@@ -242,14 +294,12 @@ fn a_socket_that_is_passed_is_served() {
         .arg(env!("CARGO_BIN_EXE_vouchd"))
         .arg("serve")
         .stderr(Stdio::null());
-    let Ok(daemon) = manager.spawn() else {
-        // Not every system has it.
-        return;
-    };
-    let daemon = Daemon(daemon);
-    while !answers(&socket) {
-        thread::sleep(Duration::from_millis(5));
-    }
+    let daemon = Daemon(
+        manager
+            .spawn()
+            .expect("systemd-socket-activate is installed"),
+    );
+    until(|| answers(&socket));
     daemon.signal(rustix::process::Signal::TERM);
     assert_eq!(daemon.code(), Some(0));
     assert!(socket.exists(), "it is the manager's");
@@ -260,7 +310,7 @@ fn curl_is_understood() {
     let (_folder, socket) = place();
     let _daemon = Daemon::start(&socket);
     let http = |request: &str| {
-        let mut stream = UnixStream::connect(&socket).expect("it listens");
+        let mut stream = connect(&socket).expect("it listens");
         // A refusal may come before all is read.
         let _ = stream.write_all(request.as_bytes());
         let mut output = String::new();
@@ -288,99 +338,4 @@ fn curl_is_understood() {
     assert_eq!(post(&origin, body), "403");
     assert_eq!(http("GET / HTTP/1.1\r\nHost: vouchd\r\n\r\n"), "405");
     assert_eq!(post(host, &format!("{{{}}}", " ".repeat(1 << 20))), "413");
-}
-
-#[test]
-fn exit_codes_on_stdio() {
-    let shutdown = r#"{"jsonrpc":"2.0","id":1,"method":"shutdown"}"#;
-    let exit = r#"{"jsonrpc":"2.0","method":"exit"}"#;
-    let check = |input: &str, expected: i32, why: &str| {
-        let mut process = binary()
-            .arg("--stdio")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("it starts");
-        let mut stdin = process.stdin.take().expect("it has one");
-        stdin.write_all(input.as_bytes()).expect("it reads");
-        if !input.contains("exit") {
-            drop(stdin);
-        }
-        let code = process.wait().expect("it ends").code();
-        assert_eq!(code, Some(expected), "{why}");
-    };
-    check("", 0, "nothing is said");
-    check(shutdown, 0, "the input ends");
-    check(&format!("{exit}\n"), 1, "exit without shutdown");
-    check(&format!("{shutdown}\n{exit}\n"), 0, "in order");
-}
-
-#[test]
-fn a_client_process_that_ends_takes_its_service_with_it() {
-    let mut client = std::process::Command::new("sleep")
-        .arg("600")
-        .spawn()
-        .expect("it starts");
-    let mut service = binary()
-        .arg("--stdio")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("it starts");
-    let mut stdin = service.stdin.take().expect("it has one");
-    let stdout = service.stdout.take().expect("it has one");
-    let id = client.id();
-    writeln!(
-        stdin,
-        r#"{{"jsonrpc":"2.0","id":1,"method":"initialize","params":{{"processId":{id}}}}}"#
-    )
-    .expect("it reads");
-    let mut line = String::new();
-    BufReader::new(stdout)
-        .read_line(&mut line)
-        .expect("it answers");
-    assert_eq!(summary(&line), "1 ok");
-    // It must have been seen alive once.
-    thread::sleep(Duration::from_millis(2500));
-    client.kill().expect("it lives");
-    client.wait().expect("it ends");
-    assert_eq!(service.wait().expect("it ends").code(), Some(0));
-    drop(stdin);
-}
-
-#[test]
-fn no_log_shows_what_is_asked() {
-    let (_folder, socket) = place();
-    let daemon = binary()
-        .args(["--log", "trace", "serve", "--socket"])
-        .arg(&socket)
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("it starts");
-    let mut daemon = Daemon(daemon);
-    while !answers(&socket) {
-        thread::sleep(Duration::from_millis(5));
-    }
-    let body = r#"{"jsonrpc":"2.0","id":1,"method":"verify","params":{"path":"/sesame"}}"#;
-    let length = body.len();
-    let http = format!(
-        "POST / HTTP/1.1\r\nHost: vouchd\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
-    );
-    for request in [format!("{body}\n"), http] {
-        let mut stream = UnixStream::connect(&socket).expect("it listens");
-        stream.write_all(request.as_bytes()).expect("it reads");
-        let mut line = String::new();
-        BufReader::new(stream)
-            .read_line(&mut line)
-            .expect("it answers");
-    }
-    daemon.signal(rustix::process::Signal::TERM);
-    let mut log = String::new();
-    let mut stderr = daemon.0.stderr.take().expect("it has one");
-    stderr.read_to_string(&mut log).expect("it is text");
-    assert!(log.contains("fileNotFound"), "requests are logged: {log}");
-    assert!(!log.contains("sesame"), "what they ask for is not: {log}");
-    for dependency in ["jsonrpsee", "hyper", "tokio", "mio", "tower"] {
-        assert!(!log.contains(&format!(" {dependency}")), "{log}");
-    }
 }

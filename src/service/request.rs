@@ -10,6 +10,10 @@ use crate::{
     progress::Progress,
 };
 use jsonrpsee::Extensions;
+use rustix::{
+    io::Errno,
+    process::{Pid, test_kill_process},
+};
 use std::{
     sync::{
         Arc, OnceLock,
@@ -23,7 +27,7 @@ use vouch_protocol::{ClientInfo, ErrorKind, InitializeParams};
 /// Who asks: one connection.
 #[derive(Debug)]
 pub struct Caller {
-    introduction: OnceLock<(Option<ClientInfo>, Option<u32>)>,
+    introduction: OnceLock<(Option<ClientInfo>, Option<Pid>)>,
     shut_down: AtomicBool,
     turns: Turns,
 }
@@ -50,8 +54,8 @@ impl Caller {
         client.as_ref().map(|client| client.name.as_str())
     }
 
-    /// The client's process, as it introduced itself.
-    pub fn process_id(&self) -> Option<u32> {
+    /// The client's process, where it named one that could be seen.
+    pub fn process(&self) -> Option<Pid> {
         self.introduction.get()?.1
     }
 
@@ -61,14 +65,19 @@ impl Caller {
             client.name = shortened(&client.name, 100).to_owned();
             client
         });
-        self.introduction
-            .set((client, params.process_id))
-            .map_err(|_| {
-                Error::new(
-                    ErrorKind::InvalidRequest,
-                    "this connection was initialized already",
-                )
-            })
+        // Looked at now, while the client waits for its answer: later it may have ended, and look
+        // like one that cannot be seen from here.
+        let process = params
+            .process_id
+            .and_then(|process| i32::try_from(process).ok())
+            .and_then(Pid::from_raw)
+            .filter(|process| test_kill_process(*process) != Err(Errno::SRCH));
+        self.introduction.set((client, process)).map_err(|_| {
+            Error::new(
+                ErrorKind::InvalidRequest,
+                "this connection was initialized already",
+            )
+        })
     }
 
     /// Whether the client has asked to take no more requests from it.

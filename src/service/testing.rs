@@ -55,6 +55,9 @@ pub(super) fn register(module: &mut RpcModule<()>) -> Result<(), RegisterMethodE
     answered(module, "test/large", |_, _: NoParams| {
         Ok("x".repeat(9 << 20))
     })?;
+    answered(module, "test/megabyte", |_, _: NoParams| {
+        Ok("x".repeat(1 << 20))
+    })?;
     Ok(())
 }
 

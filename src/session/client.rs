@@ -5,11 +5,17 @@ use crate::{
     error::{Error, Result},
     file::Source,
 };
-use reqwest::{Certificate, Client, Url, redirect};
+use reqwest::{Client, Url, redirect};
+use rustls::{
+    ClientConfig, RootCertStore,
+    crypto::ring::default_provider,
+    pki_types::{CertificateDer, pem::PemObject},
+};
 use std::{
     io::Read,
     net::IpAddr,
     path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 use tokio::sync::OnceCell;
@@ -18,16 +24,24 @@ use vouch_protocol::ErrorKind;
 /// A bundle of certificates is at most that large.
 const LARGEST_BUNDLE: u64 = 4 << 20;
 
-/// The clients of one TLS setup. Made when first needed: reading the system's certificates takes
-/// milliseconds.
+/// The system's authorities, read once for all sessions: it takes a tenth of a second, and 10 MB.
+static SYSTEM: OnceLock<Arc<RootCertStore>> = OnceLock::new();
+
+/// The clients of one TLS setup, each made when first needed.
 #[derive(Debug)]
 pub(super) struct Clients {
     ca: Option<PathBuf>,
     connect: Duration,
-    /// By the environment's proxies, if it names any.
-    proxied: OnceCell<Client>,
-    /// For this machine, which no proxy reaches; docker and oras hold it so.
-    direct: OnceCell<Client>,
+    made: [OnceCell<Client>; 4],
+}
+
+/// What requests to an address need of their client.
+#[derive(Debug, Clone, Copy)]
+struct Way {
+    /// To this machine, which no proxy reaches; docker and oras hold it so.
+    direct: bool,
+    /// Over TLS: only then are authorities looked for.
+    tls: bool,
 }
 
 impl Clients {
@@ -35,31 +49,65 @@ impl Clients {
         Self {
             ca,
             connect,
-            proxied: OnceCell::new(),
-            direct: OnceCell::new(),
+            made: Default::default(),
         }
     }
 
     /// The client for requests to that address.
     pub(super) async fn to(&self, url: &Url) -> Result<Client> {
-        let direct = is_loopback(url);
-        let cell = if direct { &self.direct } else { &self.proxied };
-        cell.get_or_try_init(|| async {
-            let (ca, connect) = (self.ca.clone(), self.connect);
-            tokio::task::spawn_blocking(move || build(ca.as_deref(), connect, direct))
-                .await
-                .map_err(|error| {
-                    Error::new(ErrorKind::Internal, "making an HTTP client failed").source(error)
-                })?
-        })
-        .await
-        .cloned()
+        let way = Way {
+            direct: is_loopback(url),
+            tls: url.scheme() == "https",
+        };
+        let [proxied_plain, proxied_tls, direct_plain, direct_tls] = &self.made;
+        let client = match (way.direct, way.tls) {
+            (false, false) => proxied_plain,
+            (false, true) => proxied_tls,
+            (true, false) => direct_plain,
+            (true, true) => direct_tls,
+        };
+        client
+            .get_or_try_init(|| async {
+                let (ca, connect) = (self.ca.clone(), self.connect);
+                tokio::task::spawn_blocking(move || build(ca.as_deref(), connect, way))
+                    .await
+                    .map_err(|error| {
+                        let message = "making an HTTP client failed";
+                        Error::new(ErrorKind::Internal, message).source(error)
+                    })?
+            })
+            .await
+            .cloned()
     }
 }
 
-fn build(ca: Option<&Path>, connect: Duration, direct: bool) -> Result<Client> {
-    // Fails where it was done before, by us or by the program we are part of: then all is well.
-    let _ = rustls::crypto::ring::default_provider().install_default();
+fn build(ca: Option<&Path>, connect: Duration, way: Way) -> Result<Client> {
+    let failed = |why: &dyn std::fmt::Display| {
+        Error::new(
+            ErrorKind::InsecureRegistry,
+            format!("TLS cannot be set up: {why}"),
+        )
+        .help("Install the system's CA certificates, or name a `ca` file in the config.")
+    };
+    let authorities = match (way.tls, ca) {
+        // A proxy may be spoken to over TLS all the same.
+        (false, _) if way.direct => Arc::new(RootCertStore::empty()),
+        (_, Some(path)) => {
+            let mut authorities = RootCertStore::clone(&system());
+            add(&mut authorities, path)?;
+            Arc::new(authorities)
+        }
+        (_, None) => system(),
+    };
+    if way.tls && authorities.is_empty() {
+        return Err(failed(&"no CA certificates were found"));
+    }
+    let mut tls = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| failed(&error).source(error))?
+        .with_root_certificates(authorities)
+        .with_no_client_auth();
+    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     let mut builder = Client::builder()
         .user_agent(concat!("vouchd/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(connect)
@@ -67,23 +115,33 @@ fn build(ca: Option<&Path>, connect: Duration, direct: bool) -> Result<Client> {
         .redirect(redirect::Policy::none())
         // Ours honours Retry-After and makes bodies anew.
         .retry(reqwest::retry::never())
-        .http2_adaptive_window(true);
-    if direct {
+        .http2_adaptive_window(true)
+        .tls_backend_preconfigured(tls);
+    if way.direct {
         builder = builder.no_proxy();
     }
-    if let Some(path) = ca {
-        builder = builder.tls_certs_merge(certificates(path)?);
-    }
-    builder.build().map_err(|error| {
-        Error::new(
-            ErrorKind::InsecureRegistry,
-            format!("TLS cannot be set up: {}", super::failure::causes(&error)),
-        )
-        .help("Install the system's CA certificates, or name a `ca` file in the config.")
-    })
+    builder
+        .build()
+        .map_err(|error| failed(&super::failure::causes(&error)).source(error))
 }
 
-fn certificates(path: &Path) -> Result<Vec<Certificate>> {
+/// `SSL_CERT_FILE` and `SSL_CERT_DIR` count, as for OpenSSL.
+fn system() -> Arc<RootCertStore> {
+    let authorities = SYSTEM.get_or_init(|| {
+        let found = rustls_native_certs::load_native_certs();
+        for error in &found.errors {
+            tracing::debug!(%error, "certificates of the system could not be read");
+        }
+        let mut authorities = RootCertStore::empty();
+        // Systems have some that are too old or odd to be read; they vouch for nobody then.
+        authorities.add_parsable_certificates(found.certs);
+        Arc::new(authorities)
+    });
+    Arc::clone(authorities)
+}
+
+/// Adds the certificates of a PEM file of the owner's.
+fn add(authorities: &mut RootCertStore, path: &Path) -> Result<()> {
     let unusable = |why: &str| {
         Error::new(
             ErrorKind::InsecureRegistry,
@@ -102,12 +160,19 @@ fn certificates(path: &Path) -> Result<Vec<Certificate>> {
         .take(LARGEST_BUNDLE)
         .read_to_end(&mut pem)
         .map_err(|error| unusable(&format!("cannot be read: {error}")))?;
-    let certificates =
-        Certificate::from_pem_bundle(&pem).map_err(|_| unusable("holds no PEM certificates"))?;
-    if certificates.is_empty() {
-        return Err(unusable("holds no PEM certificates"));
+    let mut found = false;
+    for certificate in CertificateDer::pem_slice_iter(&pem) {
+        certificate
+            .ok()
+            .and_then(|certificate| authorities.add(certificate).ok())
+            .ok_or_else(|| unusable("holds a certificate that cannot be read"))?;
+        found = true;
     }
-    Ok(certificates)
+    if found {
+        Ok(())
+    } else {
+        Err(unusable("holds no PEM certificates"))
+    }
 }
 
 /// Whether an address is on this machine.

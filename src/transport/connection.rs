@@ -1,23 +1,26 @@
 //! One connection that carries a stream of messages: reads, answers, and notices its end.
 
 use super::{
-    Patience,
+    Terms,
     dispatch::{Client, Received, Reply, refusal},
     framing::{self, Announced, Framing, Read},
     http,
     patient::Patient,
+    room::Room,
 };
 use crate::error::Error;
 use std::{io, pin::pin, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader},
-    sync::mpsc,
+    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
 };
-use tokio_util::sync::CancellationToken;
 use vouch_protocol::ErrorKind;
 
 /// So many answers wait for the writer; further ones wait in their requests, which count.
 const QUEUE: usize = 16;
+/// So many bytes of answers that were made while reading wait to be written; nothing more is read
+/// until there is room for another. A longer one waits alone.
+const UNWRITTEN: usize = 1 << 20;
 /// How often a client that has closed its writing side is looked at, whether it is still there.
 const LOOK: Duration = Duration::from_millis(100);
 
@@ -34,20 +37,26 @@ pub(super) enum End {
     Closed,
 }
 
+/// An answer that waits to be written, and what it takes of [`UNWRITTEN`].
+struct Queued {
+    reply: Reply,
+    _room: Option<OwnedSemaphorePermit>,
+}
+
 /// Serves a connection to its end. `hung_up` tells, once the input has ended, whether nobody
 /// reads the output any more.
 pub(super) async fn run<R, W>(
     mut input: BufReader<R>,
     output: W,
     client: Arc<Client>,
-    patience: Patience,
-    closing: CancellationToken,
-    hung_up: impl Fn(&R) -> bool,
+    terms: Terms,
+    hung_up: impl Fn(&R) -> bool + Send + Sync + 'static,
 ) -> End
 where
     R: AsyncRead + Unpin + Send + 'static,
     W: AsyncWrite + Unpin + Send + 'static,
 {
+    let closing = &terms.closing;
     let first = tokio::select! {
         () = closing.cancelled() => return End::Closed,
         bytes = input.fill_buf() => match bytes.map(|bytes| bytes.first().copied()) {
@@ -56,20 +65,20 @@ where
             Err(_) => return End::Broken,
         },
     };
-    let mut output = Patient::new(output, patience.stalled);
+    let mut output = Patient::new(output, terms.patience.stalled);
     let framing = match Announced::by(first) {
         Announced::Stream(framing) => framing,
         Announced::Http => {
+            let hung_up = move |input: &BufReader<R>| hung_up(input.get_ref());
             // Boxed, as it is large and most connections are not HTTP.
-            let stream = tokio::io::join(input, output);
-            return Box::pin(http::serve(stream, client.service(), closing, patience)).await;
+            return Box::pin(http::serve(input, output, client, terms, hung_up)).await;
         }
         Announced::Nothing => {
             let error = Error::new(
                 ErrorKind::ParseError,
                 "the first byte is neither JSON's, nor a header's, nor HTTP's",
             );
-            let reply = Framing::Lines.frame(&refusal(None, error).into_text());
+            let reply = Framing::Lines.frame(refusal(None, error).into_text());
             return match send(&mut output, &reply).await {
                 Ok(()) => End::Input,
                 Err(_) => End::Broken,
@@ -80,7 +89,14 @@ where
     let (queue, replies) = mpsc::channel(QUEUE);
     let mut writing = pin!(write(&mut output, framing, replies));
     let end = {
-        let reading = pin!(read(&mut input, framing, &client, queue));
+        let reading = pin!(read(
+            &mut input,
+            framing,
+            &client,
+            &terms.room,
+            queue,
+            &hung_up
+        ));
         tokio::select! {
             end = reading => end,
             _ = &mut writing => End::Broken,
@@ -101,12 +117,13 @@ where
     }
     if matches!(end, End::Exit { .. } | End::Closed) {
         // Without a reader there is nothing to be done about what is left.
-        let _ = tokio::time::timeout(patience.closing, writing).await;
+        let _ = tokio::time::timeout(terms.patience.closing, writing).await;
     }
     end
 }
 
-async fn until(condition: impl Fn() -> bool) {
+/// Looks now and then, until it is so.
+pub(super) async fn until(condition: impl Fn() -> bool) {
     while !condition() {
         tokio::time::sleep(LOOK).await;
     }
@@ -118,58 +135,96 @@ async fn read<R: AsyncRead + Unpin>(
     input: &mut BufReader<R>,
     framing: Framing,
     client: &Arc<Client>,
-    queue: mpsc::Sender<Reply>,
+    room: &Room,
+    queue: mpsc::Sender<Queued>,
+    hung_up: impl Fn(&R) -> bool,
 ) -> End {
     let mut message = Vec::new();
+    let mut charge = room.charge();
+    let unwritten = Arc::new(Semaphore::new(UNWRITTEN));
     loop {
-        let read = framing::read(framing, input, &mut message).await;
-        let reply = match read {
-            Ok(Read::Message) => match client.receive(&message) {
-                Received::Nothing => continue,
-                Received::Exit => {
-                    return End::Exit {
-                        after_shutdown: client.caller().has_shut_down(),
-                    };
-                }
-                Received::Now(reply) => reply,
-                Received::Later(reply) => {
-                    let queue = queue.clone();
-                    // A task of its own: it goes on when the connection ends, so that what has
-                    // committed is finished.
-                    tokio::spawn(async move {
-                        // It fails when the connection is gone, and nobody misses the answer.
-                        let _ = queue.send(reply.await).await;
-                    });
-                    continue;
-                }
-            },
-            Ok(Read::Wrong(error)) => refusal(None, error),
+        let read = framing::read(framing, input, &mut message, &mut charge).await;
+        let received = match read {
+            Ok(Read::Message) => client.receive(&message),
+            Ok(Read::Wrong(error)) => Received::Now(refusal(None, error)),
             Ok(Read::Lost(error)) => {
-                let _ = queue.send(refusal(None, error)).await;
+                let reply = refusal(None, error);
+                let _ = queue.send(Queued { reply, _room: None }).await;
                 return End::Input;
             }
             Ok(Read::End) => return End::Input,
             Err(_) => return End::Broken,
         };
-        if queue.send(reply).await.is_err() {
-            return End::Broken;
+        // Neither is kept while the writer is waited for.
+        framing::empty(&mut message);
+        let charge = charge.take();
+        let gone = || hung_up(input.get_ref());
+        match received {
+            Received::Nothing => {}
+            Received::Exit => {
+                let after_shutdown = client.caller().has_shut_down();
+                return End::Exit { after_shutdown };
+            }
+            Received::Now(reply) | Received::NoJson(reply) => {
+                drop(charge);
+                let Ok(room) = take(&unwritten, reply.len(), gone).await else {
+                    return End::Broken;
+                };
+                if queue.send(Queued { reply, _room: room }).await.is_err() {
+                    return End::Broken;
+                }
+            }
+            Received::Later { reply, made } => {
+                let Ok(room) = take(&unwritten, made, gone).await else {
+                    return End::Broken;
+                };
+                let queue = queue.clone();
+                // A task of its own: it goes on when the connection ends, so that what has
+                // committed is finished. Params were copied, and so the charge goes with them.
+                tokio::spawn(async move {
+                    let reply = reply.await;
+                    drop(charge);
+                    // It fails when the connection is gone, and nobody misses the answer.
+                    let _ = queue.send(Queued { reply, _room: room }).await;
+                });
+            }
         }
+    }
+}
+
+/// The client is gone.
+struct Gone;
+
+/// Waits for room for so many bytes, for as long as somebody is there to read them.
+async fn take(
+    unwritten: &Arc<Semaphore>,
+    bytes: usize,
+    gone: impl Fn() -> bool,
+) -> Result<Option<OwnedSemaphorePermit>, Gone> {
+    if bytes == 0 {
+        return Ok(None);
+    }
+    let bytes = u32::try_from(bytes.min(UNWRITTEN)).unwrap_or(u32::MAX);
+    tokio::select! {
+        biased;
+        room = Arc::clone(unwritten).acquire_many_owned(bytes) => room.map(Some).map_err(|_| Gone),
+        () = until(gone) => Err(Gone),
     }
 }
 
 async fn write<W: AsyncWrite + Unpin>(
     output: &mut W,
     framing: Framing,
-    mut replies: mpsc::Receiver<Reply>,
+    mut replies: mpsc::Receiver<Queued>,
 ) -> io::Result<()> {
-    while let Some(reply) = replies.recv().await {
-        let bytes = framing.frame(&reply.into_text());
-        send(output, &bytes).await?;
+    while let Some(Queued { reply, _room }) = replies.recv().await {
+        let text = framing.frame(reply.into_text());
+        send(output, &text).await?;
     }
     Ok(())
 }
 
-async fn send<W: AsyncWrite + Unpin>(output: &mut W, bytes: &[u8]) -> io::Result<()> {
-    output.write_all(bytes).await?;
+async fn send<W: AsyncWrite + Unpin>(output: &mut W, text: &str) -> io::Result<()> {
+    output.write_all(text.as_bytes()).await?;
     output.flush().await
 }

@@ -40,8 +40,13 @@ pub(super) enum Received {
     Exit,
     /// An answer that is there already.
     Now(Reply),
-    /// An answer that takes its time.
-    Later(BoxFuture<'static, Reply>),
+    /// The same to what is no JSON at all.
+    NoJson(Reply),
+    /// An answer that takes its time, with so many bytes of it that are there already.
+    Later {
+        reply: BoxFuture<'static, Reply>,
+        made: usize,
+    },
 }
 
 /// An answer. The ids that it answers stay taken for as long as it lives.
@@ -51,6 +56,11 @@ pub(super) struct Reply {
 }
 
 impl Reply {
+    /// Its length in bytes.
+    pub(super) fn len(&self) -> usize {
+        self.text.len()
+    }
+
     /// Gives the ids free, and hands out the text to be sent: once a client has read an answer,
     /// it may use the id again.
     pub(super) fn into_text(self) -> String {
@@ -85,10 +95,6 @@ impl Client {
         })
     }
 
-    pub(super) fn service(&self) -> Arc<Service> {
-        Arc::clone(&self.service)
-    }
-
     pub(super) fn caller(&self) -> &Caller {
         &self.caller
     }
@@ -110,6 +116,9 @@ impl Client {
     /// runs only while it is awaited.
     pub(super) fn receive(self: &Arc<Self>, message: &[u8]) -> Received {
         match Message::parse(message) {
+            Message::Broken(error) if error.kind() == ErrorKind::ParseError => {
+                Received::NoJson(refusal(None, error))
+            }
             Message::Broken(error) => Received::Now(refusal(None, error)),
             Message::Single(entry) => match self.take(entry) {
                 Ok(None) => Received::Nothing,
@@ -118,14 +127,15 @@ impl Client {
                     text: String::from(Box::<str>::from(response)),
                     _taken: Vec::new(),
                 }),
-                Ok(Some(Part::Later(response, taken))) => Received::Later(
-                    response
+                Ok(Some(Part::Later(response, taken))) => Received::Later {
+                    reply: response
                         .map(|response| Reply {
                             text: String::from(Box::<str>::from(response)),
                             _taken: vec![taken],
                         })
                         .boxed(),
-                ),
+                    made: 0,
+                },
             },
             Message::Batch(entries) => self.receive_batch(entries),
         }
@@ -133,29 +143,42 @@ impl Client {
 
     fn receive_batch(self: &Arc<Self>, entries: Vec<Entry<'_>>) -> Received {
         let mut parts = Vec::with_capacity(entries.len());
+        let mut made = 0;
         for entry in entries {
+            let id = entry.id().cloned();
             match self.take(entry) {
-                Ok(part) => parts.extend(part),
+                Ok(None) => {}
+                Ok(Some(Part::Now(mut response))) => {
+                    if made + response.get().len() > LONGEST_BATCH_RESPONSE {
+                        response = no_room(id.clone());
+                    }
+                    made += response.get().len();
+                    parts.push((id, Part::Now(response)));
+                }
+                Ok(Some(later)) => parts.push((id, later)),
                 Err(Finished) => return Received::Exit,
             }
         }
         if parts.is_empty() {
             return Received::Nothing;
         }
-        if parts.iter().all(|part| matches!(part, Part::Now(_))) {
-            let parts = parts.into_iter().filter_map(|part| match part {
-                Part::Now(response) => Some((response, None)),
+        if parts.iter().all(|(_, part)| matches!(part, Part::Now(_))) {
+            let parts = parts.into_iter().filter_map(|(id, part)| match part {
+                Part::Now(response) => Some((id, response, None)),
                 Part::Later(..) => None,
             });
             return Received::Now(together(parts));
         }
-        let parts = parts.into_iter().map(|part| async {
+        let parts = parts.into_iter().map(|(id, part)| async {
             match part {
-                Part::Now(response) => (response, None),
-                Part::Later(response, taken) => (response.await, Some(taken)),
+                Part::Now(response) => (id, response, None),
+                Part::Later(response, taken) => (id, response.await, Some(taken)),
             }
         });
-        Received::Later(join_all(parts).map(together).boxed())
+        Received::Later {
+            reply: join_all(parts).map(together).boxed(),
+            made,
+        }
     }
 
     fn take(self: &Arc<Self>, entry: Entry<'_>) -> Result<Option<Part>, Finished> {
@@ -250,25 +273,30 @@ fn response_id(id: Option<RequestId>) -> Id<'static> {
     }
 }
 
+/// The answer to an entry of a batch whose own does not fit.
+fn no_room(id: Option<RequestId>) -> Box<RawValue> {
+    let error = Error::new(
+        ErrorKind::ResponseTooLarge,
+        "the answers to the batch are together longer than 8 MiB",
+    )
+    .help("Send smaller batches.");
+    failure(response_id(id), error)
+}
+
 /// The answer to a batch.
-fn together(parts: impl IntoIterator<Item = (Box<RawValue>, Option<Taken>)>) -> Reply {
+fn together(
+    parts: impl IntoIterator<Item = (Option<RequestId>, Box<RawValue>, Option<Taken>)>,
+) -> Reply {
     let mut text = String::from("[");
     let mut ids = Vec::new();
-    for (response, taken) in parts {
+    for (id, response, taken) in parts {
         if text.len() > 1 {
             text.push(',');
         }
-        let fits = text.len() + response.get().len() < LONGEST_BATCH_RESPONSE;
-        if fits {
+        if text.len() + response.get().len() < LONGEST_BATCH_RESPONSE {
             text.push_str(response.get());
         } else {
-            let error = Error::new(
-                ErrorKind::ResponseTooLarge,
-                "the answers to the batch are together longer than 8 MiB",
-            )
-            .help("Send smaller batches.");
-            let id = taken.as_ref().map(|taken| taken.id.clone());
-            text.push_str(failure(response_id(id), error).get());
+            text.push_str(no_room(id).get());
         }
         ids.extend(taken);
     }

@@ -1,9 +1,10 @@
 //! The two framings of a stream of messages: one JSON value a line, and `Content-Length` headers.
 //! What is read is bounded before it is kept.
 
+use super::room::Charge;
 use crate::error::Error;
 use std::io;
-use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, BufReader};
 use vouch_protocol::ErrorKind;
 
 /// The longest request, in bytes.
@@ -57,17 +58,24 @@ pub(super) enum Read {
     End,
 }
 
-/// Reads one message into the buffer.
+/// Empties a buffer, and keeps little of it.
+pub(super) fn empty(message: &mut Vec<u8>) {
+    message.clear();
+    message.shrink_to(KEPT);
+}
+
+/// Reads one message into the buffer. Where there is no room for it, it is lost.
 pub(super) async fn read<R: AsyncBufRead + Unpin>(
     framing: Framing,
     reader: &mut R,
     message: &mut Vec<u8>,
+    charge: &mut Charge,
 ) -> io::Result<Read> {
-    message.clear();
-    message.shrink_to(KEPT);
+    empty(message);
+    drop(charge.take());
     match framing {
-        Framing::Lines => read_line(reader, message).await,
-        Framing::ContentLength => read_body(reader, message).await,
+        Framing::Lines => read_line(reader, message, charge).await,
+        Framing::ContentLength => read_body(reader, message, charge).await,
     }
 }
 
@@ -75,16 +83,18 @@ pub(super) async fn read<R: AsyncBufRead + Unpin>(
 async fn read_line<R: AsyncBufRead + Unpin>(
     reader: &mut R,
     line: &mut Vec<u8>,
+    charge: &mut Charge,
 ) -> io::Result<Read> {
     loop {
-        line.clear();
-        let whole = take_line(reader, line, LONGEST_REQUEST).await?;
+        empty(line);
+        let whole = take_line(reader, line, LONGEST_REQUEST, charge).await?;
         match whole {
             Line::End if line.is_empty() => return Ok(Read::End),
             Line::TooLong => {
                 line.clear();
                 return Ok(Read::Wrong(too_long()));
             }
+            Line::NoRoom(error) => return Ok(Read::Lost(error)),
             Line::Whole | Line::End => {
                 if !line.trim_ascii().is_empty() {
                     return Ok(Read::Message);
@@ -100,6 +110,7 @@ enum Line {
     End,
     /// It was skipped to its end.
     TooLong,
+    NoRoom(Error),
 }
 
 /// Appends a line without its line break, keeping no more than `longest` bytes.
@@ -107,6 +118,7 @@ async fn take_line<R: AsyncBufRead + Unpin>(
     reader: &mut R,
     line: &mut Vec<u8>,
     longest: usize,
+    charge: &mut Charge,
 ) -> io::Result<Line> {
     let mut too_long = false;
     loop {
@@ -119,7 +131,11 @@ async fn take_line<R: AsyncBufRead + Unpin>(
         if line.len() + part.len() > longest {
             too_long = true;
             *line = Vec::new();
+            drop(charge.take());
         } else if !too_long {
+            if let Err(error) = charge.cover(line.len() + part.len()) {
+                return Ok(Line::NoRoom(error));
+            }
             line.extend_from_slice(part);
         }
         let used = end.map_or(bytes.len(), |end| end + 1);
@@ -135,16 +151,18 @@ async fn take_line<R: AsyncBufRead + Unpin>(
 async fn read_body<R: AsyncBufRead + Unpin>(
     reader: &mut R,
     body: &mut Vec<u8>,
+    charge: &mut Charge,
 ) -> io::Result<Read> {
     let lost = |why: &str| Ok(Read::Lost(Error::new(ErrorKind::ParseError, why)));
     let mut length: Option<u64> = None;
     let mut line = Vec::new();
     for count in 0.. {
         line.clear();
-        match take_line(reader, &mut line, LONGEST_HEADER).await? {
+        match take_line(reader, &mut line, LONGEST_HEADER, charge).await? {
             Line::End if count == 0 && line.is_empty() => return Ok(Read::End),
             Line::End => return lost("the input ended within the headers"),
             Line::TooLong => return lost("a header is longer than 1 KiB"),
+            Line::NoRoom(error) => return Ok(Read::Lost(error)),
             Line::Whole => {}
         }
         let header = line.strip_suffix(b"\r").unwrap_or(&line);
@@ -180,10 +198,20 @@ async fn read_body<R: AsyncBufRead + Unpin>(
         skip(reader, length).await?;
         return Ok(Read::Wrong(too_long()));
     }
+    let length = usize::try_from(length).unwrap_or(LONGEST_REQUEST);
     // Grows with what arrives, not with what was announced.
-    reader.take(length).read_to_end(body).await?;
-    if (body.len() as u64) < length {
-        return lost("the input ended within a message");
+    while body.len() < length {
+        let bytes = reader.fill_buf().await?;
+        if bytes.is_empty() {
+            return lost("the input ended within a message");
+        }
+        let part = bytes.get(..length - body.len()).unwrap_or(bytes);
+        if let Err(error) = charge.cover(body.len() + part.len()) {
+            return Ok(Read::Lost(error));
+        }
+        body.extend_from_slice(part);
+        let used = part.len();
+        reader.consume(used);
     }
     Ok(Read::Message)
 }
@@ -209,14 +237,20 @@ fn too_long() -> Error {
 }
 
 impl Framing {
-    /// The bytes of a message; it is JSON without line breaks.
-    pub(super) fn frame(self, message: &str) -> Vec<u8> {
+    /// Frames a message where it is, as it may be long; it is JSON without line breaks.
+    pub(super) fn frame(self, mut message: String) -> String {
         match self {
-            Self::Lines => format!("{message}\n").into_bytes(),
+            Self::Lines => {
+                message.reserve_exact(1);
+                message.push('\n');
+            }
             Self::ContentLength => {
-                format!("Content-Length: {}\r\n\r\n{message}", message.len()).into_bytes()
+                let header = format!("Content-Length: {}\r\n\r\n", message.len());
+                message.reserve_exact(header.len());
+                message.insert_str(0, &header);
             }
         }
+        message
     }
 }
 
@@ -228,15 +262,29 @@ pub(super) fn buffered<R: tokio::io::AsyncRead>(reader: R) -> BufReader<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::transport::room::Room;
     use proptest::prelude::*;
 
     /// What comes out, one word each, however the bytes arrive.
     async fn words(framing: Framing, input: &[u8], piece: usize) -> Vec<String> {
+        words_within(&Room::default(), framing, input, piece).await
+    }
+
+    async fn words_within(
+        room: &Room,
+        framing: Framing,
+        input: &[u8],
+        piece: usize,
+    ) -> Vec<String> {
+        let mut charge = room.charge();
         let mut reader = BufReader::with_capacity(piece, input);
         let mut message = Vec::new();
         let mut words = Vec::new();
         loop {
-            match read(framing, &mut reader, &mut message).await.unwrap() {
+            match read(framing, &mut reader, &mut message, &mut charge)
+                .await
+                .unwrap()
+            {
                 Read::Message => words.push(String::from_utf8_lossy(&message).into_owned()),
                 Read::Wrong(error) => words.push(format!("wrong {}", error.kind())),
                 Read::Lost(error) => {
@@ -354,6 +402,33 @@ mod tests {
         .concat();
         let expected = &["wrong invalidRequest", "{}"];
         check(Framing::ContentLength, &input, expected, "skipped").await;
+    }
+
+    #[tokio::test]
+    async fn where_there_is_no_room_only_long_messages_are_lost() {
+        let room = Room::of(100 << 10);
+        let line = format!("{{}}\n{}\n{{}}", "x".repeat(100 << 10));
+        let body = format!(
+            "Content-Length: 2\r\n\r\n{{}}Content-Length: 102400\r\n\r\n{}",
+            "x".repeat(100 << 10)
+        );
+        for (framing, input) in [(Framing::Lines, line), (Framing::ContentLength, body)] {
+            for piece in [100, 4096] {
+                let words = words_within(&room, framing, input.as_bytes(), piece).await;
+                assert_eq!(words, ["{}", "lost busy"]);
+            }
+        }
+        let fits = "x".repeat(60 << 10);
+        let input = format!("{fits}\n{fits}\n{fits}");
+        let words = words_within(&room, Framing::Lines, input.as_bytes(), 4096).await;
+        assert_eq!(words, [&*fits; 3], "room is given back");
+    }
+
+    #[test]
+    fn messages_are_framed() {
+        assert_eq!(Framing::Lines.frame("{}".into()), "{}\n");
+        let framed = Framing::ContentLength.frame("{}".into());
+        assert_eq!(framed, "Content-Length: 2\r\n\r\n{}");
     }
 
     #[test]

@@ -10,6 +10,9 @@ use serde_json::value::RawValue;
 use std::{borrow::Cow, fmt};
 use vouch_protocol::{ErrorKind, RequestId};
 
+/// The longest id, in bytes: it is kept, and sent back.
+pub(super) const LONGEST_ID: usize = 256;
+
 /// The most entries of a batch.
 pub(super) const LARGEST_BATCH: usize = 100;
 
@@ -66,6 +69,15 @@ impl<'a> Message<'a> {
 }
 
 impl<'a> Entry<'a> {
+    /// The id that its answer has.
+    pub(super) fn id(&self) -> Option<&RequestId> {
+        match self {
+            Self::Request { id, .. } => Some(id),
+            Self::Invalid { id, .. } => id.as_ref(),
+            Self::Notification { .. } => None,
+        }
+    }
+
     fn parse(value: &'a RawValue) -> Self {
         if !value.get().starts_with('{') {
             return Self::Invalid {
@@ -84,6 +96,12 @@ impl<'a> Entry<'a> {
         };
         let id = match envelope.id.map(|id| serde_json::from_str(id.get())) {
             None => None,
+            Some(Ok(RequestId::Text(text))) if text.len() > LONGEST_ID => {
+                return Self::Invalid {
+                    id: None,
+                    error: invalid("an id is longer than 256 bytes"),
+                };
+            }
             Some(Ok(id)) => Some(id),
             Some(Err(_)) => {
                 return Self::Invalid {
@@ -237,6 +255,22 @@ mod tests {
                 "no id, and no notification either",
             );
         }
+        let longest = format!("\"{}\"", "x".repeat(256));
+        check(
+            &id(&longest),
+            &format!("request {longest} m -"),
+            "the longest",
+        );
+        let escaped = format!("\"{}\"", "\\u0078".repeat(256));
+        check(
+            &id(&escaped),
+            &format!("request {longest} m -"),
+            "what it means counts, not how it is written",
+        );
+        for long in ["x".repeat(257), "\u{e4}".repeat(129)] {
+            let long = format!("\"{long}\"");
+            check(&id(&long), "invalid, id false", "too long to be sent back");
+        }
         check(
             r#"{"jsonrpc":"2.0","id":1,"method":"m","params":null}"#,
             "request 1 m null",
@@ -282,6 +316,11 @@ mod tests {
             r#"{"jsonrpc":"2.0","method":"a","id":1,"method":"b"}"#,
             "invalid, id false",
             "two methods",
+        );
+        check(
+            r#"{"jsonrpc":"2.0","method":"a","id":1,"x":1,"x":2}"#,
+            "request 1 a -",
+            "nobody reads the others",
         );
         check("1", "invalid, id false", "a number");
         check("null", "invalid, id false", "nothing");

@@ -7,14 +7,17 @@ mod framing;
 mod http;
 mod message;
 mod patient;
+mod room;
 pub mod socket;
 pub mod stdio;
 #[cfg(test)]
 mod tests;
 
-use crate::service::Service;
+use crate::{error::Error, service::Service};
 use connection::End;
-use dispatch::Client;
+use dispatch::{Client, refusal};
+use framing::Framing;
+use room::Room;
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     fd::AsFd,
@@ -22,6 +25,7 @@ use rustix::{
 use std::{sync::Arc, time::Duration};
 use tokio::net::{UnixListener, UnixStream, unix::OwnedReadHalf};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use vouch_protocol::ErrorKind;
 
 /// How long clients and requests are waited for.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +36,8 @@ struct Patience {
     stopping: Duration,
     /// With answers that are left to write when a connection is closed.
     closing: Duration,
+    /// With a client of HTTP that does not say what it wants.
+    silent: Duration,
 }
 
 impl Default for Patience {
@@ -40,8 +46,29 @@ impl Default for Patience {
             stalled: Duration::from_secs(30),
             stopping: Duration::from_secs(10),
             closing: Duration::from_secs(1),
+            silent: Duration::from_secs(30),
         }
     }
+}
+
+/// What all connections have in common.
+#[derive(Debug, Clone, Default)]
+struct Terms {
+    patience: Patience,
+    /// Is cancelled when the service closes its connections.
+    closing: CancellationToken,
+    room: Room,
+}
+
+/// So many file handles are kept for files and registries, whoever connects.
+const KEPT_HANDLES: u64 = 128;
+
+/// How many connections, a handle each, there may be.
+fn most_connections(handles: Option<u64>) -> usize {
+    // Where there are few, half of them.
+    let most = handles.map(|handles| handles.saturating_sub(KEPT_HANDLES).max(handles / 2));
+    most.and_then(|most| usize::try_from(most).ok())
+        .unwrap_or(usize::MAX)
 }
 
 /// Serves a listening socket until `shutdown` is ready or a client asks the service to stop; then
@@ -51,18 +78,24 @@ pub async fn serve(
     service: Arc<Service>,
     shutdown: impl Future<Output = ()>,
 ) {
-    serve_with(Patience::default(), listener, service, shutdown).await;
+    let handles = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let most = most_connections(handles);
+    serve_with(Patience::default(), most, listener, service, shutdown).await;
 }
 
 async fn serve_with(
     patience: Patience,
+    most: usize,
     listener: UnixListener,
     service: Arc<Service>,
     shutdown: impl Future<Output = ()>,
 ) {
     let connections = TaskTracker::new();
-    let closing = CancellationToken::new();
-    let accepting = accept(&listener, &service, patience, &connections, &closing);
+    let terms = Terms {
+        patience,
+        ..Terms::default()
+    };
+    let accepting = accept(&listener, &service, &terms, most, &connections);
     tokio::select! {
         () = accepting => {}
         () = service.stopping() => {}
@@ -71,7 +104,7 @@ async fn serve_with(
     // Whoever connects now shall fail at once instead of waiting.
     drop(listener);
     finish(&service, patience).await;
-    closing.cancel();
+    terms.closing.cancel();
     connections.close();
     // Each connection ends by itself; the limit is for what must not happen.
     let _ = tokio::time::timeout(patience.closing * 3, connections.wait()).await;
@@ -94,18 +127,28 @@ async fn finish(service: &Service, patience: Patience) {
 async fn accept(
     listener: &UnixListener,
     service: &Arc<Service>,
-    patience: Patience,
+    terms: &Terms,
+    most: usize,
     connections: &TaskTracker,
-    closing: &CancellationToken,
 ) {
     let mut failing = false;
+    let mut full = false;
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
                 failing = false;
-                if is_own(&stream) {
-                    let connected = connected(stream, service, patience, closing);
-                    connections.spawn(connected);
+                if !is_own(&stream) {
+                    continue;
+                }
+                if connections.len() < most {
+                    full = false;
+                    connections.spawn(connected(stream, service, terms));
+                } else {
+                    if !full {
+                        tracing::warn!(most, "there are too many connections; more are refused");
+                    }
+                    full = true;
+                    turn_away(&stream);
                 }
             }
             Err(error) => {
@@ -117,6 +160,19 @@ async fn accept(
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
+    }
+}
+
+/// Says why, and closes the connection. Nobody is waited for: a new socket takes a line.
+fn turn_away(stream: &UnixStream) {
+    let error = Error::new(
+        ErrorKind::Busy,
+        "the server has all the connections that it takes",
+    )
+    .help("Close some, or try again in a moment.");
+    let line = Framing::Lines.frame(refusal(None, error).into_text());
+    if let Err(error) = stream.try_write(line.as_bytes()) {
+        tracing::debug!(%error, "a refused connection was not told why");
     }
 }
 
@@ -137,18 +193,17 @@ fn is_own(stream: &UnixStream) -> bool {
 fn connected(
     stream: UnixStream,
     service: &Arc<Service>,
-    patience: Patience,
-    closing: &CancellationToken,
+    terms: &Terms,
 ) -> impl Future<Output = ()> + 'static {
     let service = Arc::clone(service);
-    let closing = closing.clone();
+    let terms = terms.clone();
     let (input, output) = stream.into_split();
     async move {
         let _connected = service.connected();
         let client = Client::new(Arc::clone(&service));
         let input = framing::buffered(input);
         let hung_up = |input: &OwnedReadHalf| hung_up(input.as_ref() as &UnixStream);
-        let end = connection::run(input, output, client, patience, closing, hung_up).await;
+        let end = connection::run(input, output, client, terms, hung_up).await;
         tracing::debug!(?end, "a connection ended");
     }
 }

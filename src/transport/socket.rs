@@ -63,7 +63,7 @@ impl Socket {
                 .and_then(|address| address.as_pathname().map(Path::to_owned));
             return Ok((listener, Self { path, own: None }));
         }
-        if let Some(path) = path.filter(|path| !path.as_os_str().is_empty()) {
+        if let Some(path) = path {
             return Self::bind(path);
         }
         let path = usual_path();
@@ -170,8 +170,16 @@ fn lock(path: &Path) -> Result<File> {
     name.push(".lock");
     let name = PathBuf::from(name);
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    let file = rustix::fs::open(&name, flags, Mode::RUSR | Mode::WUSR)
-        .map_err(|error| Error::at(&name, "open", error.into()))?;
+    let file = rustix::fs::open(&name, flags, Mode::RUSR | Mode::WUSR).map_err(|error| {
+        let failed = Error::at(&name, "open", error.into());
+        match path.parent() {
+            Some(folder) if error == Errno::NOENT => failed.help(format!(
+                "Make the folder {} first, or name another `--socket`.",
+                folder.display()
+            )),
+            _ => failed,
+        }
+    })?;
     // Its content is replaced: it must be a file for that, and no other name of something else.
     let found =
         rustix::fs::fstat(&file).map_err(|error| Error::at(&name, "look at", error.into()))?;
@@ -192,7 +200,8 @@ fn lock(path: &Path) -> Result<File> {
                 ErrorKind::Busy,
                 format!("process {holder} serves {} already", path.display()),
             )
-            .help("Use that one, stop it with `server/stop`, or name another `--socket`."));
+            .help("Use that one, stop it with `vouch stop` (the method `server/stop`), or name another \
+                 `--socket`."));
         }
         Err(error) => return Err(Error::at(&name, "lock", error.into())),
     }

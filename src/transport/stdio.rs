@@ -1,10 +1,9 @@
 //! stdin and stdout as the one connection of a service: how editors start it.
 
-use super::{Patience, connection, dispatch::Client, exit_code, finish, framing, hung_up};
+use super::{Terms, connection, dispatch::Client, exit_code, finish, framing, hung_up};
 use crate::service::Service;
-use rustix::process::{Pid, test_kill_process};
+use rustix::process::test_kill_process;
 use std::{pin::pin, sync::Arc, time::Duration};
-use tokio_util::sync::CancellationToken;
 
 /// How often the client's process is looked at.
 const LOOK: Duration = Duration::from_secs(2);
@@ -12,16 +11,14 @@ const LOOK: Duration = Duration::from_secs(2);
 /// Serves stdin and stdout to their end, or until `shutdown` is ready. Answers the code to exit
 /// with: as the language server protocol has it, 1 after an `exit` without `shutdown`.
 pub async fn serve(service: Arc<Service>, shutdown: impl Future<Output = ()>) -> u8 {
-    let patience = Patience::default();
+    let terms = Terms::default();
     let _connected = service.connected();
     let client = Client::new(Arc::clone(&service));
-    let closing = CancellationToken::new();
     let mut connection = pin!(connection::run(
         framing::buffered(tokio::io::stdin()),
         tokio::io::stdout(),
         Arc::clone(&client),
-        patience,
-        closing.clone(),
+        terms.clone(),
         |_| hung_up(std::io::stdout()),
     ));
     tokio::select! {
@@ -35,8 +32,8 @@ pub async fn serve(service: Arc<Service>, shutdown: impl Future<Output = ()>) ->
     }
     // The connection goes on, so that what is under way is answered.
     let stopped = async {
-        finish(&service, patience).await;
-        closing.cancel();
+        finish(&service, terms.patience).await;
+        terms.closing.cancel();
         std::future::pending::<()>().await;
     };
     tokio::select! {
@@ -48,21 +45,12 @@ pub async fn serve(service: Arc<Service>, shutdown: impl Future<Output = ()>) ->
 /// Waits until the process that the client named in `initialize` has ended; for ever where it
 /// named none, or one that cannot be seen from here, such as from within a container.
 async fn client_process_gone(client: &Client) {
-    let mut seen = false;
     loop {
         tokio::time::sleep(LOOK).await;
-        let Some(process) = client
-            .caller()
-            .process_id()
-            .and_then(|process| i32::try_from(process).ok())
-            .and_then(Pid::from_raw)
-        else {
-            continue;
-        };
-        let gone = test_kill_process(process) == Err(rustix::io::Errno::SRCH);
-        if gone && seen {
+        if let Some(process) = client.caller().process()
+            && test_kill_process(process) == Err(rustix::io::Errno::SRCH)
+        {
             return;
         }
-        seen |= !gone;
     }
 }

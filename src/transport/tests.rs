@@ -1,5 +1,7 @@
 //! What needs a request that takes its time: order, cancelling, limits, and who outlives whom.
 
+mod limits;
+
 use super::*;
 use crate::config::Config;
 use futures_util::FutureExt;
@@ -14,31 +16,35 @@ use tokio::{
 struct Talk {
     stream: BufReader<UnixStream>,
     service: Arc<Service>,
-    closing: CancellationToken,
+    terms: Terms,
     connection: JoinHandle<()>,
 }
 
 impl Talk {
     fn begin() -> Self {
         let service = Arc::new(Service::new(Config::default(), None).unwrap());
-        Self::with(&service, Patience::default())
+        Self::with(&service, &Terms::default())
     }
 
-    fn with(service: &Arc<Service>, patience: Patience) -> Self {
+    fn with(service: &Arc<Service>, terms: &Terms) -> Self {
         let (ours, theirs) = UnixStream::pair().unwrap();
-        let closing = CancellationToken::new();
-        let connection = connected(theirs, service, patience, &closing);
+        let connection = connected(theirs, service, terms);
         Self {
             stream: BufReader::new(ours),
             service: Arc::clone(service),
-            closing,
+            terms: terms.clone(),
             connection: tokio::spawn(connection),
         }
     }
 
     async fn say(&mut self, message: &Value) {
-        let line = format!("{message}\n");
-        self.stream.write_all(line.as_bytes()).await.unwrap();
+        self.write(&format!("{message}\n")).await;
+    }
+
+    async fn write(&mut self, text: &str) {
+        within(self.stream.write_all(text.as_bytes()))
+            .await
+            .unwrap();
     }
 
     async fn ask(&mut self, id: u64, method: &str) {
@@ -53,7 +59,7 @@ impl Talk {
 
     async fn hear(&mut self) -> Value {
         let mut line = String::new();
-        self.stream.read_line(&mut line).await.unwrap();
+        within(self.stream.read_line(&mut line)).await.unwrap();
         serde_json::from_str(&line).expect("a reply is JSON")
     }
 
@@ -68,26 +74,53 @@ impl Talk {
         assert_eq!(self.outcome().await, (id, kind.to_owned()));
     }
 
+    /// Waits until the service has nothing more to say, and has noticed the same of the client.
+    async fn end(self) {
+        drop(self.stream);
+        within(self.connection).await.unwrap();
+        within(self.service.idle()).await;
+    }
+
     /// Begins a request that has committed when this returns, and ends when the file is there.
     async fn commit(&mut self, id: u64, until: &Path) {
         let params = json!({"until": until});
         self.say(&json!({"jsonrpc": "2.0", "id": id, "method": "test/commit", "params": params}))
             .await;
-        loop {
-            self.ask(1000, "server/status").await;
-            let status = self.hear().await;
-            let requests = status["result"]["requests"].as_array().unwrap().clone();
-            if requests.iter().any(|request| request["bytes"] == 1) {
-                return;
+        within(async {
+            loop {
+                self.ask(1000, "server/status").await;
+                let status = self.hear().await;
+                let requests = status["result"]["requests"].as_array().unwrap().clone();
+                if requests.iter().any(|request| request["bytes"] == 1) {
+                    return;
+                }
             }
-        }
+        })
+        .await;
     }
 }
 
+/// What is waited for, or a failure.
+async fn within<T>(waiting: impl Future<Output = T>) -> T {
+    let most = Duration::from_secs(30);
+    tokio::time::timeout(most, waiting)
+        .await
+        .expect("it takes too long")
+}
+
 async fn exists(path: &Path) {
-    while !path.exists() {
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+    within(async {
+        while !path.exists() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    })
+    .await;
+}
+
+/// A request over HTTP.
+fn post(body: &str) -> String {
+    let length = body.len();
+    format!("POST / HTTP/1.1\r\nHost: vouchd\r\nContent-Length: {length}\r\n\r\n{body}")
 }
 
 #[tokio::test]
@@ -174,7 +207,7 @@ async fn what_has_committed_cannot_be_cancelled_and_outlives_its_client() {
     let until = folder.path().join("b");
     talk.commit(2, &until).await;
     drop(talk.stream);
-    talk.connection.await.unwrap();
+    within(talk.connection).await.unwrap();
     std::fs::write(&until, b"").unwrap();
     exists(&until.with_extension("done")).await;
 }
@@ -185,9 +218,7 @@ async fn a_client_that_is_gone_takes_its_requests_with_it() {
     talk.ask(1, "test/wait").await;
     talk.ask(2, "server/status").await;
     talk.expect(2, "ok").await;
-    drop(talk.stream);
-    talk.connection.await.unwrap();
-    talk.service.idle().await;
+    talk.end().await;
 }
 
 #[tokio::test]
@@ -199,14 +230,12 @@ async fn a_client_that_has_said_all_is_answered_until_it_is_gone() {
     talk.stream.shutdown().await.unwrap();
     std::fs::write(&until, b"").unwrap();
     talk.expect(1, "ok").await;
-    assert_eq!(talk.stream.read(&mut [0]).await.unwrap(), 0);
+    assert_eq!(within(talk.stream.read(&mut [0])).await.unwrap(), 0);
 
     let mut talk = Talk::begin();
     talk.ask(1, "test/wait").await;
     talk.stream.shutdown().await.unwrap();
-    drop(talk.stream);
-    talk.connection.await.unwrap();
-    talk.service.idle().await;
+    talk.end().await;
 }
 
 #[tokio::test]
@@ -215,50 +244,51 @@ async fn exit_cancels_what_is_under_way() {
     talk.ask(1, "test/wait").await;
     talk.say(&json!({"jsonrpc": "2.0", "method": "exit"})).await;
     talk.expect(1, "cancelled").await;
-    assert_eq!(talk.stream.read(&mut [0]).await.unwrap(), 0);
+    assert_eq!(within(talk.stream.read(&mut [0])).await.unwrap(), 0);
 }
 
 #[tokio::test]
 async fn one_that_takes_nothing_is_disconnected() {
     let service = Arc::new(Service::new(Config::default(), None).unwrap());
-    let patience = Patience {
-        stalled: Duration::from_millis(20),
-        ..Patience::default()
+    let terms = Terms {
+        patience: Patience {
+            stalled: Duration::from_millis(20),
+            ..Patience::default()
+        },
+        ..Terms::default()
     };
     let body = r#"{"jsonrpc":"2.0","id":1,"method":"rpc.discover"}"#;
-    let http = format!(
-        "POST / HTTP/1.1\r\nHost: vouchd\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    for message in [format!("{body}\n"), http] {
-        let mut talk = Talk::with(&service, patience);
+    for message in [format!("{body}\n"), post(body)] {
+        let mut talk = Talk::with(&service, &terms);
         // More than a socket's buffer holds, until the service gives up.
-        while talk.stream.write_all(message.as_bytes()).await.is_ok() {}
-        talk.connection.await.unwrap();
+        within(async { while talk.stream.write_all(message.as_bytes()).await.is_ok() {} }).await;
+        within(talk.connection).await.unwrap();
     }
 }
 
 #[tokio::test]
 async fn requests_over_http_end_with_their_connection() {
-    let mut talk = Talk::begin();
-    let body = r#"{"jsonrpc":"2.0","id":1,"method":"test/wait"}"#;
-    let request = format!(
-        "POST / HTTP/1.1\r\nHost: vouchd\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    talk.stream.write_all(request.as_bytes()).await.unwrap();
-    let mut other = Talk::with(&talk.service, Patience::default());
-    loop {
-        other.ask(1, "server/status").await;
-        let status = other.hear().await;
-        if status["result"]["requests"].as_array().unwrap().len() == 2 {
-            assert_eq!(status["result"]["connections"], 2);
-            break;
+    for half_closed in [false, true] {
+        let mut talk = Talk::begin();
+        talk.write(&post(r#"{"jsonrpc":"2.0","id":1,"method":"test/wait"}"#))
+            .await;
+        if half_closed {
+            talk.stream.shutdown().await.unwrap();
         }
+        let mut other = Talk::with(&talk.service, &Terms::default());
+        within(async {
+            loop {
+                other.ask(1, "server/status").await;
+                let status = other.hear().await;
+                if status["result"]["requests"].as_array().unwrap().len() == 2 {
+                    assert_eq!(status["result"]["connections"], 2);
+                    break;
+                }
+            }
+        })
+        .await;
+        talk.end().await;
     }
-    drop(talk.stream);
-    talk.connection.await.unwrap();
-    talk.service.idle().await;
 }
 
 #[tokio::test]
@@ -274,7 +304,7 @@ async fn a_service_that_stops_refuses_what_is_new_and_finishes_what_is_not() {
     assert!(talk.service.idle().now_or_never().is_none());
     let finishing = {
         let service = Arc::clone(&talk.service);
-        let closing = talk.closing.clone();
+        let closing = talk.terms.closing.clone();
         tokio::spawn(async move {
             finish(&service, Patience::default()).await;
             closing.cancel();
@@ -282,8 +312,8 @@ async fn a_service_that_stops_refuses_what_is_new_and_finishes_what_is_not() {
     };
     std::fs::write(&until, b"").unwrap();
     talk.expect(1, "ok").await;
-    assert_eq!(talk.stream.read(&mut [0]).await.unwrap(), 0);
-    finishing.await.unwrap();
+    assert_eq!(within(talk.stream.read(&mut [0])).await.unwrap(), 0);
+    within(finishing).await.unwrap();
 }
 
 #[tokio::test]
@@ -299,6 +329,7 @@ async fn a_service_that_stops_does_not_wait_for_ever() {
     let shutdown = CancellationToken::new();
     let serving = tokio::spawn(serve_with(
         patience,
+        usize::MAX,
         listener,
         Arc::clone(&service),
         shutdown.clone().cancelled_owned(),
@@ -311,7 +342,7 @@ async fn a_service_that_stops_does_not_wait_for_ever() {
     talk.expect(2, "ok").await;
     shutdown.cancel();
     talk.expect(1, "cancelled").await;
-    assert_eq!(talk.stream.read(&mut [0]).await.unwrap(), 0);
-    serving.await.unwrap();
+    assert_eq!(within(talk.stream.read(&mut [0])).await.unwrap(), 0);
+    within(serving).await.unwrap();
     assert!(UnixStream::connect(&path).await.is_err());
 }

@@ -5,9 +5,10 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     net::Shutdown,
     os::unix::net::UnixStream,
-    process::{Child, ChildStdin, Command, Stdio},
-    sync::Arc,
+    process::{Child, ChildStdin, Command, ExitStatus, Stdio},
+    sync::{Arc, mpsc},
     thread::{self, JoinHandle},
+    time::{Duration, Instant},
 };
 use tokio::sync::oneshot;
 use vouch_protocol::ErrorKind;
@@ -33,6 +34,11 @@ impl Over {
 
     /// Says all of that, ends the input, and answers all that comes back.
     pub(crate) fn exchange(self, input: &[u8]) -> String {
+        self.exchange_to_the_end(input).0
+    }
+
+    /// The same, with the code that a process ends with; over a socket it is 0.
+    pub(crate) fn exchange_to_the_end(self, input: &[u8]) -> (String, i32) {
         let mut talk = self.connect();
         let input = input.to_owned();
         let mut writer = talk.writer.take().expect("nothing was said yet");
@@ -42,20 +48,28 @@ impl Over {
             let _ = writer.write_all(&input);
             writer.end();
         });
-        let mut output = String::new();
-        if let Err(error) = talk.reader.read_to_string(&mut output) {
-            assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
-        }
+        let mut reader = talk.reader;
+        let output = within(move || {
+            let mut output = Vec::new();
+            if let Err(error) = reader.read_to_end(&mut output) {
+                assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+            }
+            output
+        });
         writing.join().expect("the writer ends");
-        output
+        let code = match &mut talk.service {
+            Running::Thread(..) => 0,
+            Running::Process(process) => ended(process).code().expect("no signal ended it"),
+        };
+        (String::from_utf8_lossy(&output).into_owned(), code)
     }
 }
 
 /// A conversation.
 pub(crate) struct Talk {
-    reader: BufReader<Box<dyn Read>>,
+    reader: BufReader<Box<dyn Read + Send>>,
     writer: Option<Writer>,
-    _service: Running,
+    service: Running,
 }
 
 impl Talk {
@@ -91,6 +105,33 @@ impl Writer {
             let _ = stream.shutdown(Shutdown::Write);
         }
     }
+}
+
+/// What that comes to, or a failure where it takes too long.
+pub(crate) fn within<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let (done, came) = mpsc::channel();
+    thread::spawn(move || done.send(work()));
+    came.recv_timeout(Duration::from_secs(30))
+        .expect("it takes too long, or panicked")
+}
+
+/// Waits until it is so.
+pub(crate) fn until(mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !condition() {
+        assert!(Instant::now() < deadline, "it takes too long");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// How a process ended that is about to.
+pub(crate) fn ended(process: &mut Child) -> ExitStatus {
+    let mut status = None;
+    until(|| {
+        status = process.try_wait().expect("it can be waited for");
+        status.is_some()
+    });
+    status.expect("it has ended")
 }
 
 /// The service of a conversation, which ends with it.
@@ -141,7 +182,7 @@ fn over_socket() -> Talk {
     Talk {
         reader: BufReader::new(Box::new(reader)),
         writer: Some(Writer::Socket(stream)),
-        _service: Running::Thread(Some(stop), Some(thread)),
+        service: Running::Thread(Some(stop), Some(thread)),
     }
 }
 
@@ -157,7 +198,7 @@ fn over_stdio() -> Talk {
     Talk {
         reader: BufReader::new(Box::new(reader)),
         writer: Some(Writer::Stdio(writer)),
-        _service: Running::Process(process),
+        service: Running::Process(process),
     }
 }
 

@@ -1,0 +1,166 @@
+//! The log on standard error: what is logged, and that the service never waits for whoever reads
+//! it. An editor may start the service with a pipe there and forget it.
+
+use std::{
+    io::{self, IsTerminal, Write},
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tracing::{Level, Metadata, level_filters::LevelFilter};
+use tracing_subscriber::{
+    EnvFilter, Layer,
+    filter::{FilterExt, filter_fn},
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
+
+/// So many bytes wait for the reader; further lines are dropped, and counted.
+const MOST_WAITING: usize = 256 << 10;
+/// So long the last lines are waited for when the process ends.
+const LAST: Duration = Duration::from_secs(1);
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+#[derive(Clone, Copy, clap::ValueEnum)]
+pub(crate) enum Format {
+    Text,
+    Json,
+}
+
+/// Logs from now on. Keep the log until the process ends, and then [`flush`](Log::flush) it.
+pub(crate) fn begin(filter: &str, format: Format) -> Result<Log> {
+    let filter = parse(filter)?.and(filter_fn(is_ours_or_warns));
+    let log = Log::default();
+    let written = log.clone();
+    std::thread::Builder::new()
+        .name("vouchd-log".into())
+        .spawn(move || written.write_to(&mut io::stderr()))?;
+    let lines = log.clone();
+    let layer = tracing_subscriber::fmt::layer().with_writer(move || lines.clone());
+    let layer = match format {
+        Format::Text => layer.with_ansi(io::stderr().is_terminal()).boxed(),
+        Format::Json => layer.json().boxed(),
+    };
+    tracing_subscriber::registry()
+        .with(layer.with_filter(filter))
+        .try_init()?;
+    Ok(log)
+}
+
+/// A word alone is a level. The library takes another one for a target, and logs nothing else.
+fn parse(filter: &str) -> Result<EnvFilter> {
+    for word in filter.split(',').map(str::trim) {
+        let alone = !word.is_empty() && !word.contains(['=', '[', ']', '{', '}']);
+        if alone && word.parse::<LevelFilter>().is_err() {
+            return Err(format!("{word:?} is no level").into());
+        }
+    }
+    Ok(EnvFilter::builder().parse(filter)?)
+}
+
+/// Whether an event may be logged whatever the filter says: our own crates' may, others' only
+/// when they warn. Theirs print bodies and headers, passwords and tokens included.
+fn is_ours_or_warns(metadata: &Metadata<'_>) -> bool {
+    let target = metadata.target();
+    let ours = target == "vouchd" || target.starts_with("vouchd::");
+    ours || *metadata.level() <= Level::WARN
+}
+
+/// The lines that wait to be written.
+#[derive(Clone, Default)]
+pub(crate) struct Log(Arc<(Mutex<Waiting>, Condvar)>);
+
+#[derive(Default)]
+struct Waiting {
+    lines: Vec<u8>,
+    /// So many lines were dropped since somebody was told.
+    dropped: u64,
+    writing: bool,
+}
+
+impl Log {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes what waits, for ever. It blocks where nobody reads, and it alone.
+    fn write_to(&self, output: &mut impl Write) {
+        loop {
+            let mut waiting = self
+                .0
+                .1
+                .wait_while(self.lock(), |waiting| waiting.lines.is_empty())
+                .unwrap_or_else(PoisonError::into_inner);
+            let lines = std::mem::take(&mut waiting.lines);
+            let dropped = std::mem::take(&mut waiting.dropped);
+            waiting.writing = true;
+            drop(waiting);
+            if dropped > 0 {
+                tracing::warn!(dropped, "lines were dropped, as nobody read the log");
+            }
+            // Where it cannot be written there is nobody to be told.
+            let _ = output.write_all(&lines);
+            self.lock().writing = false;
+            self.0.1.notify_all();
+        }
+    }
+
+    /// Waits until all is written, but not for ever.
+    pub(crate) fn flush(&self) {
+        let unwritten = |waiting: &mut Waiting| waiting.writing || !waiting.lines.is_empty();
+        // Whether it was written or is given up, the process ends.
+        let _ = self.0.1.wait_timeout_while(self.lock(), LAST, unwritten);
+    }
+}
+
+/// Takes a line at once, whole or not at all.
+impl Write for Log {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let mut waiting = self.lock();
+        if waiting.lines.len() + line.len() > MOST_WAITING {
+            waiting.dropped += 1;
+        } else {
+            waiting.lines.extend_from_slice(line);
+            self.0.1.notify_all();
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters() {
+        let check = |filter: &str, expected: bool| {
+            assert_eq!(parse(filter).is_ok(), expected, "{filter:?}");
+        };
+        check("info", true);
+        check("WARN", true);
+        check("off", true);
+        check("info,vouchd::session=debug", true);
+        check("vouchd[request{method=push}]=debug", true);
+        check("info, debug,", true);
+        check("bogus", false);
+        check("vouchd::session", false);
+        check("info,bogus", false);
+        check("vouchd=bogus", false);
+    }
+
+    #[test]
+    fn what_nobody_reads_is_dropped_in_whole_lines() {
+        let mut log = Log::default();
+        let line = [b'x'; 1000];
+        for _ in 0..300 {
+            assert!(matches!(log.write(&line), Ok(1000)));
+        }
+        let waiting = log.lock();
+        assert_eq!(waiting.lines.len(), 262_000);
+        assert_eq!(waiting.dropped, 38);
+    }
+}

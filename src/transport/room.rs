@@ -1,0 +1,111 @@
+//! How much memory the messages of all connections may take that are being read or under way.
+//! Small ones take it for granted: whoever sends little never waits for those who send much.
+
+use crate::error::{Error, Result};
+use std::sync::Arc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use vouch_protocol::ErrorKind;
+
+/// What a message may take without asking, in bytes.
+const FREE: usize = 16 << 10;
+/// What all others may take together, in bytes.
+const TOTAL: usize = 64 << 20;
+
+/// The room that connections share.
+#[derive(Debug, Clone)]
+pub(super) struct Room(Arc<Semaphore>);
+
+impl Default for Room {
+    fn default() -> Self {
+        Self::of(TOTAL)
+    }
+}
+
+impl Room {
+    pub(super) fn of(bytes: usize) -> Self {
+        Self(Arc::new(Semaphore::new(bytes)))
+    }
+
+    /// What a message takes of it: nothing yet.
+    pub(super) fn charge(&self) -> Charge {
+        Charge {
+            room: self.clone(),
+            held: None,
+        }
+    }
+}
+
+/// What a message takes of the room; it is given back when this is dropped.
+#[derive(Debug)]
+pub(super) struct Charge {
+    room: Room,
+    held: Option<OwnedSemaphorePermit>,
+}
+
+impl Charge {
+    /// Makes room for a message of so many bytes in all; `busy` where there is none.
+    pub(super) fn cover(&mut self, bytes: usize) -> Result<()> {
+        let held = self
+            .held
+            .as_ref()
+            .map_or(0, OwnedSemaphorePermit::num_permits);
+        if bytes <= FREE.max(held) {
+            return Ok(());
+        }
+        // A buffer grows by doubling.
+        let missing = bytes.next_power_of_two() - held;
+        let permit = u32::try_from(missing).ok().and_then(|missing| {
+            Arc::clone(&self.room.0)
+                .try_acquire_many_owned(missing)
+                .ok()
+        });
+        let Some(permit) = permit else {
+            return Err(Error::new(
+                ErrorKind::Busy,
+                "the server is reading too many long messages at once",
+            )
+            .help("Try again in a moment."));
+        };
+        match &mut self.held {
+            Some(held) => held.merge(permit),
+            none => *none = Some(permit),
+        }
+        Ok(())
+    }
+
+    /// Hands on what is held, and begins with nothing.
+    pub(super) fn take(&mut self) -> Self {
+        Self {
+            room: self.room.clone(),
+            held: self.held.take(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_messages_are_free_and_long_ones_share() {
+        let room = Room::of(96 << 10);
+        let mut one = room.charge();
+        let mut other = room.charge();
+        let check = |charge: &mut Charge, bytes: usize, left: usize| {
+            charge.cover(bytes).unwrap();
+            assert_eq!(room.0.available_permits(), left << 10, "after {bytes}");
+        };
+        check(&mut one, FREE, 96);
+        check(&mut one, FREE + 1, 64);
+        check(&mut one, 32 << 10, 64);
+        check(&mut one, (32 << 10) + 1, 32);
+        check(&mut other, 20 << 10, 0);
+        check(&mut room.charge(), FREE, 0);
+        let refused = room.charge().cover(FREE + 1).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Busy);
+        let kept = one.take();
+        check(&mut one, FREE, 0);
+        drop(kept);
+        check(&mut one, FREE, 64);
+    }
+}

@@ -1,0 +1,194 @@
+//! The binary's log, and its end on stdio.
+
+#![allow(missing_docs, clippy::expect_used, clippy::unwrap_used)]
+
+#[path = "support/service.rs"]
+#[allow(dead_code)]
+mod service;
+
+use service::{binary, ended, summary, until, within};
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    os::unix::net::UnixStream,
+    process::{Child, Stdio},
+    thread,
+    time::Duration,
+};
+
+/// A process, killed at the latest when the test ends.
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A service on stdio, with what follows on its command line.
+fn on_stdio(arguments: &[&str]) -> Process {
+    let mut service = binary();
+    let service = service
+        .arg("--stdio")
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    Process(service.spawn().expect("it starts"))
+}
+
+#[test]
+fn exit_codes_on_stdio() {
+    let shutdown = r#"{"jsonrpc":"2.0","id":1,"method":"shutdown"}"#;
+    let exit = r#"{"jsonrpc":"2.0","method":"exit"}"#;
+    let check = |input: &str, expected: i32, why: &str| {
+        let mut process = binary()
+            .arg("--stdio")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("it starts");
+        let mut stdin = process.stdin.take().expect("it has one");
+        stdin.write_all(input.as_bytes()).expect("it reads");
+        if !input.contains("exit") {
+            drop(stdin);
+        }
+        let code = ended(&mut process).code();
+        assert_eq!(code, Some(expected), "{why}");
+    };
+    check("", 0, "nothing is said");
+    check(shutdown, 0, "the input ends");
+    check(&format!("{exit}\n"), 1, "exit without shutdown");
+    check(&format!("{shutdown}\n{exit}\n"), 0, "in order");
+}
+
+#[test]
+fn a_client_process_that_ends_takes_its_service_with_it() {
+    let mut client = std::process::Command::new("sleep");
+    let mut client = Process(client.arg("600").spawn().expect("it starts"));
+    let mut service = on_stdio(&[]);
+    let mut stdin = service.0.stdin.take().expect("it has one");
+    let stdout = service.0.stdout.take().expect("it has one");
+    let id = client.0.id();
+    writeln!(
+        stdin,
+        r#"{{"jsonrpc":"2.0","id":1,"method":"initialize","params":{{"processId":{id}}}}}"#
+    )
+    .expect("it reads");
+    let line = within(move || {
+        let mut line = String::new();
+        BufReader::new(stdout)
+            .read_line(&mut line)
+            .expect("it answers");
+        line
+    });
+    assert_eq!(summary(&line), "1 ok");
+    // At once: it was seen alive before the answer.
+    client.0.kill().expect("it lives");
+    client.0.wait().expect("it ends");
+    assert_eq!(ended(&mut service.0).code(), Some(0));
+    drop(stdin);
+}
+
+#[test]
+fn a_client_process_that_cannot_be_seen_takes_nothing_with_it() {
+    let mut gone = std::process::Command::new("true")
+        .spawn()
+        .expect("it starts");
+    gone.wait().expect("it ends");
+    let mut service = on_stdio(&[]);
+    let mut stdin = service.0.stdin.take().expect("it has one");
+    let id = gone.id();
+    writeln!(
+        stdin,
+        r#"{{"jsonrpc":"2.0","id":1,"method":"initialize","params":{{"processId":{id}}}}}"#
+    )
+    .expect("it reads");
+    // Longer than it looks for the client's process.
+    thread::sleep(Duration::from_millis(2500));
+    assert!(service.0.try_wait().expect("it can be asked").is_none());
+}
+
+#[test]
+fn a_log_that_nobody_reads_holds_up_nothing() {
+    const REQUESTS: usize = 5000;
+    let mut service = on_stdio(&["--log", "debug"]);
+    let mut stdin = service.0.stdin.take().expect("it has one");
+    let stdout = service.0.stdout.take().expect("it has one");
+    let mut stderr = service.0.stderr.take().expect("it has one");
+    thread::spawn(move || {
+        for id in 0..REQUESTS {
+            let request = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"server/status"}}"#);
+            writeln!(stdin, "{request}").expect("it reads");
+        }
+    });
+    let answers = within(move || BufReader::new(stdout).lines().take(REQUESTS).count());
+    assert_eq!(answers, REQUESTS);
+    let log = within(move || {
+        let mut log = String::new();
+        stderr.read_to_string(&mut log).expect("it is text");
+        log
+    });
+    assert!(log.contains("dropped"), "what is missing is counted");
+    assert_eq!(ended(&mut service.0).code(), Some(0));
+}
+
+#[test]
+fn a_level_that_is_none_is_an_error() {
+    let check = |filter: &str| {
+        let mut service = on_stdio(&["--log", filter]);
+        assert_eq!(ended(&mut service.0).code(), Some(2), "{filter}");
+        let mut said = String::new();
+        let mut stderr = service.0.stderr.take().expect("it has one");
+        stderr.read_to_string(&mut said).expect("it is text");
+        assert!(said.contains(&format!("{filter:?}")), "{said}");
+        assert!(
+            said.contains("\nhelp: Say error, warn, info, debug"),
+            "{said}"
+        );
+    };
+    check("bogus");
+    check("info,bogus");
+    check("vouchd=bogus");
+}
+
+#[test]
+fn no_log_shows_what_is_asked() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let socket = folder.path().join("vouchd.sock");
+    let daemon = binary()
+        .args(["--log", "trace", "serve", "--socket"])
+        .arg(&socket)
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut daemon = Process(daemon);
+    until(|| UnixStream::connect(&socket).is_ok());
+    let body = r#"{"jsonrpc":"2.0","id":1,"method":"verify","params":{"path":"/sesame"}}"#;
+    let length = body.len();
+    let http = format!(
+        "POST / HTTP/1.1\r\nHost: vouchd\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
+    );
+    for request in [format!("{body}\n"), http] {
+        let mut stream = UnixStream::connect(&socket).expect("it listens");
+        stream
+            .set_read_timeout(Some(Duration::from_secs(30)))
+            .expect("it can be set");
+        stream.write_all(request.as_bytes()).expect("it reads");
+        let mut line = String::new();
+        BufReader::new(stream)
+            .read_line(&mut line)
+            .expect("it answers");
+    }
+    let process = rustix::process::Pid::from_child(&daemon.0);
+    rustix::process::kill_process(process, rustix::process::Signal::TERM).expect("it lives");
+    ended(&mut daemon.0);
+    let mut log = String::new();
+    let mut stderr = daemon.0.stderr.take().expect("it has one");
+    stderr.read_to_string(&mut log).expect("it is text");
+    assert!(log.contains("fileNotFound"), "requests are logged: {log}");
+    assert!(!log.contains("sesame"), "what they ask for is not: {log}");
+    for dependency in ["jsonrpsee", "hyper", "tokio", "mio", "tower"] {
+        assert!(!log.contains(&format!(" {dependency}")), "{log}");
+    }
+}

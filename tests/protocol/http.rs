@@ -1,0 +1,145 @@
+//! HTTP on the socket and on stdio: statuses, several requests on a connection, and its end.
+
+use super::{
+    NOTE, request,
+    service::{Over, summary},
+    status,
+};
+
+/// A request with a body, and headers besides its length.
+fn post(headers: &str, body: &str) -> String {
+    let length = body.len();
+    format!("POST / HTTP/1.1\r\nHost: vouchd\r\n{headers}Content-Length: {length}\r\n\r\n{body}")
+}
+
+/// The answers, one line each: the status, and what the body says where there is one.
+fn answers(mut output: &str) -> Vec<String> {
+    let mut answers = Vec::new();
+    while !output.is_empty() {
+        let (head, rest) = output.split_once("\r\n\r\n").expect("it is HTTP");
+        let (line, headers) = head.split_once("\r\n").unwrap_or((head, ""));
+        let code = line
+            .strip_prefix("HTTP/1.1 ")
+            .or_else(|| line.strip_prefix("HTTP/1.0 "))
+            .and_then(|line| line.get(..3))
+            .unwrap_or_else(|| panic!("{line}"));
+        let header = |name: &str| {
+            headers
+                .lines()
+                .filter_map(|line| line.split_once(": "))
+                .find(|(found, _)| found.eq_ignore_ascii_case(name))
+                .map(|(_, value)| value)
+        };
+        let length = header("content-length").map_or(0, |text| text.parse().expect("a number"));
+        let (body, rest) = rest.split_at(length);
+        let json = header("content-type") == Some("application/json");
+        assert_eq!(json, !body.is_empty(), "JSON is announced: {head}");
+        let allowed = header("allow");
+        assert_eq!(allowed, (code == "405").then_some("POST"), "{head}");
+        answers.push(match body {
+            "" => code.to_owned(),
+            body => format!("{code} {}", summary(body)),
+        });
+        output = rest;
+    }
+    answers
+}
+
+fn check(input: impl AsRef<[u8]>, expected: &[&str], why: &str) {
+    for over in Over::BOTH {
+        let (output, code) = over.exchange_to_the_end(input.as_ref());
+        assert_eq!(answers(&output), expected, "{why}, over {over:?}");
+        assert_eq!(code, 0, "{why}: all was answered, over {over:?}");
+    }
+}
+
+#[test]
+fn the_end_of_input_is_not_the_end_of_the_client() {
+    check(post("", &status("1")), &["200 1 ok"], "at once");
+    let absent = request("1", "verify", r#"{"path":"/absent/echo.wasm"}"#);
+    check(post("", &absent), &["200 1 fileNotFound"], "in a while");
+    let two = [post("", &absent), post("", &status("1"))].concat();
+    check(
+        two,
+        &["200 1 fileNotFound", "200 1 ok"],
+        "one after the other",
+    );
+}
+
+#[test]
+fn statuses() {
+    check(post("", NOTE), &["204"], "nothing to answer");
+    check(
+        post("", &format!("[{},{NOTE}]", status("1"))),
+        &["200 [1 ok]"],
+        "a batch",
+    );
+    check(post("", "nope"), &["400 null parseError"], "no JSON");
+    check(post("", "{nope"), &["400 null parseError"], "nearly JSON");
+    check(post("", "[1,"), &["400 null parseError"], "a cut batch");
+    check(post("", ""), &["400 null parseError"], "nothing");
+    check(
+        post("", "[]"),
+        &["200 null invalidRequest"],
+        "JSON at least",
+    );
+    check(
+        post("", "{}"),
+        &["200 null invalidRequest"],
+        "JSON at least",
+    );
+    let chunked = "POST / HTTP/1.1\r\nHost: vouchd\r\nTransfer-Encoding: chunked\r\n\r\n";
+    check(
+        format!("{chunked}2\r\n{{}}\r\n0\r\n\r\n"),
+        &["200 null invalidRequest"],
+        "chunks",
+    );
+    let broken = &["400 null parseError"];
+    check(format!("{chunked}x\r\n{{}}\r\n"), broken, "no chunks");
+    check(format!("{chunked}2\r\n{{}}\r\n"), broken, "no last chunk");
+    let cut = "POST / HTTP/1.1\r\nHost: vouchd\r\nContent-Length: 9\r\n\r\n{}";
+    check(cut, broken, "a cut body");
+    let long = " ".repeat(1 << 20);
+    check(
+        format!("{chunked}100001\r\n{{{long}\r\n"),
+        &["413 null invalidRequest"],
+        "too long, as it turns out",
+    );
+    check(
+        "GET / HTTP/1.1\r\nHost: vouchd\r\n\r\n",
+        &["405 null invalidRequest"],
+        "no POST",
+    );
+    let headers = "a: b\r\n".repeat(4 << 10);
+    let many = format!("POST / HTTP/1.1\r\n{headers}\r\n");
+    check(many, &["431"], "long headers");
+    check("Nonsense\r\n\r\n", &["400"], "no HTTP");
+}
+
+#[test]
+fn a_connection_is_one_client() {
+    let shutdown = request("1", "shutdown", "null");
+    check(
+        [post("", &shutdown), post("", &status("1"))].concat(),
+        &["200 1 ok", "200 1 invalidRequest"],
+        "what `shutdown` said holds",
+    );
+    let exit = r#"{"jsonrpc":"2.0","method":"exit"}"#;
+    check(
+        [post("", &shutdown), post("", exit), post("", &status("1"))].concat(),
+        &["200 1 ok", "204"],
+        "nothing after `exit`",
+    );
+}
+
+#[test]
+fn http_2_is_not_spoken() {
+    for over in Over::BOTH {
+        let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+        let output = over.exchange(preface);
+        assert!(
+            output.is_empty() || output.starts_with("HTTP/1.1 "),
+            "{output:?}"
+        );
+    }
+}
