@@ -5,6 +5,7 @@
 use crate::error::{Error, Result};
 use std::{
     fmt,
+    net::Ipv6Addr,
     path::{Path, PathBuf},
     str::FromStr,
 };
@@ -197,29 +198,93 @@ impl FromStr for Reference {
     }
 }
 
+/// The grammar of the distribution project's `reference` package, with a registry that is written
+/// out. `oci_distribution::Reference` knows it too, by an expression that takes 13 MB and the first
+/// request's patience to compile; a test holds the two together.
 fn parse_registry(text: &str) -> Result<RegistryReference> {
-    let Some((registry, _)) = text.split_once('/') else {
-        return Err(invalid(text, "it names no registry"));
+    let (name, digest) = match text.split_once('@') {
+        Some((name, digest)) => (name, Some(digest.parse()?)),
+        None => (text, None),
     };
-    // The grammar that docker uses to tell a registry from a repository's first part.
-    if !(registry == "localhost" || registry.contains(['.', ':'])) {
-        return Err(invalid(text, "it names no registry"));
+    // What docker tells a registry from a repository's first part by.
+    let (registry, rest) = name
+        .split_once('/')
+        .filter(|(registry, _)| *registry == "localhost" || registry.contains(['.', ':']))
+        .ok_or_else(|| invalid(text, "it names no registry"))?;
+    if !is_registry(registry) {
+        return Err(invalid(
+            text,
+            "its registry is no host with a port or without",
+        ));
     }
-    let parsed = oci_distribution::Reference::try_from(text)
-        .map_err(|error| invalid(text, &error.to_string()).source(error))?;
-    let digest = parsed.digest().map(str::parse).transpose()?;
-    // The parser adds `latest` where nothing was written; that is for `pinned` to judge.
-    let path = text.split_once('@').map_or(text, |(name, _)| name);
-    let written = path
-        .rsplit('/')
-        .next()
-        .is_some_and(|last| last.contains(':'));
+    let (repository, tag) = match rest.split_once(':') {
+        Some((repository, tag)) => (repository, Some(tag)),
+        None => (rest, None),
+    };
+    if !is_repository(repository) {
+        let why = "a repository is made of lower-case letters, digits and single `.`, `_`, `-`";
+        return Err(invalid(text, why));
+    }
+    if tag.is_some_and(|tag| !is_tag(tag)) {
+        return Err(invalid(text, "its tag has characters that no tag has"));
+    }
+    // Docker Hub has two names, and a folder for what has none.
+    let hub = matches!(registry, "docker.io" | "index.docker.io");
+    let library = hub && !repository.contains('/');
     Ok(RegistryReference {
-        registry: parsed.registry().to_owned(),
-        repository: parsed.repository().to_owned(),
-        tag: parsed.tag().filter(|_| written).map(ToOwned::to_owned),
+        registry: if hub { "docker.io" } else { registry }.to_owned(),
+        repository: format!("{}{repository}", if library { "library/" } else { "" }),
+        tag: tag.map(ToOwned::to_owned),
         digest,
     })
+}
+
+/// A host name or address, and perhaps a port.
+fn is_registry(text: &str) -> bool {
+    let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, rest)) => {
+            let port = rest.strip_prefix(':');
+            if address.parse::<Ipv6Addr>().is_err() || (port.is_none() && !rest.is_empty()) {
+                return false;
+            }
+            (None, port)
+        }
+        None => match text.split_once(':') {
+            Some((host, port)) => (Some(host), Some(port)),
+            None => (Some(text), None),
+        },
+    };
+    let is_label = |label: &str| {
+        !label.is_empty()
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    host.is_none_or(|host| host.len() <= 253 && host.split('.').all(is_label))
+        && port.is_none_or(|port| {
+            port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok()
+        })
+}
+
+/// OCI distribution specification, "Pulling manifests": parts of lower-case letters and digits, with
+/// one `.`, one or two `_`, or any number of `-` between.
+fn is_repository(text: &str) -> bool {
+    let is_word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let is_part = |part: &str| {
+        let words = part.as_bytes();
+        let starts_and_ends = words.first().is_some_and(|byte| is_word(*byte))
+            && words.last().is_some_and(|byte| is_word(*byte));
+        starts_and_ends
+            && words
+                .split(|byte| is_word(*byte))
+                .all(|between| match between {
+                    b"" | b"." | b"_" | b"__" => true,
+                    dashes => dashes.iter().all(|byte| *byte == b'-'),
+                })
+    };
+    text.len() <= 255 && text.split('/').all(is_part)
 }
 
 fn parse_layout(text: &str, layout: &str) -> Result<LayoutReference> {
@@ -318,6 +383,8 @@ mod tests {
         check("Registry.Example:443/echo:V1");
         check(&format!("ghcr.io/acme/echo@sha256:{HEX}"));
         check(&format!("ghcr.io/acme/echo:1@sha256:{HEX}"));
+        check("[::1]:5000/echo:1");
+        check("127.0.0.1:5000/a__b/c.d/e---f:v1.0_x-y");
         check("oci:/tmp/layout:1");
         check("oci:/tmp/lay:out/x");
         check(&format!("oci:/tmp/layout:1@sha256:{HEX}"));
@@ -333,6 +400,23 @@ mod tests {
         check("echo:1", "no registry");
         check("acme/echo:1", "docker would send it to a default");
         check("ghcr.io/", "no repository");
+        check("ghcr.io//echo:1", "an empty part");
+        check("ghcr.io/a..b:1", "two dots");
+        check("ghcr.io/a___b:1", "three underscores");
+        check("ghcr.io/-a:1", "a part that starts with a dash");
+        check("-ghcr.io/a:1", "a host that starts with a dash");
+        check("ghcr.io:/a:1", "an empty port");
+        check("ghcr.io:65536/a:1", "a port that is none");
+        check("ghcr.io:+80/a:1", "a port with a sign");
+        check("[::1/a:1", "half an address");
+        check("[::1]x/a:1", "an address and more");
+        check("ann@ghcr.io/a:1", "a user");
+        check("ghcr.io/a:é", "a tag of other letters");
+        check(&format!("ghcr.io/a:{}", "x".repeat(129)), "a long tag");
+        check(
+            &format!("ghcr.io/{}:1", "x".repeat(256)),
+            "a long repository",
+        );
         check("ghcr.io/Acme/Echo:1", "repositories are lower case");
         check("ghcr.io/acme/../etc:1", "no path");
         check("https://ghcr.io/acme/echo:1", "no URL");
@@ -345,6 +429,14 @@ mod tests {
         check("oci:/tmp/layout:a b", "white space in a tag");
         check("oci:/tmp/lay\0out:1", "a NUL");
         check(&"a".repeat(LONGEST + 1), "too long");
+    }
+
+    #[test]
+    fn docker_hub_has_one_name() {
+        for text in ["docker.io/echo:1", "index.docker.io/library/echo:1"] {
+            let reference: Reference = text.parse().expect(text);
+            assert_eq!(reference.to_string(), "docker.io/library/echo:1");
+        }
     }
 
     #[test]
@@ -374,6 +466,25 @@ mod tests {
             if let Ok(reference) = text.parse::<Reference>() {
                 let again: Reference = reference.to_string().parse().expect("it printed it");
                 prop_assert_eq!(again, reference);
+            }
+        }
+
+        /// What we take, the reference implementation takes, and means the same by it.
+        #[test]
+        fn we_read_what_others_read(
+            text in "[a-zA-Z0-9.-]{1,8}(:[0-9]{1,4})?(/[a-z0-9._-]{1,6}){1,3}(:[a-zA-Z0-9._-]{1,5})?"
+        ) {
+            let theirs = oci_distribution::Reference::try_from(text.as_str());
+            let first = text.split('/').next().unwrap_or_default();
+            let named = first == "localhost" || first.contains(['.', ':']);
+            match text.parse::<Reference>() {
+                Ok(Reference::Registry(ours)) => {
+                    let theirs = theirs.expect("they take it too");
+                    prop_assert_eq!(theirs.registry(), ours.registry);
+                    prop_assert_eq!(theirs.repository(), ours.repository);
+                    prop_assert_eq!(theirs.tag(), Some(ours.tag.as_deref().unwrap_or("latest")));
+                }
+                _ => prop_assert!(theirs.is_err() || !named, "{text} is theirs alone"),
             }
         }
 
