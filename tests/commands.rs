@@ -1,0 +1,112 @@
+//! What people and scripts type: a shell, the command line, the demo.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "support/daemon.rs"]
+mod daemon;
+#[path = "support/folder.rs"]
+mod folder;
+#[path = "support/forge.rs"]
+mod forge;
+
+use daemon::Daemon;
+use folder::{Folder, run};
+use forge::{Signer, component};
+use serde_json::{Value, json};
+use std::{fs, path::Path, process::Command};
+
+/// The commands of the README, as a shell runs them.
+#[test]
+fn a_shell_needs_no_client() {
+    let daemon = Daemon::start();
+    let folder = Folder::new();
+    let path = folder.write("echo.wasm", &Signer::default().wasm(&component()));
+    let request = json!({"jsonrpc": "2.0", "id": 1, "method": "verify", "params": {"path": path}});
+    let file = folder.write("request.json", request.to_string().as_bytes());
+    let socket = daemon.socket();
+    let shell = |command: &str| {
+        let environment = [("SOCKET", &socket), ("FILE", &file)];
+        run(Command::new("sh").args(["-c", command]).envs(environment))
+    };
+    let socat = shell(r#"printf '%s\n' "$(cat "$FILE")" | socat -t 60 - UNIX-CONNECT:"$SOCKET""#);
+    assert_eq!(socat.lines().count(), 1);
+    let unfinished = shell(r#"socat -t 60 - UNIX-CONNECT:"$SOCKET" < "$FILE""#);
+    assert_eq!(unfinished, socat, "a last line without its end counts");
+    let curl = shell(r#"curl -sSf --unix-socket "$SOCKET" -d @"$FILE" http://vouchd/"#);
+    for answer in [socat, curl] {
+        let answer: Value = serde_json::from_str(&answer).unwrap();
+        assert_eq!(answer["result"]["verdict"], "accepted");
+    }
+}
+
+/// The command line, built beside the service.
+#[test]
+fn vouch_speaks_to_the_service() {
+    let vouch = Path::new(env!("CARGO_BIN_EXE_vouchd")).with_file_name("vouch");
+    assert!(vouch.exists(), "run `cargo build --workspace` first");
+    let daemon = Daemon::start();
+    let folder = Folder::new();
+    let bytes = Signer::default().wasm(&component());
+    folder.write("echo.wasm", &bytes);
+    folder.write("unsigned.wasm", &component());
+    let layout = format!("oci:{}:1", folder.path("layout").display());
+    let check = |arguments: &[&str], code: i32, says: &str| {
+        let output = Command::new(&vouch)
+            .args(arguments)
+            .env("VOUCHD_SOCKET", daemon.socket())
+            .current_dir(folder.path(""))
+            .output()
+            .unwrap();
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+        assert!(said.contains(says), "{arguments:?}: {said}");
+    };
+    check(&["verify", "echo.wasm"], 0, "accepted");
+    check(
+        &["verify", "echo.wasm", "unsigned.wasm"],
+        1,
+        "is not signed",
+    );
+    check(&["verify", "absent.wasm"], 2, "absent.wasm");
+    check(&["push", "echo.wasm", &layout], 0, "sha256:");
+    check(&["push", "unsigned.wasm", &layout], 1, "is not signed");
+    check(&["pull", &layout, "-o", "pulled.wasm"], 0, "pulled.wasm");
+    assert_eq!(fs::read(folder.path("pulled.wasm")).unwrap(), bytes);
+    check(&["pull", &layout, "-o", "pulled.wasm"], 2, "exists");
+    check(&["rpc", "server/status"], 0, "uptimeSeconds");
+    check(&["status"], 0, "connections");
+    check(&["no-such-command"], 64, "");
+}
+
+#[test]
+fn the_demo_shows_what_it_promises_and_leaves_nothing() {
+    let folder = Folder::new();
+    let output = Command::new(env!("CARGO_BIN_EXE_vouchd"))
+        .arg("demo")
+        .env("TMPDIR", folder.path(""))
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success(), "{said}");
+    for word in ["accepted", "unsigned", "hashMismatch", "signatureInvalid"] {
+        assert!(said.contains(word), "{word}: {said}");
+    }
+    assert!(folder.names().is_empty());
+
+    let kept = Command::new(env!("CARGO_BIN_EXE_vouchd"))
+        .args(["demo", "--keep"])
+        .arg(folder.path("samples"))
+        .output()
+        .unwrap();
+    assert!(kept.status.success());
+    let daemon = Daemon::start();
+    let verdict = |name: &str| {
+        let path = folder.path("samples").join(name);
+        let verified = daemon.connect().call("verify", &json!({"path": path}));
+        verified.unwrap()["verdict"].clone()
+    };
+    assert_eq!(verdict("adder.wasm"), "accepted");
+    for name in ["unsigned.wasm", "tampered.wasm", "forged.wasm"] {
+        assert_eq!(verdict(name), "refused", "{name}");
+    }
+}
