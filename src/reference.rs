@@ -240,7 +240,7 @@ fn parse_registry(text: &str) -> Result<RegistryReference> {
 }
 
 /// A host name or address, and perhaps a port.
-fn is_registry(text: &str) -> bool {
+pub(crate) fn is_registry(text: &str) -> bool {
     let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((address, rest)) => {
             let port = rest.strip_prefix(':');

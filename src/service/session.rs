@@ -4,6 +4,7 @@
 use super::request::Request;
 use crate::{
     error::{Error, Result},
+    reference,
     session::{Credential, Secret},
 };
 use std::sync::Arc;
@@ -70,7 +71,7 @@ pub(super) async fn list(request: Arc<Request>, _: NoParams) -> Result<SessionLi
 /// The same names that references take.
 fn check_registry(registry: &str) -> Result<()> {
     let known = registry == "localhost" || registry.contains(['.', ':']);
-    if known && registry.len() <= LONGEST_NAME && !registry.contains('/') {
+    if known && registry.len() <= LONGEST_NAME && reference::is_registry(registry) {
         return Ok(());
     }
     let shown: String = registry.chars().take(200).collect();

@@ -234,10 +234,12 @@ fn is_proxy(value: &str) -> bool {
     })
 }
 
-/// An address as it may be shown: queries hold presigned signatures, user names passwords.
+/// An address as it may be shown: queries hold presigned signatures, user names passwords. A long
+/// path is left away whole: a part of it could be a part of a secret.
 pub(super) fn shown(url: &Url) -> String {
-    let path: String = url.path().chars().take(300).collect();
-    format!("{}{path}", url.origin().ascii_serialization())
+    let path = Some(url.path()).filter(|path| path.len() <= 300);
+    let origin = url.origin().ascii_serialization();
+    format!("{origin}{}", path.unwrap_or("/…"))
 }
 
 #[cfg(test)]

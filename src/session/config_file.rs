@@ -132,6 +132,25 @@ impl State {
 fn find(text: &[u8], keys: &[String], registry: &str) -> Result<Option<Entry>, &'static str> {
     let config: Map<String, Value> = serde_json::from_slice(text)
         .map_err(|_| "it is not the JSON that docker and podman write")?;
+    let malformed = "it is not what docker and podman write";
+    for section in ["auths", "credHelpers"] {
+        let well = match config.get(section) {
+            None | Some(Value::Null) => true,
+            Some(Value::Object(entries)) => {
+                section == "auths" || entries.values().all(Value::is_string)
+            }
+            Some(_) => false,
+        };
+        if !well {
+            return Err(malformed);
+        }
+    }
+    if !matches!(
+        config.get("credsStore"),
+        None | Some(Value::Null | Value::String(_))
+    ) {
+        return Err(malformed);
+    }
     let known = |section: &str| {
         let section = config.get(section)?.as_object()?;
         keys.iter()

@@ -160,7 +160,7 @@ impl Failure {
         )
         .await
         {
-            Ok(body) => words(&body),
+            Ok(body) => words(&body, &|text| session.redacted(text)),
             Err(_) => Default::default(),
         };
         let (kind, help) = match status {
@@ -242,8 +242,9 @@ pub(crate) async fn bounded(
     }
 }
 
-/// A registry's own words: OCI distribution specification, "Error codes".
-fn words(body: &[u8]) -> (String, Vec<OciErrorCode>) {
+/// A registry's own words: OCI distribution specification, "Error codes". Secrets are taken out
+/// before anything is cut off, or the rest of one would stay.
+fn words(body: &[u8], redacted: &dyn Fn(String) -> String) -> (String, Vec<OciErrorCode>) {
     let Ok(envelope) = serde_json::from_slice::<OciEnvelope>(body) else {
         return Default::default();
     };
@@ -256,7 +257,8 @@ fn words(body: &[u8]) -> (String, Vec<OciErrorCode>) {
                 _ => String::new(),
             },
         };
-        words = format!("{words}; {}: {}", clean(&code), clean(&error.message));
+        let (code, message) = (redacted(code), redacted(error.message.clone()));
+        words = format!("{words}; {}: {}", clean(&code), clean(&message));
     }
     let codes = envelope.errors.into_iter().map(|error| error.code);
     (words, codes.take(MESSAGES).collect())
@@ -347,7 +349,9 @@ mod tests {
 
     #[test]
     fn a_registry_s_words_are_bounded_and_tame() {
-        let check = |body: &str, expected: &str| assert_eq!(words(body.as_bytes()).0, expected);
+        let check = |body: &str, expected: &str| {
+            assert_eq!(words(body.as_bytes(), &|text| text).0, expected);
+        };
         check(
             r#"{"errors":[{"code":"DENIED","message":"no\u001b[31m way"}]}"#,
             "; DENIED: no[31m way",
@@ -360,7 +364,7 @@ mod tests {
             r#"{{"errors":[{}]}}"#,
             vec![format!(r#"{{"code":"A","message":"{}"}}"#, "é".repeat(5000)); 9].join(",")
         );
-        assert!(words(long.as_bytes()).0.chars().count() < 4 * MESSAGE);
+        assert!(words(long.as_bytes(), &|text| text).0.chars().count() < 4 * MESSAGE);
         assert_eq!(clean("a\u{202e}b\u{2066}c"), "abc");
     }
 }

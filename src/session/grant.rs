@@ -35,7 +35,8 @@ const LONGEST_LIFE: u64 = 24 * 3600;
 struct Answer {
     token: Option<String>,
     access_token: Option<String>,
-    expires_in: Option<u64>,
+    /// A number of seconds; whatever else is there says nothing.
+    expires_in: Option<serde_json::Value>,
     refresh_token: Option<String>,
 }
 
@@ -88,7 +89,8 @@ impl Session {
         if credential.is_some() {
             self.think(SessionState::Accepted);
         }
-        let life = life(answer.expires_in, &value, self.clock.unix());
+        let expires_in = answer.expires_in.and_then(|value| value.as_u64());
+        let life = life(expires_in, &value, self.clock.unix());
         // Between a half and one; what is wanted lies between nothing and one.
         let jitter = 2.0 * jitter() - 1.0;
         let token = Token::new(Secret::new(value), asked, life, jitter);

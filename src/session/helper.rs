@@ -2,8 +2,9 @@
 //!
 //! The protocol is docker's (github.com/docker/docker-credential-helpers): `get`, the server's
 //! name on standard input, JSON on standard output. A helper has a process group of its own, which
-//! is killed whole when it takes too long or says too much. What it says on standard output is
-//! never shown: it may be the secret.
+//! is killed whole when it takes too long or says too much. What it says on standard output may be
+//! the secret: it is shown only where the helper fails, says nothing else, and it is no JSON, as
+//! docker's own report that a login is missing.
 
 use super::{
     config_file::Helper,

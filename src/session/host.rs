@@ -48,17 +48,33 @@ impl Host {
     }
 
     /// Waits until somebody else has heard how it wants to be asked, or answers that the caller is
-    /// the first who asks.
-    pub(super) async fn meet(&self, patience: Duration) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+    /// the first who asks. Only one is waited for: where it heard nothing, all others go on.
+    pub(super) async fn meet(&self, patience: Duration) -> Option<Meeting<'_>> {
         let met = || self.met.load(Ordering::Acquire);
         if met() {
             return None;
         }
         let guard = tokio::time::timeout(patience, self.meeting.lock()).await;
-        guard.ok().filter(|_| !met())
+        let guard = guard.ok().filter(|_| !met())?;
+        Some(Meeting {
+            host: self,
+            _guard: guard,
+        })
     }
 
     pub(super) fn remember(&self, challenge: Option<Challenge>) {
         *lock(&self.challenge) = challenge;
+    }
+}
+
+/// Held by the first who asks.
+pub(super) struct Meeting<'a> {
+    host: &'a Host,
+    _guard: tokio::sync::MutexGuard<'a, ()>,
+}
+
+impl Drop for Meeting<'_> {
+    fn drop(&mut self) {
+        self.host.met.store(true, Ordering::Release);
     }
 }

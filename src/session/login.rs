@@ -2,6 +2,7 @@
 
 use super::{Credential, Place, Session, Sessions, lock, sessions::SESSIONS};
 use crate::error::{Error, Result};
+use futures_util::future::join_all;
 use reqwest::{Client, Url};
 use std::{
     collections::BTreeMap,
@@ -59,8 +60,13 @@ impl Sessions {
         let checked = session.repeat("checking the login", None, &build).await;
         match checked {
             Ok(_) => {}
-            // It was let in, and may not see this address.
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            // It was let in, and may not see this address. What never asked for a login has
+            // not looked at one.
+            Err(error)
+                if error.kind() == ErrorKind::NotFound && session.host.challenge().is_some() =>
+            {
+                session.think(vouch_protocol::SessionState::Accepted);
+            }
             Err(error) => {
                 session.end("it was refused".into());
                 return Err(error);
@@ -110,14 +116,15 @@ impl Sessions {
                 .iter()
                 .map(|(_, session)| Arc::clone(session)),
         );
-        let mut list = Vec::new();
-        for session in sessions {
-            // A `docker logout` since the last use counts here too.
+        // A `docker logout` since the last use counts here too; all are asked side by side, as a
+        // helper may take its time.
+        let statuses = sessions.iter().map(|session| async {
             match session.confirm().await {
-                Err(_) if session.end.is_cancelled() => {}
-                _ => list.push(session.status()),
+                Err(_) if session.end.is_cancelled() => None,
+                _ => Some(session.status()),
             }
-        }
+        });
+        let mut list: Vec<_> = join_all(statuses).await.into_iter().flatten().collect();
         list.sort_by(|one, other| {
             (&one.registry, one.source, &one.user).cmp(&(
                 &other.registry,

@@ -104,6 +104,9 @@ impl Default for Timeouts {
     }
 }
 
+/// How often the source of a login is looked at while something is under way with it.
+const LOOK: Duration = Duration::from_secs(2);
+
 /// So many blobs are remembered for a login.
 const BLOBS: NonZeroUsize = NonZeroUsize::new(256).unwrap();
 
@@ -236,7 +239,15 @@ impl Session {
 
     /// Waits for the end of the login: what is under way has to end with it.
     pub(crate) async fn ended(&self) -> Error {
-        self.end.cancelled().await;
+        // A file that changed counts for what is under way too.
+        while tokio::time::timeout(LOOK, self.end.cancelled())
+            .await
+            .is_err()
+        {
+            if let Err(error) = self.confirm().await {
+                tracing::debug!(registry = self.registry(), %error, "a login was not confirmed");
+            }
+        }
         self.over()
     }
 
@@ -299,6 +310,11 @@ impl Session {
         if login.generation == generation && login.credential.is_some() {
             login.rotated = Some(token);
         }
+    }
+
+    /// Whether its refresh token is another one than its source has.
+    fn has_rotated(&self) -> bool {
+        lock(&self.login).rotated.is_some()
     }
 
     /// Looks whether the source still has this login. A file that changed counts at once.

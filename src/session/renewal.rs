@@ -2,9 +2,15 @@
 //! used for a while is left alone.
 
 use super::{Session, clock::Clock};
-use std::sync::{Arc, Weak};
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+
+/// How long to wait before a failed renewal is tried again.
+const AGAIN: Duration = Duration::from_secs(30);
 
 impl Session {
     /// Sees to it that the tokens are renewed.
@@ -34,7 +40,9 @@ impl Session {
             };
             if let Err(error) = renewed {
                 tracing::debug!(registry = self.registry(), %error, "a token was not renewed");
-                self.tokens.leave(&key);
+                // What may go better later is tried again, for as long as the token is in use.
+                let later = error.kind().retryable().then(|| now + AGAIN);
+                self.tokens.put_off(&key, later);
             }
         }
     }

@@ -109,16 +109,25 @@ impl Session {
         scope: &Scope,
         build: &impl Fn(&Client, &Url) -> RequestBuilder,
     ) -> Result<Response, Failure> {
-        let used = self
-            .authorize(self.host.challenge(), Some(scope), None)
-            .await?;
-        let authorization = used.as_ref().map(|used| &used.authorization);
-        let still = Activity::still();
-        let response = self.follow(action, authorization, &still, build).await?;
-        if response.status().is_success() {
-            return Ok(response);
+        let offered = async {
+            let used = self
+                .authorize(self.host.challenge(), Some(scope), None)
+                .await?;
+            let authorization = used.as_ref().map(|used| &used.authorization);
+            let still = Activity::still();
+            let response = self.follow(action, authorization, &still, build).await?;
+            if response.status().is_success() {
+                return Ok(response);
+            }
+            Err(Failure::answered(self, action, response).await)
+        };
+        tokio::select! {
+            biased;
+            over = self.ended() => Err(over.into()),
+            answer = tokio::time::timeout(self.timeouts.connect, offered) => {
+                answer.unwrap_or_else(|_| Err(Failure::stalled(self, action)))
+            }
         }
-        Err(Failure::answered(self, action, response).await)
     }
 
     async fn while_it_lasts(
@@ -278,6 +287,8 @@ impl Session {
         build: &impl Fn(&Client, &Url) -> RequestBuilder,
     ) -> Result<Response, Failure> {
         let mut target: Option<Url> = None;
+        // What another host sends back to the registry is its request, not ours.
+        let mut left = false;
         for _ in 0..=REDIRECTS {
             // Which client it is sent with is known only from its address.
             let any = self
@@ -292,9 +303,8 @@ impl Session {
             }
             self.permit(request.url())?;
             request.headers_mut().remove(AUTHORIZATION);
-            if request.url().origin() == self.host.base.origin()
-                && let Some(value) = authorization.and_then(Authorization::header)
-            {
+            left |= request.url().origin() != self.host.base.origin();
+            if !left && let Some(value) = authorization.and_then(Authorization::header) {
                 request.headers_mut().insert(AUTHORIZATION, value);
             }
             let client = self.clients.to(request.url()).await?;

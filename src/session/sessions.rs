@@ -128,6 +128,14 @@ impl Sessions {
                 None => (Place::Nowhere, None),
             };
             let session = Session::new(host, place, credential, &self.timeouts, &self.clock);
+            if sessions.len() >= SESSIONS.get() && !sessions.contains(&key) {
+                // A refresh token that replaced a file's is known nowhere else: it goes last.
+                let mut oldest_first = sessions.iter().rev();
+                let victim = oldest_first.find(|(_, session)| !session.has_rotated());
+                if let Some(victim) = victim.map(|(key, _)| key.clone()) {
+                    sessions.pop(&victim);
+                }
+            }
             sessions.put(key.clone(), Arc::clone(&session));
             let others: Vec<_> = sessions
                 .iter()

@@ -207,12 +207,12 @@ impl Tokens {
         used.into_iter().map(due).collect()
     }
 
-    /// Leaves a token to whoever uses it next.
-    pub(super) fn leave(&self, key: &Key) {
+    /// Renews a token later; or leaves it to whoever uses it next.
+    pub(super) fn put_off(&self, key: &Key, later: Option<Duration>) {
         if let Some(slot) = lock(&self.kept).slots.peek_mut(key)
             && let Some(token) = &mut slot.token
         {
-            token.renew = None;
+            token.renew = later;
         }
     }
 }

@@ -349,7 +349,8 @@ async fn what_a_registry_echoes_is_not_shown() {
     };
     check(
         |sent| {
-            let message = format!("you sent {sent}, which is ann with Hunter2");
+            // What is cut off after so many characters must not leave a part of a secret.
+            let message = format!("you sent {sent}, {}hunter2", "x".repeat(245));
             let errors = json!({"errors": [{"code": "DENIED", "message": message}]});
             Answer::new(403).body(errors.to_string())
         },
@@ -375,4 +376,49 @@ async fn a_pause_that_no_clock_can_hold_ends_the_waiting() {
     let error = get(&session(&server.name(), None).await).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::RegistryError, "{error}");
     assert_eq!(server.lines().len(), 2);
+}
+
+#[tokio::test]
+async fn what_comes_back_from_another_host_gets_no_login() {
+    let registry = Arc::new(OnceLock::new());
+    let back: Arc<OnceLock<String>> = Arc::clone(&registry);
+    let other = Faulty::start(move |_, _| {
+        let registry = back.get().expect("it was set");
+        Answer::new(307).header("location", format!("http://{registry}/victim"))
+    });
+    let away = format!("http://{}/away", other.name());
+    let server = Faulty::start(move |seen, _| match seen.target.as_str() {
+        "/victim" => Answer::new(200),
+        _ if seen.header("authorization").is_none() => {
+            Answer::new(401).header("www-authenticate", "Basic realm=x")
+        }
+        _ => Answer::new(307).header("location", away.clone()),
+    });
+    registry.set(server.name()).expect("it was not set");
+    let docker = logins(&[&server.name()]);
+    get(&session(&server.name(), Some(&docker)).await)
+        .await
+        .unwrap();
+    let last = server.seen().pop().unwrap();
+    assert_eq!(last.target, "/victim");
+    assert_eq!(last.header("authorization"), None);
+}
+
+#[tokio::test]
+async fn a_config_of_another_shape_is_no_anonymous_request() {
+    let server = Faulty::start(|_, _| Answer::new(200));
+    for config in [
+        json!({"credsStore": 7}),
+        json!({"auths": "x"}),
+        json!({"credHelpers": []}),
+        json!({"credHelpers": {server.name(): 7}}),
+    ] {
+        let mut docker = NamedTempFile::new().unwrap();
+        write!(docker, "{config}").unwrap();
+        let error = sessions(Some(&docker))
+            .session(&server.name(), "a")
+            .await
+            .expect_err(&config.to_string());
+        assert_eq!(error.kind(), ErrorKind::CredentialUnusable, "{error}");
+    }
 }
