@@ -83,17 +83,14 @@ pub(super) async fn mount(blobs: &Blobs, blob: &Blob) -> bool {
     };
     let scope = blobs.scope.mounting(&from);
     match blobs.session.offer("mounting a blob", &scope, &build).await {
-        Ok(response) if response.status() == StatusCode::CREATED => true,
-        Ok(response) => {
-            // It has begun an upload instead, which ends with this.
-            drop(Upload::begun(blobs, &response));
-            false
-        }
-        Err(failure) => {
-            tracing::debug!(error = %failure.error, "a blob was not mounted");
-            false
-        }
+        Ok(response) if response.status() == StatusCode::CREATED => return true,
+        // It has begun an upload instead, which ends with this.
+        Ok(response) => drop(Upload::begun(blobs, &response)),
+        Err(failure) => tracing::debug!(error = %failure.error, "a blob was not mounted"),
     }
+    // Not asked for again at each push.
+    blobs.session.forget_blob(digest);
+    false
 }
 
 /// Uploads a blob that is not there.

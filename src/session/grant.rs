@@ -49,6 +49,10 @@ impl Session {
             Err(failure) if is_refusal(&failure) => failure,
             granted => return granted,
         };
+        // A mount is an offer: its refusal says nothing of the login.
+        if key.scope.as_ref().is_some_and(|scope| !scope.lasts()) {
+            return Err(refusal);
+        }
         // Another request may have asked already.
         if self.credential().1 != generation || self.ask_again().await? {
             return self.grant_once(key).await;

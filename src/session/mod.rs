@@ -198,6 +198,11 @@ impl Session {
         lock(&self.blobs).put(digest, repository.to_owned());
     }
 
+    /// Forgets where a blob is.
+    pub(crate) fn forget_blob(&self, digest: Digest) {
+        lock(&self.blobs).pop(&digest);
+    }
+
     /// A repository that had a blob when it was last seen.
     pub(crate) fn repository_of(&self, digest: Digest) -> Option<String> {
         lock(&self.blobs).get(&digest).cloned()
