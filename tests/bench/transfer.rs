@@ -54,7 +54,10 @@ pub(crate) fn transfers(inputs: &Inputs) {
                 let params = json!({"path": inputs.archive, "reference": reference});
                 timed(|| drop(push_client.call("push", &params).unwrap()))
             },
-            &mut || curl_upload(&repository(&registry, curl_round), &inputs.archive),
+            &mut || {
+                let fresh = Registry::open();
+                curl_upload(&repository(&fresh, curl_round), &inputs.archive)
+            },
             &mut || {
                 if !has_skopeo {
                     return Duration::MAX;
