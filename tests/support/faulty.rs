@@ -182,6 +182,10 @@ fn serve(
     };
     let answer = answer(&seen, before);
     if answer.status == 0 {
+        if answer.stall {
+            // Until the client closes it.
+            let _ = reader.read_to_end(&mut Vec::new());
+        }
         return Ok(());
     }
     let mut head = format!("HTTP/1.1 {} x\r\nconnection: close\r\n", answer.status);

@@ -422,3 +422,24 @@ async fn a_config_of_another_shape_is_no_anonymous_request() {
         assert_eq!(error.kind(), ErrorKind::CredentialUnusable, "{error}");
     }
 }
+
+#[tokio::test]
+async fn a_logout_in_a_file_ends_what_is_under_way() {
+    let server = Faulty::start(|seen, _| match seen.header("authorization") {
+        None => Answer::new(401).header("www-authenticate", "Basic realm=x"),
+        // Announced, and never sent.
+        Some(_) => Answer::silence().stall(0),
+    });
+    let docker = logins(&[&server.name()]);
+    let patient = sessions(Some(&docker)).timeouts(Timeouts::default());
+    let session = begun(patient, &server.name()).await;
+    let under_way = tokio::spawn(async move { get(&session).await });
+    while server.lines().len() < 2 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    std::fs::write(docker.path(), r#"{"auths":{}}"#).unwrap();
+    let ended = tokio::time::timeout(Duration::from_secs(20), under_way);
+    let error = ended.await.expect("it ends").unwrap().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unauthorized, "{error}");
+    assert!(error.message().contains("was removed from"), "{error}");
+}
