@@ -1,16 +1,14 @@
 //! The config file: each module's section in one. It belongs to the owner of the service; no
 //! request can change what it says.
 
-use crate::{
-    artifact,
-    error::{Error, Result},
-    file, session,
-};
+use crate::{artifact, error::Error, file, session};
 use serde::Deserialize;
 use std::{
     env,
     io::Read,
     path::{Path, PathBuf},
+    str::FromStr,
+    time::Duration,
 };
 use vouch_protocol::ErrorKind;
 
@@ -18,9 +16,15 @@ use vouch_protocol::ErrorKind;
 const LONGEST: u64 = 1 << 20;
 
 /// What the owner of the service says. A file without a section has the defaults of that section.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
+    /// `socket`: where to listen, unless the command line or `VOUCHD_SOCKET` says.
+    pub socket: Option<PathBuf>,
+    /// `[idle]`: when a service that nobody uses ends by itself.
+    pub idle: Idle,
+    /// `[log]`: what is logged, and where to.
+    pub log: Log,
     /// `[limits]`: what an artifact may cost.
     pub limits: artifact::Limits,
     /// `[registry."host:port"]`: what holds for one registry.
@@ -30,10 +34,89 @@ pub struct Config {
     pub path: Option<PathBuf>,
 }
 
+/// When a service that nobody uses ends by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Idle {
+    /// So long after the last client went. Never, where nothing is said.
+    pub timeout: Option<Span>,
+    /// So long after the last request, logins that live in memory only keep it alive.
+    pub logins: Span,
+}
+
+impl Default for Idle {
+    fn default() -> Self {
+        Self {
+            timeout: None,
+            logins: Span(Duration::from_secs(12 * 60 * 60)),
+        }
+    }
+}
+
+/// What is logged, and where to.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Log {
+    /// A level, or a filter with targets.
+    pub level: Option<String>,
+    /// How lines are written.
+    pub format: Option<LogFormat>,
+    /// The file to log to, in place of standard error.
+    pub file: Option<PathBuf>,
+    /// A file that would get longer, in bytes, is put aside for a new one.
+    pub size: u64,
+    /// So many files that were put aside are kept.
+    pub keep: u32,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            level: None,
+            format: None,
+            file: None,
+            size: 4 << 20,
+            keep: 3,
+        }
+    }
+}
+
+/// How lines of the log are written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// An object a line.
+    Json,
+}
+
+/// A span of time as people write it: `30m`, `12h`, `1h 30m`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Span(pub Duration);
+
+impl FromStr for Span {
+    type Err = humantime::DurationError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        humantime::parse_duration(text).map(Self)
+    }
+}
+
+impl TryFrom<String> for Span {
+    type Error = humantime::DurationError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
 impl Config {
     /// Reads the file that is named, which must exist; else `vouchd/config.toml` in the user's
     /// config folder, if it exists; else takes the defaults. Blocks.
-    pub fn load(named: Option<&Path>) -> Result<Self> {
+    pub fn load(named: Option<&Path>) -> Result<Self, Error> {
         if let Some(path) = named.filter(|path| !path.as_os_str().is_empty()) {
             return Self::read(path);
         }
@@ -44,7 +127,7 @@ impl Config {
         }
     }
 
-    fn read(path: &Path) -> Result<Self> {
+    fn read(path: &Path) -> Result<Self, Error> {
         let source = file::Source::open(path)?;
         let mut text = Vec::new();
         source
@@ -91,7 +174,7 @@ fn usual_path() -> Option<PathBuf> {
 mod tests {
     use super::*;
 
-    fn load(text: &[u8]) -> Result<Config> {
+    fn load(text: &[u8]) -> Result<Config, Error> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("config.toml");
         std::fs::write(&path, text).unwrap();
@@ -108,6 +191,11 @@ mod tests {
         assert_eq!(config.limits.entries, 256);
         assert_eq!(config.registry["127.0.0.1:5000"].plain_http, Some(true));
         assert!(config.path.is_some());
+        let config =
+            load(b"socket = '/s'\n[idle]\ntimeout = '1h 30m'\n[log]\nlevel = 'debug'\n").unwrap();
+        assert_eq!(config.socket.as_deref(), Some(Path::new("/s")));
+        assert_eq!(config.idle.timeout, Some(Span(Duration::from_secs(5400))));
+        assert_eq!(config.log.level.as_deref(), Some("debug"));
         assert_eq!(
             load(b"").unwrap().limits,
             artifact::Limits::default(),
@@ -127,6 +215,7 @@ mod tests {
         check(b"\n\n[trust]\n", "line 3");
         check(b"[limits\n", "line 1");
         check(b"[limits]\nartifact = -1\n", "line 2");
+        check(b"[idle]\ntimeout = 'soon'\n", "line 2");
         check(b"\xff", "UTF-8");
         check(&vec![b'#'; (1 << 20) + 1], "1 MiB");
     }

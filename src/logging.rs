@@ -13,6 +13,7 @@ use tracing_subscriber::{
     layer::SubscriberExt,
     util::SubscriberInitExt,
 };
+use vouchd::config::LogFormat;
 
 /// So many bytes wait for the reader; further lines are dropped, and counted.
 const MOST_WAITING: usize = 256 << 10;
@@ -21,14 +22,8 @@ const LAST: Duration = Duration::from_secs(1);
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
-#[derive(Clone, Copy, clap::ValueEnum)]
-pub(crate) enum Format {
-    Text,
-    Json,
-}
-
 /// Logs from now on. Keep the log until the process ends, and then [`flush`](Log::flush) it.
-pub(crate) fn begin(filter: &str, format: Format) -> Result<Log> {
+pub(crate) fn begin(filter: &str, format: LogFormat) -> Result<Log> {
     let filter = parse(filter)?.and(filter_fn(is_ours_or_warns));
     let log = Log::default();
     let written = log.clone();
@@ -38,8 +33,8 @@ pub(crate) fn begin(filter: &str, format: Format) -> Result<Log> {
     let lines = log.clone();
     let layer = tracing_subscriber::fmt::layer().with_writer(move || lines.clone());
     let layer = match format {
-        Format::Text => layer.with_ansi(io::stderr().is_terminal()).boxed(),
-        Format::Json => layer.json().boxed(),
+        LogFormat::Text => layer.with_ansi(io::stderr().is_terminal()).boxed(),
+        LogFormat::Json => layer.json().boxed(),
     };
     tracing_subscriber::registry()
         .with(layer.with_filter(filter))

@@ -23,6 +23,8 @@ const ORDER: &[&str] = &[
     "transport",
     "demo",
     "logging",
+    "arguments",
+    "serve",
     "main",
 ];
 

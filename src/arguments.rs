@@ -1,0 +1,59 @@
+//! What may be written behind `vouchd`.
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+use vouchd::config::LogFormat;
+
+/// Lets only signed WebAssembly artifacts pass between your tools and OCI registries.
+#[derive(Parser)]
+#[command(version, arg_required_else_help = true)]
+pub(crate) struct Arguments {
+    /// Serve one client on stdin and stdout, as editors start it.
+    #[arg(long)]
+    pub(crate) stdio: bool,
+
+    /// The config file; without it, `$VOUCHD_CONFIG`, or `vouchd/config.toml` in
+    /// `$XDG_CONFIG_HOME` or `~/.config`.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub(crate) logging: LoggingArguments,
+
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Serve clients on a Unix socket.
+    Serve(ServeArguments),
+    /// Show what it does, in a few seconds and without leaving anything behind.
+    Demo {
+        /// Write the demo's artifacts to this folder instead, signed and not, to try things with
+        #[arg(long, value_name = "FOLDER")]
+        keep: Option<PathBuf>,
+    },
+}
+
+/// What is logged, and how.
+#[derive(Args)]
+pub(crate) struct LoggingArguments {
+    /// What to log to stderr: error, warn, info, debug, trace or off, or a filter with targets;
+    /// without it, `$VOUCHD_LOG`, what the config file says, or info.
+    #[arg(long, global = true, value_name = "FILTER")]
+    pub(crate) log: Option<String>,
+
+    /// How to log; without it, what the config file says, or text.
+    #[arg(long, global = true, value_enum)]
+    pub(crate) log_format: Option<LogFormat>,
+}
+
+/// How to serve a socket.
+#[derive(Args)]
+pub(crate) struct ServeArguments {
+    /// The socket; without it, `$VOUCHD_SOCKET`, what the config file says, `vouchd/vouchd.sock` in
+    /// `$XDG_RUNTIME_DIR`, or `/tmp/vouchd-$UID/vouchd.sock`.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) socket: Option<PathBuf>,
+}

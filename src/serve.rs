@@ -1,0 +1,112 @@
+//! `vouchd serve` and `vouchd --stdio`: the process around the service: its runtime, signals and end.
+
+use crate::{arguments::ServeArguments, variable};
+use rustix::process::{Resource, getrlimit, setrlimit};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use vouchd::{
+    config::Config,
+    error::{Error, Result},
+    service::Service,
+    transport::{self, socket::Socket, stdio},
+};
+
+/// Serves clients on a socket, until it is stopped.
+pub(crate) fn serve(config: Config, arguments: ServeArguments) -> Result<u8> {
+    let path = arguments
+        .socket
+        .or_else(|| variable("VOUCHD_SOCKET").map(PathBuf::from))
+        .or_else(|| config.socket.clone());
+    // Before the runtime has threads, as the environment is changed.
+    let (listener, socket) = Socket::open(path.as_deref())?;
+    raise_handle_limit();
+    let service = Arc::new(Service::new(config, socket.path().map(Path::to_owned))?);
+    let runtime = runtime()?;
+    runtime.block_on(async {
+        let shutdown = signals()?;
+        let listener = listener
+            .set_nonblocking(true)
+            .and_then(|()| tokio::net::UnixListener::from_std(listener))
+            .map_err(|error| cannot("use the socket", error))?;
+        let shown = socket.path().map(|path| path.display().to_string());
+        tracing::info!(
+            version = env!("CARGO_PKG_VERSION"),
+            socket = shown,
+            "vouchd is ready"
+        );
+        transport::serve(listener, service, shutdown.cancelled_owned()).await;
+        Ok::<_, Error>(())
+    })?;
+    drop(socket);
+    tracing::info!("vouchd has stopped");
+    // What still blocks a thread has been cancelled, and must not delay the end.
+    runtime.shutdown_background();
+    Ok(0)
+}
+
+/// Serves one client on standard input and output; answers the exit code.
+pub(crate) fn serve_stdio(config: Config) -> Result<u8> {
+    let service = Arc::new(Service::new(config, None)?);
+    let runtime = runtime()?;
+    let code = runtime.block_on(async {
+        let shutdown = signals()?;
+        Ok::<_, Error>(stdio::serve(service, shutdown.cancelled_owned()).await)
+    })?;
+    // The thread that reads stdin cannot be woken.
+    runtime.shutdown_background();
+    Ok(code)
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    let threads = std::thread::available_parallelism().map_or(2, |count| count.get().clamp(2, 8));
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
+        .thread_name("vouchd")
+        .enable_all()
+        .build()
+        .map_err(|error| cannot("start the runtime", error))
+}
+
+/// SIGTERM and SIGINT stop the service; the second one ends the process at once.
+fn signals() -> Result<CancellationToken> {
+    let listen = |kind| signal(kind).map_err(|error| cannot("listen to signals", error));
+    let mut terminate = listen(SignalKind::terminate())?;
+    let mut interrupt = listen(SignalKind::interrupt())?;
+    let asked = CancellationToken::new();
+    let stop = asked.clone();
+    tokio::spawn(async move {
+        loop {
+            let code = tokio::select! {
+                _ = terminate.recv() => 128 + 15,
+                _ = interrupt.recv() => 128 + 2,
+            };
+            if stop.is_cancelled() {
+                std::process::exit(code);
+            }
+            tracing::info!("asked to stop; asked again, it ends at once");
+            stop.cancel();
+        }
+    });
+    Ok(asked)
+}
+
+fn cannot(action: &str, error: std::io::Error) -> Error {
+    Error::new(
+        vouch_protocol::ErrorKind::Io,
+        format!("cannot {action}: {error}"),
+    )
+    .source(error)
+}
+
+/// Each client needs a file handle, and so does each file: take as many as the system allows.
+fn raise_handle_limit() {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::debug!(%error, "the limit of file handles stays");
+    }
+}
