@@ -96,6 +96,11 @@ impl Service {
         }
     }
 
+    /// Whether that is still so.
+    pub fn is_unused(&self) -> bool {
+        self.state.users(0).is_none()
+    }
+
     /// The registries whose logins end with this process.
     pub fn lost_logins(&self) -> Vec<String> {
         let logins = self.state.sessions.in_memory();

@@ -28,7 +28,7 @@ use crate::{
     config::Config,
     error::{Error, Result},
     progress::Progress,
-    session::Sessions,
+    session::{Carried, Sessions},
     trust::Policy,
 };
 use futures_util::{FutureExt, future::BoxFuture};
@@ -46,7 +46,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Instant,
 };
@@ -86,6 +86,8 @@ struct State {
     idle: Notify,
     stopping: CancellationToken,
     restarts: Restarts,
+    /// Whether another process has taken over.
+    leaving: AtomicBool,
 }
 
 impl State {
@@ -131,6 +133,7 @@ impl Service {
             idle: Notify::new(),
             stopping: CancellationToken::new(),
             restarts: Restarts::default(),
+            leaving: AtomicBool::new(false),
         });
         let methods = table().map_err(|error| {
             Error::new(ErrorKind::Internal, "the method table is broken").source(error)
@@ -187,6 +190,13 @@ impl Service {
             )
             .help("Open another connection."));
         }
+        if self.state.leaving.load(Ordering::Acquire) {
+            return Err(Error::new(
+                ErrorKind::ShuttingDown,
+                "another process serves this socket now, as the server was restarted",
+            )
+            .help("Connect again, and ask that one."));
+        }
         if self.state.stopping.is_cancelled() {
             return Err(
                 Error::new(ErrorKind::ShuttingDown, "the server is stopping")
@@ -199,6 +209,21 @@ impl Service {
     /// Begins to stop: requests under way go on, new ones are refused.
     pub fn stop(&self) {
         self.state.stopping.cancel();
+    }
+
+    /// Leaves the socket to another process: requests under way go on, new ones are sent there.
+    pub fn leave(&self) {
+        self.state.leaving.store(true, Ordering::Release);
+    }
+
+    /// The logins that live in this memory only, for the process that takes over.
+    pub fn logins(&self) -> Vec<Carried> {
+        self.state.sessions.carry()
+    }
+
+    /// Takes what the process before this one had of them, or has got since.
+    pub fn take_logins(&self, logins: Vec<Carried>) {
+        self.state.sessions.arrive(logins);
     }
 
     /// Waits until somebody asks the service to stop.

@@ -27,6 +27,24 @@ impl Logins {
         kept.get(registry).map(|kept| Arc::clone(&kept.session))
     }
 
+    /// Keeps a login that was checked.
+    pub(super) fn keep(&self, registry: String, session: Arc<Session>) -> Result<()> {
+        let mut kept = lock(&self.0);
+        if kept.len() >= SESSIONS.get() && !kept.contains_key(&registry) {
+            let message = format!("{SESSIONS} logins are kept already");
+            return Err(Error::new(ErrorKind::InvalidParams, message)
+                .help("Log out of a registry that is not needed."));
+        }
+        let mut before = Vec::new();
+        if let Some(replaced) = kept.remove(&registry) {
+            before = replaced.before;
+            before.retain(|session| session.strong_count() > 0);
+            before.push(Arc::downgrade(&replaced.session));
+        }
+        kept.insert(registry, Kept { session, before });
+        Ok(())
+    }
+
     pub(super) fn sessions(&self) -> Vec<Arc<Session>> {
         let kept = lock(&self.0);
         kept.values()
@@ -79,20 +97,8 @@ impl Sessions {
                 return Err(error);
             }
         }
-        let mut kept = lock(&self.logins.0);
-        if kept.len() >= SESSIONS.get() && !kept.contains_key(&name) {
-            let message = format!("{SESSIONS} logins are kept already");
-            return Err(Error::new(ErrorKind::InvalidParams, message)
-                .help("Log out of a registry that is not needed."));
-        }
-        let mut before = Vec::new();
-        if let Some(replaced) = kept.remove(&name) {
-            before = replaced.before;
-            before.retain(|session| session.strong_count() > 0);
-            before.push(Arc::downgrade(&replaced.session));
-        }
         let status = session.status();
-        kept.insert(name, Kept { session, before });
+        self.logins.keep(name, session)?;
         Ok(status)
     }
 

@@ -2,6 +2,7 @@
 
 use super::{
     Config, Credential, Host, Place, RegistryConfig, Session, Timeouts,
+    carried::Arrived,
     client::check_proxies,
     clock::Clock,
     is_loopback, lock,
@@ -32,14 +33,16 @@ pub struct Sessions {
     pub(super) logins: Logins,
     /// Those whose logins come from files, and those without.
     pub(super) others: Mutex<LruCache<Key, Arc<Session>>>,
+    /// What came from the process before this one.
+    pub(super) arrived: Mutex<Arrived>,
 }
 
 /// What makes two sessions the same: registry, where its login is filed, and whose it is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Key {
-    registry: String,
-    filed: Option<(LoginSource, PathBuf, String)>,
-    user: Option<String>,
+    pub(super) registry: String,
+    pub(super) filed: Option<(LoginSource, PathBuf, String)>,
+    pub(super) user: Option<String>,
 }
 
 impl Sessions {
@@ -67,6 +70,7 @@ impl Sessions {
             hosts: Mutex::new(LruCache::new(SESSIONS)),
             logins: Logins::default(),
             others: Mutex::new(LruCache::new(SESSIONS)),
+            arrived: Mutex::default(),
         })
     }
 
@@ -128,6 +132,7 @@ impl Sessions {
                 None => (Place::Nowhere, None),
             };
             let session = Session::new(host, place, credential, &self.timeouts, &self.clock);
+            self.welcome(&key, &session);
             if sessions.len() >= SESSIONS.get() && !sessions.contains(&key) {
                 // A refresh token that replaced a file's is known nowhere else: it goes last.
                 let mut oldest_first = sessions.iter().rev();
