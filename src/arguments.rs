@@ -2,7 +2,7 @@
 
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
-use vouchd::config::LogFormat;
+use vouchd::config::{LogFormat, Timeout};
 
 /// Lets only signed WebAssembly artifacts pass between your tools and OCI registries.
 #[derive(Parser)]
@@ -56,4 +56,23 @@ pub(crate) struct ServeArguments {
     /// `$XDG_RUNTIME_DIR`, or `/tmp/vouchd-$UID/vouchd.sock`.
     #[arg(long, value_name = "PATH")]
     pub(crate) socket: Option<PathBuf>,
+
+    /// End after so long without a client, such as `30m`, or `never`; without it, what the config
+    /// file says, or never. Logins of `session/login` keep it alive for longer.
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) idle_timeout: Option<Timeout>,
+
+    /// Go on in the background, in a session of its own, as clients start it; it has said its
+    /// process on stdout and serves when this command ends. Where nothing else is said, it ends
+    /// after 30m without a client.
+    #[arg(long)]
+    pub(crate) detach: bool,
+
+    /// Be the one in the background.
+    #[arg(long, hide = true, requires = "detach")]
+    pub(crate) background: bool,
+
+    /// Take over from the service at the other end of stdin: how that one restarts.
+    #[arg(long, hide = true)]
+    pub(crate) take_over: bool,
 }

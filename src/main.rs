@@ -2,6 +2,7 @@
 
 mod arguments;
 mod demo;
+mod detach;
 mod logging;
 mod serve;
 
@@ -41,6 +42,8 @@ fn run(arguments: Arguments) -> Result<u8> {
     } = arguments;
     let load = || {
         let named = config.or_else(|| variable("VOUCHD_CONFIG").map(PathBuf::from));
+        // It may be read again, when the process is in another folder.
+        let named = named.map(|path| std::path::absolute(&path).unwrap_or(path));
         Config::load(named.as_deref())
     };
     match (command, stdio) {
@@ -56,6 +59,13 @@ fn run(arguments: Arguments) -> Result<u8> {
             logged(&logging, &Config::default(), || run_demo(keep.as_deref()))
         }
         (Some(Command::Serve(arguments)), false) => {
+            // One that takes over is in the session of the one before.
+            if arguments.detach && !arguments.take_over {
+                if !arguments.background {
+                    return detach::start_again();
+                }
+                detach::leave_session()?;
+            }
             let config = load()?;
             logged(&logging, &config.clone(), || {
                 serve::serve(config, arguments)
