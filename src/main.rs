@@ -6,9 +6,10 @@ mod logging;
 mod serve;
 
 use arguments::{Arguments, Command, LoggingArguments};
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use std::{
     ffi::OsString,
+    io::Write,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -54,6 +55,21 @@ fn run(arguments: Arguments) -> Result<u8> {
         )),
         (Some(Command::Demo { keep }), false) => {
             logged(&logging, &Config::default(), || run_demo(keep.as_deref()))
+        }
+        (Some(Command::Completions { shell }), false) => {
+            let script = vouch_pages::completions(Arguments::command(), shell);
+            // A shell that has read enough is no failure.
+            match std::io::stdout().write_all(&script) {
+                Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                    Err(Error::at(Path::new("standard output"), "write", error))
+                }
+                _ => Ok(0),
+            }
+        }
+        (Some(Command::Man { folder }), false) => {
+            vouch_pages::write_man(Arguments::command(), &arguments::MANUAL, &folder)
+                .map_err(|error| Error::at(&folder, "write the man pages to", error))?;
+            Ok(0)
         }
         (Some(Command::Serve(arguments)), false) => {
             let config = load()?;

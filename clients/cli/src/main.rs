@@ -11,8 +11,8 @@ mod password;
 mod sessions;
 mod show;
 
-use arguments::{Cli, Command};
-use clap::Parser;
+use arguments::{Cli, Command, MANUAL, Wanted};
+use clap::{CommandFactory, Parser};
 use failure::{Failure, Outcome};
 use show::Screen;
 use std::{
@@ -64,12 +64,28 @@ fn main() -> ExitCode {
 
 /// Fails where the answer cannot be shown; all else is an outcome.
 async fn run(cli: Cli, screen: &mut Screen) -> io::Result<Outcome> {
+    let command = match cli.wanted {
+        Wanted::Service(command) => command,
+        Wanted::Completions { shell } => {
+            let script = vouch_pages::completions(Cli::command(), shell);
+            return screen.script(&script).map(|()| Outcome::Success);
+        }
+        Wanted::Man { folder } => {
+            return match vouch_pages::write_man(Cli::command(), &MANUAL, &folder) {
+                Ok(()) => Ok(Outcome::Success),
+                Err(error) => screen.failure(&Failure::new(format!(
+                    "cannot write the man pages to {}: {error}",
+                    folder.display()
+                ))),
+            };
+        }
+    };
     let path = cli.socket.unwrap_or_else(vouch_client::default_socket);
     let client = match Client::connect(&path).await {
         Ok(client) => client,
         Err(error) => return screen.failure(&Failure::of_connecting(&path, &error)),
     };
-    match cli.command {
+    match command {
         Command::Verify(arguments) => commands::verify(&client, arguments, screen).await,
         Command::Push(arguments) => commands::push(&client, arguments, screen).await,
         Command::Pull(arguments) => commands::pull(&client, arguments, screen).await,

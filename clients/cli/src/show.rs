@@ -72,6 +72,11 @@ impl Screen {
         writeln!(self.out, "{}", escaped(&text.to_string()))
     }
 
+    /// A script for a shell, as it is: it is ours.
+    pub(crate) fn script(&mut self, script: &[u8]) -> io::Result<()> {
+        self.out.write_all(script)
+    }
+
     /// An error: in JSON where programs read it, else for people.
     pub(crate) fn failure(&mut self, failure: &Failure) -> io::Result<Outcome> {
         if self.json {
