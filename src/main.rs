@@ -13,6 +13,7 @@ use std::{
     path::{Path, PathBuf},
     process::ExitCode,
 };
+use vouch_protocol::{EXIT_ALREADY_SERVED, ErrorKind};
 use vouchd::{
     config::Config,
     error::{Error, Result},
@@ -27,7 +28,10 @@ fn main() -> ExitCode {
             for line in error.data().help.iter().flat_map(|help| help.lines()) {
                 eprintln!("help: {line}");
             }
-            ExitCode::FAILURE
+            match error.kind() {
+                ErrorKind::Busy => ExitCode::from(EXIT_ALREADY_SERVED),
+                _ => ExitCode::FAILURE,
+            }
         }
     }
 }
@@ -130,7 +134,7 @@ pub(crate) fn variable(name: &str) -> Option<OsString> {
 fn run_demo(keep: Option<&Path>) -> Result<u8> {
     let failed = |error| {
         let message = format!("the demo failed: {error}");
-        Error::new(vouch_protocol::ErrorKind::Internal, message)
+        Error::new(ErrorKind::Internal, message)
     };
     let out = &mut std::io::stdout().lock();
     match keep {
