@@ -3,7 +3,7 @@
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use vouch_pages::{Manual, Shell};
-use vouchd::config::LogFormat;
+use vouchd::config::{LogFormat, Timeout};
 
 /// What the man pages say beside the arguments.
 pub(crate) const MANUAL: Manual = Manual {
@@ -126,4 +126,18 @@ pub(crate) struct ServeArguments {
     /// `$XDG_RUNTIME_DIR`, or `/tmp/vouchd-$UID/vouchd.sock`.
     #[arg(long, value_name = "PATH")]
     pub(crate) socket: Option<PathBuf>,
+
+    /// End after so long without a client, such as `30m`, or `never`; without it, what the config
+    /// file says, or never. Logins of `session/login` keep it alive for longer.
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) idle_timeout: Option<Timeout>,
+
+    /// Go on in the background, in a session of its own: how clients start it. It says its process
+    /// on stdout when it serves. Where nothing else is said, it ends after 30m without a client.
+    #[arg(long)]
+    pub(crate) detach: bool,
+
+    /// Take over from the service at the other end of stdin: how that one restarts.
+    #[arg(long, hide = true)]
+    pub(crate) take_over: bool,
 }

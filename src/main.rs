@@ -2,6 +2,7 @@
 
 mod arguments;
 mod demo;
+mod detach;
 mod logging;
 mod serve;
 
@@ -46,6 +47,8 @@ fn run(arguments: Arguments) -> Result<u8> {
     } = arguments;
     let load = || {
         let named = config.or_else(|| variable("VOUCHD_CONFIG").map(PathBuf::from));
+        // It may be read again, when the process is in another folder.
+        let named = named.map(|path| std::path::absolute(&path).unwrap_or(path));
         Config::load(named.as_deref())
     };
     match (command, stdio) {
@@ -76,6 +79,13 @@ fn run(arguments: Arguments) -> Result<u8> {
             Ok(0)
         }
         (Some(Command::Serve(arguments)), false) => {
+            // One that takes over is in the session of the one before.
+            if arguments.detach
+                && !arguments.take_over
+                && let Some(code) = detach::leave_session()?
+            {
+                return Ok(code);
+            }
             let config = load()?;
             logged(&logging, &config.clone(), || {
                 serve::serve(config, arguments)

@@ -26,8 +26,9 @@ pub use lifecycle::{
 pub use pull::{Pull, PullParams, PullResult};
 pub use push::{Push, PushParams, PushResult};
 pub use server::{
-    CacheStatus, Discover, DiscoverInfo, DiscoverMethod, DiscoverResult, RequestStatus,
-    ServerStatus, ServerStatusResult, ServerStop, ServerStopResult,
+    CacheStatus, Discover, DiscoverInfo, DiscoverMethod, DiscoverResult, IdleKeeper, IdleStatus,
+    RequestStatus, ServerRestart, ServerRestartResult, ServerStatus, ServerStatusResult,
+    ServerStop, ServerStopResult,
 };
 pub use session::{
     CredentialFile, LoginSource, Password, SessionList, SessionListResult, SessionLogin,
@@ -82,6 +83,7 @@ pub const METHODS: &[&str] = &[
     SessionLogout::NAME,
     SessionList::NAME,
     ServerStatus::NAME,
+    ServerRestart::NAME,
     ServerStop::NAME,
     Discover::NAME,
 ];

@@ -3,11 +3,13 @@
 
 mod discover;
 mod failure;
+mod idle;
 mod initialize;
 mod method;
 mod pull;
 mod push;
 mod request;
+mod restart;
 mod session;
 mod shutdown;
 mod status;
@@ -19,6 +21,7 @@ mod verify;
 
 pub use failure::failure;
 pub use request::Caller;
+pub use restart::Asked;
 
 use crate::{
     artifact::Cache,
@@ -36,6 +39,7 @@ use jsonrpsee::{
 };
 use method::{answered, at_once, worked};
 use request::{Request, UnderWay};
+use restart::Restarts;
 use serde_json::value::RawValue;
 use std::{
     collections::BTreeMap,
@@ -46,16 +50,22 @@ use std::{
     },
     time::Instant,
 };
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use turns::Turns;
 use vouch_protocol::{
-    Discover, ErrorKind, Initialize, Method, NoParams, Pull, Push, ServerStatus, ServerStop,
-    SessionList, SessionLogin, SessionLogout, Shutdown, Verify,
+    Discover, ErrorKind, Initialize, Method, NoParams, Pull, Push, ServerRestart, ServerStatus,
+    ServerStop, SessionList, SessionLogin, SessionLogout, Shutdown, Verify,
 };
 
 /// The longest response, in bytes.
 const LONGEST_RESPONSE: usize = 8 << 20;
+
+/// The service's version.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// What tells builds of a version apart: a commit and its day. `build.rs` says where it is from.
+pub const BUILD: Option<&str> = option_env!("VOUCHD_BUILD");
 
 /// What the methods share.
 #[derive(Debug)]
@@ -70,9 +80,12 @@ struct State {
     connections: AtomicU64,
     arrivals: AtomicU64,
     under_way: Mutex<BTreeMap<u64, UnderWay>>,
-    /// Wakes those who wait for the last request's end.
+    /// When the last connection or request has ended.
+    last: Mutex<Instant>,
+    /// Wakes those who wait for the end of connections and requests.
     idle: Notify,
     stopping: CancellationToken,
+    restarts: Restarts,
 }
 
 impl State {
@@ -114,8 +127,10 @@ impl Service {
             connections: AtomicU64::new(0),
             arrivals: AtomicU64::new(0),
             under_way: Mutex::default(),
+            last: Mutex::new(Instant::now()),
             idle: Notify::new(),
             stopping: CancellationToken::new(),
+            restarts: Restarts::default(),
         });
         let methods = table().map_err(|error| {
             Error::new(ErrorKind::Internal, "the method table is broken").source(error)
@@ -191,6 +206,12 @@ impl Service {
         self.state.stopping.cancelled().await;
     }
 
+    /// What asks for a new process from now on. Until somebody listens, `server/restart` is
+    /// refused.
+    pub fn restarts(&self) -> mpsc::Receiver<Asked> {
+        self.state.restarts.listen()
+    }
+
     /// Waits until no request is under way.
     pub async fn idle(&self) {
         loop {
@@ -225,7 +246,9 @@ pub struct Connected(Arc<State>);
 
 impl Drop for Connected {
     fn drop(&mut self) {
-        self.0.connections.fetch_sub(1, Ordering::Relaxed);
+        if self.0.connections.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.0.used();
+        }
     }
 }
 
@@ -236,6 +259,7 @@ fn table() -> Result<Methods, RegisterMethodError> {
     at_once::<Initialize, _>(&mut module, initialize::initialize)?;
     at_once::<Shutdown, _>(&mut module, shutdown::shutdown)?;
     at_once::<ServerStatus, _>(&mut module, status::status)?;
+    worked::<ServerRestart, _, _>(&mut module, restart::restart)?;
     at_once::<ServerStop, _>(&mut module, stop::stop)?;
     answered::<NoParams, _, _>(&mut module, Discover::NAME, discover::discover)?;
     worked::<Verify, _, _>(&mut module, verify::verify)?;

@@ -226,7 +226,7 @@ impl Drop for Request {
         let mut under_way = self.state.under_way();
         under_way.remove(&self.arrival);
         if under_way.is_empty() {
-            self.state.idle.notify_waiters();
+            self.state.used();
         }
     }
 }

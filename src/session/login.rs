@@ -26,6 +26,13 @@ impl Logins {
         let kept = lock(&self.0);
         kept.get(registry).map(|kept| Arc::clone(&kept.session))
     }
+
+    pub(super) fn sessions(&self) -> Vec<Arc<Session>> {
+        let kept = lock(&self.0);
+        kept.values()
+            .map(|kept| Arc::clone(&kept.session))
+            .collect()
+    }
 }
 
 impl fmt::Debug for Logins {
@@ -105,12 +112,7 @@ impl Sessions {
 
     /// The sessions there are.
     pub(crate) async fn list(&self) -> Vec<SessionStatus> {
-        let mut sessions: Vec<_> = {
-            let kept = lock(&self.logins.0);
-            kept.values()
-                .map(|kept| Arc::clone(&kept.session))
-                .collect()
-        };
+        let mut sessions = self.logins.sessions();
         sessions.extend(
             lock(&self.others)
                 .iter()

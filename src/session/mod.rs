@@ -6,6 +6,7 @@
 //! logins do not mix, and what is logged out stops. A secret never leaves this module except to the
 //! registry itself or to the realm it names; no Debug, log line or error holds one.
 
+mod carried;
 mod challenge;
 mod client;
 mod clock;
