@@ -66,7 +66,7 @@ pub(crate) const MANUAL: Manual = Manual {
 
 /// Lets only signed WebAssembly artifacts pass between your tools and OCI registries.
 #[derive(Parser)]
-#[command(name = "vouchd", version, arg_required_else_help = true)]
+#[command(name = "vouchd", version = env!("VOUCHD_VERSION"), arg_required_else_help = true)]
 pub(crate) struct Arguments {
     /// Serve one client on stdin and stdout, as editors start it.
     #[arg(long)]

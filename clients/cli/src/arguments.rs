@@ -77,11 +77,14 @@ const LONGEST_INPUT: u64 = 1024 * 1024;
 
 /// Verify, push and pull signed WebAssembly artifacts, by way of vouchd
 #[derive(Debug, Parser)]
-#[command(name = "vouch", version, after_help = after_help())]
+#[command(name = "vouch", version = env!("VOUCHD_VERSION"), after_help = after_help())]
 pub(crate) struct Cli {
     /// The service's socket
     #[arg(long, global = true, value_name = "PATH")]
     pub(crate) socket: Option<PathBuf>,
+    /// Start no service where none listens; the same as VOUCH_NO_SPAWN=1
+    #[arg(long, global = true)]
+    pub(crate) no_spawn: bool,
     /// Print JSON, one object a line: what the service answered
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -124,6 +127,10 @@ pub(crate) enum Command {
     Status,
     /// Stop the service
     Stop,
+    /// Have the service replaced by the vouchd that is installed, without refusing anybody
+    ///
+    /// The new one takes over the socket and the logins. The old one finishes what is under way.
+    Restart,
     /// Call a method of the protocol and print its result
     Rpc(RpcArguments),
 }
@@ -206,6 +213,14 @@ pub(crate) struct RpcArguments {
     pub(crate) params: Value,
 }
 
+impl Command {
+    /// Whether a service is started for it, where none listens. What there is to tell about none,
+    /// or to do to it, needs none.
+    pub(crate) fn starts_service(&self) -> bool {
+        !matches!(self, Self::Status | Self::Stop | Self::Restart)
+    }
+}
+
 impl Cli {
     /// Reads and checks what clap cannot.
     pub(crate) fn complete(mut self) -> Result<Self, clap::Error> {
@@ -241,7 +256,8 @@ impl Cli {
             | Command::Logout(_)
             | Command::Sessions
             | Command::Status
-            | Command::Stop => {}
+            | Command::Stop
+            | Command::Restart => {}
         }
         Ok(self)
     }

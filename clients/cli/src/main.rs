@@ -6,6 +6,7 @@
 
 mod arguments;
 mod commands;
+mod connect;
 mod failure;
 mod password;
 mod sessions;
@@ -19,7 +20,6 @@ use std::{
     io::{self, Write},
     process::ExitCode,
 };
-use vouch_client::Client;
 
 /// `EX_USAGE` of sysexits(3): 1 and 2 have meanings of their own here.
 const USAGE: u8 = 64;
@@ -81,10 +81,14 @@ async fn run(cli: Cli, screen: &mut Screen) -> io::Result<Outcome> {
         }
     };
     let path = cli.socket.unwrap_or_else(vouch_client::default_socket);
-    let client = match Client::connect(&path).await {
+    let start = command.starts_service() && !cli.no_spawn && !connect::told_not_to_start();
+    let client = match connect::connect(&path, start, &command).await {
         Ok(client) => client,
-        Err(error) => return screen.failure(&Failure::of_connecting(&path, &error)),
+        Err(failure) => return screen.failure(&failure),
     };
+    if let Some(notice) = connect::notice(&client, &command) {
+        screen.notice(&notice)?;
+    }
     match command {
         Command::Verify(arguments) => commands::verify(&client, arguments, screen).await,
         Command::Push(arguments) => commands::push(&client, arguments, screen).await,
@@ -94,6 +98,7 @@ async fn run(cli: Cli, screen: &mut Screen) -> io::Result<Outcome> {
         Command::Sessions => sessions::list(&client, screen).await,
         Command::Status => commands::status(&client, screen).await,
         Command::Stop => commands::stop(&client, screen).await,
+        Command::Restart => commands::restart(&client, screen).await,
         Command::Rpc(arguments) => commands::rpc(&client, arguments, screen).await,
     }
 }

@@ -32,6 +32,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
 const LAST_PAUSE: Duration = Duration::from_millis(50);
 
+/// How often a service is looked for again that ends before it answers.
+const LOOKS: u32 = 10;
+
 /// So long after another process had the socket's lock, and still nobody listens, that process
 /// was on its way out, not in.
 const WINNER: Duration = Duration::from_millis(300);
@@ -125,8 +128,16 @@ impl fmt::Display for StartError {
 
 /// Connects to the service on this socket, or starts one; it has answered an `initialize`.
 pub(crate) async fn connect(path: &Path, start: &Start) -> Result<Client, CallError> {
-    if let Some(client) = client_at(path, start, None).await? {
-        return Ok(client);
+    let mut looks = 0;
+    loop {
+        match look(path, start, None).await? {
+            Found::Client(client) => return Ok(*client),
+            Found::Nobody => break,
+            // It was about to end, and who is there next is to be seen.
+            Found::Gone(error) if looks == LOOKS => return Err(CallError::Connection(error)),
+            Found::Gone(_) => sleep(LAST_PAUSE).await,
+        }
+        looks += 1;
     }
     // The service works in another folder.
     let path = &std::path::absolute(path).map_err(CallError::Connection)?;
@@ -157,8 +168,8 @@ pub(crate) async fn connect(path: &Path, start: &Start) -> Result<Client, CallEr
         loop {
             // First the process, then the socket: one that has ended did so before we looked.
             let ended = starting.ended()?;
-            if let Some(client) = client_at(path, start, Some(deadline)).await? {
-                return Ok(client);
+            if let Found::Client(client) = look(path, start, Some(deadline)).await? {
+                return Ok(*client);
             }
             let now = Instant::now();
             match ended {
@@ -194,15 +205,19 @@ pub(crate) async fn connect(path: &Path, start: &Start) -> Result<Client, CallEr
     }
 }
 
-/// The client of a service that listens and answers; none where nobody listens, or what listened
-/// ended before it answered.
-async fn client_at(
-    path: &Path,
-    start: &Start,
-    deadline: Option<Instant>,
-) -> Result<Option<Client>, CallError> {
+/// Who is at a socket.
+enum Found {
+    /// A service that has answered.
+    Client(Box<Client>),
+    /// Certainly nobody.
+    Nobody,
+    /// Somebody who went before it answered.
+    Gone(io::Error),
+}
+
+async fn look(path: &Path, start: &Start, deadline: Option<Instant>) -> Result<Found, CallError> {
     let Some(stream) = socket::find(path).await? else {
-        return Ok(None);
+        return Ok(Found::Nobody);
     };
     let mut client = Client::on(stream);
     let introduced = client.introduce(start.client.clone());
@@ -211,13 +226,15 @@ async fn client_at(
         Some(deadline) => match timeout_at(deadline, introduced).await {
             Ok(answered) => answered,
             // It is for the caller to say what was waited for.
-            Err(_) => return Ok(None),
+            Err(_) => return Ok(Found::Gone(io::ErrorKind::TimedOut.into())),
         },
     };
     match answered {
-        Ok(_) => Ok(Some(client)),
-        // It was about to end. An `initialize` that got lost has done nothing.
-        Err(CallError::Connection(error)) if error.kind() != io::ErrorKind::TimedOut => Ok(None),
+        Ok(_) => Ok(Found::Client(Box::new(client))),
+        // An `initialize` that got lost has done nothing: it may be sent again.
+        Err(CallError::Connection(error)) if error.kind() != io::ErrorKind::TimedOut => {
+            Ok(Found::Gone(error))
+        }
         Err(error) => Err(error),
     }
 }
