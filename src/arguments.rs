@@ -132,10 +132,15 @@ pub(crate) struct ServeArguments {
     #[arg(long, value_name = "DURATION")]
     pub(crate) idle_timeout: Option<Timeout>,
 
-    /// Go on in the background, in a session of its own: how clients start it. It says its process
-    /// on stdout when it serves. Where nothing else is said, it ends after 30m without a client.
+    /// Go on in the background, in a session of its own, as clients start it; it has said its
+    /// process on stdout and serves when this command ends. Where nothing else is said, it ends
+    /// after 30m without a client.
     #[arg(long)]
     pub(crate) detach: bool,
+
+    /// Be the one in the background.
+    #[arg(long, hide = true, requires = "detach")]
+    pub(crate) background: bool,
 
     /// Take over from the service at the other end of stdin: how that one restarts.
     #[arg(long, hide = true)]

@@ -14,22 +14,18 @@ use std::{
 };
 use vouchd::error::{Error, Result};
 
-/// Begins a session of its own, which no terminal's hang-up reaches. A process that leads its
-/// group, as the jobs of a shell do, cannot: it starts itself again, waits until that one serves,
-/// and ends with the code that is answered.
-pub(crate) fn leave_session() -> Result<Option<u8>> {
-    match setsid() {
-        Ok(_) => Ok(None),
-        Err(Errno::PERM) => start_again().map(Some),
-        Err(error) => Err(failed("begin a session", error.into())),
-    }
-}
+/// What the process is told that goes on in the background.
+const BACKGROUND: &str = "--background";
 
-fn start_again() -> Result<u8> {
+/// Starts the same once more, in the background, waits until that one serves or has failed, and
+/// answers the code to end with. So it is nobody's child that would have to be waited for, and a
+/// session can be begun, which the leader of a group, such as a job of a shell, cannot.
+pub(crate) fn start_again() -> Result<u8> {
     let failed = |error| failed("start it in the background", error);
     let program = env::current_exe().map_err(failed)?;
     let mut service = Command::new(program)
         .args(env::args_os().skip(1))
+        .arg(BACKGROUND)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
@@ -48,6 +44,15 @@ fn start_again() -> Result<u8> {
     }
     say(&said);
     Ok(0)
+}
+
+/// Begins a session of its own, which no terminal's hang-up reaches.
+pub(crate) fn leave_session() -> Result<()> {
+    match setsid() {
+        // Who leads a group has one already, if no shell started it.
+        Ok(_) | Err(Errno::PERM) => Ok(()),
+        Err(error) => Err(failed("begin a session", error.into())),
+    }
 }
 
 /// Says which process serves, on standard output, and lets go of whoever started it: of its

@@ -80,11 +80,11 @@ fn run(arguments: Arguments) -> Result<u8> {
         }
         (Some(Command::Serve(arguments)), false) => {
             // One that takes over is in the session of the one before.
-            if arguments.detach
-                && !arguments.take_over
-                && let Some(code) = detach::leave_session()?
-            {
-                return Ok(code);
+            if arguments.detach && !arguments.take_over {
+                if !arguments.background {
+                    return detach::start_again();
+                }
+                detach::leave_session()?;
             }
             let config = load()?;
             logged(&logging, &config.clone(), || {

@@ -8,6 +8,7 @@
 
 mod error;
 mod lifecycle;
+mod progress;
 mod pull;
 mod push;
 mod server;
@@ -23,6 +24,7 @@ pub use lifecycle::{
     Cancel, CancelParams, ClientInfo, Exit, Initialize, InitializeParams, InitializeResult,
     Initialized, RequestId, ServerCapabilities, ServerInfo, Shutdown,
 };
+pub use progress::{Progress, ProgressParams, ProgressToken, WorkDone};
 pub use pull::{Pull, PullParams, PullResult};
 pub use push::{Push, PushParams, PushResult};
 pub use server::{
@@ -90,6 +92,9 @@ pub const METHODS: &[&str] = &[
 
 /// Every notification that a client may send.
 pub const NOTIFICATIONS: &[&str] = &[Initialized::NAME, Exit::NAME, Cancel::NAME];
+
+/// Every notification that a server may send.
+pub const SERVER_NOTIFICATIONS: &[&str] = &[Progress::NAME];
 
 /// The `OpenRPC` document of this version, as `rpc.discover` answers it.
 pub const OPENRPC: &str = include_str!("../openrpc.json");

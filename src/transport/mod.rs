@@ -7,6 +7,8 @@ mod framing;
 mod http;
 mod message;
 mod patient;
+mod queue;
+mod reports;
 mod room;
 pub mod socket;
 pub mod stdio;

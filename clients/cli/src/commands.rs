@@ -66,11 +66,11 @@ impl Subject {
         Ok(match self {
             Self::File(file) => VerifyParams {
                 path: Some(arguments::absolute(file)?),
-                reference: None,
+                ..VerifyParams::default()
             },
             Self::Reference(reference) => VerifyParams {
-                path: None,
                 reference: Some(reference.clone()),
+                ..VerifyParams::default()
             },
         })
     }
@@ -161,6 +161,7 @@ pub(crate) async fn push(
                 reference: arguments.reference,
                 annotations: Some(arguments.annotations).filter(|map| !map.is_empty()),
                 allow_latest: arguments.allow_latest.then_some(true),
+                work_done_token: None,
             };
             ask::<Push>(client, params).await
         }
@@ -193,6 +194,7 @@ pub(crate) async fn pull(
                 overwrite: arguments.overwrite.then_some(true),
                 target: arguments.target,
                 allow_latest: arguments.allow_latest.then_some(true),
+                work_done_token: None,
             };
             ask::<Pull>(client, params).await
         }
