@@ -10,7 +10,7 @@ use std::{
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use vouchd::{
-    config::{Config, Timeout},
+    config::{Config, Idle, Timeout},
     error::{Error, Result},
     service::Service,
     transport::{
@@ -29,8 +29,8 @@ const DETACHED: Timeout = Timeout::After(Duration::from_secs(30 * 60));
 const TAKE_OVER: &str = "--take-over";
 
 /// Serves clients on a socket, until it is stopped.
-pub(crate) fn serve(mut config: Config, arguments: ServeArguments) -> Result<u8> {
-    settle(&mut config, &arguments);
+pub(crate) fn serve(config: Config, arguments: ServeArguments) -> Result<u8> {
+    let idle = idle(&config, &arguments);
     // Before the folder is left, and an upgrade replaces the program.
     let successor = Successor::of_this_process(TAKE_OVER)?;
     // Before the runtime has threads, as the environment is changed.
@@ -47,6 +47,7 @@ pub(crate) fn serve(mut config: Config, arguments: ServeArguments) -> Result<u8>
     };
     raise_handle_limit();
     let service = Arc::new(Service::new(config, socket.path().map(Path::to_owned))?);
+    service.end_when(idle);
     let runtime = runtime()?;
     runtime.block_on(async {
         let shutdown = signals()?;
@@ -83,10 +84,14 @@ pub(crate) fn serve(mut config: Config, arguments: ServeArguments) -> Result<u8>
     Ok(0)
 }
 
-/// The command line goes before the config, and that before what the way it was started means.
-fn settle(config: &mut Config, arguments: &ServeArguments) {
+/// When it ends by itself: the command line goes before the config, and that before what the way it
+/// was started means.
+fn idle(config: &Config, arguments: &ServeArguments) -> Idle {
     let usual = arguments.detach.then_some(DETACHED);
-    config.idle.timeout = arguments.idle_timeout.or(config.idle.timeout).or(usual);
+    Idle {
+        timeout: arguments.idle_timeout.or(config.idle.timeout).or(usual),
+        ..config.idle.clone()
+    }
 }
 
 /// Serves one client on standard input and output; answers the exit code.

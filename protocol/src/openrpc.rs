@@ -1,9 +1,9 @@
 //! The `OpenRPC` document, made of the types. `tests/document.rs` holds `openrpc.json` to it.
 
 use crate::{
-    Discover, ErrorData, ErrorKind, Initialize, Method, PROTOCOL_VERSION, Pull, Push,
-    ServerRestart, ServerStatus, ServerStop, SessionList, SessionLogin, SessionLogout, Shutdown,
-    Verify,
+    Discover, ErrorData, ErrorKind, Initialize, Method, PROTOCOL_VERSION, ProgressParams, Pull,
+    Push, ServerRestart, ServerStatus, ServerStop, SessionList, SessionLogin, SessionLogout,
+    Shutdown, Verify,
 };
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
@@ -41,6 +41,7 @@ pub fn document() -> Value {
         schemas.method::<Discover>("Answers this document."),
     ];
     let error_data = results.subschema_for::<ErrorData>();
+    let progress = results.subschema_for::<ProgressParams>();
     let mut definitions = params.take_definitions(true);
     definitions.append(&mut results.take_definitions(true));
     let errors: Map<String, Value> = ErrorKind::ALL
@@ -61,6 +62,8 @@ pub fn document() -> Value {
         "components": { "schemas": definitions, "errors": errors },
         // `OpenRPC` has no schema for errors, so this is where a generator finds it.
         "x-errorData": error_data,
+        // Nor for what a server sends unasked: the params of `$/progress`.
+        "x-progress": progress,
     });
     unwrap_descriptions(&mut document);
     document

@@ -15,7 +15,7 @@ use crate::{
     artifact::Limits,
     error::{Error, Result},
     file::Source,
-    progress::Progress,
+    progress::{Phase, Progress},
     reference::{Digest, LayoutReference},
 };
 use index::{INDEX, LAYOUT, check_version, enter, invalid, look_up, read_index, small};
@@ -59,6 +59,7 @@ pub(super) async fn push(
     let (reference, progress) = (reference.clone(), progress.clone());
     let pushed = blocking(move || {
         let _lock = lock;
+        progress.enter(Phase::Sending);
         write(&content, &manifest, &reference, &progress)
     })
     .await;
@@ -124,6 +125,7 @@ fn write(
             .read(&Checkpoint::start(), content.size, progress, take)
             .map(|_| ())
     })?;
+    content.arrived(progress);
     count(content.size, written);
     for (bytes, counts) in [(&manifest.config, true), (&manifest.bytes, false)] {
         let written = write_blob(
@@ -319,7 +321,7 @@ fn read(reference: &LayoutReference, limits: &Limits) -> Result<(Digest, PathBuf
         None => look_up(root, reference.tag.as_deref())?,
     };
     let blob = |digest: Digest| root.join(BLOBS).join(digest.hex());
-    let manifest = small(&blob(digest)).map_err(|error| match error.kind() {
+    let manifest = small(&blob(digest), limits.manifest).map_err(|error| match error.kind() {
         ErrorKind::FileNotFound if reference.digest.is_some() => Error::new(
             ErrorKind::NotFound,
             format!("{} has no manifest {digest}", root.display()),

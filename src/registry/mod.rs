@@ -8,6 +8,7 @@ mod content;
 mod download;
 mod layout;
 mod manifest;
+mod places;
 mod remote;
 mod upload;
 
@@ -15,13 +16,14 @@ use crate::{
     artifact::{Examination, Limits},
     error::{Error, Result},
     file::Source,
-    progress::Progress,
+    progress::{Phase, Progress},
     reference::{Digest, Reference},
     session::Sessions,
     trust::Vouched,
 };
 use content::Content;
 use manifest::Manifest;
+use places::Places;
 use std::{collections::BTreeMap, io::Read, path::PathBuf, sync::Arc};
 use tokio::runtime::Handle;
 use vouch_protocol::ErrorKind;
@@ -39,7 +41,8 @@ pub struct Pushed {
 
 /// Publishes a file that was vouched for. Each MiB of `source` is sent only after it hashed to what
 /// was verified; nothing is tagged before every blob is there. Calls `progress.commit()` right
-/// before the manifest is written.
+/// before the manifest is written. Counts the file's size once, whatever of it was there already,
+/// and however often it was sent.
 pub async fn push(
     sessions: &Sessions,
     vouched: &Vouched,
@@ -106,17 +109,17 @@ pub struct Found {
 /// Where the bytes of a found artifact are.
 #[derive(Debug)]
 enum Place {
-    Remote(remote::Blobs),
+    Remote(Places),
     /// A layout's file.
     File(PathBuf),
 }
 
-/// Looks a reference up.
+/// Looks a reference up: in the mirrors of its registry first, then in the registry.
 pub async fn find(sessions: &Sessions, reference: &Reference, limits: &Limits) -> Result<Found> {
     let (manifest, place, artifact) = match reference {
         Reference::Registry(reference) => {
-            let (manifest, blobs, artifact) = remote::find(sessions, reference, limits).await?;
-            (manifest, Place::Remote(blobs), artifact)
+            let (manifest, places, artifact) = remote::find(sessions, reference, limits).await?;
+            (manifest, Place::Remote(places), artifact)
         }
         Reference::Layout(reference) => {
             let (manifest, path, artifact) = layout::find(reference, limits).await?;
@@ -133,7 +136,7 @@ pub async fn find(sessions: &Sessions, reference: &Reference, limits: &Limits) -
 }
 
 impl Found {
-    /// Streams the artifact's bytes; to be read on a blocking thread. Dropping the reader ends
+    /// Streams the artifact's bytes, and counts them; to be read on a blocking thread. Dropping the reader ends
     /// the transfer. The reader fails with our own `Error` inside the `io::Error`, and where more
     /// bytes come than the manifest says.
     pub fn download(&self, progress: &Progress) -> Result<impl Read + Send + use<>> {
@@ -141,15 +144,32 @@ impl Found {
             digest: self.digest,
             size: self.size,
         };
+        progress.expect(self.size);
+        progress.enter(Phase::Receiving);
         match &self.place {
-            Place::Remote(blobs) => Ok(download::remote(
+            Place::Remote(places) => Ok(download::remote(
                 &self.runtime,
-                blobs.clone(),
+                places.clone(),
                 artifact,
                 progress.clone(),
             )),
             Place::File(path) => download::file(path, artifact, progress.clone()),
         }
+    }
+
+    /// The same artifact from the registry itself, where other bytes than the manifest's may have
+    /// come from a mirror.
+    pub fn past_mirrors(&self) -> Option<Self> {
+        let Place::Remote(places) = &self.place else {
+            return None;
+        };
+        let places = places.past_mirrors()?;
+        tracing::warn!(digest = %self.digest, "a mirror sent other bytes than the manifest's");
+        Some(Self {
+            place: Place::Remote(places),
+            runtime: self.runtime.clone(),
+            ..*self
+        })
     }
 
     /// Fails with `digestMismatch` unless what was examined is what the manifest names.

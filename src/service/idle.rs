@@ -5,7 +5,7 @@
 //! connected, a request is under way, or a login would be lost before its time.
 
 use super::{Service, State};
-use crate::config::Timeout;
+use crate::config::{Idle, Timeout};
 use std::{
     sync::PoisonError,
     time::{Duration, Instant},
@@ -34,16 +34,26 @@ impl State {
         }
     }
 
+    fn ends(&self) -> Idle {
+        let ends = self.ends.lock();
+        ends.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// For how long logins keep it alive.
     fn logins(&self) -> Option<Duration> {
-        let limit = self.config.idle.logins.0;
+        let limit = self.ends().logins.0;
         let left = |(_, unused)| limit.checked_sub(unused).filter(|left| !left.is_zero());
-        self.sessions.in_memory().into_iter().filter_map(left).max()
+        self.settings()
+            .sessions
+            .in_memory()
+            .into_iter()
+            .filter_map(left)
+            .max()
     }
 
     /// When it ends, for `server/status`, whose own connection and request do not count.
     pub(super) fn idle_status(&self) -> Option<IdleStatus> {
-        let Some(Timeout::After(timeout)) = self.config.idle.timeout else {
+        let Some(Timeout::After(timeout)) = self.ends().timeout else {
             return None;
         };
         let logins = self.logins();
@@ -53,7 +63,7 @@ impl State {
             .then(|| timeout.max(logins.unwrap_or_default()));
         Some(IdleStatus {
             timeout_seconds: timeout.as_secs(),
-            logins_seconds: self.config.idle.logins.0.as_secs(),
+            logins_seconds: self.ends().logins.0.as_secs(),
             kept_by: users.or(logins.map(|_| IdleKeeper::Logins)),
             ends_in_seconds: ends.map(|left| left.as_secs()),
         })
@@ -61,7 +71,7 @@ impl State {
 
     /// How long it is still to wait for somebody; nothing, where it need not end or is in use.
     fn left(&self) -> Option<Duration> {
-        let Some(Timeout::After(timeout)) = self.config.idle.timeout else {
+        let Some(Timeout::After(timeout)) = self.ends().timeout else {
             return None;
         };
         if self.users(0).is_some() {
@@ -78,6 +88,16 @@ impl State {
 }
 
 impl Service {
+    /// Ends it then, whatever its config says.
+    pub fn end_when(&self, idle: Idle) {
+        *self
+            .state
+            .ends
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = idle;
+        self.state.idle.notify_waiters();
+    }
+
     /// Waits until nobody has used the service for as long as its owner says.
     pub async fn unused(&self) {
         loop {
@@ -103,7 +123,7 @@ impl Service {
 
     /// The registries whose logins end with this process.
     pub fn lost_logins(&self) -> Vec<String> {
-        let logins = self.state.sessions.in_memory();
+        let logins = self.state.settings().sessions.in_memory();
         logins.into_iter().map(|(registry, _)| registry).collect()
     }
 }

@@ -5,6 +5,7 @@ use crate::{
     artifact,
     error::{Error, Result},
     file::{self, Source},
+    progress::Phase,
     reference::Reference,
     registry,
 };
@@ -22,20 +23,23 @@ pub(super) async fn push(request: Arc<Request>, params: PushParams) -> Result<Pu
     let (source, examination) = request
         .examine(Work::Local, move |request| {
             let source = Source::open(&path)?;
+            // It is read to be verified, and again to be sent.
+            request.progress().expect(source.size().saturating_mul(2));
+            request.progress().enter(Phase::Verifying);
             let watched = request.progress().watch(source.reader());
             let examination = artifact::examine(watched, request.limits())
                 .map_err(|error| Error::from_io(error, &path, "read"))?;
             Ok((source, examination))
         })
         .await?;
-    let state = request.state();
-    let vouched = state
+    let settings = request.settings();
+    let vouched = settings
         .policy
         .judge(&examination, Some(&reference), SystemTime::now())
         .map_err(|refusal| refusal.error(name))?;
     let _turn = request.turn(Work::Upload).await?;
     let pushed = registry::push(
-        &state.sessions,
+        &settings.sessions,
         &vouched,
         Arc::new(source),
         &reference,

@@ -5,6 +5,7 @@ use crate::{
     artifact::{self, Examination},
     error::{Error, Result},
     file::{self, Source},
+    progress::Phase,
     reference::Reference,
     registry, trust,
 };
@@ -31,7 +32,9 @@ async fn stored(request: &Arc<Request>, path: PathBuf) -> Result<Verification> {
     let examination = request
         .examine(Work::Local, move |request| {
             let source = Source::open(&path)?;
-            let cache = &request.state().cache;
+            request.progress().expect(source.size());
+            request.progress().enter(Phase::Verifying);
+            let cache = &request.settings().cache;
             cache.examine(&source, request.limits(), request.progress())
         })
         .await?;
@@ -39,16 +42,23 @@ async fn stored(request: &Arc<Request>, path: PathBuf) -> Result<Verification> {
 }
 
 async fn published(request: &Arc<Request>, reference: Reference) -> Result<Verification> {
-    let sessions = &request.state().sessions;
+    let sessions = &request.settings().sessions;
+    request.progress().enter(Phase::Asking);
     let found = registry::find(sessions, &reference, request.limits()).await?;
     let shown = reference.to_string();
     let name = shown.clone();
     let examination = request
         .examine(Work::Download, move |request| {
-            let download = found.download(request.progress())?;
-            let examination = artifact::examine(download, request.limits())
-                .map_err(|error| Error::from_io(error, Path::new(&name), "download"))?;
-            found.confirm(&examination)?;
+            let mut found = found;
+            let examination = loop {
+                let download = found.download(request.progress())?;
+                let examination = artifact::examine(download, request.limits())
+                    .map_err(|error| Error::from_io(error, Path::new(&name), "download"))?;
+                match found.confirm(&examination) {
+                    Ok(()) => break examination,
+                    Err(error) => found = found.past_mirrors().ok_or(error)?,
+                }
+            };
             Ok(examination)
         })
         .await?;
@@ -61,9 +71,12 @@ fn judge(
     reference: Option<&Reference>,
     name: &str,
 ) -> Verification {
-    let policy = &request.state().policy;
+    let policy = &request.settings().policy;
     match policy.judge(examination, reference, SystemTime::now()) {
         Ok(vouched) => vouched.verification(),
-        Err(refusal) => trust::refused(examination, &refusal, name),
+        Err(refusal) => {
+            request.progress().enter(Phase::Refused);
+            trust::refused(examination, &refusal, name)
+        }
     }
 }

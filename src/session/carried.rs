@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use std::{
     collections::HashMap,
     fmt,
-    path::PathBuf,
     sync::{Arc, Weak, atomic::Ordering},
     time::Duration,
 };
@@ -56,8 +55,8 @@ impl fmt::Debug for Carried {
 pub(super) struct Arrived {
     /// The logins of `session/login` that came, by registry.
     logins: HashMap<String, Weak<Session>>,
-    /// Refresh tokens whose sessions have not begun here yet.
-    waiting: HashMap<Key, Carried>,
+    /// Those with refresh tokens whose sessions have not begun here yet.
+    waiting: Vec<Carried>,
 }
 
 impl Sessions {
@@ -74,7 +73,7 @@ impl Sessions {
             .map(|session| (session.registry().to_owned(), unused(session.last_used())))
             .collect();
         let arrived = lock(&self.arrived);
-        let waiting = arrived.waiting.values();
+        let waiting = arrived.waiting.iter();
         found.extend(waiting.map(|carried| (carried.registry.clone(), unused(carried.used))));
         found
     }
@@ -82,7 +81,7 @@ impl Sessions {
     /// The sessions whose logins live in memory only.
     fn living(&self) -> Vec<Arc<Session>> {
         let mut living = self.logins.sessions();
-        let others = lock(&self.others);
+        let others = lock(&self.others.0);
         let rotated = others.iter().map(|(_, session)| session);
         living.extend(rotated.filter(|session| session.has_rotated()).cloned());
         living
@@ -95,7 +94,7 @@ impl Sessions {
             .iter()
             .filter_map(|session| session.carry())
             .collect();
-        carried.extend(lock(&self.arrived).waiting.values().cloned());
+        carried.extend(lock(&self.arrived).waiting.iter().cloned());
         carried
     }
 
@@ -120,7 +119,7 @@ impl Sessions {
         let registry = host.registry.clone();
         let mut arrived = lock(&self.arrived);
         let before = arrived.logins.get(&registry).map(Weak::as_ptr);
-        let here = self.logins.of(&registry);
+        let here = self.logins.of(&host, self);
         if before != here.as_ref().map(Arc::as_ptr) {
             return Ok(());
         }
@@ -140,21 +139,21 @@ impl Sessions {
     }
 
     fn arrive_rotated(&self, carried: Carried) {
-        let Some(key) = carried.key() else {
+        let others = lock(&self.others.0);
+        let mut begun = others.iter().filter(|(key, _)| carried.is_of(key));
+        if let Some((_, session)) = begun.next() {
+            session.update(&carried);
             return;
-        };
-        let mut others = lock(&self.others);
-        match others.get(&key) {
-            Some(session) => session.update(&carried),
-            None => {
-                lock(&self.arrived).waiting.insert(key, carried);
-            }
         }
+        let waiting = &mut lock(&self.arrived).waiting;
+        waiting.retain(|before| !before.is_same_place(&carried));
+        waiting.push(carried);
     }
 
     /// Gives a session that begins here the refresh token that came for it.
     pub(super) fn welcome(&self, key: &Key, session: &Session) {
-        if let Some(carried) = lock(&self.arrived).waiting.remove(key) {
+        let waiting = &mut lock(&self.arrived).waiting;
+        for carried in waiting.extract_if(.., |carried| carried.is_of(key)) {
             session.update(&carried);
         }
     }
@@ -225,13 +224,19 @@ impl Carried {
         }
     }
 
-    fn key(&self) -> Option<Key> {
-        let (source, path, entry) = self.filed.clone()?;
-        Some(Key {
-            registry: self.registry.clone(),
-            filed: Some((source, PathBuf::from(path), entry)),
-            user: self.user.clone(),
-        })
+    /// Whether a session of this key is of that login.
+    fn is_of(&self, key: &Key) -> bool {
+        let filed = key.filed.as_ref().zip(self.filed.as_ref());
+        self.registry == key.registry
+            && self.user == key.user
+            && filed.is_some_and(|(one, other)| {
+                one.0 == other.0 && one.1.to_str() == Some(&other.1) && one.2 == other.2
+            })
+    }
+
+    /// Whether both are the login of one user in one place.
+    fn is_same_place(&self, other: &Self) -> bool {
+        (&self.registry, &self.filed, &self.user) == (&other.registry, &other.filed, &other.user)
     }
 
     /// The longest that it can get as JSON, where each byte may take six.

@@ -10,6 +10,8 @@ mod http;
 mod message;
 pub mod notify;
 mod patient;
+mod queue;
+mod reports;
 mod room;
 pub mod socket;
 pub mod stdio;

@@ -72,14 +72,15 @@ impl Socket {
             let socket = Self::taken(&listener, None);
             return Ok((listener, socket));
         }
-        if let Some(path) = path {
-            return Self::bind(path);
-        }
-        let path = usual_path();
-        if let Some(folder) = path.parent() {
+        let usual = usual_path();
+        let path = path.unwrap_or(&usual);
+        // Also where it is named, as clients do that start a service.
+        if path == usual
+            && let Some(folder) = path.parent()
+        {
             make_folder(folder)?;
         }
-        Self::bind(&path)
+        Self::bind(path)
     }
 
     /// Listens at that path, in a folder that exists. What a dead service left is replaced.
