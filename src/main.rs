@@ -7,6 +7,7 @@ mod serve;
 
 use arguments::{Arguments, Command, LoggingArguments};
 use clap::Parser;
+use logging::LogFile;
 use std::{
     ffi::OsString,
     path::{Path, PathBuf},
@@ -52,27 +53,24 @@ fn run(arguments: Arguments) -> Result<u8> {
             "there is nothing to do",
             "Say `vouchd serve` or `vouchd --stdio`; `vouchd --help` says more.",
         )),
-        (Some(Command::Demo { keep }), false) => {
-            logged(&logging, &Config::default(), || run_demo(keep.as_deref()))
-        }
-        (Some(Command::Serve(arguments)), false) => {
-            let config = load()?;
-            logged(&logging, &config.clone(), || {
-                serve::serve(config, arguments)
-            })
-        }
-        (None, true) => {
-            let config = load()?;
-            logged(&logging, &config.clone(), || serve::serve_stdio(config))
-        }
+        (Some(Command::Demo { keep }), false) => logged(&logging, Config::default(), false, |_| {
+            run_demo(keep.as_deref())
+        }),
+        (Some(Command::Serve(arguments)), false) => logged(&logging, load()?, false, |config| {
+            serve::serve(config, arguments)
+        }),
+        (None, true) => logged(&logging, load()?, false, serve::serve_stdio),
     }
 }
 
-/// Runs what logs. The command line goes before the environment, and that before the config.
+/// Runs what logs. The command line goes before the environment, and that before the config, which
+/// is handed on with the log file that is used. A process is `detached` where nobody sees its
+/// standard error.
 fn logged(
     arguments: &LoggingArguments,
-    config: &Config,
-    work: impl FnOnce() -> Result<u8>,
+    mut config: Config,
+    detached: bool,
+    work: impl FnOnce(Config) -> Result<u8>,
 ) -> Result<u8> {
     let filter = arguments
         .log
@@ -81,7 +79,17 @@ fn logged(
         .or_else(|| config.log.level.clone())
         .unwrap_or_else(|| "info".into());
     let format = arguments.log_format.or(config.log.format);
-    let log = match logging::begin(&filter, format.unwrap_or_default()) {
+    config.log.file = log_file(arguments, &config, detached)?;
+    let file = config
+        .log
+        .file
+        .as_deref()
+        .map(|path| {
+            LogFile::open(path, config.log.size, config.log.keep)
+                .map_err(|error| Error::at(path, "log to", error))
+        })
+        .transpose()?;
+    let log = match logging::begin(&filter, format.unwrap_or_default(), file) {
         Ok(log) => log,
         Err(error) => {
             return Ok(misused(
@@ -94,9 +102,36 @@ fn logged(
     std::panic::set_hook(Box::new(|panic| {
         tracing::error!(target: "vouchd", "{panic}");
     }));
-    let ended = work();
+    let ended = work(config);
     log.flush();
     ended
+}
+
+/// Where the log goes: to the file that is named, where none is and nobody sees standard error to
+/// the usual one, and else to standard error, which `-` names.
+fn log_file(
+    arguments: &LoggingArguments,
+    config: &Config,
+    detached: bool,
+) -> Result<Option<PathBuf>> {
+    let named = arguments
+        .log_file
+        .clone()
+        .or_else(|| variable("VOUCHD_LOG_FILE").map(PathBuf::from))
+        .or_else(|| config.log.file.clone());
+    let path = match named {
+        Some(path) if path == Path::new("-") => return Ok(None),
+        Some(path) => path,
+        None if detached => match logging::usual_path() {
+            Some(path) => path,
+            None => return Ok(None),
+        },
+        None => return Ok(None),
+    };
+    let absolute = std::path::absolute(&path);
+    absolute
+        .map(Some)
+        .map_err(|error| Error::at(&path, "log to", error))
 }
 
 /// Says what is wrong with the command line; answers the exit code for that.
