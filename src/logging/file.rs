@@ -172,7 +172,7 @@ impl Write for LogFile {
             }
             Ok(()) => {}
             Err((left, error)) => {
-                self.lost += left.iter().filter(|byte| **byte == b'\n').count() as u64;
+                self.lost += left.split_inclusive(|byte| *byte == b'\n').count() as u64;
                 self.why = error.to_string();
             }
         }
