@@ -7,7 +7,7 @@ use super::{
 use crate::{
     artifact::Limits,
     error::{Error, Result},
-    progress::Progress,
+    progress::{Phase, Progress},
 };
 use jsonrpsee::Extensions;
 use rustix::{
@@ -169,6 +169,7 @@ impl Request {
 
     /// Waits until it is the request's turn.
     pub(super) async fn turn(&self, work: Work) -> Result<Turn> {
+        self.progress.enter(Phase::Waiting);
         turns::take(&self.caller.turns, &self.state.turns, work).await
     }
 

@@ -5,6 +5,7 @@ use crate::{
     artifact::{self, Examination},
     error::{Error, Result},
     file::{self, Source},
+    progress::Phase,
     reference::Reference,
     registry, trust,
 };
@@ -31,6 +32,8 @@ async fn stored(request: &Arc<Request>, path: PathBuf) -> Result<Verification> {
     let examination = request
         .examine(Work::Local, move |request| {
             let source = Source::open(&path)?;
+            request.progress().expect(source.size());
+            request.progress().enter(Phase::Verifying);
             let cache = &request.state().cache;
             cache.examine(&source, request.limits(), request.progress())
         })
@@ -40,6 +43,7 @@ async fn stored(request: &Arc<Request>, path: PathBuf) -> Result<Verification> {
 
 async fn published(request: &Arc<Request>, reference: Reference) -> Result<Verification> {
     let sessions = &request.state().sessions;
+    request.progress().enter(Phase::Asking);
     let found = registry::find(sessions, &reference, request.limits()).await?;
     let shown = reference.to_string();
     let name = shown.clone();
@@ -64,6 +68,9 @@ fn judge(
     let policy = &request.state().policy;
     match policy.judge(examination, reference, SystemTime::now()) {
         Ok(vouched) => vouched.verification(),
-        Err(refusal) => trust::refused(examination, &refusal, name),
+        Err(refusal) => {
+            request.progress().enter(Phase::Refused);
+            trust::refused(examination, &refusal, name)
+        }
     }
 }
