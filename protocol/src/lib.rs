@@ -26,7 +26,7 @@ pub use lifecycle::{
 pub use pull::{Pull, PullParams, PullResult};
 pub use push::{Push, PushParams, PushResult};
 pub use server::{
-    CacheStatus, Discover, DiscoverInfo, DiscoverMethod, DiscoverResult, RequestStatus,
+    CacheStatus, Discover, DiscoverInfo, DiscoverMethod, DiscoverResult, LastError, RequestStatus,
     ServerStatus, ServerStatusResult, ServerStop, ServerStopResult,
 };
 pub use session::{

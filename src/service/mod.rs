@@ -3,6 +3,7 @@
 
 mod discover;
 mod failure;
+mod history;
 mod initialize;
 mod method;
 mod pull;
@@ -29,6 +30,7 @@ use crate::{
     trust::Policy,
 };
 use futures_util::{FutureExt, future::BoxFuture};
+use history::History;
 use jsonrpsee::{
     ConnectionId, Extensions, MethodCallback, Methods, RpcModule,
     core::RegisterMethodError,
@@ -62,6 +64,8 @@ const LONGEST_RESPONSE: usize = 8 << 20;
 struct State {
     config: Config,
     socket: Option<PathBuf>,
+    /// The file that is logged to.
+    log: Option<PathBuf>,
     sessions: Sessions,
     policy: Policy,
     cache: Cache,
@@ -70,6 +74,7 @@ struct State {
     connections: AtomicU64,
     arrivals: AtomicU64,
     under_way: Mutex<BTreeMap<u64, UnderWay>>,
+    history: History,
     /// Wakes those who wait for the last request's end.
     idle: Notify,
     stopping: CancellationToken,
@@ -100,10 +105,12 @@ pub enum Answer {
 }
 
 impl Service {
-    /// Makes the service. `socket` is what `server/status` tells about where it listens.
+    /// Makes the service. `socket` is what `server/status` tells about where it listens, and the
+    /// log file of the config is where it says that the log is.
     pub fn new(mut config: Config, socket: Option<PathBuf>) -> Result<Self> {
         let sessions = Sessions::new(std::mem::take(&mut config.registry))?;
         let state = Arc::new(State {
+            log: config.log.file.clone(),
             config,
             socket,
             sessions,
@@ -114,6 +121,7 @@ impl Service {
             connections: AtomicU64::new(0),
             arrivals: AtomicU64::new(0),
             under_way: Mutex::default(),
+            history: History::default(),
             idle: Notify::new(),
             stopping: CancellationToken::new(),
         });
@@ -132,11 +140,15 @@ impl Service {
         method: &str,
         params: Option<&RawValue>,
     ) -> Answer {
+        let refused = |error| {
+            self.state.history.failed(method, caller, &error);
+            Answer::Now(failure(id.clone(), error))
+        };
         if let Err(error) = self.admit(caller) {
-            return Answer::Now(failure(id, error));
+            return refused(error);
         }
         let Some((method, callback)) = self.methods.method_with_name(method) else {
-            return Answer::Now(failure(id, failure::unknown(method)));
+            return refused(failure::unknown(method));
         };
         let request = Request::begin(&self.state, method, caller, progress);
         let mut extensions = Extensions::new();
@@ -179,6 +191,11 @@ impl Service {
             );
         }
         Ok(())
+    }
+
+    /// Notes what went wrong apart from any request, for `server/status`.
+    pub fn report(&self, error: &Error) {
+        self.state.history.report(error);
     }
 
     /// Begins to stop: requests under way go on, new ones are refused.

@@ -105,6 +105,28 @@ impl Sessions {
 
     /// The sessions there are.
     pub(crate) async fn list(&self) -> Vec<SessionStatus> {
+        // A `docker logout` since the last use counts here too; all are asked side by side, as a
+        // helper may take its time.
+        let sessions = self.all();
+        let statuses = sessions.iter().map(|session| async {
+            match session.confirm().await {
+                Err(_) if session.end.is_cancelled() => None,
+                _ => Some(session.status()),
+            }
+        });
+        sorted(join_all(statuses).await.into_iter().flatten())
+    }
+
+    /// The same as they were when they were last looked at: no file is read and no helper asked.
+    pub(crate) fn known(&self) -> Vec<SessionStatus> {
+        let sessions = self.all();
+        let alive = sessions
+            .iter()
+            .filter(|session| !session.end.is_cancelled());
+        sorted(alive.map(|session| session.status()))
+    }
+
+    fn all(&self) -> Vec<Arc<Session>> {
         let mut sessions: Vec<_> = {
             let kept = lock(&self.logins.0);
             kept.values()
@@ -116,24 +138,16 @@ impl Sessions {
                 .iter()
                 .map(|(_, session)| Arc::clone(session)),
         );
-        // A `docker logout` since the last use counts here too; all are asked side by side, as a
-        // helper may take its time.
-        let statuses = sessions.iter().map(|session| async {
-            match session.confirm().await {
-                Err(_) if session.end.is_cancelled() => None,
-                _ => Some(session.status()),
-            }
-        });
-        let mut list: Vec<_> = join_all(statuses).await.into_iter().flatten().collect();
-        list.sort_by(|one, other| {
-            (&one.registry, one.source, &one.user).cmp(&(
-                &other.registry,
-                other.source,
-                &other.user,
-            ))
-        });
-        list
+        sessions
     }
+}
+
+fn sorted(list: impl Iterator<Item = SessionStatus>) -> Vec<SessionStatus> {
+    let mut list: Vec<_> = list.collect();
+    list.sort_by(|one, other| {
+        (&one.registry, one.source, &one.user).cmp(&(&other.registry, other.source, &other.user))
+    });
+    list
 }
 
 impl Drop for Sessions {

@@ -25,7 +25,7 @@ mod sources;
 mod token;
 
 pub(crate) use challenge::{Action, Scope};
-pub(crate) use failure::{Failure, bounded, clean};
+pub(crate) use failure::{Failure, bounded, clean, clean_to};
 pub(crate) use retries::Retries;
 pub(crate) use secret::{Credential, Secret};
 pub(crate) use send::Activity;
