@@ -35,9 +35,18 @@ pub(crate) struct Cli {
     #[arg(long, global = true)]
     pub(crate) json: bool,
     #[command(subcommand)]
-    pub(crate) command: Command,
+    pub(crate) wanted: Wanted,
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum Wanted {
+    #[command(flatten)]
+    Service(Command),
+    /// Show the service's log file
+    Log(LogArguments),
+}
+
+/// What the service is asked for.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Judge artifacts by the signature rule
@@ -53,7 +62,7 @@ pub(crate) enum Command {
     /// List the logins that are kept or in use
     Sessions,
     /// Tell what the service is doing
-    Status,
+    Status(StatusArguments),
     /// Stop the service
     Stop,
     /// Call a method of the protocol and print its result
@@ -128,6 +137,23 @@ pub(crate) struct LogoutArguments {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct StatusArguments {
+    /// Tell it again each second, until it is interrupted
+    #[arg(short, long)]
+    pub(crate) watch: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogArguments {
+    /// Go on with what is logged from now on, until it is interrupted
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// How many of the last lines to show first
+    #[arg(short = 'n', long, value_name = "LINES", default_value_t = 40)]
+    pub(crate) lines: u64,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct RpcArguments {
     /// For example `server/status`
     pub(crate) method: String,
@@ -142,7 +168,10 @@ impl Cli {
     /// Reads and checks what clap cannot.
     pub(crate) fn complete(mut self) -> Result<Self, clap::Error> {
         let wrong = |text: String| Self::command().error(ErrorKind::ValueValidation, text);
-        match &mut self.command {
+        let Wanted::Service(command) = &mut self.wanted else {
+            return Ok(self);
+        };
+        match command {
             Command::Push(push) => {
                 for (name, value) in std::mem::take(&mut push.given) {
                     if push.annotations.insert(name.clone(), value).is_some() {
@@ -169,7 +198,7 @@ impl Cli {
             | Command::Pull(_)
             | Command::Logout(_)
             | Command::Sessions
-            | Command::Status
+            | Command::Status(_)
             | Command::Stop => {}
         }
         Ok(self)

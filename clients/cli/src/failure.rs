@@ -34,6 +34,14 @@ impl Failure {
         }
     }
 
+    /// The same, with what to do next.
+    pub(crate) fn help(self, help: impl Into<String>) -> Self {
+        Self {
+            help: Some(help.into()),
+            ..self
+        }
+    }
+
     /// There is no connection to the socket.
     pub(crate) fn of_connecting(path: &Path, error: &CallError) -> Self {
         let nobody = matches!(error, CallError::Connection(error) if matches!(

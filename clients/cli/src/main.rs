@@ -7,11 +7,13 @@
 mod arguments;
 mod commands;
 mod failure;
+mod log;
 mod password;
 mod sessions;
 mod show;
+mod status;
 
-use arguments::{Cli, Command};
+use arguments::{Cli, Command, Wanted};
 use clap::Parser;
 use failure::{Failure, Outcome};
 use show::Screen;
@@ -65,18 +67,25 @@ fn main() -> ExitCode {
 /// Fails where the answer cannot be shown; all else is an outcome.
 async fn run(cli: Cli, screen: &mut Screen) -> io::Result<Outcome> {
     let path = cli.socket.unwrap_or_else(vouch_client::default_socket);
+    let command = match cli.wanted {
+        Wanted::Service(Command::Status(arguments)) if arguments.watch => {
+            return status::watch(&path, screen).await;
+        }
+        Wanted::Service(command) => command,
+        Wanted::Log(arguments) => return log::log(&path, &arguments, screen).await,
+    };
     let client = match Client::connect(&path).await {
         Ok(client) => client,
         Err(error) => return screen.failure(&Failure::of_connecting(&path, &error)),
     };
-    match cli.command {
+    match command {
         Command::Verify(arguments) => commands::verify(&client, arguments, screen).await,
         Command::Push(arguments) => commands::push(&client, arguments, screen).await,
         Command::Pull(arguments) => commands::pull(&client, arguments, screen).await,
         Command::Login(arguments) => sessions::login(&client, arguments, screen).await,
         Command::Logout(arguments) => sessions::logout(&client, arguments, screen).await,
         Command::Sessions => sessions::list(&client, screen).await,
-        Command::Status => commands::status(&client, screen).await,
+        Command::Status(_) => status::status(&client, screen).await,
         Command::Stop => commands::stop(&client, screen).await,
         Command::Rpc(arguments) => commands::rpc(&client, arguments, screen).await,
     }
