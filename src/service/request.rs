@@ -1,7 +1,7 @@
 //! A request under way, and who asks.
 
 use super::{
-    State,
+    Settings, State,
     turns::{self, Turn, Turns, Work},
 };
 use crate::{
@@ -124,6 +124,7 @@ pub(super) struct UnderWay {
 #[derive(Debug)]
 pub(super) struct Request {
     state: Arc<State>,
+    settings: Arc<Settings>,
     caller: Arc<Caller>,
     progress: Progress,
     subject: Arc<Subject>,
@@ -142,6 +143,7 @@ impl Request {
     ) -> Self {
         let request = Self {
             state: Arc::clone(state),
+            settings: state.settings(),
             caller: Arc::clone(caller),
             progress: progress.clone(),
             subject: Arc::default(),
@@ -210,8 +212,13 @@ impl Request {
         &self.progress
     }
 
+    /// What the config said when it began.
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     pub(super) fn limits(&self) -> &Limits {
-        &self.state.config.limits
+        &self.settings.config.limits
     }
 
     /// Waits until it is the request's turn.
@@ -301,7 +308,7 @@ impl Drop for Request {
         let mut under_way = self.state.under_way();
         under_way.remove(&self.arrival);
         if under_way.is_empty() {
-            self.state.idle.notify_waiters();
+            self.state.used();
         }
     }
 }

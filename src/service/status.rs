@@ -1,6 +1,6 @@
 //! `server/status`: what the server is doing.
 
-use super::request::Request;
+use super::{BUILD, VERSION, request::Request};
 use crate::{error::Result, session};
 use std::{path::Path, sync::atomic::Ordering, time::Duration};
 use vouch_protocol::{CacheStatus, NoParams, PROTOCOL_VERSION, RequestStatus, ServerStatusResult};
@@ -11,7 +11,8 @@ const REQUESTS: usize = 256;
 #[allow(clippy::unnecessary_wraps)]
 pub(super) fn status(request: &Request, _: NoParams) -> Result<ServerStatusResult> {
     let state = request.state();
-    let (entries, capacity) = state.cache.fill();
+    let settings = request.settings();
+    let (entries, capacity) = settings.cache.fill();
     let under_way = state.under_way();
     let requests_under_way = under_way.len() as u64;
     let requests = under_way
@@ -32,25 +33,27 @@ pub(super) fn status(request: &Request, _: NoParams) -> Result<ServerStatusResul
     drop(under_way);
     let shown = |path: &Path| path.display().to_string();
     Ok(ServerStatusResult {
-        version: env!("CARGO_PKG_VERSION").into(),
+        version: VERSION.into(),
+        build: BUILD.map(Into::into),
         protocol_version: PROTOCOL_VERSION.into(),
         process_id: std::process::id(),
         uptime_seconds: state.started.elapsed().as_secs(),
         socket: state.socket.as_deref().map(shown),
-        config: state.config.path.as_deref().map(shown),
+        config: settings.config.path.as_deref().map(shown),
         log: state.log.as_deref().map(shown),
+        idle: state.idle_status(),
         connections: state.connections.load(Ordering::Relaxed),
         requests,
         requests_under_way,
         outcomes: state.history.outcomes(),
         last_errors: state.history.errors(),
         // As they are known: nobody waits for a helper here.
-        sessions: state.sessions.known(),
+        sessions: settings.sessions.known(),
         cache: CacheStatus {
             entries: entries as u64,
             capacity: capacity as u64,
         },
-        credential_files: state.sessions.files(),
+        credential_files: settings.sessions.files(),
         environment: session::environment()
             .map(|(name, value)| (name.to_owned(), value.to_string_lossy().into_owned()))
             .collect(),

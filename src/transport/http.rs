@@ -234,7 +234,8 @@ async fn answer(
         },
     };
     let client = &conversation.client;
-    let reply = match client.receive(&message) {
+    // Nothing can be told of a request but its answer.
+    let reply = match client.receive(&message, None) {
         Received::Nothing => return Ok(response(204, String::new())),
         Received::Exit => {
             conversation.exited.store(true, Ordering::Relaxed);

@@ -19,8 +19,8 @@ use tokio::{
 use vouch_client::{
     Client,
     protocol::{
-        LastError, Method, NoParams, RequestStatus, ServerStatus, ServerStatusResult, SessionState,
-        SessionStatus,
+        IdleKeeper, IdleStatus, LastError, Method, NoParams, RequestStatus, ServerStatus,
+        ServerStatusResult, SessionState, SessionStatus,
     },
 };
 
@@ -119,8 +119,10 @@ fn shown(looked: Result<Value, String>) -> Vec<String> {
 
 /// The status for people, line by line.
 fn lines(status: &ServerStatusResult) -> Vec<String> {
+    let build = status.build.as_ref();
+    let build = build.map(|build| format!(", {build}")).unwrap_or_default();
     let mut lines = vec![format!(
-        "vouchd {} (protocol {}), process {}, up {}",
+        "vouchd {}{build} (protocol {}), process {}, up {}",
         status.version,
         status.protocol_version,
         status.process_id,
@@ -136,6 +138,9 @@ fn lines(status: &ServerStatusResult) -> Vec<String> {
         if let Some(path) = path {
             line(name, path.clone());
         }
+    }
+    if let Some(idle) = &status.idle {
+        line("ends", ends(idle));
     }
     for file in &status.credential_files {
         line("logins in", file.path.clone());
@@ -166,6 +171,21 @@ fn lines(status: &ServerStatusResult) -> Vec<String> {
         line("error", failed(error));
     }
     lines
+}
+
+/// When it ends by itself.
+fn ends(idle: &IdleStatus) -> String {
+    let kept = match idle.kept_by {
+        Some(IdleKeeper::Requests) => ", kept by requests",
+        Some(IdleKeeper::Connections) => ", kept by other connections",
+        Some(IdleKeeper::Logins) => ", kept by logins in its memory",
+        None => "",
+    };
+    let ends = match idle.ends_in_seconds {
+        Some(seconds) => format!("{} after this connection", span(seconds)),
+        None => format!("{} without a client", span(idle.timeout_seconds)),
+    };
+    format!("{ends}{kept}")
 }
 
 fn answered(status: &ServerStatusResult) -> String {

@@ -26,8 +26,8 @@ fn logging_to(path: &Path) -> Service {
 /// A log with so many lines: `line 1`, `line 2`, …
 fn log(folder: &TempDir, lines: usize) -> PathBuf {
     let path = folder.path().join("vouchd.log");
-    let text: String = (1..=lines).map(|line| format!("line {line}\n")).collect();
-    fs::write(&path, text).unwrap();
+    let mut file = File::create(&path).unwrap();
+    (1..=lines).for_each(|line| writeln!(file, "line {line}").unwrap());
     path
 }
 

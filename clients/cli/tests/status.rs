@@ -19,7 +19,8 @@ fn status() -> Value {
     json!({
         "version": "0.1.0", "protocolVersion": "1.0", "processId": 4711, "uptimeSeconds": 61,
         "socket": "/run/vouchd.sock", "config": "/etc/vouchd.toml", "log": "/log/vouchd.log",
-        "connections": 3,
+        "build": "9adf8e6", "connections": 3,
+        "idle": {"timeoutSeconds": 1800, "loginsSeconds": 43200, "keptBy": "requests"},
         "requests": [
             {"method": "push", "client": "neovim", "reference": "ghcr.io/acme/echo:1",
              "path": "/home/ann/echo.wasm", "ageMilliseconds": 61_000, "phase": "sending",
@@ -44,10 +45,11 @@ fn status() -> Value {
     })
 }
 
-const SHOWN: &str = r"vouchd 0.1.0 (protocol 1.0), process 4711, up 1 min 1 s
+const SHOWN: &str = r"vouchd 0.1.0, 9adf8e6 (protocol 1.0), process 4711, up 1 min 1 s
   socket        /run/vouchd.sock
   config        /etc/vouchd.toml
   log           /log/vouchd.log
+  ends          30 min 0 s without a client, kept by requests
   connections   3
   cache         1 of 4096 files
   answered      314 requests: 311 ok, 2 unsigned, 1 cancelled
@@ -190,6 +192,6 @@ fn a_terminal_is_given_back() {
     let first = drawn.split("\u{1b}[H").nth(1).unwrap();
     let rows: Vec<_> = first.split("\r\n").collect();
     assert_eq!(rows.len(), 5, "{rows:?}");
-    assert!(rows[0].starts_with("vouchd 0.1.0 (protocol 1.0), process 471\u{1b}[K"));
+    assert!(rows[0].starts_with("vouchd 0.1.0, 9adf8e6 (protocol 1.0), pr\u{1b}[K"));
     assert!(rows[4].contains("more lines"), "{rows:?}");
 }
