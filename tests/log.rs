@@ -204,6 +204,37 @@ fn who_says_where_the_log_goes() {
 }
 
 #[test]
+fn a_service_in_the_background_logs_to_the_usual_file() {
+    let check = |state: Option<&str>, expected: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("socket");
+        let mut command = binary();
+        command
+            .args(["serve", "--detach", "--socket"])
+            .arg(&socket)
+            .env("HOME", folder.path())
+            .env("DOCKER_CONFIG", folder.path())
+            .env_remove("XDG_STATE_HOME");
+        if let Some(state) = state {
+            command.env("XDG_STATE_HOME", folder.path().join(state));
+        }
+        // It says its process and goes on without this one.
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let mut talk = Talk(BufReader::new(UnixStream::connect(&socket).unwrap()));
+        let log = folder.path().join(expected);
+        assert_eq!(talk.status()["log"].as_str().map(Path::new), Some(&*log));
+        talk.call("server/stop", &json!({}));
+        until(|| fs::read_to_string(&log).unwrap().contains("has stopped"));
+        assert_eq!(fs::metadata(&log).unwrap().mode() & 0o777, 0o600);
+        let folder = fs::metadata(log.parent().unwrap()).unwrap();
+        assert_eq!(folder.mode() & 0o777, 0o700);
+    };
+    check(None, ".local/state/vouchd/vouchd.log");
+    check(Some("state"), "state/vouchd/vouchd.log");
+}
+
+#[test]
 fn a_log_file_that_cannot_be_is_an_error_at_the_start() {
     let folder = tempfile::tempdir().unwrap();
     std::os::unix::fs::symlink("/etc/passwd", folder.path().join("link")).unwrap();

@@ -55,6 +55,11 @@ struct Escaping<'a, W> {
 
 impl<W: fmt::Write> fmt::Write for Escaping<'_, W> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
+        // Nearly always there is nothing to do.
+        if text.len() < self.left && !text.contains(acts) {
+            self.left -= text.len();
+            return self.writer.write_str(text);
+        }
         for c in text.chars() {
             if self.left == 0 {
                 break;
