@@ -51,6 +51,8 @@ impl Home {
             .env("XDG_STATE_HOME", self.path("state"))
             .env("HOME", self.folder.path())
             .env("PATH", "/usr/bin:/bin")
+            // Other tests may keep the machine busy.
+            .env("VOUCH_START_TIMEOUT", "100")
             .args(arguments);
         command
     }
@@ -361,6 +363,7 @@ fn the_service_keeps_no_handle_of_ours() {
         .env("LOCK", &lock)
         .env("VOUCH", env!("CARGO_BIN_EXE_vouch"))
         .env("HOME", home.folder.path())
+        .env("VOUCH_START_TIMEOUT", "100")
         .env("XDG_RUNTIME_DIR", home.folder.path());
     // It reads standard output and error to their end.
     Ran::from(shell.output().unwrap()).printed(0, "", "");
