@@ -296,11 +296,8 @@ fn what_a_failing_program_says_is_shown() {
 
     let mut command = home.vouch(&["sessions"]);
     let absent = home.path("absent");
-    let says = [
-        &format!("cannot start {}", absent.display()),
-        "No such file",
-    ];
-    home.fails(command.env("VOUCHD", &absent), &says.map(|says| &says[..]));
+    let says = format!("cannot start {}", absent.display());
+    home.fails(command.env("VOUCHD", &absent), &[&says, "No such file"]);
     let mut command = home.vouch(&["sessions"]);
     home.fails(
         command.env("VOUCHD", "absent"),
