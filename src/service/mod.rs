@@ -25,10 +25,10 @@ pub use restart::Asked;
 
 use crate::{
     artifact::Cache,
-    config::Config,
+    config::{Config, Idle},
     error::{Error, Result},
     progress::Progress,
-    session::Sessions,
+    session::{Carried, Sessions},
     trust::Policy,
 };
 use futures_util::{FutureExt, future::BoxFuture};
@@ -46,7 +46,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Instant,
 };
@@ -90,12 +90,16 @@ struct State {
     connections: AtomicU64,
     arrivals: AtomicU64,
     under_way: Mutex<BTreeMap<u64, UnderWay>>,
+    /// When it ends by itself. A config that is read again does not change it.
+    ends: Mutex<Idle>,
     /// When the last connection or request has ended.
     last: Mutex<Instant>,
     /// Wakes those who wait for the end of connections and requests.
     idle: Notify,
     stopping: CancellationToken,
     restarts: Restarts,
+    /// Whether another process has taken over.
+    leaving: AtomicBool,
 }
 
 impl State {
@@ -131,6 +135,7 @@ pub enum Answer {
 impl Service {
     /// Makes the service. `socket` is what `server/status` tells about where it listens.
     pub fn new(mut config: Config, socket: Option<PathBuf>) -> Result<Self> {
+        let ends = Mutex::new(config.idle.clone());
         let sessions = Sessions::new(std::mem::take(&mut config.registry))?;
         let settings = Settings {
             config,
@@ -147,10 +152,12 @@ impl Service {
             connections: AtomicU64::new(0),
             arrivals: AtomicU64::new(0),
             under_way: Mutex::default(),
+            ends,
             last: Mutex::new(Instant::now()),
             idle: Notify::new(),
             stopping: CancellationToken::new(),
             restarts: Restarts::default(),
+            leaving: AtomicBool::new(false),
         });
         let methods = table().map_err(|error| {
             Error::new(ErrorKind::Internal, "the method table is broken").source(error)
@@ -243,6 +250,13 @@ impl Service {
             )
             .help("Open another connection."));
         }
+        if self.state.leaving.load(Ordering::Acquire) {
+            return Err(Error::new(
+                ErrorKind::ShuttingDown,
+                "another process serves this socket now, as the server was restarted",
+            )
+            .help("Connect again, and ask that one."));
+        }
         if self.state.stopping.is_cancelled() {
             return Err(
                 Error::new(ErrorKind::ShuttingDown, "the server is stopping")
@@ -255,6 +269,21 @@ impl Service {
     /// Begins to stop: requests under way go on, new ones are refused.
     pub fn stop(&self) {
         self.state.stopping.cancel();
+    }
+
+    /// Leaves the socket to another process: requests under way go on, new ones are sent there.
+    pub fn leave(&self) {
+        self.state.leaving.store(true, Ordering::Release);
+    }
+
+    /// The logins that live in this memory only, for the process that takes over.
+    pub fn logins(&self) -> Vec<Carried> {
+        self.state.settings().sessions.carry()
+    }
+
+    /// Takes what the process before this one had of them, or has got since.
+    pub fn take_logins(&self, logins: Vec<Carried>) {
+        self.state.settings().sessions.arrive(logins);
     }
 
     /// Waits until somebody asks the service to stop.

@@ -27,6 +27,7 @@ mod sessions;
 mod sources;
 mod token;
 
+pub use carried::Carried;
 pub(crate) use challenge::{Action, Scope};
 pub(crate) use failure::{Failure, bounded, clean};
 pub(crate) use retries::Retries;
