@@ -38,8 +38,9 @@ pub struct Config {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Idle {
-    /// So long after the last client went. Never, where nothing is said.
-    pub timeout: Option<Span>,
+    /// So long after the last client went, or never. Where nothing is said, how the service was
+    /// started decides.
+    pub timeout: Option<Timeout>,
     /// So long after the last request, logins that live in memory only keep it alive.
     pub logins: Span,
 }
@@ -113,6 +114,39 @@ impl TryFrom<String> for Span {
     }
 }
 
+/// When something ends by itself: `never`, or after a span, which is no nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub enum Timeout {
+    /// It does not.
+    Never,
+    /// After so long.
+    After(Duration),
+}
+
+impl FromStr for Timeout {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "never" {
+            return Ok(Self::Never);
+        }
+        match text.parse().map(|Span(span)| span) {
+            Ok(Duration::ZERO) => Err("it takes a while to connect: say `never`, or a span".into()),
+            Ok(span) => Ok(Self::After(span)),
+            Err(error) => Err(format!("{error}; say `never`, or a span such as `30m`")),
+        }
+    }
+}
+
+impl TryFrom<String> for Timeout {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
 impl Config {
     /// Reads the file that is named, which must exist; else `vouchd/config.toml` in the user's
     /// config folder, if it exists; else takes the defaults. Blocks.
@@ -125,6 +159,26 @@ impl Config {
             Some(path) if path.try_exists().unwrap_or(true) => Self::read(&path),
             _ => Ok(Self::default()),
         }
+    }
+
+    /// What is wrong with the files that it names.
+    pub fn problems(&self) -> Vec<Error> {
+        self.registry
+            .values()
+            .flat_map(session::RegistryConfig::problems)
+            .collect()
+    }
+
+    /// The sections that say something else in another config, and count only after a restart.
+    pub fn waits(&self, other: &Self) -> Vec<&'static str> {
+        [
+            ("socket", self.socket != other.socket),
+            ("idle", self.idle != other.idle),
+            ("log", self.log != other.log),
+        ]
+        .into_iter()
+        .filter_map(|(section, differs)| differs.then_some(section))
+        .collect()
     }
 
     fn read(path: &Path) -> Result<Self, Error> {
@@ -194,7 +248,10 @@ mod tests {
         let config =
             load(b"socket = '/s'\n[idle]\ntimeout = '1h 30m'\n[log]\nlevel = 'debug'\n").unwrap();
         assert_eq!(config.socket.as_deref(), Some(Path::new("/s")));
-        assert_eq!(config.idle.timeout, Some(Span(Duration::from_secs(5400))));
+        assert_eq!(
+            config.idle.timeout,
+            Some(Timeout::After(Duration::from_secs(5400)))
+        );
         assert_eq!(config.log.level.as_deref(), Some("debug"));
         assert_eq!(
             load(b"").unwrap().limits,
@@ -218,6 +275,22 @@ mod tests {
         check(b"[idle]\ntimeout = 'soon'\n", "line 2");
         check(b"\xff", "UTF-8");
         check(&vec![b'#'; (1 << 20) + 1], "1 MiB");
+    }
+
+    #[test]
+    fn timeouts() {
+        let check = |text: &str, expected: Option<Timeout>| {
+            assert_eq!(text.parse::<Timeout>().ok(), expected, "{text:?}");
+        };
+        let after = |milliseconds| Some(Timeout::After(Duration::from_millis(milliseconds)));
+        check("never", Some(Timeout::Never));
+        check("200ms", after(200));
+        check("1h 30m", after(5_400_000));
+        check("0", None);
+        check("0s", None);
+        check("30", None);
+        check("", None);
+        check("-1s", None);
     }
 
     #[test]

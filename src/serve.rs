@@ -1,22 +1,27 @@
 //! `vouchd serve` and `vouchd --stdio`: the process around the service: its runtime, signals and end.
 
-use crate::{arguments::ServeArguments, variable};
+use crate::{arguments::ServeArguments, detach, variable};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use vouchd::{
-    config::Config,
+    config::{Config, Timeout},
     error::{Error, Result},
     service::Service,
     transport::{self, socket::Socket, stdio},
 };
 
+/// When a service that a client started ends by itself.
+const DETACHED: Timeout = Timeout::After(Duration::from_secs(30 * 60));
+
 /// Serves clients on a socket, until it is stopped.
-pub(crate) fn serve(config: Config, arguments: ServeArguments) -> Result<u8> {
+pub(crate) fn serve(mut config: Config, arguments: ServeArguments) -> Result<u8> {
+    settle(&mut config, &arguments);
     let path = arguments
         .socket
         .or_else(|| variable("VOUCHD_SOCKET").map(PathBuf::from))
@@ -28,6 +33,9 @@ pub(crate) fn serve(config: Config, arguments: ServeArguments) -> Result<u8> {
     let runtime = runtime()?;
     runtime.block_on(async {
         let shutdown = signals()?;
+        if arguments.detach {
+            detach::let_go()?;
+        }
         let listener = listener
             .set_nonblocking(true)
             .and_then(|()| tokio::net::UnixListener::from_std(listener))
@@ -46,6 +54,12 @@ pub(crate) fn serve(config: Config, arguments: ServeArguments) -> Result<u8> {
     // What still blocks a thread has been cancelled, and must not delay the end.
     runtime.shutdown_background();
     Ok(0)
+}
+
+/// The command line goes before the config, and that before what the way it was started means.
+fn settle(config: &mut Config, arguments: &ServeArguments) {
+    let usual = arguments.detach.then_some(DETACHED);
+    config.idle.timeout = arguments.idle_timeout.or(config.idle.timeout).or(usual);
 }
 
 /// Serves one client on standard input and output; answers the exit code.

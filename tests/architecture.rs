@@ -24,6 +24,7 @@ const ORDER: &[&str] = &[
     "demo",
     "logging",
     "arguments",
+    "detach",
     "serve",
     "main",
 ];

@@ -100,6 +100,7 @@ errors! {
     ShuttingDown "shuttingDown" 1502 true "The server is stopping and takes no new requests.";
     UnsupportedProtocol "unsupportedProtocol" 1503 false "The client asks for a protocol version that this server does not speak.";
     ResponseTooLarge "responseTooLarge" 1504 false "The answer is larger than a response may be.";
+    RestartFailed "restartFailed" 1505 false "No new process took over; the server goes on as it was.";
 }
 
 impl std::fmt::Display for ErrorKind {

@@ -2,7 +2,8 @@
 
 use crate::{
     Discover, ErrorData, ErrorKind, Initialize, Method, PROTOCOL_VERSION, ProgressParams, Pull,
-    Push, ServerStatus, ServerStop, SessionList, SessionLogin, SessionLogout, Shutdown, Verify,
+    Push, ServerRestart, ServerStatus, ServerStop, SessionList, SessionLogin, SessionLogout,
+    Shutdown, Verify,
 };
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
@@ -33,6 +34,9 @@ pub fn document() -> Value {
         schemas.method::<SessionLogout>("Forgets a login and ends what is under way with it."),
         schemas.method::<SessionList>("Lists the logins that are kept or in use."),
         schemas.method::<ServerStatus>("Tells what the server is doing."),
+        schemas.method::<ServerRestart>(
+            "Has a new process of the installed program take over, without refusing anybody.",
+        ),
         schemas.method::<ServerStop>("Stops the server."),
         schemas.method::<Discover>("Answers this document."),
     ];
@@ -113,6 +117,7 @@ fn errors_of(method: &str) -> Vec<Value> {
     ErrorKind::ALL
         .iter()
         .filter(|kind| match (kind, kind.code()) {
+            (ErrorKind::RestartFailed, _) => method == "server/restart",
             (ErrorKind::UnsupportedProtocol, _) => method == "initialize",
             (ErrorKind::TargetNotFound | ErrorKind::DestinationExists, _) => method == "pull",
             // `verify` answers these as a result.

@@ -6,8 +6,8 @@ use serde_json::Value;
 use std::{collections::BTreeSet, fs, path::Path};
 use vouch_protocol::{
     Cancel, Discover, ErrorData, ErrorKind, Exit, Initialize, Initialized, METHODS, Method,
-    NOTIFICATIONS, Notification, Progress, Pull, Push, SERVER_NOTIFICATIONS, ServerStatus,
-    ServerStop, SessionList, SessionLogin, SessionLogout, Shutdown, Verify, openrpc,
+    NOTIFICATIONS, Notification, Progress, Pull, Push, SERVER_NOTIFICATIONS, ServerRestart,
+    ServerStatus, ServerStop, SessionList, SessionLogin, SessionLogout, Shutdown, Verify, openrpc,
 };
 
 fn beside(name: &str) -> std::path::PathBuf {
@@ -226,6 +226,7 @@ fn the_examples_are_what_the_types_say() {
     request::<SessionLogout>(&specification);
     request::<SessionList>(&specification);
     request::<ServerStatus>(&specification);
+    request::<ServerRestart>(&specification);
     request::<ServerStop>(&specification);
     request::<Discover>(&specification);
     notification::<Initialized>(&specification);

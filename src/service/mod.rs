@@ -3,11 +3,13 @@
 
 mod discover;
 mod failure;
+mod idle;
 mod initialize;
 mod method;
 mod pull;
 mod push;
 mod request;
+mod restart;
 mod session;
 mod shutdown;
 mod status;
@@ -19,6 +21,7 @@ mod verify;
 
 pub use failure::failure;
 pub use request::Caller;
+pub use restart::Asked;
 
 use crate::{
     artifact::Cache,
@@ -36,46 +39,72 @@ use jsonrpsee::{
 };
 use method::{answered, at_once, worked};
 use request::{Request, UnderWay};
+use restart::Restarts;
 use serde_json::value::RawValue;
 use std::{
     collections::BTreeMap,
     path::PathBuf,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
     },
     time::Instant,
 };
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use turns::Turns;
 use vouch_protocol::{
-    Discover, ErrorKind, Initialize, Method, NoParams, Pull, Push, ServerStatus, ServerStop,
-    SessionList, SessionLogin, SessionLogout, Shutdown, Verify,
+    Discover, ErrorKind, Initialize, Method, NoParams, Pull, Push, ServerRestart, ServerStatus,
+    ServerStop, SessionList, SessionLogin, SessionLogout, Shutdown, Verify,
 };
 
 /// The longest response, in bytes.
 const LONGEST_RESPONSE: usize = 8 << 20;
 
+/// The service's version.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// What tells builds of a version apart: a commit and its day. `build.rs` says where it is from.
+pub const BUILD: Option<&str> = option_env!("VOUCHD_BUILD");
+
+/// What the config decides. A request keeps what it began with, whole.
+#[derive(Debug)]
+struct Settings {
+    /// But for its registries, which `sessions` has.
+    config: Config,
+    sessions: Sessions,
+    policy: Policy,
+    /// Of files that were found to be within the config's limits.
+    cache: Arc<Cache>,
+}
+
 /// What the methods share.
 #[derive(Debug)]
 struct State {
-    config: Config,
+    settings: RwLock<Arc<Settings>>,
+    /// Why the config that was to be read again is not the one that holds.
+    config_error: Mutex<Option<String>>,
     socket: Option<PathBuf>,
-    sessions: Sessions,
-    policy: Policy,
-    cache: Cache,
     started: Instant,
     turns: Turns,
     connections: AtomicU64,
     arrivals: AtomicU64,
     under_way: Mutex<BTreeMap<u64, UnderWay>>,
-    /// Wakes those who wait for the last request's end.
+    /// When the last connection or request has ended.
+    last: Mutex<Instant>,
+    /// Wakes those who wait for the end of connections and requests.
     idle: Notify,
     stopping: CancellationToken,
+    restarts: Restarts,
 }
 
 impl State {
+    /// What holds for a request that begins now.
+    fn settings(&self) -> Arc<Settings> {
+        let settings = self.settings.read();
+        Arc::clone(&settings.unwrap_or_else(PoisonError::into_inner))
+    }
+
     fn under_way(&self) -> MutexGuard<'_, BTreeMap<u64, UnderWay>> {
         self.under_way
             .lock()
@@ -103,24 +132,66 @@ impl Service {
     /// Makes the service. `socket` is what `server/status` tells about where it listens.
     pub fn new(mut config: Config, socket: Option<PathBuf>) -> Result<Self> {
         let sessions = Sessions::new(std::mem::take(&mut config.registry))?;
-        let state = Arc::new(State {
+        let settings = Settings {
             config,
-            socket,
             sessions,
             policy: Policy::default(),
-            cache: Cache::default(),
+            cache: Arc::default(),
+        };
+        let state = Arc::new(State {
+            settings: RwLock::new(Arc::new(settings)),
+            config_error: Mutex::default(),
+            socket,
             started: Instant::now(),
             turns: Turns::of_all(),
             connections: AtomicU64::new(0),
             arrivals: AtomicU64::new(0),
             under_way: Mutex::default(),
+            last: Mutex::new(Instant::now()),
             idle: Notify::new(),
             stopping: CancellationToken::new(),
+            restarts: Restarts::default(),
         });
         let methods = table().map_err(|error| {
             Error::new(ErrorKind::Internal, "the method table is broken").source(error)
         })?;
         Ok(Self { state, methods })
+    }
+
+    /// Takes another config, if it could be read and can be used: limits and registries count for
+    /// requests that begin from now on; what is under way goes on under those it began with.
+    /// Otherwise the one before stays, and `server/status` says why. Blocks.
+    pub fn reload(&self, config: Result<Config>) -> Result<()> {
+        let taken = config.and_then(|config| self.take(config));
+        let last = self.state.config_error.lock();
+        *last.unwrap_or_else(PoisonError::into_inner) =
+            taken.as_ref().err().map(ToString::to_string);
+        taken
+    }
+
+    fn take(&self, mut config: Config) -> Result<()> {
+        if let Some(problem) = config.problems().into_iter().next() {
+            return Err(problem);
+        }
+        let before = self.state.settings();
+        let registries = std::mem::take(&mut config.registry);
+        let sessions = before.sessions.under(registries)?;
+        let cache = if config.limits == before.config.limits {
+            Arc::clone(&before.cache)
+        } else {
+            Arc::default()
+        };
+        for section in before.config.waits(&config) {
+            tracing::warn!("what the config says of `{section}` counts after a restart");
+        }
+        let settings = self.state.settings.write();
+        *settings.unwrap_or_else(PoisonError::into_inner) = Arc::new(Settings {
+            config,
+            sessions,
+            policy: Policy::default(),
+            cache,
+        });
+        Ok(())
     }
 
     /// Calls a method. What it answers, it answers to `id`.
@@ -191,6 +262,12 @@ impl Service {
         self.state.stopping.cancelled().await;
     }
 
+    /// What asks for a new process from now on. Until somebody listens, `server/restart` is
+    /// refused.
+    pub fn restarts(&self) -> mpsc::Receiver<Asked> {
+        self.state.restarts.listen()
+    }
+
     /// Waits until no request is under way.
     pub async fn idle(&self) {
         loop {
@@ -225,7 +302,9 @@ pub struct Connected(Arc<State>);
 
 impl Drop for Connected {
     fn drop(&mut self) {
-        self.0.connections.fetch_sub(1, Ordering::Relaxed);
+        if self.0.connections.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.0.used();
+        }
     }
 }
 
@@ -236,6 +315,7 @@ fn table() -> Result<Methods, RegisterMethodError> {
     at_once::<Initialize, _>(&mut module, initialize::initialize)?;
     at_once::<Shutdown, _>(&mut module, shutdown::shutdown)?;
     at_once::<ServerStatus, _>(&mut module, status::status)?;
+    worked::<ServerRestart, _, _>(&mut module, restart::restart)?;
     at_once::<ServerStop, _>(&mut module, stop::stop)?;
     answered::<NoParams, _, _>(&mut module, Discover::NAME, discover::discover)?;
     worked::<Verify, _, _>(&mut module, verify::verify)?;

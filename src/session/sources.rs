@@ -79,6 +79,8 @@ impl Sources {
             env::var_os(name)
                 .filter(|value| !value.is_empty())
                 .map(PathBuf::from)
+                // The process may go to another folder.
+                .map(|path| std::path::absolute(&path).unwrap_or(path))
         };
         let below = |folder: Option<PathBuf>, rest: &str| folder.map(|folder| folder.join(rest));
         let home = path("HOME");

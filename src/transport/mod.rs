@@ -101,6 +101,7 @@ async fn serve_with(
     tokio::select! {
         () = accepting => {}
         () = service.stopping() => {}
+        () = service.unused() => tracing::info!("nobody uses it; it ends by itself"),
         () = shutdown => {}
     }
     // Whoever connects now shall fail at once instead of waiting.
