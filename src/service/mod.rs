@@ -3,6 +3,7 @@
 
 mod discover;
 mod failure;
+mod handles;
 mod idle;
 mod initialize;
 mod method;
@@ -20,6 +21,7 @@ mod turns;
 mod verify;
 
 pub use failure::failure;
+pub use handles::Shares;
 pub use request::Caller;
 pub use restart::Asked;
 
@@ -123,7 +125,7 @@ impl Service {
             policy: Policy::default(),
             cache: Cache::default(),
             started: Instant::now(),
-            turns: Turns::of_all(),
+            turns: Turns::of_all(Shares::of_this_process().requests),
             connections: AtomicU64::new(0),
             arrivals: AtomicU64::new(0),
             under_way: Mutex::default(),
