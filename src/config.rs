@@ -161,6 +161,26 @@ impl Config {
         }
     }
 
+    /// What is wrong with the files that it names.
+    pub fn problems(&self) -> Vec<Error> {
+        self.registry
+            .values()
+            .flat_map(session::RegistryConfig::problems)
+            .collect()
+    }
+
+    /// The sections that say something else in another config, and count only after a restart.
+    pub fn waits(&self, other: &Self) -> Vec<&'static str> {
+        [
+            ("socket", self.socket != other.socket),
+            ("idle", self.idle != other.idle),
+            ("log", self.log != other.log),
+        ]
+        .into_iter()
+        .filter_map(|(section, differs)| differs.then_some(section))
+        .collect()
+    }
+
     fn read(path: &Path) -> Result<Self, Error> {
         let source = file::Source::open(path)?;
         let mut text = Vec::new();

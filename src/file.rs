@@ -161,6 +161,15 @@ impl Source {
         self.identity.size
     }
 
+    /// Whether nobody else can read it: as `PostgreSQL`'s clients hold it, one of root's may be
+    /// readable for its group, whom root chose.
+    pub fn is_private(&self) -> bool {
+        self.file.metadata().is_ok_and(|metadata| {
+            let others = if metadata.uid() == 0 { 0o037 } else { 0o077 };
+            metadata.mode() & others == 0
+        })
+    }
+
     /// Reads it from the start. Readers do not disturb each other.
     pub fn reader(&self) -> Positioned<'_> {
         Positioned::new(&self.file)

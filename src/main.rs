@@ -7,12 +7,14 @@ mod logging;
 mod serve;
 
 use arguments::{Arguments, Command, LoggingArguments};
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use std::{
     ffi::OsString,
+    io::Write,
     path::{Path, PathBuf},
     process::ExitCode,
 };
+use vouch_protocol::{EXIT_ALREADY_SERVED, ErrorKind};
 use vouchd::{
     config::Config,
     error::{Error, Result},
@@ -27,7 +29,10 @@ fn main() -> ExitCode {
             for line in error.data().help.iter().flat_map(|help| help.lines()) {
                 eprintln!("help: {line}");
             }
-            ExitCode::FAILURE
+            match error.kind() {
+                ErrorKind::Busy => ExitCode::from(EXIT_ALREADY_SERVED),
+                _ => ExitCode::FAILURE,
+            }
         }
     }
 }
@@ -57,6 +62,21 @@ fn run(arguments: Arguments) -> Result<u8> {
         )),
         (Some(Command::Demo { keep }), false) => {
             logged(&logging, &Config::default(), || run_demo(keep.as_deref()))
+        }
+        (Some(Command::Completions { shell }), false) => {
+            let script = vouch_pages::completions(Arguments::command(), shell);
+            // A shell that has read enough is no failure.
+            match std::io::stdout().write_all(&script) {
+                Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                    Err(Error::at(Path::new("standard output"), "write", error))
+                }
+                _ => Ok(0),
+            }
+        }
+        (Some(Command::Man { folder }), false) => {
+            vouch_pages::write_man(Arguments::command(), &arguments::MANUAL, &folder)
+                .map_err(|error| Error::at(&folder, "write the man pages to", error))?;
+            Ok(0)
         }
         (Some(Command::Serve(arguments)), false) => {
             // One that takes over is in the session of the one before.
@@ -124,7 +144,7 @@ pub(crate) fn variable(name: &str) -> Option<OsString> {
 fn run_demo(keep: Option<&Path>) -> Result<u8> {
     let failed = |error| {
         let message = format!("the demo failed: {error}");
-        Error::new(vouch_protocol::ErrorKind::Internal, message)
+        Error::new(ErrorKind::Internal, message)
     };
     let out = &mut std::io::stdout().lock();
     match keep {

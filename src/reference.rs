@@ -270,7 +270,7 @@ pub(crate) fn is_registry(text: &str) -> bool {
 
 /// OCI distribution specification, "Pulling manifests": parts of lower-case letters and digits, with
 /// one `.`, one or two `_`, or any number of `-` between.
-fn is_repository(text: &str) -> bool {
+pub(crate) fn is_repository(text: &str) -> bool {
     let is_word = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let is_part = |part: &str| {
         let words = part.as_bytes();

@@ -110,8 +110,8 @@ async fn from_a_registry_that_wants_a_login() {
 async fn from_a_registry_with_a_private_authority() {
     let registry = Registry::with_tls();
     let section = RegistryConfig {
-        plain_http: None,
         ca: Some(registry.ca()),
+        ..RegistryConfig::default()
     };
     check(
         &registry,
@@ -126,7 +126,7 @@ async fn https_to_a_plain_registry_names_the_config_line() {
     let name = registry.name();
     let section = RegistryConfig {
         plain_http: Some(false),
-        ca: None,
+        ..RegistryConfig::default()
     };
     let sessions = sessions(Config::from([(name.clone(), section)]));
     let error = pull(&sessions, &format!("{name}/acme/echo:1"))

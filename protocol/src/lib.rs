@@ -46,6 +46,10 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 /// written for the older one would break.
 pub const PROTOCOL_VERSION: &str = "1.0";
 
+/// The exit code of `vouchd serve` where another process serves the socket already, or is about to
+/// (`EX_TEMPFAIL` of sysexits(3)): who started it may connect to that one.
+pub const EXIT_ALREADY_SERVED: u8 = 75;
+
 /// A request: it is answered with `Result` or an error.
 pub trait Method {
     /// The method's name on the wire.

@@ -54,6 +54,8 @@ pub struct Limits {
     pub token: usize,
     /// Components within components.
     pub nesting: usize,
+    /// Bytes of a manifest.
+    pub manifest: usize,
 }
 
 impl Default for Limits {
@@ -65,6 +67,7 @@ impl Default for Limits {
             entries: 256,
             token: 256 << 10,
             nesting: 100,
+            manifest: 4 << 20,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Downloads: a stream that survives cuts, ends when nobody reads it, and never yields more bytes
 //! than the manifest names.
 
-use super::{manifest::Layer, remote::Blobs};
+use super::{manifest::Layer, places::Places, remote::Blobs};
 use crate::{
     error::{Error, Result},
     file::Source,
@@ -16,6 +16,7 @@ use reqwest::{
 use std::{
     io::{self, Read},
     path::Path,
+    sync::atomic::{AtomicU64, Ordering},
     time::{Duration, Instant},
 };
 use tokio::{runtime::Handle, sync::mpsc};
@@ -47,17 +48,35 @@ enum Arriving {
     },
 }
 
-/// Streams a blob from a registry.
-pub(super) fn remote(runtime: &Handle, blobs: Blobs, layer: Layer, progress: Progress) -> Download {
+/// Streams a blob from the first place that has it. Where a mirror fails, the next place goes on
+/// from there: the bytes are the same everywhere, or the digest says so in the end.
+pub(super) fn remote(
+    runtime: &Handle,
+    places: Places,
+    layer: Layer,
+    progress: Progress,
+) -> Download {
     let (sender, receiver) = mpsc::channel(PIECES);
     let stop = progress.clone();
     runtime.spawn(async move {
+        let (offset, sending) = (&AtomicU64::new(0), &sender);
+        let transfer = places.first(|place, blobs| async move {
+            let timeouts = blobs.session.timeouts();
+            let retries = if place.is_mirror {
+                Retries::none(timeouts)
+            } else {
+                Retries::new(timeouts)
+            };
+            tokio::select! {
+                // A logout ends what began with the login.
+                over = blobs.session.ended() => Err(over),
+                outcome = transfer(&blobs, layer, offset, retries, sending) => outcome,
+            }
+        });
         let outcome = tokio::select! {
             () = stop.stopped() => Err(Error::cancelled()),
             () = sender.closed() => return,
-            // A logout ends what began with the login.
-            over = blobs.session.ended() => Err(over),
-            outcome = transfer(&blobs, layer, &sender) => outcome,
+            outcome = transfer => outcome,
         };
         if let Err(error) = outcome {
             // Nobody reads any more: then nobody wants to know.
@@ -150,14 +169,18 @@ fn cut_short() -> Error {
     )
 }
 
-/// Sends all bytes of a blob to the reader, in as many attempts as it takes.
-async fn transfer(blobs: &Blobs, layer: Layer, sender: &mpsc::Sender<Result<Bytes>>) -> Result<()> {
-    let mut retries = Retries::new(blobs.session.timeouts());
+/// Sends the bytes of a blob from `offset` on to the reader, in as many attempts as it takes.
+async fn transfer(
+    blobs: &Blobs,
+    layer: Layer,
+    offset: &AtomicU64,
+    mut retries: Retries,
+    sender: &mpsc::Sender<Result<Bytes>>,
+) -> Result<()> {
     let mut resumes = 0;
-    let mut offset = 0;
     loop {
-        let before = offset;
-        let Err(failure) = continue_at(blobs, layer, &mut offset, sender).await else {
+        let before = offset.load(Ordering::Relaxed);
+        let Err(failure) = continue_at(blobs, layer, offset, sender).await else {
             let repository = &blobs.scope.repository;
             blobs.session.saw_blob(layer.digest, repository);
             return Ok(());
@@ -171,24 +194,25 @@ async fn transfer(blobs: &Blobs, layer: Layer, sender: &mpsc::Sender<Result<Byte
             ErrorKind::RegistryTimeout => LEAST,
             _ => 1,
         };
-        if offset - before >= least {
+        if offset.load(Ordering::Relaxed) - before >= least {
             retries.progressed();
         }
         retries.wait(failure).await?;
     }
 }
 
-/// One attempt, from `offset` on; `offset` is how far it got.
+/// One attempt, from `sent` on; `sent` is how far it got.
 async fn continue_at(
     blobs: &Blobs,
     layer: Layer,
-    offset: &mut u64,
+    sent: &AtomicU64,
     sender: &mpsc::Sender<Result<Bytes>>,
 ) -> Result<(), Failure> {
     const ACTION: &str = "downloading a blob";
     let session = &blobs.session;
     let path = format!("blobs/{}", layer.digest);
-    let start = *offset;
+    let start = sent.load(Ordering::Relaxed);
+    let mut offset = start;
     let mut response = session
         .attempt(
             ACTION,
@@ -240,12 +264,12 @@ async fn continue_at(
         let asked = Instant::now();
         let piece = match tokio::time::timeout(idle, response.chunk()).await {
             // All is there; that the connection ends badly changes nothing.
-            Ok(Err(_)) | Err(_) if *offset == layer.size => return Ok(()),
+            Ok(Err(_)) | Err(_) if offset == layer.size => return Ok(()),
             Err(_) => return Err(Failure::stalled(session, ACTION)),
             Ok(piece) => piece.map_err(|error| Failure::broken(session, ACTION, error))?,
         };
         let Some(mut piece) = piece else {
-            if *offset == layer.size {
+            if offset == layer.size {
                 return Ok(());
             }
             let why = format!("{} stopped sending too early", session.registry());
@@ -255,19 +279,20 @@ async fn continue_at(
         let skipped = skip.min(piece.len() as u64);
         skip -= skipped;
         piece.advance(usize::try_from(skipped).unwrap_or(usize::MAX));
-        if piece.len() as u64 > layer.size - *offset {
+        if piece.len() as u64 > layer.size - offset {
             return Err(too_many());
         }
         if piece.is_empty() {
             continue;
         }
-        *offset += piece.len() as u64;
+        offset += piece.len() as u64;
+        sent.store(offset, Ordering::Relaxed);
         // Only the registry's time counts, not the reader's.
         waited += asked.elapsed();
         brought += piece.len() as u64;
         if brought >= LEAST {
             (waited, brought) = (Duration::ZERO, 0);
-        } else if waited > idle && *offset < layer.size {
+        } else if waited > idle && offset < layer.size {
             return Err(Failure::stalled(session, ACTION));
         }
         if sender.send(Ok(piece)).await.is_err() {

@@ -321,7 +321,7 @@ fn read(reference: &LayoutReference, limits: &Limits) -> Result<(Digest, PathBuf
         None => look_up(root, reference.tag.as_deref())?,
     };
     let blob = |digest: Digest| root.join(BLOBS).join(digest.hex());
-    let manifest = small(&blob(digest)).map_err(|error| match error.kind() {
+    let manifest = small(&blob(digest), limits.manifest).map_err(|error| match error.kind() {
         ErrorKind::FileNotFound if reference.digest.is_some() => Error::new(
             ErrorKind::NotFound,
             format!("{} has no manifest {digest}", root.display()),

@@ -171,8 +171,8 @@ impl Layer {
             let why = crate::session::clean(&error.to_string());
             invalid(format!("is not of the form that it should be: {why}"))
         };
-        if manifest.len() > LARGEST {
-            return Err(invalid(format!("is larger than {LARGEST} bytes")));
+        if manifest.len() > limits.manifest {
+            return Err(invalid(format!("is larger than {} bytes", limits.manifest)));
         }
         let outline: Outline = serde_json::from_slice(manifest).map_err(json)?;
         if outline.schema_version.as_u64() != Some(2) {

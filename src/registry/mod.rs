@@ -8,6 +8,7 @@ mod content;
 mod download;
 mod layout;
 mod manifest;
+mod places;
 mod remote;
 mod upload;
 
@@ -22,6 +23,7 @@ use crate::{
 };
 use content::Content;
 use manifest::Manifest;
+use places::Places;
 use std::{collections::BTreeMap, io::Read, path::PathBuf, sync::Arc};
 use tokio::runtime::Handle;
 use vouch_protocol::ErrorKind;
@@ -107,17 +109,17 @@ pub struct Found {
 /// Where the bytes of a found artifact are.
 #[derive(Debug)]
 enum Place {
-    Remote(remote::Blobs),
+    Remote(Places),
     /// A layout's file.
     File(PathBuf),
 }
 
-/// Looks a reference up.
+/// Looks a reference up: in the mirrors of its registry first, then in the registry.
 pub async fn find(sessions: &Sessions, reference: &Reference, limits: &Limits) -> Result<Found> {
     let (manifest, place, artifact) = match reference {
         Reference::Registry(reference) => {
-            let (manifest, blobs, artifact) = remote::find(sessions, reference, limits).await?;
-            (manifest, Place::Remote(blobs), artifact)
+            let (manifest, places, artifact) = remote::find(sessions, reference, limits).await?;
+            (manifest, Place::Remote(places), artifact)
         }
         Reference::Layout(reference) => {
             let (manifest, path, artifact) = layout::find(reference, limits).await?;
@@ -145,14 +147,29 @@ impl Found {
         progress.expect(self.size);
         progress.enter(Phase::Receiving);
         match &self.place {
-            Place::Remote(blobs) => Ok(download::remote(
+            Place::Remote(places) => Ok(download::remote(
                 &self.runtime,
-                blobs.clone(),
+                places.clone(),
                 artifact,
                 progress.clone(),
             )),
             Place::File(path) => download::file(path, artifact, progress.clone()),
         }
+    }
+
+    /// The same artifact from the registry itself, where other bytes than the manifest's may have
+    /// come from a mirror.
+    pub fn past_mirrors(&self) -> Option<Self> {
+        let Place::Remote(places) = &self.place else {
+            return None;
+        };
+        let places = places.past_mirrors()?;
+        tracing::warn!(digest = %self.digest, "a mirror sent other bytes than the manifest's");
+        Some(Self {
+            place: Place::Remote(places),
+            runtime: self.runtime.clone(),
+            ..*self
+        })
     }
 
     /// Fails with `digestMismatch` unless what was examined is what the manifest names.

@@ -4,7 +4,8 @@
 use super::{
     Pushed,
     content::Content,
-    manifest::{ACCEPT, LARGEST, Layer, Manifest},
+    manifest::{ACCEPT, Layer, Manifest},
+    places::{Place, Places},
     upload::{self, Blob},
 };
 use crate::{
@@ -29,7 +30,7 @@ pub(super) struct Blobs {
 }
 
 impl Blobs {
-    async fn new(
+    pub(super) async fn new(
         sessions: &Sessions,
         reference: &RegistryReference,
         action: Action,
@@ -122,22 +123,50 @@ pub(super) async fn push(
     Ok(pushed)
 }
 
-/// Looks a manifest up, and answers its digest and the one layer that it names.
+/// Looks a manifest up, and answers its digest, the one layer that it names, and where that is.
 pub(super) async fn find(
     sessions: &Sessions,
     reference: &RegistryReference,
     limits: &Limits,
-) -> Result<(Digest, Blobs, Layer)> {
-    let blobs = Blobs::new(sessions, reference, Action::Pull).await?;
+) -> Result<(Digest, Places, Layer)> {
+    let places = Places::of(sessions, reference);
+    let ((digest, layer), places) = places
+        .first(|place, blobs| look_up(place, blobs, limits))
+        .await?;
+    Ok((digest, places, layer))
+}
+
+async fn look_up(place: Arc<Place>, blobs: Blobs, limits: &Limits) -> Result<(Digest, Layer)> {
+    let timeouts = blobs.session.timeouts();
+    if !place.is_mirror {
+        return look_up_in(&place, &blobs, limits, Retries::new(timeouts)).await;
+    }
+    // There is another place: what takes so long is waited for there.
+    let answer = look_up_in(&place, &blobs, limits, Retries::none(timeouts));
+    tokio::time::timeout(timeouts.connect, answer)
+        .await
+        .unwrap_or_else(|_| {
+            let why = format!("{} did not answer in time", blobs.session.registry());
+            Err(blobs.session.error(ErrorKind::RegistryTimeout, why))
+        })
+}
+
+async fn look_up_in(
+    place: &Place,
+    blobs: &Blobs,
+    limits: &Limits,
+    mut retries: Retries,
+) -> Result<(Digest, Layer)> {
+    let reference = &place.reference;
     let name = match (&reference.digest, &reference.tag) {
         (Some(digest), _) => digest.to_string(),
         (None, Some(tag)) => tag.clone(),
         (None, None) => "latest".to_owned(),
     };
     let (registry, repository) = (blobs.session.registry(), &reference.repository);
-    let mut retries = Retries::new(blobs.session.timeouts());
+    let path = format!("manifests/{name}");
     let (body, media_type) = loop {
-        match fetch(&blobs, &format!("manifests/{name}"), reference.digest).await {
+        match fetch(blobs, &path, reference.digest, limits).await {
             Ok(fetched) => break fetched,
             Err(failure) => retries.wait(failure).await.map_err(|error| {
                 if error.kind() == ErrorKind::NotFound {
@@ -154,13 +183,14 @@ pub(super) async fn find(
     };
     let layer = Layer::read(&body, media_type.as_deref(), limits)
         .map_err(|error| blobs.session.about(&error))?;
-    Ok((Digest::of(&body), blobs, layer))
+    Ok((Digest::of(&body), layer))
 }
 
 async fn fetch(
     blobs: &Blobs,
     path: &str,
     named: Option<Digest>,
+    limits: &Limits,
 ) -> Result<(Vec<u8>, Option<String>), Failure> {
     const ACTION: &str = "reading the manifest";
     let session = &blobs.session;
@@ -189,7 +219,7 @@ async fn fetch(
         });
     let claimed = claimed_digest(&response);
     let over = ErrorKind::InvalidManifest;
-    let body = bounded(session, ACTION, response, LARGEST, over).await?;
+    let body = bounded(session, ACTION, response, limits.manifest, over).await?;
     let digest = Digest::of(&body);
     for expected in [named, claimed].into_iter().flatten() {
         if expected != digest {

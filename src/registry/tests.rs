@@ -108,7 +108,7 @@ async fn a_registry_with_tls() {
     round_trip(&trusting, &name).await;
     let strict = config(RegistryConfig {
         plain_http: Some(false),
-        ca: None,
+        ..RegistryConfig::default()
     });
     let error = pull(&strict, &format!("{name}/acme/echo:1"))
         .await

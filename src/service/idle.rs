@@ -36,14 +36,19 @@ impl State {
 
     /// For how long logins keep it alive.
     fn logins(&self) -> Option<Duration> {
-        let limit = self.config.idle.logins.0;
+        let limit = self.settings().config.idle.logins.0;
         let left = |(_, unused)| limit.checked_sub(unused).filter(|left| !left.is_zero());
-        self.sessions.in_memory().into_iter().filter_map(left).max()
+        self.settings()
+            .sessions
+            .in_memory()
+            .into_iter()
+            .filter_map(left)
+            .max()
     }
 
     /// When it ends, for `server/status`, whose own connection and request do not count.
     pub(super) fn idle_status(&self) -> Option<IdleStatus> {
-        let Some(Timeout::After(timeout)) = self.config.idle.timeout else {
+        let Some(Timeout::After(timeout)) = self.settings().config.idle.timeout else {
             return None;
         };
         let logins = self.logins();
@@ -53,7 +58,7 @@ impl State {
             .then(|| timeout.max(logins.unwrap_or_default()));
         Some(IdleStatus {
             timeout_seconds: timeout.as_secs(),
-            logins_seconds: self.config.idle.logins.0.as_secs(),
+            logins_seconds: self.settings().config.idle.logins.0.as_secs(),
             kept_by: users.or(logins.map(|_| IdleKeeper::Logins)),
             ends_in_seconds: ends.map(|left| left.as_secs()),
         })
@@ -61,7 +66,7 @@ impl State {
 
     /// How long it is still to wait for somebody; nothing, where it need not end or is in use.
     fn left(&self) -> Option<Duration> {
-        let Some(Timeout::After(timeout)) = self.config.idle.timeout else {
+        let Some(Timeout::After(timeout)) = self.settings().config.idle.timeout else {
             return None;
         };
         if self.users(0).is_some() {
@@ -98,7 +103,7 @@ impl Service {
 
     /// The registries whose logins end with this process.
     pub fn lost_logins(&self) -> Vec<String> {
-        let logins = self.state.sessions.in_memory();
+        let logins = self.state.settings().sessions.in_memory();
         logins.into_iter().map(|(registry, _)| registry).collect()
     }
 }

@@ -47,7 +47,7 @@ use std::{
     collections::BTreeMap,
     path::PathBuf,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
     },
     time::Instant,
@@ -69,14 +69,24 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// What tells builds of a version apart: a commit and its day. `build.rs` says where it is from.
 pub const BUILD: Option<&str> = option_env!("VOUCHD_BUILD");
 
+/// What the config decides. A request keeps what it began with, whole.
+#[derive(Debug)]
+struct Settings {
+    /// But for its registries, which `sessions` has.
+    config: Config,
+    sessions: Sessions,
+    policy: Policy,
+    /// Of files that were found to be within the config's limits.
+    cache: Arc<Cache>,
+}
+
 /// What the methods share.
 #[derive(Debug)]
 struct State {
-    config: Config,
+    settings: RwLock<Arc<Settings>>,
+    /// Why the config that was to be read again is not the one that holds.
+    config_error: Mutex<Option<String>>,
     socket: Option<PathBuf>,
-    sessions: Sessions,
-    policy: Policy,
-    cache: Cache,
     started: Instant,
     turns: Turns,
     connections: AtomicU64,
@@ -91,6 +101,12 @@ struct State {
 }
 
 impl State {
+    /// What holds for a request that begins now.
+    fn settings(&self) -> Arc<Settings> {
+        let settings = self.settings.read();
+        Arc::clone(&settings.unwrap_or_else(PoisonError::into_inner))
+    }
+
     fn under_way(&self) -> MutexGuard<'_, BTreeMap<u64, UnderWay>> {
         self.under_way
             .lock()
@@ -118,12 +134,16 @@ impl Service {
     /// Makes the service. `socket` is what `server/status` tells about where it listens.
     pub fn new(mut config: Config, socket: Option<PathBuf>) -> Result<Self> {
         let sessions = Sessions::new(std::mem::take(&mut config.registry))?;
-        let state = Arc::new(State {
+        let settings = Settings {
             config,
-            socket,
             sessions,
             policy: Policy::default(),
-            cache: Cache::default(),
+            cache: Arc::default(),
+        };
+        let state = Arc::new(State {
+            settings: RwLock::new(Arc::new(settings)),
+            config_error: Mutex::default(),
+            socket,
             started: Instant::now(),
             turns: Turns::of_all(Shares::of_this_process().requests),
             connections: AtomicU64::new(0),
@@ -138,6 +158,42 @@ impl Service {
             Error::new(ErrorKind::Internal, "the method table is broken").source(error)
         })?;
         Ok(Self { state, methods })
+    }
+
+    /// Takes another config, if it could be read and can be used: limits and registries count for
+    /// requests that begin from now on; what is under way goes on under those it began with.
+    /// Otherwise the one before stays, and `server/status` says why. Blocks.
+    pub fn reload(&self, config: Result<Config>) -> Result<()> {
+        let taken = config.and_then(|config| self.take(config));
+        let last = self.state.config_error.lock();
+        *last.unwrap_or_else(PoisonError::into_inner) =
+            taken.as_ref().err().map(ToString::to_string);
+        taken
+    }
+
+    fn take(&self, mut config: Config) -> Result<()> {
+        if let Some(problem) = config.problems().into_iter().next() {
+            return Err(problem);
+        }
+        let before = self.state.settings();
+        let registries = std::mem::take(&mut config.registry);
+        let sessions = before.sessions.under(registries)?;
+        let cache = if config.limits == before.config.limits {
+            Arc::clone(&before.cache)
+        } else {
+            Arc::default()
+        };
+        for section in before.config.waits(&config) {
+            tracing::warn!("what the config says of `{section}` counts after a restart");
+        }
+        let settings = self.state.settings.write();
+        *settings.unwrap_or_else(PoisonError::into_inner) = Arc::new(Settings {
+            config,
+            sessions,
+            policy: Policy::default(),
+            cache,
+        });
+        Ok(())
     }
 
     /// Calls a method. What it answers, it answers to `id`.

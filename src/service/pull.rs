@@ -44,7 +44,7 @@ pub(super) async fn pull(request: Arc<Request>, params: PullParams) -> Result<Pu
             Ok(destination)
         })
         .await?;
-    let sessions = &request.state().sessions;
+    let sessions = &request.settings().sessions;
     request.progress().enter(Phase::Asking);
     let turn = request.turn(Work::Lookup).await?;
     let found = registry::find(sessions, &reference, request.limits()).await?;
@@ -53,20 +53,28 @@ pub(super) async fn pull(request: Arc<Request>, params: PullParams) -> Result<Pu
     let pinned = reference.with_digest(manifest).to_string();
     let (path, verification) = request
         .examine(Work::Download, move |request| {
+            let mut found = found;
             // Asked for first: the registry may answer while the file is made.
-            let download = found.download(request.progress())?;
+            let mut download = found.download(request.progress())?;
             let mut file = destination.create()?;
-            let kept = Kept {
-                download,
-                file: &mut file,
+            let examination = loop {
+                let kept = Kept {
+                    download,
+                    file: &mut file,
+                };
+                let examination = artifact::examine(kept, request.limits()).map_err(|error| {
+                    let name = reference.to_string();
+                    Error::from_io(error, Path::new(&name), "download")
+                })?;
+                // Bytes that were damaged on their way say nothing about what was published.
+                match found.confirm(&examination) {
+                    Ok(()) => break examination,
+                    Err(error) => found = found.past_mirrors().ok_or(error)?,
+                }
+                download = found.download(request.progress())?;
+                file = file.sibling()?;
             };
-            let examination = artifact::examine(kept, request.limits()).map_err(|error| {
-                let name = reference.to_string();
-                Error::from_io(error, Path::new(&name), "download")
-            })?;
-            // Bytes that were damaged on their way say nothing about what was published.
-            found.confirm(&examination)?;
-            let policy = &request.state().policy;
+            let policy = &request.settings().policy;
             let vouched = policy
                 .judge(&examination, Some(&reference), SystemTime::now())
                 .map_err(|refusal| refusal.error(&reference))?;

@@ -32,14 +32,14 @@ pub(super) async fn push(request: Arc<Request>, params: PushParams) -> Result<Pu
             Ok((source, examination))
         })
         .await?;
-    let state = request.state();
-    let vouched = state
+    let settings = request.settings();
+    let vouched = settings
         .policy
         .judge(&examination, Some(&reference), SystemTime::now())
         .map_err(|refusal| refusal.error(name))?;
     let _turn = request.turn(Work::Upload).await?;
     let pushed = registry::push(
-        &state.sessions,
+        &settings.sessions,
         &vouched,
         Arc::new(source),
         &reference,

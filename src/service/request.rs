@@ -1,7 +1,7 @@
 //! A request under way, and who asks.
 
 use super::{
-    State,
+    Settings, State,
     turns::{self, Turn, Turns, Work},
 };
 use crate::{
@@ -103,6 +103,7 @@ pub(super) struct UnderWay {
 #[derive(Debug)]
 pub(super) struct Request {
     state: Arc<State>,
+    settings: Arc<Settings>,
     caller: Arc<Caller>,
     progress: Progress,
     span: Span,
@@ -120,6 +121,7 @@ impl Request {
     ) -> Self {
         let request = Self {
             state: Arc::clone(state),
+            settings: state.settings(),
             caller: Arc::clone(caller),
             progress: progress.clone(),
             span: tracing::info_span!("request", method, client = caller.name()),
@@ -163,8 +165,13 @@ impl Request {
         &self.progress
     }
 
+    /// What the config said when it began.
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     pub(super) fn limits(&self) -> &Limits {
-        &self.state.config.limits
+        &self.settings.config.limits
     }
 
     /// Waits until it is the request's turn.

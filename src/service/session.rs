@@ -48,7 +48,11 @@ pub(super) async fn login(
         )
         .help("None may be empty, and no user name has a colon."));
     };
-    request.state().sessions.login(&registry, credential).await
+    request
+        .settings()
+        .sessions
+        .login(&registry, credential)
+        .await
 }
 
 pub(super) fn logout(
@@ -56,7 +60,7 @@ pub(super) fn logout(
     params: SessionLogoutParams,
 ) -> Result<SessionLogoutResult> {
     check_registry(&params.registry)?;
-    let logged_out = request.state().sessions.logout(&params.registry)?;
+    let logged_out = request.settings().sessions.logout(&params.registry)?;
     Ok(SessionLogoutResult {
         registry: params.registry,
         logged_out,
@@ -64,7 +68,7 @@ pub(super) fn logout(
 }
 
 pub(super) async fn list(request: Arc<Request>, _: NoParams) -> Result<SessionListResult> {
-    let sessions = request.state().sessions.list().await;
+    let sessions = request.settings().sessions.list().await;
     Ok(SessionListResult { sessions })
 }
 

@@ -8,7 +8,8 @@ use vouch_protocol::{CacheStatus, NoParams, PROTOCOL_VERSION, RequestStatus, Ser
 #[allow(clippy::unnecessary_wraps)]
 pub(super) fn status(request: &Request, _: NoParams) -> Result<ServerStatusResult> {
     let state = request.state();
-    let (entries, capacity) = state.cache.fill();
+    let settings = request.settings();
+    let (entries, capacity) = settings.cache.fill();
     let requests = state
         .under_way()
         .values()
@@ -27,7 +28,7 @@ pub(super) fn status(request: &Request, _: NoParams) -> Result<ServerStatusResul
         process_id: std::process::id(),
         uptime_seconds: state.started.elapsed().as_secs(),
         socket: state.socket.as_deref().map(shown),
-        config: state.config.path.as_deref().map(shown),
+        config: settings.config.path.as_deref().map(shown),
         idle: state.idle_status(),
         connections: state.connections.load(Ordering::Relaxed),
         requests,
@@ -35,7 +36,7 @@ pub(super) fn status(request: &Request, _: NoParams) -> Result<ServerStatusResul
             entries: entries as u64,
             capacity: capacity as u64,
         },
-        credential_files: state.sessions.files(),
+        credential_files: settings.sessions.files(),
         environment: session::environment()
             .map(|(name, value)| (name.to_owned(), value.to_string_lossy().into_owned()))
             .collect(),

@@ -34,7 +34,7 @@ async fn stored(request: &Arc<Request>, path: PathBuf) -> Result<Verification> {
             let source = Source::open(&path)?;
             request.progress().expect(source.size());
             request.progress().enter(Phase::Verifying);
-            let cache = &request.state().cache;
+            let cache = &request.settings().cache;
             cache.examine(&source, request.limits(), request.progress())
         })
         .await?;
@@ -42,7 +42,7 @@ async fn stored(request: &Arc<Request>, path: PathBuf) -> Result<Verification> {
 }
 
 async fn published(request: &Arc<Request>, reference: Reference) -> Result<Verification> {
-    let sessions = &request.state().sessions;
+    let sessions = &request.settings().sessions;
     request.progress().enter(Phase::Asking);
     let turn = request.turn(Work::Lookup).await?;
     let found = registry::find(sessions, &reference, request.limits()).await?;
@@ -51,10 +51,16 @@ async fn published(request: &Arc<Request>, reference: Reference) -> Result<Verif
     let name = shown.clone();
     let examination = request
         .examine(Work::Download, move |request| {
-            let download = found.download(request.progress())?;
-            let examination = artifact::examine(download, request.limits())
-                .map_err(|error| Error::from_io(error, Path::new(&name), "download"))?;
-            found.confirm(&examination)?;
+            let mut found = found;
+            let examination = loop {
+                let download = found.download(request.progress())?;
+                let examination = artifact::examine(download, request.limits())
+                    .map_err(|error| Error::from_io(error, Path::new(&name), "download"))?;
+                match found.confirm(&examination) {
+                    Ok(()) => break examination,
+                    Err(error) => found = found.past_mirrors().ok_or(error)?,
+                }
+            };
             Ok(examination)
         })
         .await?;
@@ -67,7 +73,7 @@ fn judge(
     reference: Option<&Reference>,
     name: &str,
 ) -> Verification {
-    let policy = &request.state().policy;
+    let policy = &request.settings().policy;
     match policy.judge(examination, reference, SystemTime::now()) {
         Ok(vouched) => vouched.verification(),
         Err(refusal) => {

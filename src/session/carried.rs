@@ -13,7 +13,7 @@ impl Sessions {
     pub(crate) fn in_memory(&self) -> Vec<(String, Duration)> {
         let used = |session: &Arc<Session>| (session.registry().to_owned(), session.unused());
         let mut found: Vec<_> = self.logins.sessions().iter().map(used).collect();
-        let others = lock(&self.others);
+        let others = lock(&self.others.0);
         let rotated = others.iter().map(|(_, session)| session);
         found.extend(rotated.filter(|session| session.has_rotated()).map(used));
         found

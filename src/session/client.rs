@@ -1,38 +1,34 @@
 //! The one place where HTTP clients are made: certificates, proxies and redirects are the same for
 //! every request.
 
-use crate::{
-    error::{Error, Result},
-    file::Source,
+use super::{
+    certificates::{add, identity},
+    host::Host,
+    lock,
+    section::RegistryConfig,
 };
+use crate::error::{Error, Result};
 use reqwest::{Client, Url, redirect};
-use rustls::{
-    ClientConfig, RootCertStore,
-    crypto::ring::default_provider,
-    pki_types::{CertificateDer, pem::PemObject},
-};
+use rustls::{ClientConfig, RootCertStore, crypto::ring::default_provider, sign::SingleCertAndKey};
 use std::{
-    io::Read,
     net::IpAddr,
-    path::{Path, PathBuf},
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, OnceLock},
     time::Duration,
 };
 use tokio::sync::OnceCell;
 use vouch_protocol::ErrorKind;
 
-/// A bundle of certificates is at most that large.
-const LARGEST_BUNDLE: u64 = 4 << 20;
-
 /// The system's authorities, read once for all sessions: it takes a tenth of a second, and 10 MB.
 static SYSTEM: OnceLock<Arc<RootCertStore>> = OnceLock::new();
 
-/// The clients of one TLS setup, each made when first needed.
+/// The clients for one registry, each made when first needed.
 #[derive(Debug)]
 pub(super) struct Clients {
-    ca: Option<PathBuf>,
+    section: RegistryConfig,
+    /// The registry itself; a client certificate is shown to nobody else.
+    registry: Url,
     connect: Duration,
-    made: [OnceCell<Client>; 4],
+    made: Mutex<Arc<[OnceCell<Client>; 5]>>,
 }
 
 /// What requests to an address need of their client.
@@ -42,25 +38,33 @@ struct Way {
     direct: bool,
     /// Over TLS: only then are authorities looked for.
     tls: bool,
+    /// To the registry itself, which is shown a client certificate.
+    shown: bool,
 }
 
 impl Clients {
-    pub(super) fn new(ca: Option<PathBuf>, connect: Duration) -> Self {
+    pub(super) fn new(host: &Host, connect: Duration) -> Self {
         Self {
-            ca,
+            section: host.section.clone(),
+            registry: host.base.clone(),
             connect,
-            made: Default::default(),
+            made: Mutex::default(),
         }
     }
 
     /// The client for requests to that address.
     pub(super) async fn to(&self, url: &Url) -> Result<Client> {
+        let tls = url.scheme() == "https";
+        let own = url.origin() == self.registry.origin();
         let way = Way {
             direct: is_loopback(url),
-            tls: url.scheme() == "https",
+            tls,
+            shown: tls && own && self.section.client.is_some(),
         };
-        let [proxied_plain, proxied_tls, direct_plain, direct_tls] = &self.made;
+        let made = Arc::clone(&lock(&self.made));
+        let [proxied_plain, proxied_tls, direct_plain, direct_tls, shown] = &*made;
         let client = match (way.direct, way.tls) {
+            _ if way.shown => shown,
             (false, false) => proxied_plain,
             (false, true) => proxied_tls,
             (true, false) => direct_plain,
@@ -68,8 +72,8 @@ impl Clients {
         };
         client
             .get_or_try_init(|| async {
-                let (ca, connect) = (self.ca.clone(), self.connect);
-                tokio::task::spawn_blocking(move || build(ca.as_deref(), connect, way))
+                let (section, connect) = (self.section.clone(), self.connect);
+                tokio::task::spawn_blocking(move || build(&section, connect, way))
                     .await
                     .map_err(|error| {
                         let message = "making an HTTP client failed";
@@ -79,9 +83,16 @@ impl Clients {
             .await
             .cloned()
     }
+
+    /// Makes the clients anew where files decide about them: these may have changed.
+    pub(super) fn read_files_again(&self) {
+        if self.section.names_files() {
+            *lock(&self.made) = Arc::default();
+        }
+    }
 }
 
-fn build(ca: Option<&Path>, connect: Duration, way: Way) -> Result<Client> {
+fn build(section: &RegistryConfig, connect: Duration, way: Way) -> Result<Client> {
     let failed = |why: &dyn std::fmt::Display| {
         Error::new(
             ErrorKind::InsecureRegistry,
@@ -89,7 +100,7 @@ fn build(ca: Option<&Path>, connect: Duration, way: Way) -> Result<Client> {
         )
         .help("Install the system's CA certificates, or name a `ca` file in the config.")
     };
-    let authorities = match (way.tls, ca) {
+    let authorities = match (way.tls, &section.ca) {
         // A proxy may be spoken to over TLS all the same.
         (false, _) if way.direct => Arc::new(RootCertStore::empty()),
         (_, Some(path)) => {
@@ -102,11 +113,17 @@ fn build(ca: Option<&Path>, connect: Duration, way: Way) -> Result<Client> {
     if way.tls && authorities.is_empty() {
         return Err(failed(&"no CA certificates were found"));
     }
-    let mut tls = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+    let tls = ClientConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| failed(&error).source(error))?
-        .with_root_certificates(authorities)
-        .with_no_client_auth();
+        .with_root_certificates(authorities);
+    let mut tls = match &section.client {
+        Some(client) if way.shown => {
+            let shown = SingleCertAndKey::from(identity(client)?);
+            tls.with_client_cert_resolver(Arc::new(shown))
+        }
+        _ => tls.with_no_client_auth(),
+    };
     tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     let mut builder = Client::builder()
         .user_agent(concat!("vouchd/", env!("CARGO_PKG_VERSION")))
@@ -138,41 +155,6 @@ fn system() -> Arc<RootCertStore> {
         Arc::new(authorities)
     });
     Arc::clone(authorities)
-}
-
-/// Adds the certificates of a PEM file of the owner's.
-fn add(authorities: &mut RootCertStore, path: &Path) -> Result<()> {
-    let unusable = |why: &str| {
-        Error::new(
-            ErrorKind::InsecureRegistry,
-            format!("the config's CA file {} {why}", path.display()),
-        )
-        .help("Set `ca` to a PEM file of certificates.")
-    };
-    let source = Source::open(path)
-        .map_err(|error| unusable(&format!("cannot be used: {error}")).source(error))?;
-    if source.size() > LARGEST_BUNDLE {
-        return Err(unusable("is too large"));
-    }
-    let mut pem = Vec::new();
-    source
-        .reader()
-        .take(LARGEST_BUNDLE)
-        .read_to_end(&mut pem)
-        .map_err(|error| unusable(&format!("cannot be read: {error}")))?;
-    let mut found = false;
-    for certificate in CertificateDer::pem_slice_iter(&pem) {
-        certificate
-            .ok()
-            .and_then(|certificate| authorities.add(certificate).ok())
-            .ok_or_else(|| unusable("holds a certificate that cannot be read"))?;
-        found = true;
-    }
-    if found {
-        Ok(())
-    } else {
-        Err(unusable("holds no PEM certificates"))
-    }
 }
 
 /// Whether an address is on this machine.

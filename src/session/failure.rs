@@ -95,6 +95,17 @@ impl Failure {
                     "If {registry} speaks plain HTTP and that is meant, write this to the \
                      server's config: [registry.\"{registry}\"] plain-http = true"
                 ),
+                rustls::Error::AlertReceived(_) => match &session.host.section.client {
+                    Some(client) => format!(
+                        "{registry} was shown the certificate of {}: is it one that it knows?",
+                        client.certificate.display()
+                    ),
+                    None => format!(
+                        "If {registry} wants a client certificate, write this to the server's \
+                         config: [registry.\"{registry}\"] client-cert = \"/path/to/cert.pem\" and \
+                         client-key = \"/path/to/key.pem\""
+                    ),
+                },
                 _ => format!(
                     "If {registry} has a certificate of a private authority, write this to the \
                      server's config: [registry.\"{registry}\"] ca = \"/path/to/ca.pem\""

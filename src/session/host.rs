@@ -1,15 +1,17 @@
 //! What is known of a registry, whoever is logged in to it.
 
-use super::{challenge::Challenge, lock};
+use super::{challenge::Challenge, lock, section::RegistryConfig};
 use reqwest::Url;
 use std::{
-    path::PathBuf,
     sync::{
         Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
+
+/// A mirror that did not answer is left alone for that long.
+const REST: Duration = Duration::from_secs(30);
 
 /// A registry, whoever is logged in to it.
 pub(super) struct Host {
@@ -17,25 +19,39 @@ pub(super) struct Host {
     pub(super) base: Url,
     /// Whether the owner's config says that plain HTTP is meant.
     pub(super) plain: bool,
-    pub(super) ca: Option<PathBuf>,
+    /// What the owner's config says of it, but for its mirrors.
+    pub(super) section: RegistryConfig,
     /// How it asked to be logged in to, the last time it did.
     challenge: Mutex<Option<Challenge>>,
     /// Whether it has answered yet.
     met: AtomicBool,
     meeting: tokio::sync::Mutex<()>,
+    /// The clock's second until which it is not asked as a mirror.
+    rests: AtomicU64,
 }
 
 impl Host {
-    pub(super) fn new(registry: String, base: Url, plain: bool, ca: Option<PathBuf>) -> Self {
+    pub(super) fn new(registry: String, base: Url, plain: bool, section: RegistryConfig) -> Self {
         Self {
             registry,
             base,
             plain,
-            ca,
+            section,
             challenge: Mutex::default(),
             met: AtomicBool::new(false),
             meeting: tokio::sync::Mutex::default(),
+            rests: AtomicU64::new(0),
         }
+    }
+
+    /// Whether it did not answer as a mirror a moment ago.
+    pub(super) fn is_resting(&self, now: Duration) -> bool {
+        now.as_secs() < self.rests.load(Ordering::Relaxed)
+    }
+
+    /// It did not answer: let others go on without it for a while.
+    pub(super) fn rest(&self, now: Duration) {
+        self.rests.store((now + REST).as_secs(), Ordering::Relaxed);
     }
 
     pub(super) fn challenge(&self) -> Option<Challenge> {

@@ -1,6 +1,9 @@
 //! Logins of `session/login`: checked with the registry, and kept in memory only.
 
-use super::{Credential, Place, Session, Sessions, lock, sessions::SESSIONS};
+use super::{
+    Credential, Host, Place, Session, Sessions, lock,
+    sessions::{Others, SESSIONS},
+};
 use crate::error::{Error, Result};
 use futures_util::future::join_all;
 use reqwest::{Client, Url};
@@ -22,9 +25,30 @@ struct Kept {
 }
 
 impl Logins {
-    pub(super) fn of(&self, registry: &str) -> Option<Arc<Session>> {
-        let kept = lock(&self.0);
-        kept.get(registry).map(|kept| Arc::clone(&kept.session))
+    /// The session of a registry's login, spoken to as `host` says. Where the config says something
+    /// else than when the login was made, it moves: the credential stays, tokens do not.
+    pub(super) fn of(&self, host: &Arc<Host>, sessions: &Sessions) -> Option<Arc<Session>> {
+        let mut logins = lock(&self.0);
+        let kept = logins.get_mut(&host.registry)?;
+        let same = |session: &Session| session.host.section == host.section;
+        if same(&kept.session) {
+            return Some(Arc::clone(&kept.session));
+        }
+        // What began under the config before goes on as it began.
+        let mut before = kept.before.iter().filter_map(Weak::upgrade);
+        if let Some(session) = before.find(|session| same(session) && kept.is_of(session)) {
+            return Some(session);
+        }
+        let (credential, _) = kept.session.credential();
+        let (timeouts, clock) = (&sessions.timeouts, &sessions.clock);
+        let moved = Session::new(Arc::clone(host), Place::Memory, credential, timeouts, clock);
+        kept.replace(Arc::clone(&moved));
+        Some(moved)
+    }
+
+    /// The registries that somebody is logged in to.
+    pub(super) fn registries(&self) -> Vec<String> {
+        lock(&self.0).keys().cloned().collect()
     }
 
     pub(super) fn sessions(&self) -> Vec<Arc<Session>> {
@@ -32,6 +56,20 @@ impl Logins {
         kept.values()
             .map(|kept| Arc::clone(&kept.session))
             .collect()
+    }
+}
+
+impl Kept {
+    /// Takes another session in place of the one that is kept; that one's work goes on.
+    fn replace(&mut self, session: Arc<Session>) {
+        let replaced = std::mem::replace(&mut self.session, session);
+        self.before.retain(|session| session.strong_count() > 0);
+        self.before.push(Arc::downgrade(&replaced));
+    }
+
+    /// Whether a session that was replaced has the same login as the one that is kept.
+    fn is_of(&self, session: &Session) -> bool {
+        session.credential().0 == self.session.credential().0
     }
 }
 
@@ -85,14 +123,13 @@ impl Sessions {
             return Err(Error::new(ErrorKind::InvalidParams, message)
                 .help("Log out of a registry that is not needed."));
         }
-        let mut before = Vec::new();
-        if let Some(replaced) = kept.remove(&name) {
-            before = replaced.before;
-            before.retain(|session| session.strong_count() > 0);
-            before.push(Arc::downgrade(&replaced.session));
-        }
         let status = session.status();
-        kept.insert(name, Kept { session, before });
+        if let Some(kept) = kept.get_mut(&name) {
+            kept.replace(session);
+        } else {
+            let before = Vec::new();
+            kept.insert(name, Kept { session, before });
+        }
         Ok(status)
     }
 
@@ -114,7 +151,7 @@ impl Sessions {
     pub(crate) async fn list(&self) -> Vec<SessionStatus> {
         let mut sessions = self.logins.sessions();
         sessions.extend(
-            lock(&self.others)
+            lock(&self.others.0)
                 .iter()
                 .map(|(_, session)| Arc::clone(session)),
         );
@@ -138,13 +175,19 @@ impl Sessions {
     }
 }
 
-impl Drop for Sessions {
-    /// Secrets are overwritten when the service ends, even if a task still holds its session.
+// Secrets are overwritten when the service ends, even if a task still holds its session.
+
+impl Drop for Logins {
     fn drop(&mut self) {
-        for kept in lock(&self.logins.0).values() {
+        for kept in lock(&self.0).values() {
             kept.session.end("the service is stopping".into());
         }
-        for (_, session) in lock(&self.others).iter() {
+    }
+}
+
+impl Drop for Others {
+    fn drop(&mut self) {
+        for (_, session) in lock(&self.0).iter() {
             session.end("the service is stopping".into());
         }
     }

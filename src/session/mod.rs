@@ -7,6 +7,7 @@
 //! registry itself or to the realm it names; no Debug, log line or error holds one.
 
 mod carried;
+mod certificates;
 mod challenge;
 mod client;
 mod clock;
@@ -20,6 +21,7 @@ mod names;
 mod renewal;
 mod retries;
 mod secret;
+mod section;
 mod send;
 mod sessions;
 mod sources;
@@ -29,6 +31,7 @@ pub(crate) use challenge::{Action, Scope};
 pub(crate) use failure::{Failure, bounded, clean};
 pub(crate) use retries::Retries;
 pub(crate) use secret::{Credential, Secret};
+pub use section::{ClientCertificate, Config, Mirror, RegistryConfig, registry_name};
 pub(crate) use send::Activity;
 pub use sessions::Sessions;
 pub(crate) use sources::environment;
@@ -43,13 +46,10 @@ use clock::Clock;
 use host::Host;
 use lru::LruCache;
 use reqwest::Url;
-use serde::Deserialize;
 use sources::Origin;
 use std::{
-    collections::BTreeMap,
     fmt,
     num::NonZeroUsize,
-    path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -59,20 +59,6 @@ use std::{
 use token::Tokens;
 use tokio_util::sync::CancellationToken;
 use vouch_protocol::{ErrorKind, LoginSource, SessionState};
-
-/// The config's sections `[registry."host:port"]`.
-pub type Config = BTreeMap<String, RegistryConfig>;
-
-/// What the owner says about one registry.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct RegistryConfig {
-    /// Whether to speak plain HTTP to it. Where nothing is said, loopback addresses without a `ca`
-    /// are spoken to that way, and nobody else.
-    pub plain_http: Option<bool>,
-    /// A PEM file of certificates to trust beside the system's.
-    pub ca: Option<PathBuf>,
-}
 
 /// How long to wait for registries, and how often to try again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -160,7 +146,7 @@ impl Session {
         clock: &Clock,
     ) -> Arc<Self> {
         Arc::new(Self {
-            clients: Clients::new(host.ca.clone(), timeouts.connect),
+            clients: Clients::new(&host, timeouts.connect),
             host,
             place,
             user: credential

@@ -21,6 +21,15 @@ impl Retries {
         }
     }
 
+    /// One attempt and no more: there is another place to ask.
+    pub(crate) fn none(timeouts: &Timeouts) -> Self {
+        let timeouts = Timeouts {
+            attempts: 1,
+            ..timeouts.clone()
+        };
+        Self::new(&timeouts)
+    }
+
     /// Something got further: the attempts count anew, the waits do not.
     pub(crate) fn progressed(&mut self) {
         self.failed = 0;

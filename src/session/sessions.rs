@@ -7,6 +7,7 @@ use super::{
     is_loopback, lock,
     login::Logins,
     names::{DOCKER_API, DOCKER_HUB, base_url, canonical_name},
+    section::{Mirror, registry_name},
     sources::Sources,
 };
 use crate::error::{Error, Result};
@@ -22,22 +23,34 @@ use vouch_protocol::{CredentialFile, ErrorKind, LoginSource};
 /// longest time goes first.
 pub(super) const SESSIONS: NonZeroUsize = NonZeroUsize::new(256).unwrap();
 
-/// All sessions of the service.
+/// All sessions of the service, under one config. What they know outlives it: see
+/// [`Self::under`]. A clone is of the same sessions.
+#[derive(Clone)]
 pub struct Sessions {
-    config: Config,
+    config: Arc<Config>,
     pub(super) timeouts: Timeouts,
     pub(super) clock: Clock,
-    sources: Sources,
-    hosts: Mutex<LruCache<String, Arc<Host>>>,
-    pub(super) logins: Logins,
-    /// Those whose logins come from files, and those without.
-    pub(super) others: Mutex<LruCache<Key, Arc<Session>>>,
+    sources: Arc<Sources>,
+    hosts: Arc<Mutex<LruCache<(String, RegistryConfig), Arc<Host>>>>,
+    pub(super) logins: Arc<Logins>,
+    pub(super) others: Arc<Others>,
 }
 
-/// What makes two sessions the same: registry, where its login is filed, and whose it is.
+/// Sessions whose logins come from files, and those without.
+pub(super) struct Others(pub(super) Mutex<LruCache<Key, Arc<Session>>>);
+
+impl Default for Others {
+    fn default() -> Self {
+        Self(Mutex::new(LruCache::new(SESSIONS)))
+    }
+}
+
+/// What makes two sessions the same: registry and how it is spoken to, where its login is filed,
+/// and whose it is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Key {
     registry: String,
+    section: RegistryConfig,
     filed: Option<(LoginSource, PathBuf, String)>,
     user: Option<String>,
 }
@@ -47,27 +60,50 @@ impl Sessions {
     /// the files that the environment names.
     pub fn new(config: Config) -> Result<Self> {
         check_proxies()?;
-        let mut canonical = Config::new();
-        for (registry, section) in config {
-            base_url(&registry, false).map_err(|_| {
-                Error::new(
-                    ErrorKind::InvalidParams,
-                    format!("the config's section [registry.{registry:?}] names no registry"),
-                )
-                .help("Write a host and, where it has one, a port: [registry.\"localhost:5000\"].")
-            })?;
-            canonical.insert(canonical_name(&registry), section);
-        }
         let clock = Clock::default();
         Ok(Self {
-            config: canonical,
+            config: Arc::new(canonical(config)?),
             timeouts: Timeouts::default(),
-            sources: Sources::from_environment(&clock),
+            sources: Arc::new(Sources::from_environment(&clock)),
             clock,
-            hosts: Mutex::new(LruCache::new(SESSIONS)),
-            logins: Logins::default(),
-            others: Mutex::new(LruCache::new(SESSIONS)),
+            hosts: Arc::new(Mutex::new(LruCache::new(SESSIONS))),
+            logins: Arc::default(),
+            others: Arc::default(),
         })
+    }
+
+    /// The same sessions under another config. Where it says the same of a registry, its sessions
+    /// go on with their tokens; where it does not, logins of `session/login` move over and get
+    /// tokens anew. What has begun under the config before goes on under that one. Files that
+    /// sections name are read again.
+    pub fn under(&self, config: Config) -> Result<Self> {
+        let new = Self {
+            config: Arc::new(canonical(config)?),
+            timeouts: self.timeouts.clone(),
+            clock: self.clock.clone(),
+            sources: Arc::clone(&self.sources),
+            hosts: Arc::clone(&self.hosts),
+            logins: Arc::clone(&self.logins),
+            others: Arc::clone(&self.others),
+        };
+        for registry in new.logins.registries() {
+            let moved = new.logins.of(&new.host(&registry)?, &new);
+            moved.inspect(|session| session.clients.read_files_again());
+        }
+        let mut others = lock(&new.others.0);
+        let stale: Vec<_> = others
+            .iter()
+            .filter(|(key, _)| key.section != new.section(&key.registry).way())
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in stale {
+            others.pop(&key);
+        }
+        for (_, session) in others.iter() {
+            session.clients.read_files_again();
+        }
+        drop(others);
+        Ok(new)
     }
 
     /// The same, with other timeouts.
@@ -89,7 +125,7 @@ impl Sessions {
         mut self,
         files: impl IntoIterator<Item = (LoginSource, PathBuf)>,
     ) -> Self {
-        self.sources = Sources::of(files, &self.clock);
+        self.sources = Arc::new(Sources::of(files, &self.clock));
         self
     }
 
@@ -101,18 +137,19 @@ impl Sessions {
     /// The session for a repository, begun if need be. Nothing is sent yet.
     pub(crate) async fn session(&self, registry: &str, repository: &str) -> Result<Arc<Session>> {
         let host = self.host(registry)?;
-        if let Some(session) = self.logins.of(&host.registry) {
+        if let Some(session) = self.logins.of(&host, self) {
             return Ok(session);
         }
         let found = self.sources.find(&host.registry, repository).await?;
         let credential = found.as_ref().map(|(_, credential)| credential);
         let key = Key {
             registry: host.registry.clone(),
+            section: host.section.clone(),
             filed: found.as_ref().map(|(origin, _)| origin.identity()),
             user: credential.and_then(Credential::user).map(ToOwned::to_owned),
         };
         let others = {
-            let mut sessions = lock(&self.others);
+            let mut sessions = lock(&self.others.0);
             if let Some(session) = sessions.get(&key)
                 && !session.end.is_cancelled()
             {
@@ -156,19 +193,74 @@ impl Sessions {
     /// What is known of a registry.
     pub(super) fn host(&self, registry: &str) -> Result<Arc<Host>> {
         let name = canonical_name(registry);
+        let section = self.section(&name).way();
+        let key = (name.clone(), section.clone());
         let mut hosts = lock(&self.hosts);
-        if let Some(host) = hosts.get(&name) {
+        if let Some(host) = hosts.get(&key) {
             return Ok(Arc::clone(host));
         }
-        let RegistryConfig { plain_http, ca } = self.config.get(&name).cloned().unwrap_or_default();
         let loopback = is_loopback(&base_url(registry, true)?);
         let hub = name == DOCKER_HUB;
-        let plain = plain_http.unwrap_or(loopback && ca.is_none()) && !hub;
+        let plain = section
+            .plain_http
+            .unwrap_or(loopback && !section.names_files())
+            && !hub;
         let base = base_url(if hub { DOCKER_API } else { &name }, plain)?;
-        let host = Arc::new(Host::new(name.clone(), base, plain, ca));
-        hosts.put(name, Arc::clone(&host));
+        let host = Arc::new(Host::new(name, base, plain, section));
+        hosts.put(key, Arc::clone(&host));
         Ok(host)
     }
+
+    /// What the config says of a registry, by its one name.
+    fn section(&self, name: &str) -> RegistryConfig {
+        self.config.get(name).cloned().unwrap_or_default()
+    }
+
+    /// Where else the content of a registry is, in the order in which it is asked for; without
+    /// those that did not answer a moment ago.
+    pub(crate) fn mirrors(&self, registry: &str) -> Vec<Mirror> {
+        let mut mirrors = self.section(&canonical_name(registry)).mirrors;
+        let now = self.clock.now();
+        mirrors.retain(|mirror| {
+            let resting = self
+                .host(mirror.registry())
+                .is_ok_and(|host| host.is_resting(now));
+            if resting {
+                tracing::debug!(%mirror, "a mirror rests, as it did not answer a moment ago");
+            }
+            !resting
+        });
+        mirrors
+    }
+
+    /// A mirror did not answer: for a moment, others need not wait for it too.
+    pub(crate) fn rest(&self, mirror: &str) {
+        // What is no address was never asked.
+        if let Ok(host) = self.host(mirror) {
+            host.rest(self.clock.now());
+        }
+    }
+}
+
+/// The same sections, each by the one name of its registry.
+fn canonical(config: Config) -> Result<Config> {
+    let mut canonical = Config::new();
+    for (registry, section) in config {
+        let wrong = |why: &str| {
+            let message = format!("the config's section [registry.{registry:?}] {why}");
+            Error::new(ErrorKind::InvalidParams, message)
+        };
+        let name = registry_name(&registry).ok_or_else(|| {
+            wrong("names no registry")
+                .help("Write a host and, where it has one, a port: [registry.\"localhost:5000\"].")
+        })?;
+        if canonical.insert(name, section).is_some() {
+            return Err(wrong(
+                "is there twice: case and Docker Hub's other names count for nothing",
+            ));
+        }
+    }
+    Ok(canonical)
 }
 
 impl std::fmt::Debug for Sessions {
@@ -176,7 +268,7 @@ impl std::fmt::Debug for Sessions {
         f.debug_struct("Sessions")
             .field("files", &self.files())
             .field("logins", &self.logins)
-            .field("others", &lock(&self.others).iter().collect::<Vec<_>>())
+            .field("others", &lock(&self.others.0).iter().collect::<Vec<_>>())
             .finish_non_exhaustive()
     }
 }

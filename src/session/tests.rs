@@ -250,7 +250,7 @@ fn nothing_leads_to_less_protection() {
         "registry.lan:5000".to_owned(),
         RegistryConfig {
             plain_http: Some(true),
-            ca: None,
+            ..RegistryConfig::default()
         },
     )]);
     let sessions = Sessions::new(config).unwrap();
@@ -284,6 +284,7 @@ fn plain_http_is_for_loopback_and_where_the_owner_says_so() {
     let section = |plain_http, ca: Option<&str>| RegistryConfig {
         plain_http,
         ca: ca.map(Into::into),
+        ..RegistryConfig::default()
     };
     let config = Config::from([
         ("Registry.lan:5000".to_owned(), section(Some(true), None)),
@@ -316,8 +317,8 @@ fn plain_http_is_for_loopback_and_where_the_owner_says_so() {
 async fn a_ca_file_that_is_none_is_named() {
     let server = Faulty::start(|_, _| Answer::new(200));
     let section = RegistryConfig {
-        plain_http: None,
         ca: Some("/dev/null".into()),
+        ..RegistryConfig::default()
     };
     let sessions = Sessions::new(Config::from([(server.name(), section)])).unwrap();
     let error = get(&begun(sessions, &server.name()).await)

@@ -63,14 +63,15 @@ impl Socket {
                 .and_then(|address| address.as_pathname().map(Path::to_owned));
             return Ok((listener, Self { path, own: None }));
         }
-        if let Some(path) = path {
-            return Self::bind(path);
-        }
-        let path = usual_path();
-        if let Some(folder) = path.parent() {
+        let usual = usual_path();
+        let path = path.unwrap_or(&usual);
+        // Also where it is named, as clients do that start a service.
+        if path == usual
+            && let Some(folder) = path.parent()
+        {
             make_folder(folder)?;
         }
-        Self::bind(&path)
+        Self::bind(path)
     }
 
     /// Listens at that path, in a folder that exists. What a dead service left is replaced.

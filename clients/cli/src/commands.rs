@@ -11,8 +11,9 @@ use std::{io, path::PathBuf};
 use vouch_client::{
     Client,
     protocol::{
-        Method, NoParams, Pull, PullParams, PullResult, Push, PushParams, PushResult, ServerStatus,
-        ServerStatusResult, ServerStop, ServerStopResult, Verification, Verify, VerifyParams,
+        ErrorKind, Method, NoParams, Pull, PullParams, PullResult, Push, PushParams, PushResult,
+        ServerRestart, ServerRestartResult, ServerStatus, ServerStatusResult, ServerStop,
+        ServerStopResult, Verification, Verify, VerifyParams,
     },
 };
 
@@ -258,6 +259,34 @@ pub(crate) async fn stop(client: &Client, screen: &mut Screen) -> io::Result<Out
             result.process_id
         ))
     })
+}
+
+pub(crate) async fn restart(client: &Client, screen: &mut Screen) -> io::Result<Outcome> {
+    let answered =
+        match ask::<ServerRestart>(client, NoParams {}).await {
+            Err(failure) if failure.is(ErrorKind::MethodNotFound) => Err(failure
+                .help("This vouchd is too old for that. Say `vouch stop`, and start another.")),
+            answered => answered,
+        };
+    answer::<ServerRestart>(screen, answered, |screen, result: ServerRestartResult| {
+        let old = client.server().map(|server| &server.server_info);
+        screen.text(format!(
+            "vouchd {} was replaced by vouchd {} (process {})",
+            old.map_or_else(
+                || "of another protocol".to_owned(),
+                |old| built(&old.version, old.build.as_deref())
+            ),
+            built(&result.version, result.build.as_deref()),
+            result.process_id
+        ))
+    })
+}
+
+fn built(version: &str, build: Option<&str>) -> String {
+    match build {
+        Some(build) => format!("{version} ({build})"),
+        None => version.to_owned(),
+    }
 }
 
 pub(crate) async fn rpc(

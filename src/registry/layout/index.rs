@@ -104,7 +104,7 @@ pub(super) fn look_up(root: &Path, tag: Option<&str>) -> Result<Digest> {
 /// The index, or an empty one.
 pub(super) fn read_index(root: &Path) -> Result<Map<String, Value>> {
     let path = root.join(INDEX);
-    let text = match small(&path) {
+    let text = match small(&path, LARGEST) {
         // As it is between a layout's making and its first manifest.
         Err(error) if error.kind() == ErrorKind::FileNotFound => {
             return Ok(Map::from_iter([
@@ -130,7 +130,7 @@ pub(super) fn read_index(root: &Path) -> Result<Map<String, Value>> {
 /// Fails where a folder is no layout of version 1.
 pub(super) fn check_version(root: &Path) -> Result<()> {
     let path = root.join(LAYOUT);
-    let text = small(&path).map_err(|error| match error.kind() {
+    let text = small(&path, LARGEST).map_err(|error| match error.kind() {
         ErrorKind::FileNotFound => invalid(root, "it has no `oci-layout`"),
         _ => error,
     })?;
@@ -142,17 +142,17 @@ pub(super) fn check_version(root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Reads a file that has to be small.
-pub(super) fn small(path: &Path) -> Result<Vec<u8>> {
+/// Reads a file of at most so many bytes.
+pub(super) fn small(path: &Path, limit: usize) -> Result<Vec<u8>> {
     let source = Source::open(path)?;
     let mut bytes = Vec::new();
     source
         .reader()
-        .take(LARGEST as u64 + 1)
+        .take((limit as u64).saturating_add(1))
         .read_to_end(&mut bytes)
         .map_err(|error: io::Error| Error::at(path, "read", error))?;
-    if bytes.len() > LARGEST {
-        let why = format!("{} is larger than {LARGEST} bytes", path.display());
+    if bytes.len() > limit {
+        let why = format!("{} is larger than {limit} bytes", path.display());
         return Err(Error::new(ErrorKind::InvalidLayout, why));
     }
     Ok(bytes)

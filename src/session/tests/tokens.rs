@@ -356,8 +356,14 @@ fn a_realm_is_asked_only_where_a_login_is_safe() {
         ("registry.lan:5000", Some(true), None),
         ("127.0.0.1:7", None, Some("/ca.pem".into())),
     ];
-    let config =
-        sections.map(|(name, plain_http, ca)| (name.to_owned(), RegistryConfig { plain_http, ca }));
+    let config = sections.map(|(name, plain_http, ca)| {
+        let section = RegistryConfig {
+            plain_http,
+            ca,
+            ..RegistryConfig::default()
+        };
+        (name.to_owned(), section)
+    });
     let sessions = Sessions::new(Config::from(config)).unwrap();
     let check = |registry: &str, realm: &str, expected: bool| {
         let host = sessions.host(registry).unwrap();
