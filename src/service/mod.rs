@@ -3,6 +3,7 @@
 
 mod discover;
 mod failure;
+mod handles;
 mod history;
 mod idle;
 mod initialize;
@@ -21,15 +22,16 @@ mod turns;
 mod verify;
 
 pub use failure::failure;
+pub use handles::Shares;
 pub use request::Caller;
 pub use restart::Asked;
 
 use crate::{
     artifact::Cache,
-    config::Config,
+    config::{Config, Idle},
     error::{Error, Result},
     progress::Progress,
-    session::Sessions,
+    session::{Carried, Sessions},
     trust::Policy,
 };
 use futures_util::{FutureExt, future::BoxFuture};
@@ -48,7 +50,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Instant,
 };
@@ -95,12 +97,16 @@ struct State {
     arrivals: AtomicU64,
     under_way: Mutex<BTreeMap<u64, UnderWay>>,
     history: History,
+    /// When it ends by itself. A config that is read again does not change it.
+    ends: Mutex<Idle>,
     /// When the last connection or request has ended.
     last: Mutex<Instant>,
     /// Wakes those who wait for the end of connections and requests.
     idle: Notify,
     stopping: CancellationToken,
     restarts: Restarts,
+    /// Whether another process has taken over.
+    leaving: AtomicBool,
 }
 
 impl State {
@@ -137,6 +143,7 @@ impl Service {
     /// Makes the service. `socket` is what `server/status` tells about where it listens, and the
     /// log file of the config is where it says that the log is.
     pub fn new(mut config: Config, socket: Option<PathBuf>) -> Result<Self> {
+        let ends = Mutex::new(config.idle.clone());
         let sessions = Sessions::new(std::mem::take(&mut config.registry))?;
         let log = config.log.file.clone();
         let settings = Settings {
@@ -151,15 +158,17 @@ impl Service {
             socket,
             log,
             started: Instant::now(),
-            turns: Turns::of_all(),
+            turns: Turns::of_all(Shares::of_this_process().requests),
             connections: AtomicU64::new(0),
             arrivals: AtomicU64::new(0),
             under_way: Mutex::default(),
             history: History::default(),
+            ends,
             last: Mutex::new(Instant::now()),
             idle: Notify::new(),
             stopping: CancellationToken::new(),
             restarts: Restarts::default(),
+            leaving: AtomicBool::new(false),
         });
         let methods = table().map_err(|error| {
             Error::new(ErrorKind::Internal, "the method table is broken").source(error)
@@ -259,6 +268,13 @@ impl Service {
             )
             .help("Open another connection."));
         }
+        if self.state.leaving.load(Ordering::Acquire) {
+            return Err(Error::new(
+                ErrorKind::ShuttingDown,
+                "another process serves this socket now, as the server was restarted",
+            )
+            .help("Connect again, and ask that one."));
+        }
         if self.state.stopping.is_cancelled() {
             return Err(
                 Error::new(ErrorKind::ShuttingDown, "the server is stopping")
@@ -276,6 +292,21 @@ impl Service {
     /// Begins to stop: requests under way go on, new ones are refused.
     pub fn stop(&self) {
         self.state.stopping.cancel();
+    }
+
+    /// Leaves the socket to another process: requests under way go on, new ones are sent there.
+    pub fn leave(&self) {
+        self.state.leaving.store(true, Ordering::Release);
+    }
+
+    /// The logins that live in this memory only, for the process that takes over.
+    pub fn logins(&self) -> Vec<Carried> {
+        self.state.settings().sessions.carry()
+    }
+
+    /// Takes what the process before this one had of them, or has got since.
+    pub fn take_logins(&self, logins: Vec<Carried>) {
+        self.state.settings().sessions.arrive(logins);
     }
 
     /// Waits until somebody asks the service to stop.

@@ -46,7 +46,9 @@ async fn published(request: &Arc<Request>, reference: Reference) -> Result<Verif
     request.concerns(&reference);
     let sessions = &request.settings().sessions;
     request.progress().enter(Phase::Asking);
+    let turn = request.turn(Work::Lookup).await?;
     let found = registry::find(sessions, &reference, request.limits()).await?;
+    drop(turn);
     let shown = reference.to_string();
     let name = shown.clone();
     let examination = request

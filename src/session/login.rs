@@ -51,6 +51,23 @@ impl Logins {
         lock(&self.0).keys().cloned().collect()
     }
 
+    /// Keeps a login that was checked.
+    pub(super) fn keep(&self, registry: String, session: Arc<Session>) -> Result<()> {
+        let mut kept = lock(&self.0);
+        if kept.len() >= SESSIONS.get() && !kept.contains_key(&registry) {
+            let message = format!("{SESSIONS} logins are kept already");
+            return Err(Error::new(ErrorKind::InvalidParams, message)
+                .help("Log out of a registry that is not needed."));
+        }
+        if let Some(kept) = kept.get_mut(&registry) {
+            kept.replace(session);
+        } else {
+            let before = Vec::new();
+            kept.insert(registry, Kept { session, before });
+        }
+        Ok(())
+    }
+
     pub(super) fn sessions(&self) -> Vec<Arc<Session>> {
         let kept = lock(&self.0);
         kept.values()
@@ -117,19 +134,8 @@ impl Sessions {
                 return Err(error);
             }
         }
-        let mut kept = lock(&self.logins.0);
-        if kept.len() >= SESSIONS.get() && !kept.contains_key(&name) {
-            let message = format!("{SESSIONS} logins are kept already");
-            return Err(Error::new(ErrorKind::InvalidParams, message)
-                .help("Log out of a registry that is not needed."));
-        }
         let status = session.status();
-        if let Some(kept) = kept.get_mut(&name) {
-            kept.replace(session);
-        } else {
-            let before = Vec::new();
-            kept.insert(name, Kept { session, before });
-        }
+        self.logins.keep(name, session)?;
         Ok(status)
     }
 

@@ -41,6 +41,10 @@ pub(crate) const MANUAL: Manual = Manual {
             "Anything but 0 and false: start no service, as with --no-spawn.",
         ),
         (
+            "VOUCH_START_TIMEOUT",
+            "How many seconds a service that is started may take until it answers; 5 without it.",
+        ),
+        (
             "XDG_RUNTIME_DIR",
             "The folder of the usual socket; see FILES.",
         ),

@@ -51,6 +51,8 @@ impl Home {
             .env("XDG_STATE_HOME", self.path("state"))
             .env("HOME", self.folder.path())
             .env("PATH", "/usr/bin:/bin")
+            // Other tests may keep the machine busy.
+            .env("VOUCH_START_TIMEOUT", "100")
             .args(arguments);
         command
     }
@@ -294,11 +296,8 @@ fn what_a_failing_program_says_is_shown() {
 
     let mut command = home.vouch(&["sessions"]);
     let absent = home.path("absent");
-    let says = [
-        &format!("cannot start {}", absent.display()),
-        "No such file",
-    ];
-    home.fails(command.env("VOUCHD", &absent), &says.map(|says| &says[..]));
+    let says = format!("cannot start {}", absent.display());
+    home.fails(command.env("VOUCHD", &absent), &[&says, "No such file"]);
     let mut command = home.vouch(&["sessions"]);
     home.fails(
         command.env("VOUCHD", "absent"),
@@ -361,6 +360,7 @@ fn the_service_keeps_no_handle_of_ours() {
         .env("LOCK", &lock)
         .env("VOUCH", env!("CARGO_BIN_EXE_vouch"))
         .env("HOME", home.folder.path())
+        .env("VOUCH_START_TIMEOUT", "100")
         .env("XDG_RUNTIME_DIR", home.folder.path());
     // It reads standard output and error to their end.
     Ran::from(shell.output().unwrap()).printed(0, "", "");
