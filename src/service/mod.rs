@@ -3,6 +3,7 @@
 
 mod discover;
 mod failure;
+mod handles;
 mod idle;
 mod initialize;
 mod method;
@@ -20,6 +21,7 @@ mod turns;
 mod verify;
 
 pub use failure::failure;
+pub use handles::Shares;
 pub use request::Caller;
 pub use restart::Asked;
 
@@ -148,7 +150,7 @@ impl Service {
             config_error: Mutex::default(),
             socket,
             started: Instant::now(),
-            turns: Turns::of_all(),
+            turns: Turns::of_all(Shares::of_this_process().requests),
             connections: AtomicU64::new(0),
             arrivals: AtomicU64::new(0),
             under_way: Mutex::default(),

@@ -46,7 +46,9 @@ pub(super) async fn pull(request: Arc<Request>, params: PullParams) -> Result<Pu
         .await?;
     let sessions = &request.settings().sessions;
     request.progress().enter(Phase::Asking);
+    let turn = request.turn(Work::Lookup).await?;
     let found = registry::find(sessions, &reference, request.limits()).await?;
+    drop(turn);
     let manifest = found.manifest;
     let pinned = reference.with_digest(manifest).to_string();
     let (path, verification) = request

@@ -44,7 +44,9 @@ async fn stored(request: &Arc<Request>, path: PathBuf) -> Result<Verification> {
 async fn published(request: &Arc<Request>, reference: Reference) -> Result<Verification> {
     let sessions = &request.settings().sessions;
     request.progress().enter(Phase::Asking);
+    let turn = request.turn(Work::Lookup).await?;
     let found = registry::find(sessions, &reference, request.limits()).await?;
+    drop(turn);
     let shown = reference.to_string();
     let name = shown.clone();
     let examination = request
