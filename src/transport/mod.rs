@@ -14,13 +14,14 @@ mod queue;
 mod reports;
 mod room;
 pub mod socket;
+mod spare;
 pub mod stdio;
 #[cfg(test)]
 mod tests;
 
 use crate::{
-    error::Error,
-    service::{Asked, Service},
+    error::{Error, no_handles},
+    service::{Asked, Service, Shares},
 };
 use connection::End;
 use cut::Cut;
@@ -33,6 +34,7 @@ use rustix::{
     fd::AsFd,
 };
 use socket::Socket;
+use spare::Spare;
 use std::{future::pending, pin::pin, sync::Arc, time::Duration};
 use tokio::{
     net::{UnixListener, UnixStream},
@@ -79,17 +81,6 @@ struct Terms {
     room: Room,
 }
 
-/// So many file handles are kept for files and registries, whoever connects.
-const KEPT_HANDLES: u64 = 128;
-
-/// How many connections, a handle each, there may be.
-fn most_connections(handles: Option<u64>) -> usize {
-    // Where there are few, half of them.
-    let most = handles.map(|handles| handles.saturating_sub(KEPT_HANDLES).max(handles / 2));
-    most.and_then(|most| usize::try_from(most).ok())
-        .unwrap_or(usize::MAX)
-}
-
 /// Where a service listens, and how to start the one that takes over.
 #[derive(Debug)]
 pub struct Place {
@@ -108,8 +99,8 @@ pub async fn serve(
     service: Arc<Service>,
     shutdown: impl Future<Output = ()>,
 ) {
-    let handles = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-    let most = most_connections(handles);
+    // A handle each.
+    let most = usize::try_from(Shares::of_this_process().connections).unwrap_or(usize::MAX);
     serve_with(
         Patience::default(),
         most,
@@ -315,7 +306,9 @@ async fn accept(
 ) {
     let mut failing = false;
     let mut full = false;
+    let mut spare = Spare::new();
     loop {
+        spare.renew();
         match listener.accept().await {
             Ok((stream, _)) => {
                 failing = false;
@@ -327,18 +320,28 @@ async fn accept(
                     connections.spawn(connected(stream, service, terms));
                 } else {
                     if !full {
-                        tracing::warn!(most, "there are too many connections; more are refused");
+                        let message = format!("there are {most} connections; more are refused");
+                        tracing::warn!("{message}");
+                        service.report(&Error::new(ErrorKind::Busy, message));
                     }
                     full = true;
-                    turn_away(&stream);
+                    turn_away(&stream, "the server has all the connections that it takes");
                 }
             }
             Err(error) => {
                 // No file handles are left, or the client was gone at once: the next may do.
                 if !failing {
-                    tracing::warn!(%error, "cannot accept a connection");
+                    let message = format!("cannot accept a connection: {error}");
+                    tracing::warn!("{message}");
+                    service.report(&Error::new(ErrorKind::Io, message));
                 }
                 failing = true;
+                if no_handles(&error)
+                    && let Some(stream) = spare.accept(listener)
+                {
+                    turn_away(&stream, "the server has no file handle left");
+                    continue;
+                }
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
@@ -346,12 +349,8 @@ async fn accept(
 }
 
 /// Says why, and closes the connection. Nobody is waited for: a new socket takes a line.
-fn turn_away(stream: &UnixStream) {
-    let error = Error::new(
-        ErrorKind::Busy,
-        "the server has all the connections that it takes",
-    )
-    .help("Close some, or try again in a moment.");
+fn turn_away(stream: &UnixStream, why: &str) {
+    let error = Error::new(ErrorKind::Busy, why).help("Close some, or try again in a moment.");
     let line = Framing::Lines.frame(refusal(None, error).into_text());
     if let Err(error) = stream.try_write(line.as_bytes()) {
         tracing::debug!(%error, "a refused connection was not told why");
