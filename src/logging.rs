@@ -43,7 +43,7 @@ pub(crate) fn begin(filter: &str, format: LogFormat) -> Result<Log> {
 }
 
 /// A word alone is a level. The library takes another one for a target, and logs nothing else.
-fn parse(filter: &str) -> Result<EnvFilter> {
+pub(crate) fn parse(filter: &str) -> Result<EnvFilter> {
     for word in filter.split(',').map(str::trim) {
         let alone = !word.is_empty() && !word.contains(['=', '[', ']', '{', '}']);
         if alone && word.parse::<LevelFilter>().is_err() {

@@ -3,7 +3,9 @@
 mod arguments;
 mod demo;
 mod logging;
+mod reload;
 mod serve;
+mod settings;
 
 use arguments::{Arguments, Command, LoggingArguments};
 use clap::Parser;
@@ -39,10 +41,10 @@ fn run(arguments: Arguments) -> Result<u8> {
         logging,
         command,
     } = arguments;
-    let load = || {
-        let named = config.or_else(|| variable("VOUCHD_CONFIG").map(PathBuf::from));
-        Config::load(named.as_deref())
-    };
+    let named = config.or_else(|| variable("VOUCHD_CONFIG").map(PathBuf::from));
+    // It is read again later, from another folder perhaps.
+    let named = named.map(|path| std::path::absolute(&path).unwrap_or(path));
+    let load = || Config::load(named.as_deref());
     match (command, stdio) {
         (Some(_), true) => Ok(misused(
             "`--stdio` takes no command",
@@ -55,15 +57,20 @@ fn run(arguments: Arguments) -> Result<u8> {
         (Some(Command::Demo { keep }), false) => {
             logged(&logging, &Config::default(), || run_demo(keep.as_deref()))
         }
+        (Some(Command::Config { command }), false) => {
+            settings::run(command, named, &logging, &mut std::io::stdout().lock())
+        }
         (Some(Command::Serve(arguments)), false) => {
             let config = load()?;
             logged(&logging, &config.clone(), || {
-                serve::serve(config, arguments)
+                serve::serve(config, named, arguments)
             })
         }
         (None, true) => {
             let config = load()?;
-            logged(&logging, &config.clone(), || serve::serve_stdio(config))
+            logged(&logging, &config.clone(), || {
+                serve::serve_stdio(config, named)
+            })
         }
     }
 }

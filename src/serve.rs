@@ -1,6 +1,6 @@
 //! `vouchd serve` and `vouchd --stdio`: the process around the service: its runtime, signals and end.
 
-use crate::{arguments::ServeArguments, variable};
+use crate::{arguments::ServeArguments, reload::on_hangup, variable};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use std::{
     path::{Path, PathBuf},
@@ -16,7 +16,11 @@ use vouchd::{
 };
 
 /// Serves clients on a socket, until it is stopped.
-pub(crate) fn serve(config: Config, arguments: ServeArguments) -> Result<u8> {
+pub(crate) fn serve(
+    config: Config,
+    named: Option<PathBuf>,
+    arguments: ServeArguments,
+) -> Result<u8> {
     let path = arguments
         .socket
         .or_else(|| variable("VOUCHD_SOCKET").map(PathBuf::from))
@@ -28,6 +32,7 @@ pub(crate) fn serve(config: Config, arguments: ServeArguments) -> Result<u8> {
     let runtime = runtime()?;
     runtime.block_on(async {
         let shutdown = signals()?;
+        on_hangup(&service, named)?;
         let listener = listener
             .set_nonblocking(true)
             .and_then(|()| tokio::net::UnixListener::from_std(listener))
@@ -49,11 +54,12 @@ pub(crate) fn serve(config: Config, arguments: ServeArguments) -> Result<u8> {
 }
 
 /// Serves one client on standard input and output; answers the exit code.
-pub(crate) fn serve_stdio(config: Config) -> Result<u8> {
+pub(crate) fn serve_stdio(config: Config, named: Option<PathBuf>) -> Result<u8> {
     let service = Arc::new(Service::new(config, None)?);
     let runtime = runtime()?;
     let code = runtime.block_on(async {
         let shutdown = signals()?;
+        on_hangup(&service, named)?;
         Ok::<_, Error>(stdio::serve(service, shutdown.cancelled_owned()).await)
     })?;
     // The thread that reads stdin cannot be woken.

@@ -156,7 +156,7 @@ impl Service {
 
     fn take(&self, mut config: Config) -> Result<()> {
         if let Some(problem) = config.problems().into_iter().next() {
-            return Err(problem);
+            return Err(problem.into());
         }
         let before = self.state.settings();
         let registries = std::mem::take(&mut config.registry);
