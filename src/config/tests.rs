@@ -93,7 +93,7 @@ fn what_is_wrong_is_named_with_its_place() {
     check("[idle]\ntimeout = 30\n", &["expected a string"]);
     check("limits = 3\n", &["expected the section [limits]"]);
     check("registry = 3\n", &["1:12: `registry`"]);
-    check("registry.x = 3\n", &["expected the section"]);
+    check("registry.x = 3\n", &["expected a section [registry."]);
     // All at once, in their order.
     check(
         "sockets = 1\n[registry.\"h:1\"]\nplain_http = true\nca = 7\nmirrors = 'm'\n[log]\nlevel = 7\nkeep = 'x'",
