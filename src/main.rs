@@ -2,18 +2,21 @@
 
 mod arguments;
 mod demo;
+mod detach;
 mod logging;
 mod reload;
 mod serve;
 mod settings;
 
 use arguments::{Arguments, Command, LoggingArguments};
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use std::{
     ffi::OsString,
+    io::Write,
     path::{Path, PathBuf},
     process::ExitCode,
 };
+use vouch_protocol::{EXIT_ALREADY_SERVED, ErrorKind};
 use vouchd::{
     config::Config,
     error::{Error, Result},
@@ -28,7 +31,10 @@ fn main() -> ExitCode {
             for line in error.data().help.iter().flat_map(|help| help.lines()) {
                 eprintln!("help: {line}");
             }
-            ExitCode::FAILURE
+            match error.kind() {
+                ErrorKind::Busy => ExitCode::from(EXIT_ALREADY_SERVED),
+                _ => ExitCode::FAILURE,
+            }
         }
     }
 }
@@ -42,7 +48,7 @@ fn run(arguments: Arguments) -> Result<u8> {
         command,
     } = arguments;
     let named = config.or_else(|| variable("VOUCHD_CONFIG").map(PathBuf::from));
-    // It is read again later, from another folder perhaps.
+    // It may be read again, when the process is in another folder.
     let named = named.map(|path| std::path::absolute(&path).unwrap_or(path));
     let load = || Config::load(named.as_deref());
     match (command, stdio) {
@@ -60,7 +66,29 @@ fn run(arguments: Arguments) -> Result<u8> {
         (Some(Command::Config { command }), false) => {
             settings::run(command, named, &logging, &mut std::io::stdout().lock())
         }
+        (Some(Command::Completions { shell }), false) => {
+            let script = vouch_pages::completions(Arguments::command(), shell);
+            // A shell that has read enough is no failure.
+            match std::io::stdout().write_all(&script) {
+                Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                    Err(Error::at(Path::new("standard output"), "write", error))
+                }
+                _ => Ok(0),
+            }
+        }
+        (Some(Command::Man { folder }), false) => {
+            vouch_pages::write_man(Arguments::command(), &arguments::MANUAL, &folder)
+                .map_err(|error| Error::at(&folder, "write the man pages to", error))?;
+            Ok(0)
+        }
         (Some(Command::Serve(arguments)), false) => {
+            // One that takes over is in the session of the one before.
+            if arguments.detach && !arguments.take_over {
+                if !arguments.background {
+                    return detach::start_again();
+                }
+                detach::leave_session()?;
+            }
             let config = load()?;
             logged(&logging, &config.clone(), || {
                 serve::serve(config, named, arguments)
@@ -121,7 +149,7 @@ pub(crate) fn variable(name: &str) -> Option<OsString> {
 fn run_demo(keep: Option<&Path>) -> Result<u8> {
     let failed = |error| {
         let message = format!("the demo failed: {error}");
-        Error::new(vouch_protocol::ErrorKind::Internal, message)
+        Error::new(ErrorKind::Internal, message)
     };
     let out = &mut std::io::stdout().lock();
     match keep {

@@ -26,6 +26,7 @@ const ORDER: &[&str] = &[
     "arguments",
     "settings",
     "reload",
+    "detach",
     "serve",
     "main",
 ];

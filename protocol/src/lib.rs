@@ -8,6 +8,7 @@
 
 mod error;
 mod lifecycle;
+mod progress;
 mod pull;
 mod push;
 mod server;
@@ -23,11 +24,13 @@ pub use lifecycle::{
     Cancel, CancelParams, ClientInfo, Exit, Initialize, InitializeParams, InitializeResult,
     Initialized, RequestId, ServerCapabilities, ServerInfo, Shutdown,
 };
+pub use progress::{Progress, ProgressParams, ProgressToken, WorkDone};
 pub use pull::{Pull, PullParams, PullResult};
 pub use push::{Push, PushParams, PushResult};
 pub use server::{
-    CacheStatus, Discover, DiscoverInfo, DiscoverMethod, DiscoverResult, RequestStatus,
-    ServerStatus, ServerStatusResult, ServerStop, ServerStopResult,
+    CacheStatus, Discover, DiscoverInfo, DiscoverMethod, DiscoverResult, IdleKeeper, IdleStatus,
+    RequestStatus, ServerRestart, ServerRestartResult, ServerStatus, ServerStatusResult,
+    ServerStop, ServerStopResult,
 };
 pub use session::{
     CredentialFile, LoginSource, Password, SessionList, SessionListResult, SessionLogin,
@@ -42,6 +45,10 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 /// The protocol's version, as `initialize` tells it. The first number changes when a client
 /// written for the older one would break.
 pub const PROTOCOL_VERSION: &str = "1.0";
+
+/// The exit code of `vouchd serve` where another process serves the socket already, or is about to
+/// (`EX_TEMPFAIL` of sysexits(3)): who started it may connect to that one.
+pub const EXIT_ALREADY_SERVED: u8 = 75;
 
 /// A request: it is answered with `Result` or an error.
 pub trait Method {
@@ -78,12 +85,16 @@ pub const METHODS: &[&str] = &[
     SessionLogout::NAME,
     SessionList::NAME,
     ServerStatus::NAME,
+    ServerRestart::NAME,
     ServerStop::NAME,
     Discover::NAME,
 ];
 
 /// Every notification that a client may send.
 pub const NOTIFICATIONS: &[&str] = &[Initialized::NAME, Exit::NAME, Cancel::NAME];
+
+/// Every notification that a server may send.
+pub const SERVER_NOTIFICATIONS: &[&str] = &[Progress::NAME];
 
 /// The `OpenRPC` document of this version, as `rpc.discover` answers it.
 pub const OPENRPC: &str = include_str!("../openrpc.json");

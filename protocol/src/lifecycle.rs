@@ -47,7 +47,7 @@ pub struct ClientInfo {
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct InitializeResult {
-    /// The server's name and version.
+    /// The server's name, version and build.
     pub server_info: ServerInfo,
     /// The protocol version that the server speaks.
     pub protocol_version: String,
@@ -55,7 +55,7 @@ pub struct InitializeResult {
     pub capabilities: ServerCapabilities,
 }
 
-/// The server's name and version.
+/// The server's name, version and build.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct ServerInfo {
@@ -63,6 +63,10 @@ pub struct ServerInfo {
     pub name: String,
     /// The server's version, for example `0.1.0`.
     pub version: String,
+    /// What tells builds of a version apart: a commit and its day, for example
+    /// `aa3e92e 2026-11-22`. Absent where that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build: Option<String>,
 }
 
 /// What a server can do. Later versions add members.

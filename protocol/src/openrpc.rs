@@ -1,8 +1,9 @@
 //! The `OpenRPC` document, made of the types. `tests/document.rs` holds `openrpc.json` to it.
 
 use crate::{
-    Discover, ErrorData, ErrorKind, Initialize, Method, PROTOCOL_VERSION, Pull, Push, ServerStatus,
-    ServerStop, SessionList, SessionLogin, SessionLogout, Shutdown, Verify,
+    Discover, ErrorData, ErrorKind, Initialize, Method, PROTOCOL_VERSION, ProgressParams, Pull,
+    Push, ServerRestart, ServerStatus, ServerStop, SessionList, SessionLogin, SessionLogout,
+    Shutdown, Verify,
 };
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
@@ -33,10 +34,14 @@ pub fn document() -> Value {
         schemas.method::<SessionLogout>("Forgets a login and ends what is under way with it."),
         schemas.method::<SessionList>("Lists the logins that are kept or in use."),
         schemas.method::<ServerStatus>("Tells what the server is doing."),
+        schemas.method::<ServerRestart>(
+            "Has a new process of the installed program take over, without refusing anybody.",
+        ),
         schemas.method::<ServerStop>("Stops the server."),
         schemas.method::<Discover>("Answers this document."),
     ];
     let error_data = results.subschema_for::<ErrorData>();
+    let progress = results.subschema_for::<ProgressParams>();
     let mut definitions = params.take_definitions(true);
     definitions.append(&mut results.take_definitions(true));
     let errors: Map<String, Value> = ErrorKind::ALL
@@ -57,6 +62,8 @@ pub fn document() -> Value {
         "components": { "schemas": definitions, "errors": errors },
         // `OpenRPC` has no schema for errors, so this is where a generator finds it.
         "x-errorData": error_data,
+        // Nor for what a server sends unasked: the params of `$/progress`.
+        "x-progress": progress,
     });
     unwrap_descriptions(&mut document);
     document
@@ -110,6 +117,7 @@ fn errors_of(method: &str) -> Vec<Value> {
     ErrorKind::ALL
         .iter()
         .filter(|kind| match (kind, kind.code()) {
+            (ErrorKind::RestartFailed, _) => method == "server/restart",
             (ErrorKind::UnsupportedProtocol, _) => method == "initialize",
             (ErrorKind::TargetNotFound | ErrorKind::DestinationExists, _) => method == "pull",
             // `verify` answers these as a result.

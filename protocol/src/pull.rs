@@ -1,6 +1,6 @@
 //! `pull`: fetch an artifact, verify it and place it.
 
-use crate::{Method, Verification};
+use crate::{Method, ProgressToken, Verification};
 use serde::{Deserialize, Serialize};
 
 /// Fetches an artifact, verifies it, and only then gives it its name.
@@ -32,6 +32,9 @@ pub struct PullParams {
     /// Allow the tag `latest`, or none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allow_latest: Option<bool>,
+    /// Names the request in `$/progress`. Without one, nothing is told of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub work_done_token: Option<ProgressToken>,
 }
 
 /// Result of [`Pull`].

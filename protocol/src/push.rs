@@ -1,6 +1,6 @@
 //! `push`: verify a file and publish it.
 
-use crate::{Method, Verification};
+use crate::{Method, ProgressToken, Verification};
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{self, MapAccess, Visitor},
@@ -36,6 +36,9 @@ pub struct PushParams {
     /// Allow the tag `latest`, or none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allow_latest: Option<bool>,
+    /// Names the request in `$/progress`. Without one, nothing is told of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub work_done_token: Option<ProgressToken>,
 }
 
 /// Reads a map, and refuses a name that is there twice: which one was meant is anybody's guess.

@@ -1,4 +1,4 @@
-//! `server/status`, `server/stop` and `rpc.discover`: about the server itself.
+//! `server/status`, `server/restart`, `server/stop` and `rpc.discover`: about the server itself.
 
 use crate::{CredentialFile, Method, NoParams};
 use serde::{Deserialize, Serialize};
@@ -20,6 +20,9 @@ impl Method for ServerStatus {
 pub struct ServerStatusResult {
     /// The server's version.
     pub version: String,
+    /// What tells builds of a version apart, as in `initialize`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build: Option<String>,
     /// The protocol version that it speaks.
     pub protocol_version: String,
     /// Its process.
@@ -32,6 +35,9 @@ pub struct ServerStatusResult {
     /// The config file that it read, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config: Option<String>,
+    /// When it ends by itself; absent where it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle: Option<IdleStatus>,
     /// Connections that are open, this one included.
     pub connections: u64,
     /// Requests under way, this one included, oldest first.
@@ -71,6 +77,62 @@ pub struct CacheStatus {
     pub entries: u64,
     /// Files that can be.
     pub capacity: u64,
+}
+
+/// When a server that nobody uses ends by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct IdleStatus {
+    /// So many seconds after its last connection and request have ended.
+    pub timeout_seconds: u64,
+    /// So many seconds after their last use, logins that are in its memory only keep it alive.
+    pub logins_seconds: u64,
+    /// What keeps it alive, beside this connection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept_by: Option<IdleKeeper>,
+    /// How long it would go on if this connection ended now and no other came; absent while
+    /// other connections or requests keep it alive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends_in_seconds: Option<u64>,
+}
+
+/// What keeps a server alive that would otherwise end by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub enum IdleKeeper {
+    /// Requests are under way.
+    Requests,
+    /// Clients are connected.
+    Connections,
+    /// Logins would be lost: those of `session/login`, and refresh tokens that a registry gave in
+    /// place of a file's.
+    Logins,
+}
+
+/// Replaces the server by a new process of its program, as it is installed now. The new one takes
+/// the socket over, so that no client is refused; the old one finishes what it has under way.
+pub enum ServerRestart {}
+
+impl Method for ServerRestart {
+    const NAME: &'static str = "server/restart";
+    type Params = NoParams;
+    type Result = ServerRestartResult;
+}
+
+/// Result of [`ServerRestart`]: the new process serves the socket.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ServerRestartResult {
+    /// The new process.
+    pub process_id: u32,
+    /// Its version.
+    pub version: String,
+    /// Its build, as in `initialize`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build: Option<String>,
 }
 
 /// Stops the server, as SIGTERM does: what is under way may finish for ten seconds.

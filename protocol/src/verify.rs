@@ -1,6 +1,6 @@
 //! `verify`: is this artifact signed?
 
-use crate::{Method, Verification};
+use crate::{Method, ProgressToken, Verification};
 use serde::{Deserialize, Serialize};
 
 /// Judges an artifact by the signature rule. It answers a result whether it accepts or refuses,
@@ -24,4 +24,7 @@ pub struct VerifyParams {
     /// A registry or layout reference; what it names is read, judged and thrown away.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
+    /// Names the request in `$/progress`. Without one, nothing is told of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub work_done_token: Option<ProgressToken>,
 }

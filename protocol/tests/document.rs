@@ -6,8 +6,8 @@ use serde_json::Value;
 use std::{collections::BTreeSet, fs, path::Path};
 use vouch_protocol::{
     Cancel, Discover, ErrorData, ErrorKind, Exit, Initialize, Initialized, METHODS, Method,
-    NOTIFICATIONS, Notification, Pull, Push, ServerStatus, ServerStop, SessionList, SessionLogin,
-    SessionLogout, Shutdown, Verify, openrpc,
+    NOTIFICATIONS, Notification, Progress, Pull, Push, SERVER_NOTIFICATIONS, ServerRestart,
+    ServerStatus, ServerStop, SessionList, SessionLogin, SessionLogout, Shutdown, Verify, openrpc,
 };
 
 fn beside(name: &str) -> std::path::PathBuf {
@@ -127,7 +127,11 @@ fn optional_params_follow_the_required_ones() {
 #[test]
 fn the_specification_names_every_method_error_and_parameter() {
     let specification = specification();
-    for name in METHODS.iter().chain(NOTIFICATIONS) {
+    for name in METHODS
+        .iter()
+        .chain(NOTIFICATIONS)
+        .chain(SERVER_NOTIFICATIONS)
+    {
         section(&specification, &format!("### `{name}`"));
     }
     for kind in ErrorKind::ALL {
@@ -222,11 +226,13 @@ fn the_examples_are_what_the_types_say() {
     request::<SessionLogout>(&specification);
     request::<SessionList>(&specification);
     request::<ServerStatus>(&specification);
+    request::<ServerRestart>(&specification);
     request::<ServerStop>(&specification);
     request::<Discover>(&specification);
     notification::<Initialized>(&specification);
     notification::<Exit>(&specification);
     notification::<Cancel>(&specification);
+    notification::<Progress>(&specification);
 
     let error = &examples(&section(&specification, "## Errors"))[0]["error"];
     let data: ErrorData = serde_json::from_value(error["data"].clone()).expect("error data");

@@ -54,8 +54,9 @@ pub struct Config {
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 #[serde(expecting = "the section [idle]")]
 pub struct Idle {
-    /// So long after the last client went. Never, where nothing is said.
-    pub timeout: Option<Span>,
+    /// So long after the last client went, or `never`. Where nothing is said, how the service was
+    /// started decides.
+    pub timeout: Option<Timeout>,
     /// So long after the last request, logins that live in memory only keep it alive.
     pub logins: Span,
 }
@@ -155,6 +156,53 @@ impl fmt::Display for Span {
     }
 }
 
+/// When something ends by itself: `never`, or after a span, which is no nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(with = "String"))]
+#[serde(try_from = "String", into = "String")]
+pub enum Timeout {
+    /// It does not.
+    Never,
+    /// After so long.
+    After(Duration),
+}
+
+impl FromStr for Timeout {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "never" {
+            return Ok(Self::Never);
+        }
+        match text.parse().map(|Span(span)| span) {
+            Ok(Duration::ZERO) => Err("it takes a while to connect: say `never`, or a span".into()),
+            Ok(span) if span > LONGEST_SPAN => {
+                Err("it is longer than 365 days: say `never`".into())
+            }
+            Ok(span) => Ok(Self::After(span)),
+            Err(error) => Err(format!("{error}; say `never`, or a span such as `30m`")),
+        }
+    }
+}
+
+impl TryFrom<String> for Timeout {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<Timeout> for String {
+    fn from(timeout: Timeout) -> Self {
+        match timeout {
+            Timeout::Never => "never".into(),
+            Timeout::After(span) => Span(span).to_string(),
+        }
+    }
+}
+
 impl Config {
     /// Reads the file that is named, which must exist; else `vouchd/config.toml` in the user's
     /// config folder, if it exists; else takes the defaults. Blocks.
@@ -202,7 +250,6 @@ impl Config {
     pub fn waits(&self, other: &Self) -> Vec<&'static str> {
         [
             ("socket", self.socket != other.socket),
-            ("idle", self.idle != other.idle),
             ("log", self.log != other.log),
         ]
         .into_iter()

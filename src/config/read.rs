@@ -15,7 +15,6 @@ use std::{
     io::Read,
     ops::{Range, RangeInclusive},
     path::{Path, PathBuf},
-    time::Duration,
 };
 use toml::{
     Spanned,
@@ -178,15 +177,9 @@ impl Reading<'_> {
         self.in_range(at(&["log", "size"]), "log.size", log.size, size);
         let (keep, most) = (u64::from(log.keep), u64::from(MOST_LOGS));
         self.in_range(at(&["log", "keep"]), "log.keep", keep, 0..=most);
-        let spans = [
-            ("timeout", config.idle.timeout, Duration::from_secs(1)),
-            ("logins", Some(config.idle.logins), Duration::ZERO),
-        ];
-        for (key, span, least) in spans {
-            if span.is_some_and(|span| span.0 < least || span.0 > LONGEST_SPAN) {
-                let what = format!("`idle.{key}` may be from {} s to 365 days", least.as_secs());
-                self.note(at(&["idle", key]), what, None);
-            }
+        if config.idle.logins.0 > LONGEST_SPAN {
+            let what = "`idle.logins` is longer than 365 days";
+            self.note(at(&["idle", "logins"]), what, None);
         }
         let folder = self.path.parent().unwrap_or(Path::new("/")).to_owned();
         let mut resolve =

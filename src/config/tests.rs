@@ -51,7 +51,10 @@ fn sections_reach_their_modules() {
     let config =
         load(b"socket = '/s'\n[idle]\ntimeout = '1h 30m'\n[log]\nlevel = 'debug'\n").unwrap();
     assert_eq!(config.socket.as_deref(), Some(Path::new("/s")));
-    assert_eq!(config.idle.timeout, Some(Span(Duration::from_secs(5400))));
+    assert_eq!(
+        config.idle.timeout,
+        Some(Timeout::After(Duration::from_secs(5400)))
+    );
     assert_eq!(config.log.level.as_deref(), Some("debug"));
     assert_eq!(
         load(b"").unwrap().limits,
@@ -120,9 +123,11 @@ fn what_is_wrong_is_named_with_its_place() {
     check("[log]\nsize = 0\n", &["`log.size` is 0"]);
     check(
         "[idle]\ntimeout = '0s'\n",
-        &["`idle.timeout` may be from 1 s"],
+        &["`idle.timeout`: it takes a while"],
     );
-    check("[idle]\nlogins = '2y'\n", &["to 365 days"]);
+    check("[idle]\ntimeout = '2y'\n", &["longer than 365 days"]);
+    check("[idle]\ntimeout = 'never'\n", &[]);
+    check("[idle]\nlogins = '2y'\n", &["longer than 365 days"]);
     check("[idle]\nlogins = '0s'\n", &[]);
     check("socket = ''\n", &["1:10: the path of `socket` is empty"]);
     check("socket = 'a\\u0000b'\n", &[]);
@@ -154,7 +159,7 @@ fn what_is_wrong_is_named_with_its_place() {
     );
     check(
         "[registry.h]\nmirrors = ['https://m']\n",
-        &["2:12: `registry.h.mirrors`"],
+        &["2:11: `registry.h.mirrors`"],
     );
     check("[registry.h]\nmirrors = ['H']\n", &["itself as a mirror"]);
     check("[registry.h]\nmirrors = ['h/x']\n", &[]);
@@ -191,6 +196,26 @@ fn hostile_texts_end_well() {
     check(many.as_bytes(), "registry.h0.ca");
     let many: String = (0..40_000).map(|n| format!("k{n}=1\n")).collect();
     check(many.as_bytes(), "no key");
+}
+
+#[test]
+fn timeouts() {
+    let check = |text: &str, expected: Option<Timeout>| {
+        let timeout = text.parse::<Timeout>().ok();
+        assert_eq!(timeout, expected, "{text:?}");
+        let again = timeout.map(|timeout| String::from(timeout).parse().unwrap());
+        assert_eq!(again, expected, "{text:?}");
+    };
+    let after = |milliseconds| Some(Timeout::After(Duration::from_millis(milliseconds)));
+    check("never", Some(Timeout::Never));
+    check("200ms", after(200));
+    check("1h 30m", after(5_400_000));
+    check("0", None);
+    check("0s", None);
+    check("2y", None);
+    check("30", None);
+    check("", None);
+    check("-1s", None);
 }
 
 #[test]

@@ -114,16 +114,24 @@ impl Content {
             while !block.is_empty() {
                 let piece = block.split_to(PIECE.min(block.len()));
                 at.offset += piece.len() as u64;
-                let further = at
-                    .offset
-                    .saturating_sub(self.furthest.fetch_max(at.offset, Ordering::Relaxed));
                 if !take(piece)? {
                     return Ok(None);
                 }
-                progress.advance(further);
+                self.reached(at.offset, progress);
             }
         }
         Ok(Some(at))
+    }
+
+    /// Counts what was not counted before.
+    fn reached(&self, offset: u64, progress: &Progress) {
+        let before = self.furthest.fetch_max(offset, Ordering::Relaxed);
+        progress.advance(offset.saturating_sub(before));
+    }
+
+    /// Counts all of it as sent: it is there, whoever brought it.
+    pub(super) fn arrived(&self, progress: &Progress) {
+        self.reached(self.size, progress);
     }
 
     /// The next place after `offset` where sending may stop and go on, at least `step` further.

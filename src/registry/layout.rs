@@ -15,7 +15,7 @@ use crate::{
     artifact::Limits,
     error::{Error, Result},
     file::Source,
-    progress::Progress,
+    progress::{Phase, Progress},
     reference::{Digest, LayoutReference},
 };
 use index::{INDEX, LAYOUT, check_version, enter, invalid, look_up, read_index, small};
@@ -59,6 +59,7 @@ pub(super) async fn push(
     let (reference, progress) = (reference.clone(), progress.clone());
     let pushed = blocking(move || {
         let _lock = lock;
+        progress.enter(Phase::Sending);
         write(&content, &manifest, &reference, &progress)
     })
     .await;
@@ -124,6 +125,7 @@ fn write(
             .read(&Checkpoint::start(), content.size, progress, take)
             .map(|_| ())
     })?;
+    content.arrived(progress);
     count(content.size, written);
     for (bytes, counts) in [(&manifest.config, true), (&manifest.bytes, false)] {
         let written = write_blob(

@@ -16,7 +16,7 @@ use crate::{
     artifact::{Examination, Limits},
     error::{Error, Result},
     file::Source,
-    progress::Progress,
+    progress::{Phase, Progress},
     reference::{Digest, Reference},
     session::Sessions,
     trust::Vouched,
@@ -41,7 +41,8 @@ pub struct Pushed {
 
 /// Publishes a file that was vouched for. Each MiB of `source` is sent only after it hashed to what
 /// was verified; nothing is tagged before every blob is there. Calls `progress.commit()` right
-/// before the manifest is written.
+/// before the manifest is written. Counts the file's size once, whatever of it was there already,
+/// and however often it was sent.
 pub async fn push(
     sessions: &Sessions,
     vouched: &Vouched,
@@ -135,7 +136,7 @@ pub async fn find(sessions: &Sessions, reference: &Reference, limits: &Limits) -
 }
 
 impl Found {
-    /// Streams the artifact's bytes; to be read on a blocking thread. Dropping the reader ends
+    /// Streams the artifact's bytes, and counts them; to be read on a blocking thread. Dropping the reader ends
     /// the transfer. The reader fails with our own `Error` inside the `io::Error`, and where more
     /// bytes come than the manifest says.
     pub fn download(&self, progress: &Progress) -> Result<impl Read + Send + use<>> {
@@ -143,6 +144,8 @@ impl Found {
             digest: self.digest,
             size: self.size,
         };
+        progress.expect(self.size);
+        progress.enter(Phase::Receiving);
         match &self.place {
             Place::Remote(places) => Ok(download::remote(
                 &self.runtime,

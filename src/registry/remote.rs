@@ -11,7 +11,7 @@ use super::{
 use crate::{
     artifact::Limits,
     error::{Error, Result},
-    progress::Progress,
+    progress::{Phase, Progress},
     reference::{Digest, RegistryReference},
     session::{Action, Activity, Failure, Retries, Scope, Session, Sessions, bounded},
 };
@@ -79,6 +79,7 @@ pub(super) async fn push(
     reference: &RegistryReference,
     progress: &Progress,
 ) -> Result<Pushed> {
+    progress.enter(Phase::Asking);
     let blobs = Blobs::new(sessions, reference, Action::Push).await?;
     let all = [Blob::File(content), Blob::Memory(manifest.config.into())];
     let mut pushed = Pushed {
@@ -94,9 +95,11 @@ pub(super) async fn push(
         if there || upload::mount(&blobs, blob).await {
             pushed.skipped += blob.size();
         } else {
+            progress.enter(Phase::Sending);
             upload::upload(&blobs, blob, progress).await?;
             pushed.uploaded += blob.size();
         }
+        blob.arrived(progress);
         blobs.session.saw_blob(blob.digest(), &reference.repository);
     }
     let name = match &reference.tag {

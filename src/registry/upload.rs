@@ -55,6 +55,13 @@ impl Blob {
         }
     }
 
+    /// Counts all of it as sent.
+    pub(super) fn arrived(&self, progress: &Progress) {
+        if let Self::File(content) = self {
+            content.arrived(progress);
+        }
+    }
+
     /// The next place after `offset` where an upload may stop and go on.
     fn stop_after(&self, offset: u64, step: u64) -> u64 {
         match self {

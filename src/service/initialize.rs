@@ -1,6 +1,9 @@
 //! `initialize`: introduces client and server to each other.
 
-use super::request::{Request, shortened};
+use super::{
+    BUILD, VERSION,
+    request::{Request, shortened},
+};
 use crate::error::{Error, Result};
 use vouch_protocol::{
     ErrorKind, InitializeParams, InitializeResult, METHODS, PROTOCOL_VERSION, ServerCapabilities,
@@ -22,7 +25,8 @@ pub(super) fn initialize(request: &Request, params: InitializeParams) -> Result<
     Ok(InitializeResult {
         server_info: ServerInfo {
             name: "vouchd".into(),
-            version: env!("CARGO_PKG_VERSION").into(),
+            version: VERSION.into(),
+            build: BUILD.map(Into::into),
         },
         protocol_version: PROTOCOL_VERSION.into(),
         capabilities: ServerCapabilities {

@@ -5,7 +5,10 @@ use super::{
     failure::panicked,
     request::{Request, shortened},
 };
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    progress::Phase,
+};
 use futures_util::FutureExt;
 use jsonrpsee::{
     RpcModule,
@@ -82,10 +85,27 @@ where
                 }
             }
         };
+        request
+            .progress()
+            .enter(end(&outcome, request.progress().phase()));
         request.log(outcome.as_ref().err());
         outcome.map_err(ErrorObjectOwned::from)
     })?;
     Ok(())
+}
+
+/// How a request ended. A `verify` that refuses has said so, and answers a result.
+fn end<T>(outcome: &Result<T>, phase: Phase) -> Phase {
+    match outcome {
+        Ok(_) if phase == Phase::Refused => Phase::Refused,
+        Ok(_) => Phase::Done,
+        Err(error) => match error.kind().code() {
+            // What a refusal may be of: see "Verification" in the specification.
+            1001..=1003 | 1101..=1199 => Phase::Refused,
+            _ if error.kind() == ErrorKind::Cancelled => Phase::Cancelled,
+            _ => Phase::Failed,
+        },
+    }
 }
 
 /// Params are given by name; null and absent mean none.

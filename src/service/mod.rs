@@ -3,11 +3,14 @@
 
 mod discover;
 mod failure;
+mod handles;
+mod idle;
 mod initialize;
 mod method;
 mod pull;
 mod push;
 mod request;
+mod restart;
 mod session;
 mod shutdown;
 mod status;
@@ -18,14 +21,16 @@ mod turns;
 mod verify;
 
 pub use failure::failure;
+pub use handles::Shares;
 pub use request::Caller;
+pub use restart::Asked;
 
 use crate::{
     artifact::Cache,
-    config::Config,
+    config::{Config, Idle},
     error::{Error, Result},
     progress::Progress,
-    session::Sessions,
+    session::{Carried, Sessions},
     trust::Policy,
 };
 use futures_util::{FutureExt, future::BoxFuture};
@@ -36,26 +41,33 @@ use jsonrpsee::{
 };
 use method::{answered, at_once, worked};
 use request::{Request, UnderWay};
+use restart::Restarts;
 use serde_json::value::RawValue;
 use std::{
     collections::BTreeMap,
     path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Instant,
 };
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use turns::Turns;
 use vouch_protocol::{
-    Discover, ErrorKind, Initialize, Method, NoParams, Pull, Push, ServerStatus, ServerStop,
-    SessionList, SessionLogin, SessionLogout, Shutdown, Verify,
+    Discover, ErrorKind, Initialize, Method, NoParams, Pull, Push, ServerRestart, ServerStatus,
+    ServerStop, SessionList, SessionLogin, SessionLogout, Shutdown, Verify,
 };
 
 /// The longest response, in bytes.
 const LONGEST_RESPONSE: usize = 8 << 20;
+
+/// The service's version.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// What tells builds of a version apart: a commit and its day. `build.rs` says where it is from.
+pub const BUILD: Option<&str> = option_env!("VOUCHD_BUILD");
 
 /// What the config decides. A request keeps what it began with, whole.
 #[derive(Debug)]
@@ -80,9 +92,16 @@ struct State {
     connections: AtomicU64,
     arrivals: AtomicU64,
     under_way: Mutex<BTreeMap<u64, UnderWay>>,
-    /// Wakes those who wait for the last request's end.
+    /// When it ends by itself. A config that is read again does not change it.
+    ends: Mutex<Idle>,
+    /// When the last connection or request has ended.
+    last: Mutex<Instant>,
+    /// Wakes those who wait for the end of connections and requests.
     idle: Notify,
     stopping: CancellationToken,
+    restarts: Restarts,
+    /// Whether another process has taken over.
+    leaving: AtomicBool,
 }
 
 impl State {
@@ -118,6 +137,7 @@ pub enum Answer {
 impl Service {
     /// Makes the service. `socket` is what `server/status` tells about where it listens.
     pub fn new(mut config: Config, socket: Option<PathBuf>) -> Result<Self> {
+        let ends = Mutex::new(config.idle.clone());
         let sessions = Sessions::new(std::mem::take(&mut config.registry))?;
         let settings = Settings {
             config,
@@ -130,12 +150,16 @@ impl Service {
             config_error: Mutex::default(),
             socket,
             started: Instant::now(),
-            turns: Turns::of_all(),
+            turns: Turns::of_all(Shares::of_this_process().requests),
             connections: AtomicU64::new(0),
             arrivals: AtomicU64::new(0),
             under_way: Mutex::default(),
+            ends,
+            last: Mutex::new(Instant::now()),
             idle: Notify::new(),
             stopping: CancellationToken::new(),
+            restarts: Restarts::default(),
+            leaving: AtomicBool::new(false),
         });
         let methods = table().map_err(|error| {
             Error::new(ErrorKind::Internal, "the method table is broken").source(error)
@@ -228,6 +252,13 @@ impl Service {
             )
             .help("Open another connection."));
         }
+        if self.state.leaving.load(Ordering::Acquire) {
+            return Err(Error::new(
+                ErrorKind::ShuttingDown,
+                "another process serves this socket now, as the server was restarted",
+            )
+            .help("Connect again, and ask that one."));
+        }
         if self.state.stopping.is_cancelled() {
             return Err(
                 Error::new(ErrorKind::ShuttingDown, "the server is stopping")
@@ -242,9 +273,30 @@ impl Service {
         self.state.stopping.cancel();
     }
 
+    /// Leaves the socket to another process: requests under way go on, new ones are sent there.
+    pub fn leave(&self) {
+        self.state.leaving.store(true, Ordering::Release);
+    }
+
+    /// The logins that live in this memory only, for the process that takes over.
+    pub fn logins(&self) -> Vec<Carried> {
+        self.state.settings().sessions.carry()
+    }
+
+    /// Takes what the process before this one had of them, or has got since.
+    pub fn take_logins(&self, logins: Vec<Carried>) {
+        self.state.settings().sessions.arrive(logins);
+    }
+
     /// Waits until somebody asks the service to stop.
     pub async fn stopping(&self) {
         self.state.stopping.cancelled().await;
+    }
+
+    /// What asks for a new process from now on. Until somebody listens, `server/restart` is
+    /// refused.
+    pub fn restarts(&self) -> mpsc::Receiver<Asked> {
+        self.state.restarts.listen()
     }
 
     /// Waits until no request is under way.
@@ -281,7 +333,9 @@ pub struct Connected(Arc<State>);
 
 impl Drop for Connected {
     fn drop(&mut self) {
-        self.0.connections.fetch_sub(1, Ordering::Relaxed);
+        if self.0.connections.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.0.used();
+        }
     }
 }
 
@@ -292,6 +346,7 @@ fn table() -> Result<Methods, RegisterMethodError> {
     at_once::<Initialize, _>(&mut module, initialize::initialize)?;
     at_once::<Shutdown, _>(&mut module, shutdown::shutdown)?;
     at_once::<ServerStatus, _>(&mut module, status::status)?;
+    worked::<ServerRestart, _, _>(&mut module, restart::restart)?;
     at_once::<ServerStop, _>(&mut module, stop::stop)?;
     answered::<NoParams, _, _>(&mut module, Discover::NAME, discover::discover)?;
     worked::<Verify, _, _>(&mut module, verify::verify)?;

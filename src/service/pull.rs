@@ -5,6 +5,7 @@ use crate::{
     artifact::{self, ArtifactKind},
     error::{Error, Result},
     file::{self, Destination, Unnamed},
+    progress::Phase,
     reference::Reference,
     registry,
     trust::Vouched,
@@ -44,7 +45,10 @@ pub(super) async fn pull(request: Arc<Request>, params: PullParams) -> Result<Pu
         })
         .await?;
     let sessions = &request.settings().sessions;
+    request.progress().enter(Phase::Asking);
+    let turn = request.turn(Work::Lookup).await?;
     let found = registry::find(sessions, &reference, request.limits()).await?;
+    drop(turn);
     let manifest = found.manifest;
     let pinned = reference.with_digest(manifest).to_string();
     let (path, verification) = request

@@ -5,6 +5,7 @@ use crate::{
     artifact,
     error::{Error, Result},
     file::{self, Source},
+    progress::Phase,
     reference::Reference,
     registry,
 };
@@ -22,6 +23,9 @@ pub(super) async fn push(request: Arc<Request>, params: PushParams) -> Result<Pu
     let (source, examination) = request
         .examine(Work::Local, move |request| {
             let source = Source::open(&path)?;
+            // It is read to be verified, and again to be sent.
+            request.progress().expect(source.size().saturating_mul(2));
+            request.progress().enter(Phase::Verifying);
             let watched = request.progress().watch(source.reader());
             let examination = artifact::examine(watched, request.limits())
                 .map_err(|error| Error::from_io(error, &path, "read"))?;

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     artifact::Limits,
     error::{Error, Result},
-    progress::Progress,
+    progress::{Phase, Progress},
 };
 use jsonrpsee::Extensions;
 use rustix::{
@@ -176,6 +176,7 @@ impl Request {
 
     /// Waits until it is the request's turn.
     pub(super) async fn turn(&self, work: Work) -> Result<Turn> {
+        self.progress.enter(Phase::Waiting);
         turns::take(&self.caller.turns, &self.state.turns, work).await
     }
 
@@ -233,7 +234,7 @@ impl Drop for Request {
         let mut under_way = self.state.under_way();
         under_way.remove(&self.arrival);
         if under_way.is_empty() {
-            self.state.idle.notify_waiters();
+            self.state.used();
         }
     }
 }

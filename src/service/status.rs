@@ -1,6 +1,6 @@
 //! `server/status`: what the server is doing.
 
-use super::request::Request;
+use super::{BUILD, VERSION, request::Request};
 use crate::{error::Result, session};
 use std::{path::Path, sync::atomic::Ordering, time::Duration};
 use vouch_protocol::{CacheStatus, NoParams, PROTOCOL_VERSION, RequestStatus, ServerStatusResult};
@@ -22,12 +22,14 @@ pub(super) fn status(request: &Request, _: NoParams) -> Result<ServerStatusResul
         .collect();
     let shown = |path: &Path| path.display().to_string();
     Ok(ServerStatusResult {
-        version: env!("CARGO_PKG_VERSION").into(),
+        version: VERSION.into(),
+        build: BUILD.map(Into::into),
         protocol_version: PROTOCOL_VERSION.into(),
         process_id: std::process::id(),
         uptime_seconds: state.started.elapsed().as_secs(),
         socket: state.socket.as_deref().map(shown),
         config: settings.config.path.as_deref().map(shown),
+        idle: state.idle_status(),
         connections: state.connections.load(Ordering::Relaxed),
         requests,
         cache: CacheStatus {

@@ -5,6 +5,7 @@ use crate::{
     artifact::{self, Examination},
     error::{Error, Result},
     file::{self, Source},
+    progress::Phase,
     reference::Reference,
     registry, trust,
 };
@@ -31,6 +32,8 @@ async fn stored(request: &Arc<Request>, path: PathBuf) -> Result<Verification> {
     let examination = request
         .examine(Work::Local, move |request| {
             let source = Source::open(&path)?;
+            request.progress().expect(source.size());
+            request.progress().enter(Phase::Verifying);
             let cache = &request.settings().cache;
             cache.examine(&source, request.limits(), request.progress())
         })
@@ -40,7 +43,10 @@ async fn stored(request: &Arc<Request>, path: PathBuf) -> Result<Verification> {
 
 async fn published(request: &Arc<Request>, reference: Reference) -> Result<Verification> {
     let sessions = &request.settings().sessions;
+    request.progress().enter(Phase::Asking);
+    let turn = request.turn(Work::Lookup).await?;
     let found = registry::find(sessions, &reference, request.limits()).await?;
+    drop(turn);
     let shown = reference.to_string();
     let name = shown.clone();
     let examination = request
@@ -70,6 +76,9 @@ fn judge(
     let policy = &request.settings().policy;
     match policy.judge(examination, reference, SystemTime::now()) {
         Ok(vouched) => vouched.verification(),
-        Err(refusal) => trust::refused(examination, &refusal, name),
+        Err(refusal) => {
+            request.progress().enter(Phase::Refused);
+            trust::refused(examination, &refusal, name)
+        }
     }
 }

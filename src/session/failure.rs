@@ -3,7 +3,7 @@
 //! A registry's words are hostile: bounded, and without what could drive a terminal.
 
 use super::{Session, shown};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, no_handles};
 use chrono::{DateTime, Utc};
 use oci_distribution::errors::{OciEnvelope, OciErrorCode};
 use reqwest::{
@@ -121,6 +121,13 @@ impl Failure {
                 .help(help)
                 .source(error);
             return error.into();
+        }
+        if find(&error).is_some_and(no_handles) {
+            let what = format!("{action}: cannot connect to {registry}");
+            return Error::without_handles(&what)
+                .registry(registry)
+                .source(error)
+                .into();
         }
         let (kind, what) = if error.is_timeout() {
             (ErrorKind::RegistryTimeout, "did not answer in time")

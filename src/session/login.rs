@@ -34,14 +34,17 @@ impl Logins {
         if same(&kept.session) {
             return Some(Arc::clone(&kept.session));
         }
+        // It has a login, or it would not be kept.
+        let login = kept.session.carry()?;
         // What began under the config before goes on as it began.
         let mut before = kept.before.iter().filter_map(Weak::upgrade);
-        if let Some(session) = before.find(|session| same(session) && kept.is_of(session)) {
+        if let Some(session) = before.find(|session| same(session) && session.has(&login)) {
             return Some(session);
         }
-        let (credential, _) = kept.session.credential();
+        let credential = login.credential();
         let (timeouts, clock) = (&sessions.timeouts, &sessions.clock);
         let moved = Session::new(Arc::clone(host), Place::Memory, credential, timeouts, clock);
+        moved.update(&login);
         kept.replace(Arc::clone(&moved));
         Some(moved)
     }
@@ -49,6 +52,30 @@ impl Logins {
     /// The registries that somebody is logged in to.
     pub(super) fn registries(&self) -> Vec<String> {
         lock(&self.0).keys().cloned().collect()
+    }
+
+    /// Keeps a login that was checked.
+    pub(super) fn keep(&self, registry: String, session: Arc<Session>) -> Result<()> {
+        let mut kept = lock(&self.0);
+        if kept.len() >= SESSIONS.get() && !kept.contains_key(&registry) {
+            let message = format!("{SESSIONS} logins are kept already");
+            return Err(Error::new(ErrorKind::InvalidParams, message)
+                .help("Log out of a registry that is not needed."));
+        }
+        if let Some(kept) = kept.get_mut(&registry) {
+            kept.replace(session);
+        } else {
+            let before = Vec::new();
+            kept.insert(registry, Kept { session, before });
+        }
+        Ok(())
+    }
+
+    pub(super) fn sessions(&self) -> Vec<Arc<Session>> {
+        let kept = lock(&self.0);
+        kept.values()
+            .map(|kept| Arc::clone(&kept.session))
+            .collect()
     }
 }
 
@@ -58,11 +85,6 @@ impl Kept {
         let replaced = std::mem::replace(&mut self.session, session);
         self.before.retain(|session| session.strong_count() > 0);
         self.before.push(Arc::downgrade(&replaced));
-    }
-
-    /// Whether a session that was replaced has the same login as the one that is kept.
-    fn is_of(&self, session: &Session) -> bool {
-        session.credential().0 == self.session.credential().0
     }
 }
 
@@ -110,20 +132,8 @@ impl Sessions {
                 return Err(error);
             }
         }
-        let mut kept = lock(&self.logins.0);
-        if kept.len() >= SESSIONS.get() && !kept.contains_key(&name) {
-            let message = format!("{SESSIONS} logins are kept already");
-            return Err(Error::new(ErrorKind::InvalidParams, message)
-                .help("Log out of a registry that is not needed."));
-        }
         let status = session.status();
-        match kept.get_mut(&name) {
-            Some(kept) => kept.replace(session),
-            None => {
-                let before = Vec::new();
-                kept.insert(name, Kept { session, before });
-            }
-        }
+        self.logins.keep(name, session)?;
         Ok(status)
     }
 
@@ -143,12 +153,7 @@ impl Sessions {
 
     /// The sessions there are.
     pub(crate) async fn list(&self) -> Vec<SessionStatus> {
-        let mut sessions: Vec<_> = {
-            let kept = lock(&self.logins.0);
-            kept.values()
-                .map(|kept| Arc::clone(&kept.session))
-                .collect()
-        };
+        let mut sessions = self.logins.sessions();
         sessions.extend(
             lock(&self.others.0)
                 .iter()

@@ -2,10 +2,11 @@
 
 use super::{
     Terms,
-    dispatch::{Client, Received, Reply, refusal},
+    dispatch::{Client, Received, refusal},
     framing::{self, Announced, Framing, Read},
     http,
     patient::Patient,
+    queue::{QUEUE, Queue, Queued},
     room::Room,
 };
 use crate::error::Error;
@@ -16,8 +17,6 @@ use tokio::{
 };
 use vouch_protocol::ErrorKind;
 
-/// So many answers wait for the writer; further ones wait in their requests, which count.
-const QUEUE: usize = 16;
 /// So many bytes of answers that were made while reading wait to be written; nothing more is read
 /// until there is room for another. A longer one waits alone.
 const UNWRITTEN: usize = 1 << 20;
@@ -35,12 +34,6 @@ pub(super) enum End {
     Broken,
     /// The service closes its connections.
     Closed,
-}
-
-/// An answer that waits to be written, and what it takes of [`UNWRITTEN`].
-struct Queued {
-    reply: Reply,
-    _room: Option<OwnedSemaphorePermit>,
 }
 
 /// Serves a connection to its end. `hung_up` tells, once the input has ended, whether nobody
@@ -136,7 +129,7 @@ async fn read<R: AsyncRead + Unpin>(
     framing: Framing,
     client: &Arc<Client>,
     room: &Room,
-    queue: mpsc::Sender<Queued>,
+    queue: Queue,
     hung_up: impl Fn(&R) -> bool,
 ) -> End {
     let mut message = Vec::new();
@@ -145,11 +138,11 @@ async fn read<R: AsyncRead + Unpin>(
     loop {
         let read = framing::read(framing, input, &mut message, &mut charge).await;
         let received = match read {
-            Ok(Read::Message) => client.receive(&message),
+            Ok(Read::Message) => client.receive(&message, Some(&queue)),
             Ok(Read::Wrong(error)) => Received::Now(refusal(None, error)),
             Ok(Read::Lost(error)) => {
                 let reply = refusal(None, error);
-                let _ = queue.send(Queued { reply, _room: None }).await;
+                let _ = queue.send(Queued::Answer { reply, room: None }).await;
                 return End::Input;
             }
             Ok(Read::End) => return End::Input,
@@ -170,7 +163,7 @@ async fn read<R: AsyncRead + Unpin>(
                 let Ok(room) = take(&unwritten, reply.len(), gone).await else {
                     return End::Broken;
                 };
-                if queue.send(Queued { reply, _room: room }).await.is_err() {
+                if queue.send(Queued::Answer { reply, room }).await.is_err() {
                     return End::Broken;
                 }
             }
@@ -185,7 +178,7 @@ async fn read<R: AsyncRead + Unpin>(
                     let reply = reply.await;
                     drop(charge);
                     // It fails when the connection is gone, and nobody misses the answer.
-                    let _ = queue.send(Queued { reply, _room: room }).await;
+                    let _ = queue.send(Queued::Answer { reply, room }).await;
                 });
             }
         }
@@ -217,9 +210,13 @@ async fn write<W: AsyncWrite + Unpin>(
     framing: Framing,
     mut replies: mpsc::Receiver<Queued>,
 ) -> io::Result<()> {
-    while let Some(Queued { reply, _room }) = replies.recv().await {
-        let text = framing.frame(reply.into_text());
-        send(output, &text).await?;
+    while let Some(queued) = replies.recv().await {
+        // Both are given back once it is written.
+        let (text, _room, _mark) = match queued {
+            Queued::Answer { reply, room } => (reply.into_text(), room, None),
+            Queued::Notice { text, mark } => (text, None, Some(mark)),
+        };
+        send(output, &framing.frame(text)).await?;
     }
     Ok(())
 }

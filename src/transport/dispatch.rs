@@ -1,7 +1,11 @@
 //! One client's requests under way: what its messages start, and what they answer. Every framing
 //! comes through here.
 
-use super::message::{Entry, Message};
+use super::{
+    message::{Entry, Message},
+    queue::Queue,
+    reports::Reports,
+};
 use crate::{
     error::Error,
     progress::Progress,
@@ -17,7 +21,10 @@ use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
-use vouch_protocol::{Cancel, CancelParams, ErrorKind, Exit, Notification, RequestId};
+use tokio::sync::Notify;
+use vouch_protocol::{
+    Cancel, CancelParams, ErrorKind, Exit, Notification, ProgressToken, RequestId,
+};
 
 /// So many requests of one connection are under way at once.
 pub(super) const MOST_UNDER_WAY: usize = 64;
@@ -29,7 +36,16 @@ const LONGEST_BATCH_RESPONSE: usize = 8 << 20;
 pub(super) struct Client {
     service: Arc<Service>,
     caller: Arc<Caller>,
-    under_way: Mutex<HashMap<RequestId, Progress>>,
+    under_way: Mutex<HashMap<RequestId, UnderWay>>,
+    /// Wakes those who wait for the last answer.
+    answered: Notify,
+}
+
+/// A request whose id is taken.
+struct UnderWay {
+    progress: Progress,
+    /// The token by which its client is told of it.
+    token: Option<ProgressToken>,
 }
 
 /// What a message leads to.
@@ -76,7 +92,11 @@ struct Taken {
 
 impl Drop for Taken {
     fn drop(&mut self) {
-        self.client.under_way().remove(&self.id);
+        let mut under_way = self.client.under_way();
+        under_way.remove(&self.id);
+        if under_way.is_empty() {
+            self.client.answered.notify_waiters();
+        }
     }
 }
 
@@ -92,6 +112,7 @@ impl Client {
             service,
             caller: Arc::default(),
             under_way: Mutex::default(),
+            answered: Notify::new(),
         })
     }
 
@@ -99,28 +120,42 @@ impl Client {
         &self.caller
     }
 
-    fn under_way(&self) -> MutexGuard<'_, HashMap<RequestId, Progress>> {
+    fn under_way(&self) -> MutexGuard<'_, HashMap<RequestId, UnderWay>> {
         self.under_way
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Waits until nothing is under way.
+    pub(super) async fn is_answered(&self) {
+        loop {
+            let answered = self.answered.notified();
+            tokio::pin!(answered);
+            // Listen before looking, or the last answer may be given in between.
+            answered.as_mut().enable();
+            if self.under_way().is_empty() {
+                return;
+            }
+            answered.await;
+        }
+    }
+
     /// Cancels all that is under way and has not committed.
     pub(super) fn cancel_all(&self) {
-        for progress in self.under_way().values() {
-            progress.stop();
+        for request in self.under_way().values() {
+            request.progress.stop();
         }
     }
 
     /// Takes a message. What answers later has been entered as under way when this returns, but
-    /// runs only while it is awaited.
-    pub(super) fn receive(self: &Arc<Self>, message: &[u8]) -> Received {
+    /// runs only while it is awaited. What is told of it goes into the queue, where there is one.
+    pub(super) fn receive(self: &Arc<Self>, message: &[u8], queue: Option<&Queue>) -> Received {
         match Message::parse(message) {
             Message::Broken(error) if error.kind() == ErrorKind::ParseError => {
                 Received::NoJson(refusal(None, error))
             }
             Message::Broken(error) => Received::Now(refusal(None, error)),
-            Message::Single(entry) => match self.take(entry) {
+            Message::Single(entry) => match self.take(entry, queue) {
                 Ok(None) => Received::Nothing,
                 Err(Finished) => Received::Exit,
                 Ok(Some(Part::Now(response))) => Received::Now(Reply {
@@ -137,16 +172,16 @@ impl Client {
                     made: 0,
                 },
             },
-            Message::Batch(entries) => self.receive_batch(entries),
+            Message::Batch(entries) => self.receive_batch(entries, queue),
         }
     }
 
-    fn receive_batch(self: &Arc<Self>, entries: Vec<Entry<'_>>) -> Received {
+    fn receive_batch(self: &Arc<Self>, entries: Vec<Entry<'_>>, queue: Option<&Queue>) -> Received {
         let mut parts = Vec::with_capacity(entries.len());
         let mut made = 0;
         for entry in entries {
             let id = entry.id().cloned();
-            match self.take(entry) {
+            match self.take(entry, queue) {
                 Ok(None) => {}
                 Ok(Some(Part::Now(mut response))) => {
                     if made + response.get().len() > LONGEST_BATCH_RESPONSE {
@@ -181,14 +216,20 @@ impl Client {
         }
     }
 
-    fn take(self: &Arc<Self>, entry: Entry<'_>) -> Result<Option<Part>, Finished> {
+    fn take(
+        self: &Arc<Self>,
+        entry: Entry<'_>,
+        queue: Option<&Queue>,
+    ) -> Result<Option<Part>, Finished> {
         match entry {
             Entry::Invalid { id, error } => Ok(Some(Part::Now(failure(response_id(id), error)))),
             Entry::Notification { method, params } => {
                 self.notice(&method, params)?;
                 Ok(None)
             }
-            Entry::Request { id, method, params } => Ok(Some(self.begin(id, &method, params))),
+            Entry::Request { id, method, params } => {
+                Ok(Some(self.begin(id, &method, params, queue)))
+            }
         }
     }
 
@@ -201,8 +242,10 @@ impl Client {
                         .ok()
                         .map(|params| params.id)
                 });
-                if let Some(progress) = id.and_then(|id| self.under_way().get(&id).cloned()) {
-                    progress.stop();
+                if let Some(id) = id
+                    && let Some(request) = self.under_way().get(&id)
+                {
+                    request.progress.stop();
                 }
             }
             // Others mean nothing here, `initialized` included.
@@ -211,8 +254,16 @@ impl Client {
         Ok(())
     }
 
-    fn begin(self: &Arc<Self>, id: RequestId, method: &str, params: Option<&RawValue>) -> Part {
+    fn begin(
+        self: &Arc<Self>,
+        id: RequestId,
+        method: &str,
+        params: Option<&RawValue>,
+        queue: Option<&Queue>,
+    ) -> Part {
         let progress = Progress::default();
+        let told = queue.and_then(|queue| Reports::of(method, params, &progress, queue));
+        let token = told.as_ref().map(Reports::token);
         let refused = {
             let mut under_way = self.under_way();
             if under_way.contains_key(&id) {
@@ -223,6 +274,17 @@ impl Client {
                     )
                     .help("Use another id for each request."),
                 )
+            } else if token.is_some_and(|token| {
+                let mut taken = under_way.values();
+                taken.any(|request| request.token.as_ref() == Some(token))
+            }) {
+                Some(
+                    Error::new(
+                        ErrorKind::InvalidRequest,
+                        "a request with this `workDoneToken` is under way",
+                    )
+                    .help("Use another token for each request."),
+                )
             } else if under_way.len() >= MOST_UNDER_WAY {
                 Some(
                     Error::new(
@@ -232,7 +294,11 @@ impl Client {
                     .help("Wait for an answer, then try again."),
                 )
             } else {
-                under_way.insert(id.clone(), progress.clone());
+                let request = UnderWay {
+                    progress: progress.clone(),
+                    token: token.cloned(),
+                };
+                under_way.insert(id.clone(), request);
                 None
             }
         };
@@ -249,7 +315,13 @@ impl Client {
             .call(&self.caller, &progress, id, method, params)
         {
             Answer::Now(response) => Part::Now(response),
-            Answer::Later(response) => Part::Later(response, taken),
+            Answer::Later(response) => {
+                let response = match told {
+                    Some(told) => told.during(response).boxed(),
+                    None => response,
+                };
+                Part::Later(response, taken)
+            }
         }
     }
 }

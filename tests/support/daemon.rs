@@ -8,7 +8,7 @@ use std::{
     io::{BufRead, BufReader, Write},
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
 
@@ -39,7 +39,27 @@ impl Daemon {
         fs::read_to_string(self.folder.path().join("log")).expect("it logs to a file")
     }
 
+    /// With so many file handles, and no way to have more.
+    pub fn limited(handles: u32) -> Self {
+        let mut prlimit = Command::new("prlimit");
+        prlimit
+            .arg(format!("--nofile={handles}:{handles}"))
+            .arg(env!("CARGO_BIN_EXE_vouchd"));
+        Self::run_by(prlimit, "", &[], "error", |_| Stdio::inherit())
+    }
+
     fn run(
+        config: &str,
+        environment: &[(&str, &Path)],
+        level: &str,
+        log: impl Fn(&Path) -> Stdio,
+    ) -> Self {
+        let command = Command::new(env!("CARGO_BIN_EXE_vouchd"));
+        Self::run_by(command, config, environment, level, log)
+    }
+
+    fn run_by(
+        mut command: Command,
         config: &str,
         environment: &[(&str, &Path)],
         level: &str,
@@ -48,7 +68,6 @@ impl Daemon {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let file = folder.path().join("config.toml");
         fs::write(&file, config).expect("a config file");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_vouchd"));
         command
             .args(["--log", level, "serve", "--socket"])
             .arg(folder.path().join("socket"))
@@ -129,7 +148,27 @@ impl Daemon {
         self.process.wait().expect("it ended");
     }
 
-    /// A number of kilobytes from `/proc`: `VmRSS`, `VmHWM`.
+    /// Asks it to stop, as a service manager does, and answers how it ended.
+    pub fn stop(&mut self) -> ExitStatus {
+        let process = rustix::process::Pid::from_child(&self.process);
+        rustix::process::kill_process(process, rustix::process::Signal::TERM).expect("it runs");
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            if let Some(status) = self.process.try_wait().expect("it can be waited for") {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "it does not stop");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// How many file handles it has.
+    pub fn handles(&self) -> usize {
+        let path = format!("/proc/{}/fd", self.process_id());
+        fs::read_dir(path).expect("it runs").count()
+    }
+
+    /// A number from `/proc`: `Threads`, or kilobytes: `VmRSS`, `VmHWM`.
     pub fn memory(&self, name: &str) -> u64 {
         let status =
             fs::read_to_string(format!("/proc/{}/status", self.process_id())).expect("it runs");

@@ -174,7 +174,7 @@ fn over_socket() -> Talk {
             let stopped = async {
                 let _ = stopped.await;
             };
-            transport::serve(listener, Arc::new(service), stopped).await;
+            transport::serve(listener, None, Arc::new(service), stopped).await;
         });
     });
     let stream = UnixStream::connect(&path).expect("it listens");

@@ -10,34 +10,109 @@ use std::{
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
 };
+use vouch_pages::{Manual, Shell};
 
-const AFTER_HELP: &str = "\
-Exit codes:
-  0   accepted, or done
-  1   refused: what the artifact is, or its signature, does not pass
-  2   anything else; also where no service listens
-  64  wrong usage
+/// What `--help` and the man pages say beside the arguments.
+pub(crate) const MANUAL: Manual = Manual {
+    exit_status: &[
+        ("0", "accepted, or done"),
+        (
+            "1",
+            "refused: what the artifact is, or its signature, does not pass",
+        ),
+        (
+            "2",
+            "anything else; also where no service listens, and none could be started",
+        ),
+        ("64", "wrong usage"),
+    ],
+    environment: &[
+        (
+            "VOUCHD_SOCKET",
+            "The service's socket, where --socket does not say.",
+        ),
+        (
+            "VOUCHD",
+            "The program that is started where no service listens. Without it, vouchd beside vouch \
+             itself, or on PATH.",
+        ),
+        (
+            "VOUCH_NO_SPAWN",
+            "Anything but 0 and false: start no service, as with --no-spawn.",
+        ),
+        (
+            "VOUCH_START_TIMEOUT",
+            "How many seconds a service that is started may take until it answers; 5 without it.",
+        ),
+        (
+            "XDG_RUNTIME_DIR",
+            "The folder of the usual socket; see FILES.",
+        ),
+        (
+            "NO_COLOR, CLICOLOR_FORCE",
+            "Use no colours, or use them elsewhere than on a terminal too.",
+        ),
+    ],
+    files: &[
+        ("$XDG_RUNTIME_DIR/vouchd/vouchd.sock", "The usual socket."),
+        (
+            "/tmp/vouchd-$UID/vouchd.sock",
+            "The same, where there is no XDG_RUNTIME_DIR.",
+        ),
+    ],
+    see_also: &["vouchd(1)"],
+};
 
+fn after_help() -> String {
+    let mut text = "Exit codes:\n".to_owned();
+    for (code, meaning) in MANUAL.exit_status {
+        // Writing to a text cannot fail.
+        let _ = writeln!(text, "  {code:<3} {meaning}");
+    }
+    text + "
 The service is looked for at --socket, else $VOUCHD_SOCKET, else
-$XDG_RUNTIME_DIR/vouchd/vouchd.sock, else /tmp/vouchd-$UID/vouchd.sock.";
+$XDG_RUNTIME_DIR/vouchd/vouchd.sock, else /tmp/vouchd-$UID/vouchd.sock.
+Where none listens, one is started: $VOUCHD, else the vouchd beside this
+program or on $PATH."
+}
 
 /// The most JSON that is read from standard input, in bytes: what a request may have.
 const LONGEST_INPUT: u64 = 1024 * 1024;
 
 /// Verify, push and pull signed WebAssembly artifacts, by way of vouchd
 #[derive(Debug, Parser)]
-#[command(name = "vouch", version, after_help = AFTER_HELP)]
+#[command(name = "vouch", version = env!("VOUCHD_VERSION"), after_help = after_help())]
 pub(crate) struct Cli {
     /// The service's socket
     #[arg(long, global = true, value_name = "PATH")]
     pub(crate) socket: Option<PathBuf>,
+    /// Start no service where none listens; the same as VOUCH_NO_SPAWN=1
+    #[arg(long, global = true)]
+    pub(crate) no_spawn: bool,
     /// Print JSON, one object a line: what the service answered
     #[arg(long, global = true)]
     pub(crate) json: bool,
     #[command(subcommand)]
-    pub(crate) command: Command,
+    pub(crate) wanted: Wanted,
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum Wanted {
+    #[command(flatten)]
+    Service(Command),
+    /// Print the completions for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Write the man pages to a folder
+    Man {
+        /// For example `~/.local/share/man/man1`
+        folder: PathBuf,
+    },
+}
+
+/// What the service is asked for.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Judge artifacts by the signature rule
@@ -56,6 +131,10 @@ pub(crate) enum Command {
     Status,
     /// Stop the service
     Stop,
+    /// Have the service replaced by the vouchd that is installed, without refusing anybody
+    ///
+    /// The new one takes over the socket and the logins. The old one finishes what is under way.
+    Restart,
     /// Call a method of the protocol and print its result
     Rpc(RpcArguments),
 }
@@ -138,11 +217,22 @@ pub(crate) struct RpcArguments {
     pub(crate) params: Value,
 }
 
+impl Command {
+    /// Whether a service is started for it, where none listens. What there is to tell about none,
+    /// or to do to it, needs none.
+    pub(crate) fn starts_service(&self) -> bool {
+        !matches!(self, Self::Status | Self::Stop | Self::Restart)
+    }
+}
+
 impl Cli {
     /// Reads and checks what clap cannot.
     pub(crate) fn complete(mut self) -> Result<Self, clap::Error> {
         let wrong = |text: String| Self::command().error(ErrorKind::ValueValidation, text);
-        match &mut self.command {
+        let Wanted::Service(command) = &mut self.wanted else {
+            return Ok(self);
+        };
+        match command {
             Command::Push(push) => {
                 for (name, value) in std::mem::take(&mut push.given) {
                     if push.annotations.insert(name.clone(), value).is_some() {
@@ -170,7 +260,8 @@ impl Cli {
             | Command::Logout(_)
             | Command::Sessions
             | Command::Status
-            | Command::Stop => {}
+            | Command::Stop
+            | Command::Restart => {}
         }
         Ok(self)
     }

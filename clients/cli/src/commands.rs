@@ -11,8 +11,9 @@ use std::{io, path::PathBuf};
 use vouch_client::{
     Client,
     protocol::{
-        Method, NoParams, Pull, PullParams, PullResult, Push, PushParams, PushResult, ServerStatus,
-        ServerStatusResult, ServerStop, ServerStopResult, Verification, Verify, VerifyParams,
+        ErrorKind, Method, NoParams, Pull, PullParams, PullResult, Push, PushParams, PushResult,
+        ServerRestart, ServerRestartResult, ServerStatus, ServerStatusResult, ServerStop,
+        ServerStopResult, Verification, Verify, VerifyParams,
     },
 };
 
@@ -65,11 +66,11 @@ impl Subject {
         Ok(match self {
             Self::File(file) => VerifyParams {
                 path: Some(arguments::absolute(file)?),
-                reference: None,
+                ..VerifyParams::default()
             },
             Self::Reference(reference) => VerifyParams {
-                path: None,
                 reference: Some(reference.clone()),
+                ..VerifyParams::default()
             },
         })
     }
@@ -160,6 +161,7 @@ pub(crate) async fn push(
                 reference: arguments.reference,
                 annotations: Some(arguments.annotations).filter(|map| !map.is_empty()),
                 allow_latest: arguments.allow_latest.then_some(true),
+                work_done_token: None,
             };
             ask::<Push>(client, params).await
         }
@@ -192,6 +194,7 @@ pub(crate) async fn pull(
                 overwrite: arguments.overwrite.then_some(true),
                 target: arguments.target,
                 allow_latest: arguments.allow_latest.then_some(true),
+                work_done_token: None,
             };
             ask::<Pull>(client, params).await
         }
@@ -256,6 +259,34 @@ pub(crate) async fn stop(client: &Client, screen: &mut Screen) -> io::Result<Out
             result.process_id
         ))
     })
+}
+
+pub(crate) async fn restart(client: &Client, screen: &mut Screen) -> io::Result<Outcome> {
+    let answered =
+        match ask::<ServerRestart>(client, NoParams {}).await {
+            Err(failure) if failure.is(ErrorKind::MethodNotFound) => Err(failure
+                .help("This vouchd is too old for that. Say `vouch stop`, and start another.")),
+            answered => answered,
+        };
+    answer::<ServerRestart>(screen, answered, |screen, result: ServerRestartResult| {
+        let old = client.server().map(|server| &server.server_info);
+        screen.text(format!(
+            "vouchd {} was replaced by vouchd {} (process {})",
+            old.map_or_else(
+                || "of another protocol".to_owned(),
+                |old| built(&old.version, old.build.as_deref())
+            ),
+            built(&result.version, result.build.as_deref()),
+            result.process_id
+        ))
+    })
+}
+
+fn built(version: &str, build: Option<&str>) -> String {
+    match build {
+        Some(build) => format!("{version} ({build})"),
+        None => version.to_owned(),
+    }
 }
 
 pub(crate) async fn rpc(

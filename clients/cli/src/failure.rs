@@ -1,8 +1,8 @@
 //! Why a command did not succeed, and what its process says with its exit code.
 
 use serde_json::{Map, Value, json};
-use std::{io, path::Path};
-use vouch_client::CallError;
+use std::io;
+use vouch_client::{CallError, protocol::ErrorKind};
 
 /// What the exit code tells; the worst of several counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,6 +19,8 @@ pub(crate) enum Outcome {
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) message: String,
+    /// What a program said about it, a line each.
+    pub(crate) said: Vec<String>,
     pub(crate) help: Option<String>,
     /// The code and data that the service answered, if it did.
     answered: Option<(i32, Value)>,
@@ -29,27 +31,23 @@ impl Failure {
     pub(crate) fn new(message: impl Into<String>) -> Self {
         Self {
             message: message.into(),
+            said: Vec::new(),
             help: None,
             answered: None,
         }
     }
 
-    /// There is no connection to the socket.
-    pub(crate) fn of_connecting(path: &Path, error: &CallError) -> Self {
-        let nobody = matches!(error, CallError::Connection(error) if matches!(
-            error.kind(),
-            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
-        ));
-        if nobody {
-            Self {
-                help: Some(
-                    "Start it with `vouchd serve`, or name its socket with --socket.".to_owned(),
-                ),
-                ..Self::new(format!("no service listens on {}", path.display()))
-            }
-        } else {
-            Self::new(format!("cannot connect to {}: {error}", path.display()))
+    /// The same, with what to do next.
+    pub(crate) fn help(self, help: impl Into<String>) -> Self {
+        Self {
+            help: Some(help.into()),
+            ..self
         }
+    }
+
+    /// Whether the service answered an error of that kind.
+    pub(crate) fn is(&self, kind: ErrorKind) -> bool {
+        matches!(&self.answered, Some((code, _)) if *code == kind.code())
     }
 
     pub(crate) fn outcome(&self) -> Outcome {
@@ -72,10 +70,18 @@ impl Failure {
                     error.insert("data".to_owned(), data.clone());
                 }
             }
-            (None, Some(help)) => {
-                error.insert("data".to_owned(), json!({ "help": help }));
+            (None, help) => {
+                let mut data = Map::new();
+                if !self.said.is_empty() {
+                    data.insert("said".to_owned(), json!(self.said));
+                }
+                if let Some(help) = help {
+                    data.insert("help".to_owned(), json!(help));
+                }
+                if !data.is_empty() {
+                    error.insert("data".to_owned(), Value::Object(data));
+                }
             }
-            (None, None) => {}
         }
         Value::Object(error)
     }
@@ -85,9 +91,17 @@ impl From<CallError> for Failure {
     fn from(error: CallError) -> Self {
         match error {
             CallError::Refused(error) => Self {
-                message: error.message,
                 help: error.help.map(with_flags),
                 answered: Some((error.code, error.data)),
+                ..Self::new(error.message)
+            },
+            CallError::NotStarted(error) => Self {
+                help: Some(match error.program {
+                    Some(_) => "`vouchd serve` in another terminal shows more.".to_owned(),
+                    None => "Install vouchd, or name the program in VOUCHD.".to_owned(),
+                }),
+                said: error.last_words.clone(),
+                ..Self::new(error.to_string())
             },
             CallError::Connection(_) => Self {
                 help: Some("The service may have died: its log says why.".to_owned()),
@@ -127,7 +141,6 @@ mod tests {
         let help = with_flags("Set `overwrite`, or leave `target` away.".into());
         assert_eq!(help, "Set `--overwrite`, or leave `--target` away.");
     }
-    use vouch_client::protocol::ErrorKind;
 
     #[test]
     fn the_exit_code_tells_a_refusal_from_the_rest() {

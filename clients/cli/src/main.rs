@@ -6,20 +6,20 @@
 
 mod arguments;
 mod commands;
+mod connect;
 mod failure;
 mod password;
 mod sessions;
 mod show;
 
-use arguments::{Cli, Command};
-use clap::Parser;
+use arguments::{Cli, Command, MANUAL, Wanted};
+use clap::{CommandFactory, Parser};
 use failure::{Failure, Outcome};
 use show::Screen;
 use std::{
     io::{self, Write},
     process::ExitCode,
 };
-use vouch_client::Client;
 
 /// `EX_USAGE` of sysexits(3): 1 and 2 have meanings of their own here.
 const USAGE: u8 = 64;
@@ -64,12 +64,32 @@ fn main() -> ExitCode {
 
 /// Fails where the answer cannot be shown; all else is an outcome.
 async fn run(cli: Cli, screen: &mut Screen) -> io::Result<Outcome> {
-    let path = cli.socket.unwrap_or_else(vouch_client::default_socket);
-    let client = match Client::connect(&path).await {
-        Ok(client) => client,
-        Err(error) => return screen.failure(&Failure::of_connecting(&path, &error)),
+    let command = match cli.wanted {
+        Wanted::Service(command) => command,
+        Wanted::Completions { shell } => {
+            let script = vouch_pages::completions(Cli::command(), shell);
+            return screen.script(&script).map(|()| Outcome::Success);
+        }
+        Wanted::Man { folder } => {
+            return match vouch_pages::write_man(Cli::command(), &MANUAL, &folder) {
+                Ok(()) => Ok(Outcome::Success),
+                Err(error) => screen.failure(&Failure::new(format!(
+                    "cannot write the man pages to {}: {error}",
+                    folder.display()
+                ))),
+            };
+        }
     };
-    match cli.command {
+    let path = cli.socket.unwrap_or_else(vouch_client::default_socket);
+    let start = command.starts_service() && !cli.no_spawn && !connect::told_not_to_start();
+    let client = match connect::connect(&path, start, &command).await {
+        Ok(client) => client,
+        Err(failure) => return screen.failure(&failure),
+    };
+    if let Some(notice) = connect::notice(&client, &command) {
+        screen.notice(&notice)?;
+    }
+    match command {
         Command::Verify(arguments) => commands::verify(&client, arguments, screen).await,
         Command::Push(arguments) => commands::push(&client, arguments, screen).await,
         Command::Pull(arguments) => commands::pull(&client, arguments, screen).await,
@@ -78,6 +98,7 @@ async fn run(cli: Cli, screen: &mut Screen) -> io::Result<Outcome> {
         Command::Sessions => sessions::list(&client, screen).await,
         Command::Status => commands::status(&client, screen).await,
         Command::Stop => commands::stop(&client, screen).await,
+        Command::Restart => commands::restart(&client, screen).await,
         Command::Rpc(arguments) => commands::rpc(&client, arguments, screen).await,
     }
 }

@@ -9,7 +9,7 @@ use anstyle::{AnsiColor, Style};
 use serde_json::{Value, json};
 use std::{
     fmt::{Display, Write as _},
-    io::{self, Stdout, Write},
+    io::{self, IsTerminal as _, Stdout, Write},
 };
 use vouch_client::protocol::{ArtifactKind, Verification};
 
@@ -17,6 +17,7 @@ use vouch_client::protocol::{ArtifactKind, Verification};
 const LONGEST: usize = 4096;
 
 const GOOD: Style = AnsiColor::Green.on_default().bold();
+const NOTICE: Style = AnsiColor::Yellow.on_default().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 
 /// Standard output and error.
@@ -72,6 +73,24 @@ impl Screen {
         writeln!(self.out, "{}", escaped(&text.to_string()))
     }
 
+    /// A word to people beside what they asked for: on a terminal only.
+    pub(crate) fn notice(&mut self, text: &str) -> io::Result<()> {
+        if self.json || !io::stderr().is_terminal() {
+            return Ok(());
+        }
+        self.out.flush()?;
+        writeln!(
+            anstream::stderr(),
+            "{NOTICE}note:{NOTICE:#} {}",
+            escaped(text)
+        )
+    }
+
+    /// A script for a shell, as it is: it is ours.
+    pub(crate) fn script(&mut self, script: &[u8]) -> io::Result<()> {
+        self.out.write_all(script)
+    }
+
     /// An error: in JSON where programs read it, else for people.
     pub(crate) fn failure(&mut self, failure: &Failure) -> io::Result<Outcome> {
         if self.json {
@@ -92,6 +111,9 @@ impl Screen {
             write!(error, "{}: ", escaped(about))?;
         }
         writeln!(error, "{}", escaped(&failure.message))?;
+        for line in &failure.said {
+            writeln!(error, "  {}", escaped(line))?;
+        }
         for line in failure.help.iter().flat_map(|help| help.lines()) {
             writeln!(error, "help: {}", escaped(line))?;
         }

@@ -318,7 +318,7 @@ fn without_a_service_it_says_where_it_looked_and_what_to_do() {
     let folder = TempDir::new().unwrap();
     let socket = folder.path().join("vouchd/vouchd.sock");
     let err = format!(
-        "vouch: no service listens on {}\nhelp: Start it with `vouchd serve`, or name its socket with --socket.\n",
+        "vouch: no service listens on {}\nhelp: There is nothing to show or to stop; `vouch verify` and others start one.\n",
         socket.display()
     );
     let mut command = vouch();
@@ -340,8 +340,14 @@ fn a_service_that_dies_is_an_error() {
     let listener = UnixListener::bind(&socket).unwrap();
     thread::spawn(move || {
         for stream in listener.incoming() {
+            let mut stream = BufReader::new(stream.unwrap());
             let mut line = String::new();
-            let _ = BufReader::new(stream.unwrap()).read_line(&mut line);
+            let _ = stream.read_line(&mut line);
+            let mut reply = service::introduced("0.1.0");
+            reply["id"] = serde_json::from_str::<Value>(&line).unwrap()["id"].clone();
+            reply["jsonrpc"] = json!("2.0");
+            let _ = writeln!(stream.get_mut(), "{reply}");
+            let _ = stream.read_line(&mut line);
         }
     });
     let ran = Ran::of(vouch().arg("--socket").arg(&socket).args(["verify", "/a"]));

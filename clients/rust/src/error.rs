@@ -1,5 +1,6 @@
 //! Why a call failed. Kinds of errors that a newer server has are kept as they came.
 
+use crate::StartError;
 use jsonrpsee::core::client::Error as RpcError;
 use serde_json::Value;
 use std::{error, fmt, io};
@@ -13,6 +14,8 @@ pub enum CallError {
     /// There is no connection, or it broke before the answer came. Whether the call had an effect
     /// is not known.
     Connection(io::Error),
+    /// No service listens, and none could be started.
+    NotStarted(StartError),
     /// What was sent or received is not what the protocol says; which is in the text.
     Protocol(String),
 }
@@ -64,6 +67,7 @@ impl fmt::Display for CallError {
         match self {
             Self::Refused(error) => f.write_str(&error.message),
             Self::Connection(error) => error.fmt(f),
+            Self::NotStarted(error) => error.fmt(f),
             Self::Protocol(what) => f.write_str(what),
         }
     }
@@ -73,7 +77,7 @@ impl error::Error for CallError {
     fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         match self {
             Self::Connection(error) => error.source(),
-            Self::Refused(_) | Self::Protocol(_) => None,
+            Self::Refused(_) | Self::NotStarted(_) | Self::Protocol(_) => None,
         }
     }
 }

@@ -15,6 +15,18 @@
 //! # }
 //! ```
 //!
+//! [`Client::connect_or_start`] starts the service where none listens:
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), vouch_client::CallError> {
+//! use vouch_client::{Client, Start, default_socket, protocol::ClientInfo};
+//!
+//! let start = Start::new(ClientInfo { name: "my-editor".into(), version: Some("1.2".into()) });
+//! let client = Client::connect_or_start(default_socket(), &start).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! Calls run side by side on one connection. Dropping a call cancels it on the server; dropping
 //! the [`Client`] closes the connection, which cancels everything that it had under way. It must
 //! never wait for ever on a server that died, nor read more of a reply than a reply may be.
@@ -27,9 +39,11 @@ mod cancel;
 mod error;
 mod lines;
 mod socket;
+mod start;
 
 pub use error::{CallError, ServerError};
 pub use socket::default_socket;
+pub use start::{Start, StartError};
 /// The types of params and results.
 pub use vouch_protocol as protocol;
 
@@ -46,15 +60,17 @@ use serde_json::{
 use std::{path::Path, process::Stdio, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
+    net::UnixStream,
     process::{Child, Command},
     sync::Semaphore,
     time::timeout,
 };
 use vouch_protocol::{
-    Exit, Method, NoParams, Notification, Pull, PullParams, PullResult, Push, PushParams,
-    PushResult, ServerStatus, ServerStatusResult, ServerStop, ServerStopResult, SessionList,
-    SessionListResult, SessionLogin, SessionLoginParams, SessionLogout, SessionLogoutParams,
-    SessionLogoutResult, SessionStatus, Shutdown, Verification, Verify, VerifyParams,
+    ClientInfo, Exit, Initialize, InitializeParams, InitializeResult, Method, NoParams,
+    Notification, PROTOCOL_VERSION, Pull, PullParams, PullResult, Push, PushParams, PushResult,
+    ServerStatus, ServerStatusResult, ServerStop, ServerStopResult, SessionList, SessionListResult,
+    SessionLogin, SessionLoginParams, SessionLogout, SessionLogoutParams, SessionLogoutResult,
+    SessionStatus, Shutdown, Verification, Verify, VerifyParams,
 };
 
 /// A push of 4 GiB over a slow line takes its time, and the server has its own ends for waits.
@@ -62,6 +78,9 @@ const LONGEST_CALL: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What a server may take to finish what is under way (ten seconds), and some more.
 const GRACE: Duration = Duration::from_secs(15);
+
+/// An `initialize` is answered at once, even by a service that has much to do.
+const LONGEST_SILENCE: Duration = Duration::from_secs(30);
 
 /// More would be answered `busy`: see "Limits" in the specification.
 const UNDER_WAY: usize = 64;
@@ -72,14 +91,56 @@ pub struct Client {
     rpc: client::Client<CancelsWhenDropped>,
     under_way: Semaphore,
     child: Option<Child>,
+    server: Option<InitializeResult>,
 }
 
 impl Client {
     /// Connects to the service that listens on this socket. A service that runs as another user,
     /// other than root, is refused.
     pub async fn connect(path: impl AsRef<Path>) -> Result<Self, CallError> {
-        let (reader, writer) = socket::connect(path.as_ref()).await?.into_split();
-        Ok(Self::over(reader, writer, None))
+        Ok(Self::on(socket::connect(path.as_ref()).await?))
+    }
+
+    /// Connects to the service that listens on this socket, and starts one where none does: see
+    /// [`Start`] for the program. It gets this process's environment, has a session and a log file
+    /// of its own, and ends by itself after half an hour without clients. Clients that come at the
+    /// same time end up with one service.
+    ///
+    /// None is started where it is not certain that nobody listens: another user's service, a
+    /// file that is no socket or a folder that may not be entered is an error, as with
+    /// [`Client::connect`].
+    ///
+    /// The client has introduced itself ([`Client::introduce`]), and the service has answered:
+    /// [`Client::server`] tells what.
+    pub async fn connect_or_start(
+        path: impl AsRef<Path>,
+        start: &Start,
+    ) -> Result<Self, CallError> {
+        start::connect(path.as_ref(), start).await
+    }
+
+    fn on(stream: UnixStream) -> Self {
+        let (reader, writer) = stream.into_split();
+        Self::over(reader, writer, None)
+    }
+
+    /// Introduces the client (`initialize`, which may be sent once). A service that speaks
+    /// another protocol refuses; one that does not answer within 30 seconds is given up.
+    pub async fn introduce(&mut self, client: ClientInfo) -> Result<&InitializeResult, CallError> {
+        let params = InitializeParams {
+            client_info: Some(client),
+            protocol_version: Some(PROTOCOL_VERSION.into()),
+            ..InitializeParams::default()
+        };
+        let answered = timeout(LONGEST_SILENCE, self.call::<Initialize>(params))
+            .await
+            .unwrap_or_else(|_| Err(late("the service does not answer")))?;
+        Ok(self.server.insert(answered))
+    }
+
+    /// What the service told of itself, where the client has introduced itself.
+    pub fn server(&self) -> Option<&InitializeResult> {
+        self.server.as_ref()
     }
 
     /// Connects to the service on the [`default_socket`].
@@ -115,6 +176,7 @@ impl Client {
             rpc,
             under_way: Semaphore::new(UNDER_WAY),
             child,
+            server: None,
         }
     }
 

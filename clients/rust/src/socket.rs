@@ -6,9 +6,18 @@ use std::{
     env,
     ffi::OsString,
     io,
+    os::unix::fs::{FileTypeExt as _, MetadataExt as _},
     path::{Path, PathBuf},
+    time::Duration,
 };
-use tokio::net::UnixStream;
+use tokio::{
+    net::UnixStream,
+    time::{Instant, sleep},
+};
+
+/// How long a service may have more connections waiting than its queue holds.
+const FULL_QUEUE: Duration = Duration::from_secs(5);
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// The socket that a client uses which is told nothing else: `VOUCHD_SOCKET`, else
 /// `$XDG_RUNTIME_DIR/vouchd/vouchd.sock`, else `/tmp/vouchd-$UID/vouchd.sock`.
@@ -33,20 +42,74 @@ fn chosen(named: Option<OsString>, runtime: Option<OsString>, uid: u32) -> PathB
 
 /// Connects, and looks whose service it is before a byte is sent.
 pub(crate) async fn connect(path: &Path) -> Result<UnixStream, CallError> {
-    let stream = UnixStream::connect(path)
-        .await
-        .map_err(CallError::Connection)?;
+    checked(path, attempt(path).await.map_err(CallError::Connection)?)
+}
+
+/// The same; none where it is certain that nobody listens there.
+pub(crate) async fn find(path: &Path) -> Result<Option<UnixStream>, CallError> {
+    match attempt(path).await {
+        Ok(stream) => checked(path, stream).map(Some),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        // A socket that was left behind refuses, and so does what is no socket at all.
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            may_be_replaced(path, error).map(|()| None)
+        }
+        Err(error) => Err(CallError::Connection(error)),
+    }
+}
+
+/// A service whose queue is full is asked again, for a while.
+async fn attempt(path: &Path) -> io::Result<UnixStream> {
+    let deadline = Instant::now() + FULL_QUEUE;
+    loop {
+        match UnixStream::connect(path).await {
+            Err(error)
+                if error.kind() == io::ErrorKind::WouldBlock && Instant::now() < deadline =>
+            {
+                sleep(PAUSE).await;
+            }
+            done => return done,
+        }
+    }
+}
+
+fn checked(path: &Path, stream: UnixStream) -> Result<UnixStream, CallError> {
     let owner = stream.peer_cred().map_err(CallError::Connection)?.uid();
     if !trusted(owner, rustix::process::geteuid().as_raw()) {
-        return Err(CallError::Connection(io::Error::new(
-            io::ErrorKind::PermissionDenied,
-            format!(
-                "the service at {} runs as another user (uid {owner})",
-                path.display()
-            ),
+        return Err(denied(format!(
+            "the service at {} runs as another user (uid {owner})",
+            path.display()
         )));
     }
     Ok(stream)
+}
+
+/// Whether what refuses connections is a socket that our own dead service left.
+fn may_be_replaced(path: &Path, refused: io::Error) -> Result<(), CallError> {
+    let found = match std::fs::symlink_metadata(path) {
+        Ok(found) => found,
+        // It has gone meanwhile.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(_) => return Err(CallError::Connection(refused)),
+    };
+    if !found.file_type().is_socket() {
+        return Err(CallError::Connection(io::Error::new(
+            io::ErrorKind::AlreadyExists,
+            format!("{} is no socket", path.display()),
+        )));
+    }
+    if found.uid() != rustix::process::geteuid().as_raw() {
+        return Err(denied(format!(
+            "the socket {} was left by another user (uid {})",
+            path.display(),
+            found.uid()
+        )));
+    }
+    Ok(())
+}
+
+fn denied(message: String) -> CallError {
+    CallError::Connection(io::Error::new(io::ErrorKind::PermissionDenied, message))
 }
 
 fn trusted(owner: u32, own: u32) -> bool {
@@ -69,6 +132,33 @@ mod tests {
         check(None, Some("run"), "/tmp/vouchd-1000/vouchd.sock");
         check(None, Some(""), "/tmp/vouchd-1000/vouchd.sock");
         check(None, None, "/tmp/vouchd-1000/vouchd.sock");
+    }
+
+    #[tokio::test]
+    async fn only_a_socket_that_was_left_is_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let check = async |path: &Path, expected: Result<bool, io::ErrorKind>| {
+            let found = match find(path).await {
+                Ok(found) => Ok(found.is_some()),
+                Err(CallError::Connection(error)) => Err(error.kind()),
+                Err(error) => panic!("{error}"),
+            };
+            assert_eq!(found, expected, "{}", path.display());
+        };
+        let path = folder.path().join("socket");
+        check(&path, Ok(false)).await;
+        check(&folder.path().join("absent/socket"), Ok(false)).await;
+        let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        check(&path, Ok(true)).await;
+        drop(listener);
+        check(&path, Ok(false)).await;
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        check(&link, Err(io::ErrorKind::AlreadyExists)).await;
+        let file = folder.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        check(&file, Err(io::ErrorKind::AlreadyExists)).await;
+        check(&file.join("socket"), Err(io::ErrorKind::NotADirectory)).await;
     }
 
     #[test]

@@ -70,7 +70,7 @@ async fn soon<T>(future: impl Future<Output = T>) -> T {
 fn path(path: &str) -> VerifyParams {
     VerifyParams {
         path: Some(path.into()),
-        reference: None,
+        ..VerifyParams::default()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Sessions under another config: what stays, what moves, and what begins anew.
 
 use super::{
-    tokens::{asked, lasting},
+    tokens::{asked, identity, lasting},
     *,
 };
 
@@ -97,4 +97,24 @@ async fn a_config_that_cannot_be_used_changes_nothing() {
     let wrong = Config::from([("a/b".to_owned(), RegistryConfig::default())]);
     assert!(sessions.under(wrong).is_err());
     assert_eq!(sessions.list().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_refresh_token_that_replaced_a_file_s_is_kept() {
+    let realm = lasting(300);
+    *lock(&realm.refresh) = "first".into();
+    let (server, _realm) = realm.start();
+    let name = server.name();
+    let docker = identity(&name, "first");
+    let before = sessions(Some(&docker));
+    get(&before.session(&name, "acme/echo").await.unwrap())
+        .await
+        .unwrap();
+    let config = Config::from([(name.clone(), section(None, Some(true)))]);
+    let after = before.under(config).unwrap();
+    // The one in the file is spent: once more would be a reuse.
+    get(&after.session(&name, "acme/echo").await.unwrap())
+        .await
+        .unwrap();
+    assert_eq!(asked(&server).len(), 2);
 }

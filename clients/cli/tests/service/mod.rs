@@ -22,13 +22,22 @@ impl Service {
     /// Answers each request with `{"result": …}` or `{"error": …}`; `at_a_time` requests are
     /// read before the first is answered, and answered last to first.
     pub(crate) fn new(at_a_time: usize, answer: impl Fn(&Value) -> Value + Send + 'static) -> Self {
+        Self::introducing(at_a_time, |_| introduced(env!("CARGO_PKG_VERSION")), answer)
+    }
+
+    /// The same; `initialize`, which each command begins with, is answered by what comes first.
+    pub(crate) fn introducing(
+        at_a_time: usize,
+        introduced: impl Fn(&Value) -> Value + Send + 'static,
+        answer: impl Fn(&Value) -> Value + Send + 'static,
+    ) -> Self {
         let folder = TempDir::new().unwrap();
         let listener = UnixListener::bind(folder.path().join("socket")).unwrap();
         let requests = Arc::new(Mutex::new(Vec::new()));
         let seen = requests.clone();
         thread::spawn(move || {
             for stream in listener.incoming() {
-                serve(&stream.unwrap(), at_a_time, &seen, &answer);
+                serve(&stream.unwrap(), at_a_time, &seen, &introduced, &answer);
             }
         });
         Self { folder, requests }
@@ -65,16 +74,35 @@ impl Service {
     }
 }
 
+/// How a service of that version answers `initialize`.
+pub(crate) fn introduced(version: &str) -> Value {
+    json!({"result": {
+        "serverInfo": {"name": "vouchd", "version": version},
+        "protocolVersion": "1.0",
+        "capabilities": {"methods": []},
+    }})
+}
+
 fn serve(
     stream: &UnixStream,
     at_a_time: usize,
     seen: &Mutex<Vec<Value>>,
+    introduced: &impl Fn(&Value) -> Value,
     answer: &impl Fn(&Value) -> Value,
 ) {
     let mut waiting = Vec::new();
     for line in BufReader::new(stream).lines() {
         let Ok(line) = line else { return };
         let request: Value = serde_json::from_str(&line).unwrap();
+        if request["method"] == "initialize" {
+            let mut reply = introduced(&request);
+            reply["jsonrpc"] = json!("2.0");
+            reply["id"] = request["id"].clone();
+            if writeln!(&mut &*stream, "{reply}").is_err() {
+                return;
+            }
+            continue;
+        }
         seen.lock().unwrap().push(request.clone());
         waiting.push(request);
         if waiting.len() < at_a_time {

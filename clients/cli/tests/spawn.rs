@@ -1,0 +1,452 @@
+//! `vouch` starts the built service where none listens: with real processes, on sockets of their
+//! own.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
+
+#[allow(dead_code)]
+mod service;
+
+use serde_json::{Value, json};
+use service::{Ran, Service, introduced, vouch};
+use std::{
+    collections::BTreeSet,
+    fs,
+    os::unix::{
+        fs::{MetadataExt as _, PermissionsExt as _, chown},
+        net::UnixListener,
+    },
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+use tempfile::TempDir;
+
+/// A user's folder. Services that were started for it are gone at its end.
+struct Home {
+    folder: TempDir,
+}
+
+impl Home {
+    fn new() -> Self {
+        Self {
+            folder: TempDir::new().unwrap(),
+        }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// The usual socket.
+    fn socket(&self) -> PathBuf {
+        self.path("vouchd/vouchd.sock")
+    }
+
+    /// `vouch` of that user.
+    fn vouch(&self, arguments: &[&str]) -> Command {
+        let mut command = vouch();
+        command
+            .env("XDG_RUNTIME_DIR", self.folder.path())
+            .env("XDG_STATE_HOME", self.path("state"))
+            .env("HOME", self.folder.path())
+            .env("PATH", "/usr/bin:/bin")
+            // Other tests may keep the machine busy.
+            .env("VOUCH_START_TIMEOUT", "100")
+            .args(arguments);
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Ran {
+        Ran::of(&mut self.vouch(arguments))
+    }
+
+    #[track_caller]
+    fn fails(&self, command: &mut Command, says: &[&str]) {
+        let ran = Ran::of(command);
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{}", ran.err);
+        for says in says {
+            assert!(ran.err.contains(says), "{says:?} is not in {}", ran.err);
+        }
+        assert_eq!(self.services(), BTreeSet::new());
+    }
+
+    /// A program in place of vouchd.
+    fn program(&self, script: &str) -> PathBuf {
+        let path = self.path("program");
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        path
+    }
+
+    /// The process that answers.
+    fn process(&self) -> u32 {
+        let ran = self.run(&["--json", "status"]);
+        assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
+        let process = ran.lines()[0]["processId"].as_u64().unwrap();
+        process.try_into().unwrap()
+    }
+
+    /// All processes that serve a socket of this folder, or try to.
+    fn services(&self) -> BTreeSet<u32> {
+        let folder = self.folder.path().to_str().unwrap();
+        let of = |process: &u32| {
+            let said = fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
+            let said = String::from_utf8_lossy(&said).into_owned();
+            said.contains("\0--socket\0") && said.contains(folder)
+        };
+        fs::read_dir("/proc")
+            .unwrap()
+            .filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok())
+            .filter(of)
+            .collect()
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        for process in self.services() {
+            kill(process);
+        }
+        let gone = holds(|| self.services().is_empty());
+        assert!(gone || thread::panicking(), "a service is left");
+    }
+}
+
+fn kill(process: u32) {
+    let mut kill = Command::new("kill");
+    // It may have ended by itself.
+    let _ = kill.args(["-9", &process.to_string()]).output();
+}
+
+/// Whether it becomes so.
+fn holds(mut condition: impl FnMut() -> bool) -> bool {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !condition() {
+        if Instant::now() > deadline {
+            return false;
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+    true
+}
+
+fn vouchd() -> PathBuf {
+    let vouchd = Path::new(env!("CARGO_BIN_EXE_vouch")).with_file_name("vouchd");
+    assert!(vouchd.exists(), "run `cargo build --workspace` first");
+    vouchd
+}
+
+#[test]
+fn a_service_is_started_and_goes_on_by_itself() {
+    let home = Home::new();
+    home.run(&["sessions"]).printed(0, "", "");
+    let process = home.process();
+    assert_eq!(home.services(), BTreeSet::from([process]));
+    home.run(&["sessions"]).printed(0, "", "");
+    assert_eq!(home.process(), process, "the second command finds it");
+
+    let proc = PathBuf::from(format!("/proc/{process}"));
+    let stat = fs::read_to_string(proc.join("stat")).unwrap();
+    let (_, fields) = stat.rsplit_once(") ").unwrap();
+    let session: u32 = fields.split(' ').nth(3).unwrap().parse().unwrap();
+    assert_eq!(session, process, "its session is its own");
+    assert_eq!(fs::read_link(proc.join("cwd")).unwrap(), Path::new("/"));
+    // Whoever reads our output is not to wait for the service's end.
+    let streams_closed = || {
+        (0..3).all(|stream| {
+            fs::read_link(proc.join(format!("fd/{stream}"))).unwrap() == Path::new("/dev/null")
+        })
+    };
+    assert!(holds(streams_closed));
+    let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
+    assert_eq!(mode(&home.path("vouchd")), 0o700);
+    assert_eq!(mode(&home.socket()), 0o600);
+
+    let ran = home.run(&["stop"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    // At once, while the old one may still be on its way out.
+    let ran = home.run(&["sessions"]);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    assert_ne!(home.process(), process);
+}
+
+#[test]
+fn many_who_come_at_once_end_up_with_one() {
+    for round in 0..5 {
+        let home = Home::new();
+        let clients: Vec<Child> = (0..10)
+            .map(|_| {
+                let mut vouch = home.vouch(&["--json", "rpc", "server/status"]);
+                vouch.spawn().unwrap()
+            })
+            .collect();
+        let mut served_by = BTreeSet::new();
+        for client in clients {
+            let ran = Ran::from(client.wait_with_output().unwrap());
+            assert_eq!(ran.code, 0, "round {round}: {}", ran.err);
+            served_by.insert(ran.lines()[0]["processId"].as_u64().unwrap());
+        }
+        assert_eq!(served_by.len(), 1, "round {round}: {served_by:?}");
+        let lock = fs::read_to_string(home.path("vouchd/vouchd.sock.lock")).unwrap();
+        assert_eq!(served_by, BTreeSet::from([lock.parse().unwrap()]));
+        // Those that lost the race may still be on their way out.
+        let one = || {
+            home.services()
+                .into_iter()
+                .map(u64::from)
+                .eq(served_by.iter().copied())
+        };
+        assert!(holds(one), "round {round}: {:?}", home.services());
+    }
+}
+
+#[test]
+fn nobody_starts_one_who_must_not() {
+    let home = Home::new();
+    let nobody = format!("no service listens on {}", home.socket().display());
+    for command in ["status", "stop", "restart"] {
+        home.fails(
+            &mut home.vouch(&[command]),
+            &[&nobody, "help: There is nothing to"],
+        );
+    }
+    let says = [nobody.as_str(), "VOUCH_NO_SPAWN"];
+    home.fails(&mut home.vouch(&["--no-spawn", "sessions"]), &says);
+    home.fails(home.vouch(&["sessions"]).env("VOUCH_NO_SPAWN", "1"), &says);
+    assert!(!home.path("vouchd").exists(), "nothing was made");
+    let ran = Ran::of(home.vouch(&["sessions"]).env("VOUCH_NO_SPAWN", "0"));
+    assert_eq!(ran.code, 0, "{}", ran.err);
+}
+
+#[test]
+fn none_is_started_where_somebody_or_something_is() {
+    let home = Home::new();
+    let check = |socket: &Path, says: &str| {
+        let mut command = home.vouch(&["--socket", socket.to_str().unwrap(), "sessions"]);
+        home.fails(&mut command, &["cannot connect to", says]);
+    };
+    let file = home.path("file");
+    fs::write(&file, "mine").unwrap();
+    check(&file, "is no socket");
+    assert_eq!(fs::read(&file).unwrap(), b"mine");
+    check(&file.join("socket"), "Not a directory");
+    let link = home.path("link");
+    std::os::unix::fs::symlink("link", &link).unwrap();
+    check(&link, "symbolic links");
+    // Somebody who listens and hangs up.
+    let strange = home.path("strange");
+    let listener = UnixListener::bind(&strange).unwrap();
+    thread::spawn(move || listener.incoming().for_each(drop));
+    check(&strange, "");
+    // Only root can leave what another user could.
+    let left = home.path("left");
+    drop(UnixListener::bind(&left).unwrap());
+    if chown(&left, Some(12345), None).is_ok() {
+        check(&left, "left by another user (uid 12345)");
+    }
+}
+
+#[test]
+fn a_folder_of_somebody_else_is_not_entered() {
+    let home = Home::new();
+    let folder = home.path("vouchd");
+    fs::create_dir(&folder).unwrap();
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
+    let says = ["none could be started", "is open to others"];
+    home.fails(&mut home.vouch(&["sessions"]), &says);
+}
+
+#[test]
+fn a_service_that_was_killed_is_followed_by_another() {
+    let home = Home::new();
+    home.run(&["sessions"]).printed(0, "", "");
+    let first = home.process();
+    kill(first);
+    assert!(holds(|| home.services().is_empty()));
+    assert!(home.socket().exists());
+    home.run(&["sessions"]).printed(0, "", "");
+    assert_ne!(home.process(), first);
+}
+
+#[test]
+fn what_a_failing_program_says_is_shown() {
+    let home = Home::new();
+    let program =
+        home.program("for i in 1 2 3 4 5 6 7 8 9 10 11 12; do echo word $i >&2; done; exit 3");
+    let mut command = home.vouch(&["sessions"]);
+    command.env("VOUCHD", &program);
+    let ran = Ran::of(&mut command);
+    let nobody = format!(
+        "vouch: no service listens on {}, and none could be started: {} ended: exit status: 3\n",
+        home.socket().display(),
+        program.display()
+    );
+    let words: String = (3..=12).fold(String::new(), |all, i| format!("{all}  word {i}\n"));
+    let help = "help: `vouchd serve` in another terminal shows more.\n";
+    ran.printed(2, "", &format!("{nobody}{words}{help}"));
+    let ran = Ran::of(command.arg("--json"));
+    assert_eq!(ran.code, 2);
+    assert_eq!(ran.lines()[0]["error"]["data"]["said"][9], "word 12");
+
+    // It ends well, and serves nobody.
+    let program = home.program("exit 0");
+    let mut command = home.vouch(&["sessions"]);
+    home.fails(command.env("VOUCHD", &program), &["ended: exit status: 0"]);
+
+    let mut command = home.vouch(&["sessions"]);
+    let absent = home.path("absent");
+    let says = format!("cannot start {}", absent.display());
+    home.fails(command.env("VOUCHD", &absent), &[&says, "No such file"]);
+    let mut command = home.vouch(&["sessions"]);
+    home.fails(
+        command.env("VOUCHD", "absent"),
+        &["VOUCHD names absent", "help: Install"],
+    );
+
+    // The service itself.
+    let config = home.path("config.toml");
+    fs::write(&config, "socket = 7").unwrap();
+    let mut command = home.vouch(&["sessions"]);
+    home.fails(
+        command.env("VOUCHD_CONFIG", &config),
+        &["config.toml", "  vouchd: "],
+    );
+}
+
+#[test]
+fn one_that_loses_the_race_to_one_that_goes_is_started_again() {
+    let home = Home::new();
+    let real = vouchd();
+    let script = format!(
+        "if mkdir {}; then exit 75; fi; exec {} \"$@\"",
+        home.path("first").display(),
+        real.display()
+    );
+    let program = home.program(&script);
+    let ran = Ran::of(home.vouch(&["sessions"]).env("VOUCHD", &program));
+    ran.printed(0, "", "");
+    assert!(home.path("first").exists());
+    assert_eq!(home.services().len(), 1);
+}
+
+#[test]
+fn the_service_gets_the_environment_but_not_what_is_ours() {
+    let home = Home::new();
+    let mut command = home.vouch(&["sessions"]);
+    command
+        .env("DOCKER_CONFIG", home.path("docker"))
+        .env("LISTEN_FDS", "1")
+        .env("NOTIFY_SOCKET", "/nowhere")
+        .env("WATCHDOG_USEC", "1000");
+    Ran::of(&mut command).printed(0, "", "");
+    let environment = fs::read(format!("/proc/{}/environ", home.process())).unwrap();
+    let environment = String::from_utf8(environment).unwrap();
+    assert!(environment.contains("DOCKER_CONFIG="), "{environment}");
+    for name in ["LISTEN_FDS", "NOTIFY_SOCKET", "WATCHDOG_USEC"] {
+        assert!(!environment.contains(name), "{name}: {environment}");
+    }
+}
+
+/// A script that holds a lock, or reads our output through a pipe, must not wait for the service.
+#[test]
+fn the_service_keeps_no_handle_of_ours() {
+    let home = Home::new();
+    let lock = home.path("lock");
+    let mut shell = Command::new("bash");
+    shell
+        .args(["--norc", "-c", "exec 9>\"$LOCK\"; \"$VOUCH\" sessions"])
+        .env_clear()
+        .env("LOCK", &lock)
+        .env("VOUCH", env!("CARGO_BIN_EXE_vouch"))
+        .env("HOME", home.folder.path())
+        .env("VOUCH_START_TIMEOUT", "100")
+        .env("XDG_RUNTIME_DIR", home.folder.path());
+    // It reads standard output and error to their end.
+    Ran::from(shell.output().unwrap()).printed(0, "", "");
+    let handles = fs::read_dir(format!("/proc/{}/fd", home.process())).unwrap();
+    for handle in handles {
+        // One may be closed between the list and the look.
+        if let Ok(target) = fs::read_link(handle.unwrap().path()) {
+            assert_ne!(target, lock);
+        }
+    }
+}
+
+/// `vouch` on a terminal, and all that it shows there.
+fn on_a_terminal(service: &Service, arguments: &str) -> String {
+    let mut script = Command::new("script");
+    let line = format!(
+        "{} --socket {} {arguments}",
+        env!("CARGO_BIN_EXE_vouch"),
+        service.socket().display()
+    );
+    script
+        .args(["-qec", &line, "/dev/null"])
+        .stdin(Stdio::null());
+    let ran = Ran::from(script.env_remove("VOUCHD_SOCKET").output().unwrap());
+    ran.out
+}
+
+#[test]
+fn a_service_that_is_older_is_told_of_on_a_terminal() {
+    let of = |version: &'static str| {
+        Service::introducing(
+            1,
+            move |_| introduced(version),
+            |_| json!({"result": {"sessions": []}}),
+        )
+    };
+    let note = format!(
+        "vouchd 0.0.9 is running, this is {}: `vouch restart` upgrades it",
+        env!("CARGO_PKG_VERSION")
+    );
+    let old = of("0.0.9");
+    let shown = on_a_terminal(&old, "sessions");
+    assert!(shown.contains(&note), "{shown}");
+    assert!(!on_a_terminal(&old, "--json sessions").contains("vouchd 0.0.9"));
+    old.vouch(["sessions"]).printed(0, "", "");
+    assert!(!on_a_terminal(&of("99.0.0"), "sessions").contains("is running"));
+    let same = of(env!("CARGO_PKG_VERSION"));
+    assert!(!on_a_terminal(&same, "sessions").contains("is running"));
+}
+
+#[test]
+fn a_service_of_another_protocol_is_an_error_that_says_what_to_do() {
+    let refused = |_: &Value| {
+        json!({"error": {
+            "code": 1503, "message": "this server speaks protocol 9.0",
+            "data": {"kind": "unsupportedProtocol", "help": "Use another."},
+        }})
+    };
+    let stopping = |_: &Value| json!({"result": {"processId": 7}});
+    let service = Service::introducing(1, refused, stopping);
+    let ran = service.vouch(["verify", "/a.wasm"]);
+    assert_eq!((ran.code, ran.out.as_str()), (2, ""));
+    assert!(ran.err.contains("protocol 9.0"), "{}", ran.err);
+    assert!(ran.err.contains("`vouch restart`"), "{}", ran.err);
+    // It can be stopped all the same.
+    service
+        .vouch(["stop"])
+        .printed(0, "vouchd (process 7) is stopping\n", "");
+}
+
+#[test]
+fn a_restart_says_what_it_replaced() {
+    let replaced =
+        json!({"result": {"processId": 7, "version": "0.2.0", "build": "abcdef0 2026-01-02"}});
+    let service = Service::introducing(1, |_| introduced("0.0.9"), move |_| replaced.clone());
+    let out = "vouchd 0.0.9 was replaced by vouchd 0.2.0 (abcdef0 2026-01-02) (process 7)\n";
+    service.vouch(["restart"]).printed(0, out, "");
+    assert_eq!(service.asked().0, "server/restart");
+
+    let unknown = json!({"error": {"code": -32601, "message": "no such method"}});
+    let service = Service::new(1, move |_| unknown.clone());
+    let ran = service.vouch(["restart"]);
+    assert_eq!(ran.code, 2);
+    assert!(
+        ran.err.contains("help: This vouchd is too old"),
+        "{}",
+        ran.err
+    );
+}

@@ -1,0 +1,129 @@
+//! When a service that nobody uses ends by itself.
+//!
+//! Its time is that of a clock which stands while the machine sleeps: nobody could have come then.
+//! The logins' time goes on, as that of their tokens does. It must not end while anybody is
+//! connected, a request is under way, or a login would be lost before its time.
+
+use super::{Service, State};
+use crate::config::{Idle, Timeout};
+use std::{
+    sync::PoisonError,
+    time::{Duration, Instant},
+};
+use vouch_protocol::{IdleKeeper, IdleStatus};
+
+/// The timer does not count the machine's sleep: look at logins again now and then.
+const LOOK: Duration = Duration::from_secs(60);
+
+impl State {
+    /// Notes that a connection or a request has ended.
+    pub(super) fn used(&self) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        self.idle.notify_waiters();
+    }
+
+    /// What keeps the service alive, of connections and requests.
+    fn users(&self, own: usize) -> Option<IdleKeeper> {
+        let connections = self.connections.load(std::sync::atomic::Ordering::Relaxed);
+        if self.under_way().len() > own {
+            Some(IdleKeeper::Requests)
+        } else if connections > own as u64 {
+            Some(IdleKeeper::Connections)
+        } else {
+            None
+        }
+    }
+
+    fn ends(&self) -> Idle {
+        let ends = self.ends.lock();
+        ends.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// For how long logins keep it alive.
+    fn logins(&self) -> Option<Duration> {
+        let limit = self.ends().logins.0;
+        let left = |(_, unused)| limit.checked_sub(unused).filter(|left| !left.is_zero());
+        self.settings()
+            .sessions
+            .in_memory()
+            .into_iter()
+            .filter_map(left)
+            .max()
+    }
+
+    /// When it ends, for `server/status`, whose own connection and request do not count.
+    pub(super) fn idle_status(&self) -> Option<IdleStatus> {
+        let Some(Timeout::After(timeout)) = self.ends().timeout else {
+            return None;
+        };
+        let logins = self.logins();
+        let users = self.users(1);
+        let ends = users
+            .is_none()
+            .then(|| timeout.max(logins.unwrap_or_default()));
+        Some(IdleStatus {
+            timeout_seconds: timeout.as_secs(),
+            logins_seconds: self.ends().logins.0.as_secs(),
+            kept_by: users.or(logins.map(|_| IdleKeeper::Logins)),
+            ends_in_seconds: ends.map(|left| left.as_secs()),
+        })
+    }
+
+    /// How long it is still to wait for somebody; nothing, where it need not end or is in use.
+    fn left(&self) -> Option<Duration> {
+        let Some(Timeout::After(timeout)) = self.ends().timeout else {
+            return None;
+        };
+        if self.users(0).is_some() {
+            return None;
+        }
+        let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = timeout.saturating_sub(last.elapsed());
+        // Looked for only when they matter: there may be many.
+        if !left.is_zero() {
+            return Some(left);
+        }
+        Some(self.logins().unwrap_or_default())
+    }
+}
+
+impl Service {
+    /// Ends it then, whatever its config says.
+    pub fn end_when(&self, idle: Idle) {
+        *self
+            .state
+            .ends
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = idle;
+        self.state.idle.notify_waiters();
+    }
+
+    /// Waits until nobody has used the service for as long as its owner says.
+    pub async fn unused(&self) {
+        loop {
+            let notified = self.state.idle.notified();
+            tokio::pin!(notified);
+            // Listen before looking, or the last user may go in between.
+            notified.as_mut().enable();
+            match self.state.left() {
+                Some(Duration::ZERO) => return,
+                Some(left) => {
+                    // Whether the time is over or somebody went, look again.
+                    let _ = tokio::time::timeout(left.min(LOOK), notified).await;
+                }
+                None => notified.await,
+            }
+        }
+    }
+
+    /// Whether that is still so.
+    pub fn is_unused(&self) -> bool {
+        self.state.users(0).is_none()
+    }
+
+    /// The registries whose logins end with this process.
+    pub fn lost_logins(&self) -> Vec<String> {
+        let logins = self.state.settings().sessions.in_memory();
+        logins.into_iter().map(|(registry, _)| registry).collect()
+    }
+}

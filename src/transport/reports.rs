@@ -1,0 +1,158 @@
+//! `$/progress`: tells a client how far its request is, for as long as the request lasts. It looks
+//! at the request's counters ten times a second; the request knows nothing of it.
+//!
+//! A beginning and an end wait for the writer, as answers do, so they are lost only with the
+//! connection. A report never waits: while what was told before it is unwritten, there is none.
+
+use super::queue::{Queue, Queued};
+use crate::progress::{Phase, Progress};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use std::{pin::pin, sync::Arc, time::Duration};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use vouch_protocol::{
+    Method, Notification, Progress as Told, ProgressParams, ProgressToken, Pull, Push, Verify,
+    WorkDone,
+};
+
+/// How long after a report the next may follow.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What is told of one request.
+pub(super) struct Reports {
+    title: &'static str,
+    token: ProgressToken,
+    progress: Progress,
+    queue: Queue,
+    /// Shared with what waits to be written of it.
+    mark: Arc<()>,
+}
+
+/// What is read of a request's params.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Params {
+    work_done_token: Option<ProgressToken>,
+}
+
+/// What a method does, for people.
+fn title(method: &str) -> Option<&'static str> {
+    match method {
+        Verify::NAME => Some("Verifying"),
+        Push::NAME => Some("Pushing"),
+        Pull::NAME => Some("Pulling"),
+        _ => None,
+    }
+}
+
+impl Reports {
+    /// Nothing for a request without a token, or of a method that does not tell of itself. A token
+    /// that is none is left for the method to refuse.
+    pub(super) fn of(
+        method: &str,
+        params: Option<&RawValue>,
+        progress: &Progress,
+        queue: &Queue,
+    ) -> Option<Self> {
+        let title = title(method)?;
+        // An array would be taken for the members in their order.
+        let params = params
+            .map(RawValue::get)
+            .filter(|text| text.starts_with('{'))?;
+        let params: Params = serde_json::from_str(params).ok()?;
+        Some(Self {
+            title,
+            token: params.work_done_token?,
+            progress: progress.clone(),
+            queue: queue.clone(),
+            mark: Arc::new(()),
+        })
+    }
+
+    pub(super) fn token(&self) -> &ProgressToken {
+        &self.token
+    }
+
+    /// Awaits the request's answer, and tells how far it is meanwhile. The request begins when it
+    /// was told that it does; it does so without that where nobody listens any more, as whoever
+    /// closes a connection cancels its requests.
+    pub(super) async fn during<T>(self, answer: impl Future<Output = T>) -> T {
+        let mut answer = pin!(answer);
+        self.say(WorkDone::Begin {
+            title: self.title.into(),
+            cancellable: true,
+            message: Some(Phase::Waiting.name().into()),
+            percentage: Some(0),
+            bytes: 0,
+            total: None,
+        })
+        .await;
+        let mut ticks = interval_at(Instant::now() + PAUSE, PAUSE);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut last = None;
+        let answer = loop {
+            tokio::select! {
+                biased;
+                answer = &mut answer => break answer,
+                _ = ticks.tick() => self.report(&mut last),
+            }
+        };
+        self.say(WorkDone::End {
+            message: Some(self.progress.phase().name().into()),
+        })
+        .await;
+        answer
+    }
+
+    /// Tells what has changed since it was told last, if there is room for it.
+    fn report(&self, last: &mut Option<(Phase, u64)>) {
+        let now = (self.progress.phase(), self.progress.bytes());
+        if *last == Some(now) || Arc::strong_count(&self.mark) > 1 {
+            return;
+        }
+        let (phase, bytes) = now;
+        let total = self.progress.total();
+        let value = WorkDone::Report {
+            message: Some(phase.name().into()),
+            percentage: self.progress.percentage(),
+            // One look at each: bytes that were counted since must not be more than the total.
+            bytes,
+            total,
+        };
+        if let Ok(room) = self.queue.try_reserve() {
+            room.send(self.notice(value));
+            *last = Some(now);
+        }
+    }
+
+    /// Waits until there is room for it.
+    async fn say(&self, value: WorkDone) {
+        // It fails when the connection is gone, and nobody misses it.
+        let _ = self.queue.send(self.notice(value)).await;
+    }
+
+    fn notice(&self, value: WorkDone) -> Queued {
+        #[derive(Serialize)]
+        struct Message {
+            jsonrpc: &'static str,
+            method: &'static str,
+            params: ProgressParams,
+        }
+        let message = Message {
+            jsonrpc: "2.0",
+            method: Told::NAME,
+            params: ProgressParams {
+                token: self.token.clone(),
+                value,
+            },
+        };
+        Queued::Notice {
+            // Names, numbers and texts are always JSON.
+            text: serde_json::to_string(&message).unwrap_or_default(),
+            mark: Arc::clone(&self.mark),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,118 @@
+//! The man pages and completions of both programs, as `man` and `bash` take them.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// Both programs: the second is built beside the first.
+fn programs() -> [PathBuf; 2] {
+    let vouchd = PathBuf::from(env!("CARGO_BIN_EXE_vouchd"));
+    let vouch = vouchd.with_file_name("vouch");
+    assert!(vouch.exists(), "run `cargo build --workspace` first");
+    [vouchd, vouch]
+}
+
+fn output(command: &mut Command) -> String {
+    let output = command.output().expect("it runs");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{command:?}: {said}");
+    assert_eq!(said, "", "{command:?}");
+    String::from_utf8(output.stdout).expect("it is text")
+}
+
+/// The commands that `--help` lists.
+fn commands(program: &Path) -> BTreeSet<String> {
+    let help = output(Command::new(program).arg("--help"));
+    let (_, list) = help.split_once("\nCommands:\n").expect("it has commands");
+    let (list, _) = list.split_once("\n\n").expect("the list ends");
+    let first = |line: &str| {
+        line.strip_prefix("  ")?
+            .split(' ')
+            .next()
+            .map(str::to_owned)
+    };
+    let names = list
+        .lines()
+        .filter_map(first)
+        .filter(|name| !name.is_empty());
+    names.filter(|name| name != "help").collect()
+}
+
+#[test]
+fn each_command_has_a_page_that_man_reads_without_a_warning() {
+    let folder = tempfile::tempdir().unwrap();
+    for program in programs() {
+        output(Command::new(&program).arg("man").arg(folder.path()));
+        let name = program.file_name().unwrap().to_str().unwrap();
+        let whole = fs::read_to_string(folder.path().join(format!("{name}.1"))).unwrap();
+        for section in ["EXIT STATUS", "ENVIRONMENT", "FILES", "SEE ALSO"] {
+            assert!(whole.contains(section), "{name}: {section}");
+        }
+        let commands = commands(&program);
+        assert!(commands.len() > 3, "{commands:?}");
+        for command in commands {
+            let page = folder.path().join(format!("{name}-{command}.1"));
+            let text = fs::read_to_string(&page).expect("a page");
+            assert!(text.contains("SEE ALSO"), "{}", page.display());
+        }
+    }
+    for page in fs::read_dir(folder.path()).unwrap() {
+        let page = page.unwrap().path();
+        // What `man` warns of stands on its standard error.
+        let mut man = Command::new("man");
+        man.args(["--warnings", "-E", "UTF-8", "-l"]).arg(&page);
+        let shown = output(man.env("MANWIDTH", "80").env("LC_ALL", "C.UTF-8"));
+        assert!(shown.contains("SYNOPSIS"), "{}", page.display());
+    }
+}
+
+/// What bash offers behind these words.
+fn offered(program: &Path, words: &[&str]) -> BTreeSet<String> {
+    let name = program.file_name().unwrap().to_str().unwrap();
+    let script = format!(
+        "source <(\"$PROGRAM\" completions bash)
+         COMP_WORDS=({name} \"$@\") COMP_CWORD=$#
+         _{name} {name} \"${{!#}}\" \"${{COMP_WORDS[COMP_CWORD-1]}}\"
+         printf '%s\\n' \"${{COMPREPLY[@]}}\""
+    );
+    let mut bash = Command::new("bash");
+    bash.args(["--norc", "-c", &script, "bash"]).args(words);
+    let said = output(bash.env("PROGRAM", program));
+    said.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn bash_completes() {
+    let [vouchd, vouch] = programs();
+    for program in [&vouchd, &vouch] {
+        let offered = offered(program, &[""]);
+        let known = commands(program);
+        assert!(known.is_subset(&offered), "{known:?}: {offered:?}");
+    }
+    let check = |program: &Path, words: &[&str], expected: &[&str]| {
+        let expected: BTreeSet<_> = expected.iter().map(|&word| word.to_owned()).collect();
+        assert_eq!(offered(program, words), expected, "{words:?}");
+    };
+    check(&vouch, &["ver"], &["verify"]);
+    check(&vouch, &["pull", "--over"], &["--overwrite"]);
+    check(&vouch, &["completions", "z"], &["zsh"]);
+    check(&vouchd, &["serve", "--soc"], &["--socket"]);
+}
+
+#[test]
+fn each_shell_has_its_completions() {
+    for program in programs() {
+        let commands = commands(&program);
+        for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+            let script = output(Command::new(&program).args(["completions", shell]));
+            for command in &commands {
+                assert!(script.contains(command.as_str()), "{shell}: {command}");
+            }
+        }
+    }
+}
