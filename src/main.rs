@@ -10,6 +10,7 @@ mod settings;
 
 use arguments::{Arguments, Command, LoggingArguments};
 use clap::{CommandFactory, Parser};
+use logging::LogFile;
 use std::{
     ffi::OsString,
     io::Write,
@@ -50,7 +51,10 @@ fn run(arguments: Arguments) -> Result<u8> {
     let named = config.or_else(|| variable("VOUCHD_CONFIG").map(PathBuf::from));
     // It may be read again, when the process is in another folder.
     let named = named.map(|path| std::path::absolute(&path).unwrap_or(path));
-    let load = || Config::load(named.as_deref());
+    let read = |detached| {
+        let (named, logging) = (named.clone(), logging.clone());
+        move || settle(Config::load(named.as_deref())?, &logging, detached)
+    };
     match (command, stdio) {
         (Some(_), true) => Ok(misused(
             "`--stdio` takes no command",
@@ -61,7 +65,8 @@ fn run(arguments: Arguments) -> Result<u8> {
             "Say `vouchd serve` or `vouchd --stdio`; `vouchd --help` says more.",
         )),
         (Some(Command::Demo { keep }), false) => {
-            logged(&logging, &Config::default(), || run_demo(keep.as_deref()))
+            let config = settle(Config::default(), &logging, false)?;
+            logged(config, |_| run_demo(keep.as_deref()))
         }
         (Some(Command::Config { command }), false) => {
             settings::run(command, named, &logging, &mut std::io::stdout().lock())
@@ -89,34 +94,43 @@ fn run(arguments: Arguments) -> Result<u8> {
                 }
                 detach::leave_session()?;
             }
-            let config = load()?;
-            logged(&logging, &config.clone(), || {
-                serve::serve(config, named, arguments)
-            })
+            let read = read(arguments.detach);
+            logged(read()?, |config| serve::serve(config, read, arguments))
         }
         (None, true) => {
-            let config = load()?;
-            logged(&logging, &config.clone(), || {
-                serve::serve_stdio(config, named)
-            })
+            let read = read(false);
+            logged(read()?, |config| serve::serve_stdio(config, read))
         }
     }
 }
 
-/// Runs what logs. The command line goes before the environment, and that before the config.
-fn logged(
-    arguments: &LoggingArguments,
-    config: &Config,
-    work: impl FnOnce() -> Result<u8>,
-) -> Result<u8> {
-    let filter = arguments
+/// The same config with what is said elsewhere about the log: the command line goes before the
+/// environment, and that before the config. A process is `detached` where nobody sees its standard
+/// error.
+fn settle(mut config: Config, arguments: &LoggingArguments, detached: bool) -> Result<Config> {
+    let variable = variable("VOUCHD_LOG").map(|filter| filter.to_string_lossy().into_owned());
+    let said = arguments.log.clone().or(variable);
+    config.log.file = log_file(arguments, &config, detached)?;
+    config.log.format = arguments.log_format.or(config.log.format);
+    if said.is_some() {
+        config.log.level = said;
+    }
+    Ok(config)
+}
+
+/// Runs what logs, as the config says.
+fn logged(config: Config, work: impl FnOnce(Config) -> Result<u8>) -> Result<u8> {
+    let filter = config.log.level.as_deref().unwrap_or(logging::USUAL);
+    let file = config
         .log
-        .clone()
-        .or_else(|| variable("VOUCHD_LOG").map(|filter| filter.to_string_lossy().into_owned()))
-        .or_else(|| config.log.level.clone())
-        .unwrap_or_else(|| "info".into());
-    let format = arguments.log_format.or(config.log.format);
-    let log = match logging::begin(&filter, format.unwrap_or_default()) {
+        .file
+        .as_deref()
+        .map(|path| {
+            LogFile::open(path, config.log.size, config.log.keep)
+                .map_err(|error| Error::at(path, "log to", error))
+        })
+        .transpose()?;
+    let log = match logging::begin(filter, config.log.format.unwrap_or_default(), file) {
         Ok(log) => log,
         Err(error) => {
             return Ok(misused(
@@ -129,9 +143,43 @@ fn logged(
     std::panic::set_hook(Box::new(|panic| {
         tracing::error!(target: "vouchd", "{panic}");
     }));
-    let ended = work();
+    let to_file = config.log.file.is_some();
+    let ended = work(config);
+    if let Err(error) = &ended
+        && to_file
+    {
+        // Nobody may see it elsewhere.
+        tracing::error!("{error}");
+    }
     log.flush();
     ended
+}
+
+/// Where the log goes: to the file that is named, where none is and nobody sees standard error to
+/// the usual one, and else to standard error, which `-` names.
+fn log_file(
+    arguments: &LoggingArguments,
+    config: &Config,
+    detached: bool,
+) -> Result<Option<PathBuf>> {
+    let named = arguments
+        .log_file
+        .clone()
+        .or_else(|| variable("VOUCHD_LOG_FILE").map(PathBuf::from))
+        .or_else(|| config.log.file.clone());
+    let path = match named {
+        Some(path) if path == Path::new("-") => return Ok(None),
+        Some(path) => path,
+        None if detached => match logging::usual_path() {
+            Some(path) => path,
+            None => return Ok(None),
+        },
+        None => return Ok(None),
+    };
+    let absolute = std::path::absolute(&path);
+    absolute
+        .map(Some)
+        .map_err(|error| Error::at(&path, "log to", error))
 }
 
 /// Says what is wrong with the command line; answers the exit code for that.

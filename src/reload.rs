@@ -1,10 +1,8 @@
 //! SIGHUP: the config is read again. One with an error changes nothing but what the log and
 //! `server/status` say.
 
-use std::{
-    path::PathBuf,
-    sync::{Arc, Weak},
-};
+use crate::{logging, settings::check_level};
+use std::sync::{Arc, Weak};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use vouchd::{
     config::{Config, Idle},
@@ -12,11 +10,11 @@ use vouchd::{
     service::Service,
 };
 
-/// Listens to the signal from now on. `named` is the file that was named at the start, absolute;
-/// `idle` says when a service of such a config ends, if it does.
+/// Listens to the signal from now on. `read` reads the config, and `idle` says when a service of
+/// such a config ends by itself, if it does.
 pub(crate) fn on_hangup(
     service: &Arc<Service>,
-    named: Option<PathBuf>,
+    read: impl Fn() -> Result<Config> + Send + Sync + 'static,
     idle: impl Fn(&Config) -> Option<Idle> + Send + Sync + 'static,
 ) -> Result<()> {
     let hangups = signal(SignalKind::hangup()).map_err(|error| {
@@ -24,45 +22,48 @@ pub(crate) fn on_hangup(
         Error::new(vouch_protocol::ErrorKind::Io, message).source(error)
     })?;
     // It must not keep the service, and what is secret in it, from its end.
-    tokio::spawn(listen(
-        hangups,
-        Arc::downgrade(service),
-        named,
-        Arc::new(idle),
-    ));
+    let service = Arc::downgrade(service);
+    let again = move || reload(&service, &read, &idle);
+    tokio::spawn(listen(hangups, Arc::new(again)));
     Ok(())
 }
 
-async fn listen<I>(
-    mut hangups: Signal,
-    service: Weak<Service>,
-    named: Option<PathBuf>,
-    idle: Arc<I>,
-) where
-    I: Fn(&Config) -> Option<Idle> + Send + Sync + 'static,
-{
+async fn listen(mut hangups: Signal, again: Arc<impl Fn() + Send + Sync + 'static>) {
     while hangups.recv().await.is_some() {
-        let (service, named, idle) = (service.clone(), named.clone(), Arc::clone(&idle));
-        let read = tokio::task::spawn_blocking(move || {
-            let Some(service) = service.upgrade() else {
-                return;
-            };
-            let config = Config::load(named.as_deref());
-            let path = config.as_ref().ok().and_then(|config| config.path.clone());
-            let path = path.map(|path| path.display().to_string());
-            let ends = config.as_ref().ok().and_then(&*idle);
-            match service.reload(config) {
-                Ok(()) => {
-                    ends.into_iter().for_each(|ends| service.end_when(ends));
-                    tracing::info!(path, "the config was read again");
-                }
-                Err(error) => {
-                    let help = error.data().help;
-                    tracing::error!(%error, help, "the config stays as it was");
-                }
-            }
-        });
+        let again = Arc::clone(&again);
         // A panic was logged by the hook, and the config stays as it was.
-        let _ = read.await;
+        let _ = tokio::task::spawn_blocking(move || again()).await;
     }
+}
+
+fn reload(
+    service: &Weak<Service>,
+    read: impl Fn() -> Result<Config>,
+    idle: impl Fn(&Config) -> Option<Idle>,
+) {
+    let Some(service) = service.upgrade() else {
+        return;
+    };
+    let read = read().and_then(|config| {
+        check_level(&config)?;
+        Ok((idle(&config), config.log.level.clone(), config))
+    });
+    let (ends, level, config) = match read {
+        Ok((ends, level, config)) => (ends, level, Ok(config)),
+        Err(error) => (None, None, Err(error)),
+    };
+    let path = config.as_ref().ok().and_then(|config| config.path.clone());
+    if let Err(error) = service.reload(config) {
+        let help = error.data().help;
+        tracing::error!(%error, help, "the config stays as it was");
+        return;
+    }
+    if let Some(ends) = ends {
+        service.end_when(ends);
+    }
+    if let Err(error) = logging::change(level.as_deref().unwrap_or(logging::USUAL)) {
+        tracing::error!(%error, "the log goes on as before");
+    }
+    let path = path.map(|path| path.display().to_string());
+    tracing::info!(path, "the config was read again");
 }

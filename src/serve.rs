@@ -28,10 +28,10 @@ const DETACHED: Timeout = Timeout::After(Duration::from_secs(30 * 60));
 /// How the process is told that it takes over from another.
 const TAKE_OVER: &str = "--take-over";
 
-/// Serves clients on a socket, until it is stopped.
+/// Serves clients on a socket, until it is stopped. `read` reads the config again.
 pub(crate) fn serve(
     config: Config,
-    named: Option<PathBuf>,
+    read: impl Fn() -> Result<Config> + Send + Sync + 'static,
     arguments: ServeArguments,
 ) -> Result<u8> {
     let (timeout, detach) = (arguments.idle_timeout, arguments.detach);
@@ -57,7 +57,7 @@ pub(crate) fn serve(
     let runtime = runtime()?;
     runtime.block_on(async {
         let shutdown = signals()?;
-        on_hangup(&service, named, move |config| Some(idle(config)))?;
+        on_hangup(&service, read, move |config| Some(idle(config)))?;
         let listener = listener
             .set_nonblocking(true)
             .and_then(|()| tokio::net::UnixListener::from_std(listener))
@@ -102,12 +102,15 @@ fn idle(config: &Config, timeout: Option<Timeout>, detach: bool) -> Idle {
 }
 
 /// Serves one client on standard input and output; answers the exit code.
-pub(crate) fn serve_stdio(config: Config, named: Option<PathBuf>) -> Result<u8> {
+pub(crate) fn serve_stdio(
+    config: Config,
+    read: impl Fn() -> Result<Config> + Send + Sync + 'static,
+) -> Result<u8> {
     let service = Arc::new(Service::new(config, None)?);
     let runtime = runtime()?;
     let code = runtime.block_on(async {
         let shutdown = signals()?;
-        on_hangup(&service, named, |_| None)?;
+        on_hangup(&service, read, |_| None)?;
         Ok::<_, Error>(stdio::serve(service, shutdown.cancelled_owned()).await)
     })?;
     // The thread that reads stdin cannot be woken.

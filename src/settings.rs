@@ -77,16 +77,21 @@ fn check(named: Option<PathBuf>, out: &mut impl Write) -> Result<u8> {
 
 /// What is wrong beyond the text.
 fn problems(config: &Config) -> Vec<Problem> {
-    let mut problems = config.problems();
-    if let Some(level) = &config.log.level
-        && let Err(error) = logging::parse(level)
-    {
+    let level = check_level(config).err();
+    level.into_iter().chain(config.problems()).collect()
+}
+
+/// Fails where a config names levels that are none.
+pub(crate) fn check_level(config: &Config) -> Result<(), Problem> {
+    let Some(level) = &config.log.level else {
+        return Ok(());
+    };
+    logging::parse(level).map(drop).map_err(|error| {
         let message = format!("cannot log {level:?}: {error}");
         let error = Error::new(ErrorKind::InvalidParams, message)
             .help("Say error, warn, info, debug, trace or off, or `target=level`.");
-        problems.insert(0, config.problem("log.level", &error));
-    }
-    problems
+        config.problem("log.level", &error)
+    })
 }
 
 /// What would hold for a service that is started like this.
@@ -103,9 +108,15 @@ fn holding(config: &Config, logging: &LoggingArguments) -> Vec<Setting> {
     };
     let shown = |path: &Path| path.display().to_string().into();
     say("socket", shown(&socket::usual_path()), Origin::Default);
-    say("log.level", "info".into(), Origin::Default);
+    say("log.level", logging::USUAL.into(), Origin::Default);
     say("log.format", "text".into(), Origin::Default);
-    for (key, name) in [("socket", "VOUCHD_SOCKET"), ("log.level", "VOUCHD_LOG")] {
+    say("log.file", "-".into(), Origin::Default);
+    let variables = [
+        ("socket", "VOUCHD_SOCKET"),
+        ("log.level", "VOUCHD_LOG"),
+        ("log.file", "VOUCHD_LOG_FILE"),
+    ];
+    for (key, name) in variables {
         if let Some(value) = variable(name) {
             let value = value.to_string_lossy().into_owned();
             say(key, value.into(), Origin::Environment { name });
@@ -118,6 +129,10 @@ fn holding(config: &Config, logging: &LoggingArguments) -> Vec<Setting> {
             filter.as_str().into(),
             Origin::CommandLine { argument },
         );
+    }
+    if let Some(file) = &logging.log_file {
+        let argument = "--log-file";
+        say("log.file", shown(file), Origin::CommandLine { argument });
     }
     if let Some(format) = logging.log_format {
         let argument = "--log-format";

@@ -83,19 +83,20 @@ pub struct Log {
     pub level: Option<String>,
     /// How lines are written.
     pub format: Option<LogFormat>,
-    /// The file to log to, in place of standard error.
+    /// The file to log to, in place of standard error, which `-` names.
     pub file: Option<PathBuf>,
     /// A file that would get longer, in bytes, is put aside for a new one.
     #[cfg_attr(test, schemars(range(min = SMALLEST_LOG, max = LARGEST_LOG)))]
     pub size: u64,
-    /// So many files that were put aside are kept.
+    /// So many files that were put aside are kept. With none, a file is cut instead.
     #[cfg_attr(test, schemars(range(max = MOST_LOGS)))]
     pub keep: u32,
 }
 
-const SMALLEST_LOG: u64 = 4 << 10;
+/// The longest line fits.
+const SMALLEST_LOG: u64 = 16 << 10;
 const LARGEST_LOG: u64 = 1 << 40;
-const MOST_LOGS: u32 = 1000;
+const MOST_LOGS: u32 = 100;
 
 impl Default for Log {
     fn default() -> Self {
@@ -246,14 +247,18 @@ impl Config {
         }
     }
 
-    /// The sections that say something else in another config, and count only after a restart.
+    /// What says something else in another config, and counts only after a restart.
     pub fn waits(&self, other: &Self) -> Vec<&'static str> {
+        let (log, others) = (&self.log, &other.log);
         [
             ("socket", self.socket != other.socket),
-            ("log", self.log != other.log),
+            ("log.format", log.format != others.format),
+            ("log.file", log.file != others.file),
+            ("log.size", log.size != others.size),
+            ("log.keep", log.keep != others.keep),
         ]
         .into_iter()
-        .filter_map(|(section, differs)| differs.then_some(section))
+        .filter_map(|(key, differs)| differs.then_some(key))
         .collect()
     }
 }

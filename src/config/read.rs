@@ -193,7 +193,13 @@ impl Reading<'_> {
         if let Some(path) = &mut config.socket {
             resolve(&["socket"], path);
         }
-        if let Some(path) = &mut config.log.file {
+        // `-` is standard error.
+        if let Some(path) = config
+            .log
+            .file
+            .as_mut()
+            .filter(|path| path != &Path::new("-"))
+        {
             resolve(&["log", "file"], path);
         }
         for (name, section) in &mut config.registry {

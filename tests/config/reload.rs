@@ -11,6 +11,11 @@ use std::{
     sync::{Mutex, mpsc},
 };
 
+fn status(daemon: &Daemon) -> Value {
+    let status = daemon.connect().call("server/status", &json!({}));
+    status.unwrap()
+}
+
 const STRICT: &str = "[limits]\nartifact = 10\n";
 
 #[test]
@@ -32,17 +37,25 @@ fn limits_count_at_once_and_an_error_changes_nothing() {
         ("[limits]\nartefact = 1\n", "config.toml:2:1: "),
         ("[registry.h]\nca = '/absent'\n", "/absent"),
         ("[", "config.toml:1:"),
+        ("[log]\nlevel = 'loud'\n", "is no level"),
     ] {
         let said = daemon.reconfigure(wrong);
         assert!(said.contains("the config stays as it was"), "{said}");
         assert!(said.contains(expected), "{said}");
         assert_eq!(verdict(), "tooLarge");
+        let status = status(&daemon);
+        let error = status["configError"].as_str().unwrap();
+        assert!(error.contains(expected), "{error}");
     }
     daemon.reconfigure("");
     assert_eq!(verdict(), "accepted");
+    assert_eq!(status(&daemon)["configError"], Value::Null);
+    assert_eq!(status(&daemon)["idle"], Value::Null);
+    daemon.reconfigure("[idle]\ntimeout = '90m'\n");
+    assert_eq!(status(&daemon)["idle"]["timeoutSeconds"], 5400);
     let said = daemon.reconfigure("socket = '/elsewhere'\n[log]\nkeep = 1\n");
     assert!(said.contains("`socket` counts after a restart"), "{said}");
-    assert!(said.contains("`log` counts after a restart"), "{said}");
+    assert!(said.contains("`log.keep` counts after a restart"), "{said}");
 }
 
 #[test]
@@ -153,8 +166,13 @@ fn stdio_reloads_too_and_a_file_that_went_leaves_the_defaults() {
     fs::write(&file, STRICT).unwrap();
     hang_up("was read again");
     assert_eq!(verdict(), "refused");
+    fs::write(&file, "[log]\nlevel = 'debug'\n").unwrap();
+    hang_up("was read again");
+    assert_eq!(verdict(), "accepted");
     drop(input);
     process.wait().unwrap();
+    let debugged = log.any(|line| line.unwrap().contains("DEBUG"));
+    assert!(debugged, "the level counts at once");
 }
 
 #[test]
