@@ -3,6 +3,7 @@
 //! Messages are for people and name what they are about; programs switch on the kind. A message
 //! must never hold a credential, a token or a URL's query.
 
+use rustix::io::Errno;
 use std::{error, fmt, io, path::Path};
 use vouch_protocol::ErrorKind;
 
@@ -43,6 +44,10 @@ impl Error {
         if stopped(&source) {
             return Self::cancelled();
         }
+        if no_handles(&source) {
+            let what = format!("cannot {action} {}", path.display());
+            return Self::without_handles(&what).source(source);
+        }
         let kind = match source.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => ErrorKind::FileNotFound,
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
@@ -61,6 +66,13 @@ impl Error {
             format!("cannot {action} {}: {source}", path.display()),
         )
         .source(source)
+    }
+
+    /// What could not be done, as the service has no file handle left.
+    pub(crate) fn without_handles(what: &str) -> Self {
+        let message = format!("{what}: the server has no file handle left");
+        Self::new(ErrorKind::Busy, message)
+            .help("Try again in a moment; a higher limit (`ulimit -Hn`) where the server is started helps for good.")
     }
 
     /// Adds what to do next.
@@ -146,6 +158,12 @@ pub(crate) fn stopped(error: &io::Error) -> bool {
         .is_some_and(<dyn error::Error + Send + Sync>::is::<Stopped>)
 }
 
+/// Whether the system has no file handle left, for this process or for all.
+pub(crate) fn no_handles(error: &io::Error) -> bool {
+    let errno = Errno::from_io_error(error);
+    matches!(errno, Some(Errno::MFILE | Errno::NFILE))
+}
+
 /// Lets an [`Error`] travel through `io::Read`; [`Error::from_io`] takes it out again.
 impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
@@ -186,6 +204,15 @@ mod tests {
         check(io::ErrorKind::StorageFull, ErrorKind::DiskFull);
         check(io::ErrorKind::PermissionDenied, ErrorKind::PermissionDenied);
         check(io::ErrorKind::Other, ErrorKind::Io);
+    }
+
+    #[test]
+    fn without_a_handle_another_time_may_do() {
+        for errno in [Errno::MFILE, Errno::NFILE] {
+            let error = Error::at(Path::new("/x"), "open", errno.into());
+            assert_eq!(error.kind(), ErrorKind::Busy);
+            assert!(error.message().starts_with("cannot open /x: "), "{error}");
+        }
     }
 
     #[test]

@@ -96,7 +96,7 @@ errors! {
     InvalidPath "invalidPath" 1406 false "The path is not absolute, or no path at all.";
     Io "io" 1407 true "The system failed to read or write.";
 
-    Busy "busy" 1501 true "The connection or the server has all the requests under way that it takes.";
+    Busy "busy" 1501 true "The connection or the server has all that it takes: requests under way, connections, long messages or file handles.";
     ShuttingDown "shuttingDown" 1502 true "The server is stopping and takes no new requests.";
     UnsupportedProtocol "unsupportedProtocol" 1503 false "The client asks for a protocol version that this server does not speak.";
     ResponseTooLarge "responseTooLarge" 1504 false "The answer is larger than a response may be.";

@@ -21,8 +21,10 @@ use vouch_protocol::{ErrorKind, PullParams, PullResult};
 
 pub(super) async fn pull(request: Arc<Request>, params: PullParams) -> Result<PullResult> {
     let reference: Reference = params.reference.parse()?;
+    request.concerns(&reference);
     let reference = reference.pinned(params.allow_latest.unwrap_or(false))?;
     let path = file::parse_path(&params.destination)?;
+    request.touches(&path);
     let overwrite = params.overwrite.unwrap_or(false);
     let target = params.target;
     if let Some(target) = &target
@@ -46,7 +48,9 @@ pub(super) async fn pull(request: Arc<Request>, params: PullParams) -> Result<Pu
         .await?;
     let sessions = &request.settings().sessions;
     request.progress().enter(Phase::Asking);
+    let turn = request.turn(Work::Lookup).await?;
     let found = registry::find(sessions, &reference, request.limits()).await?;
+    drop(turn);
     let manifest = found.manifest;
     let pinned = reference.with_digest(manifest).to_string();
     let (path, verification) = request

@@ -14,6 +14,9 @@ pub(super) const FOR_ONE: usize = 16;
 /// free for everything else.
 const FOR_ALL: usize = 64;
 
+/// So many of the handles kept for requests are the service's own: its log, socket, runtime.
+const OWN_HANDLES: u64 = 16;
+
 /// How long to wait for a turn.
 const WAIT: Duration = Duration::from_secs(120);
 
@@ -22,6 +25,9 @@ const WAIT: Duration = Duration::from_secs(120);
 pub(super) enum Work {
     /// Reading a file of this machine.
     Local,
+    /// Asking a registry what it has. It holds no thread, and takes turns only where there are few
+    /// handles: a registry that does not answer shall not keep another from being asked.
+    Lookup,
     /// Reading what a registry sends.
     Download,
     /// Sending to a registry, or writing a layout.
@@ -32,31 +38,44 @@ pub(super) enum Work {
 #[derive(Debug)]
 pub(super) struct Turns {
     local: Arc<Semaphore>,
+    lookup: Arc<Semaphore>,
     download: Arc<Semaphore>,
     upload: Arc<Semaphore>,
 }
 
 impl Turns {
-    fn new(each: usize) -> Self {
-        let turns = || Arc::new(Semaphore::new(each));
+    fn new(local: usize, lookups: usize, transfers: usize) -> Self {
+        let turns = |count| Arc::new(Semaphore::new(count));
         Self {
-            local: turns(),
-            download: turns(),
-            upload: turns(),
+            local: turns(local),
+            lookup: turns(lookups),
+            download: turns(transfers),
+            upload: turns(transfers),
         }
     }
 
     pub(super) fn of_one() -> Self {
-        Self::new(FOR_ONE)
+        Self::new(FOR_ONE, Semaphore::MAX_PERMITS, FOR_ONE)
     }
 
-    pub(super) fn of_all() -> Self {
-        Self::new(FOR_ALL)
+    /// No more than the handles that are kept for requests allow: whoever waits for a turn gets
+    /// one, and whoever finds no handle fails.
+    pub(super) fn of_all(handles: u64) -> Self {
+        // A file takes one, a lookup too; a transfer takes a file and a connection.
+        let quarter = handles.saturating_sub(OWN_HANDLES) / 4;
+        let turns =
+            |most: u64| usize::try_from(most).map_or(FOR_ALL, |most| most.clamp(1, FOR_ALL));
+        let lookups = match turns(quarter) {
+            FOR_ALL => Semaphore::MAX_PERMITS,
+            few => few,
+        };
+        Self::new(turns(quarter), lookups, turns(quarter / 2))
     }
 
     fn of(&self, work: Work) -> Arc<Semaphore> {
         Arc::clone(match work {
             Work::Local => &self.local,
+            Work::Lookup => &self.lookup,
             Work::Download => &self.download,
             Work::Upload => &self.upload,
         })
@@ -98,7 +117,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_takes_no_more_than_its_turns_and_no_other_kind_waits() {
-        let (one, other, all) = (Turns::of_one(), Turns::of_one(), Turns::of_all());
+        let (one, other, all) = (Turns::of_one(), Turns::of_one(), Turns::of_all(u64::MAX));
         let at_once = |own, work| take(own, &all, work).now_or_never().map(Result::unwrap);
         let mut held: Vec<_> = (0..FOR_ONE)
             .map(|_| at_once(&one, Work::Download).expect("it is its turn"))
@@ -109,5 +128,23 @@ mod tests {
         assert!(at_once(&other, Work::Download).is_some());
         held.pop();
         assert!(at_once(&one, Work::Download).is_some());
+    }
+
+    #[test]
+    fn there_are_no_more_turns_than_handles() {
+        let all = Semaphore::MAX_PERMITS;
+        let check = |handles, local, lookups, transfers| {
+            let turns = Turns::of_all(handles);
+            let free = |work| turns.of(work).available_permits();
+            assert_eq!(free(Work::Local), local, "{handles}");
+            assert_eq!(free(Work::Lookup), lookups, "{handles}");
+            assert_eq!(free(Work::Download), transfers, "{handles}");
+            assert_eq!(free(Work::Upload), transfers, "{handles}");
+        };
+        check(512, 64, all, 62);
+        check(256, 60, 60, 30);
+        check(128, 28, 28, 14);
+        check(32, 4, 4, 2);
+        check(0, 1, 1, 1);
     }
 }

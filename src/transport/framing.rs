@@ -91,10 +91,12 @@ async fn read_line<R: AsyncBufRead + Unpin>(
         match whole {
             Line::End if line.is_empty() => return Ok(Read::End),
             Line::TooLong => {
-                line.clear();
+                empty(line);
+                drop(charge.take());
+                skip_line(reader).await?;
                 return Ok(Read::Wrong(too_long()));
             }
-            Line::NoRoom(error) => return Ok(Read::Lost(error)),
+            Line::Refused(error) => return Ok(Read::Lost(error)),
             Line::Whole | Line::End => {
                 if !line.trim_ascii().is_empty() {
                     return Ok(Read::Message);
@@ -108,40 +110,53 @@ enum Line {
     Whole,
     /// The input ended before a line break.
     End,
-    /// It was skipped to its end.
+    /// The rest of it has not been read.
     TooLong,
-    NoRoom(Error),
+    /// There is no room for it, or it does not arrive.
+    Refused(Error),
 }
 
-/// Appends a line without its line break, keeping no more than `longest` bytes.
+/// Appends a line without its line break, if it has no more than `longest` bytes.
 async fn take_line<R: AsyncBufRead + Unpin>(
     reader: &mut R,
     line: &mut Vec<u8>,
     longest: usize,
     charge: &mut Charge,
 ) -> io::Result<Line> {
-    let mut too_long = false;
     loop {
-        let bytes = reader.fill_buf().await?;
+        let bytes = match charge.wait(reader.fill_buf()).await {
+            Ok(bytes) => bytes?,
+            Err(error) => return Ok(Line::Refused(error)),
+        };
         if bytes.is_empty() {
-            return Ok(if too_long { Line::TooLong } else { Line::End });
+            return Ok(Line::End);
         }
         let end = bytes.iter().position(|byte| *byte == b'\n');
         let part = bytes.get(..end.unwrap_or(bytes.len())).unwrap_or(bytes);
         if line.len() + part.len() > longest {
-            too_long = true;
-            *line = Vec::new();
-            drop(charge.take());
-        } else if !too_long {
-            if let Err(error) = charge.cover(line.len() + part.len()) {
-                return Ok(Line::NoRoom(error));
-            }
-            line.extend_from_slice(part);
+            return Ok(Line::TooLong);
         }
+        if let Err(error) = charge.cover(line.len() + part.len()) {
+            return Ok(Line::Refused(error));
+        }
+        line.extend_from_slice(part);
         let used = end.map_or(bytes.len(), |end| end + 1);
         reader.consume(used);
         if end.is_some() {
-            return Ok(if too_long { Line::TooLong } else { Line::Whole });
+            return Ok(Line::Whole);
+        }
+    }
+}
+
+/// Throws a line away, up to its line break or the end of input.
+async fn skip_line<R: AsyncBufRead + Unpin>(reader: &mut R) -> io::Result<()> {
+    loop {
+        let bytes = reader.fill_buf().await?;
+        let end = bytes.iter().position(|byte| *byte == b'\n');
+        let used = end.map_or(bytes.len(), |end| end + 1);
+        reader.consume(used);
+        if end.is_some() || used == 0 {
+            return Ok(());
         }
     }
 }
@@ -162,7 +177,7 @@ async fn read_body<R: AsyncBufRead + Unpin>(
             Line::End if count == 0 && line.is_empty() => return Ok(Read::End),
             Line::End => return lost("the input ended within the headers"),
             Line::TooLong => return lost("a header is longer than 1 KiB"),
-            Line::NoRoom(error) => return Ok(Read::Lost(error)),
+            Line::Refused(error) => return Ok(Read::Lost(error)),
             Line::Whole => {}
         }
         let header = line.strip_suffix(b"\r").unwrap_or(&line);
@@ -201,7 +216,10 @@ async fn read_body<R: AsyncBufRead + Unpin>(
     let length = usize::try_from(length).unwrap_or(LONGEST_REQUEST);
     // Grows with what arrives, not with what was announced.
     while body.len() < length {
-        let bytes = reader.fill_buf().await?;
+        let bytes = match charge.wait(reader.fill_buf()).await {
+            Ok(bytes) => bytes?,
+            Err(error) => return Ok(Read::Lost(error)),
+        };
         if bytes.is_empty() {
             return lost("the input ended within a message");
         }

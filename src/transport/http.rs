@@ -213,7 +213,15 @@ async fn answer(
         charge: Arc::clone(&charge),
     };
     let longest = u32::try_from(LONGEST_REQUEST).unwrap_or(u32::MAX);
-    let message = match read_body(&parts.headers, body, longest).await {
+    let reading = read_body(&parts.headers, body, longest);
+    let Ok(read) = tokio::time::timeout(conversation.terms.patience.silent, reading).await else {
+        let error = Error::new(
+            ErrorKind::InvalidRequest,
+            "the body did not arrive within 30 s",
+        );
+        return Ok(response(408, refusal(None, error).into_text()));
+    };
+    let message = match read {
         Ok((message, _)) => message,
         Err(HttpError::Malformed) => {
             let error = Error::new(ErrorKind::ParseError, "the body is no JSON object or array");

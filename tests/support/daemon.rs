@@ -8,7 +8,7 @@ use std::{
     io::{BufRead, BufReader, Write},
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
 
@@ -24,19 +24,32 @@ impl Daemon {
 
     /// With a config and further variables of the environment.
     pub fn configured(config: &str, environment: &[(&str, &Path)]) -> Self {
-        Self::run(config, environment, "warn", |_| Stdio::inherit())
+        Self::run(config, environment, "error", |_| Stdio::inherit())
     }
 
-    /// The same, with all that it can log in a file: see [`Self::log`].
+    /// The same, with all that it can log in a log file of its own: see [`Self::log`].
     pub fn logging_all(config: &str, environment: &[(&str, &Path)]) -> Self {
-        Self::run(config, environment, "trace", |folder| {
-            fs::File::create(folder.join("log")).expect("a log").into()
+        let config = format!("{config}\n[log]\nfile = 'LOG'\nlevel = 'trace'\nsize = 1073741824\n");
+        Self::run(&config, environment, "", |folder| {
+            fs::File::create(folder.join("stderr"))
+                .expect("a file")
+                .into()
         })
     }
 
-    /// What it has logged, if it logs to a file.
+    /// What it has logged, if it logs to a file, and what it has said beside that.
     pub fn log(&self) -> String {
-        fs::read_to_string(self.folder.path().join("log")).expect("it logs to a file")
+        let read = |name| fs::read_to_string(self.folder.path().join(name)).expect("it is there");
+        read("log") + &read("stderr")
+    }
+
+    /// With so many file handles, and no way to have more.
+    pub fn limited(handles: u32) -> Self {
+        let mut prlimit = Command::new("prlimit");
+        prlimit
+            .arg(format!("--nofile={handles}:{handles}"))
+            .arg(env!("CARGO_BIN_EXE_vouchd"));
+        Self::run_by(prlimit, "", &[], "error", |_| Stdio::inherit())
     }
 
     fn run(
@@ -45,18 +58,34 @@ impl Daemon {
         level: &str,
         log: impl Fn(&Path) -> Stdio,
     ) -> Self {
+        let command = Command::new(env!("CARGO_BIN_EXE_vouchd"));
+        Self::run_by(command, config, environment, level, log)
+    }
+
+    fn run_by(
+        mut command: Command,
+        config: &str,
+        environment: &[(&str, &Path)],
+        level: &str,
+        log: impl Fn(&Path) -> Stdio,
+    ) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let file = folder.path().join("config.toml");
-        fs::write(&file, config).expect("a config file");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_vouchd"));
+        let log_file = folder.path().join("log").display().to_string();
+        fs::write(&file, config.replace("LOG", &log_file)).expect("a config file");
+        if !level.is_empty() {
+            command.args(["--log", level]);
+        }
         command
-            .args(["--log", level, "serve", "--socket"])
+            .args(["serve", "--socket"])
             .arg(folder.path().join("socket"))
             .env("VOUCHD_CONFIG", file)
             // Nobody's logins: what a test needs, it says.
             .env("DOCKER_CONFIG", folder.path())
             .env("HOME", folder.path())
             .env_remove("REGISTRY_AUTH_FILE")
+            .env_remove("VOUCHD_LOG")
+            .env_remove("VOUCHD_LOG_FILE")
             .env_remove("XDG_CONFIG_HOME")
             .env("XDG_RUNTIME_DIR", folder.path())
             .envs(environment.iter().copied())
@@ -96,7 +125,27 @@ impl Daemon {
         self.process.wait().expect("it ended");
     }
 
-    /// A number of kilobytes from `/proc`: `VmRSS`, `VmHWM`.
+    /// Asks it to stop, as a service manager does, and answers how it ended.
+    pub fn stop(&mut self) -> ExitStatus {
+        let process = rustix::process::Pid::from_child(&self.process);
+        rustix::process::kill_process(process, rustix::process::Signal::TERM).expect("it runs");
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            if let Some(status) = self.process.try_wait().expect("it can be waited for") {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "it does not stop");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// How many file handles it has.
+    pub fn handles(&self) -> usize {
+        let path = format!("/proc/{}/fd", self.process_id());
+        fs::read_dir(path).expect("it runs").count()
+    }
+
+    /// A number from `/proc`: `Threads`, or kilobytes: `VmRSS`, `VmHWM`.
     pub fn memory(&self, name: &str) -> u64 {
         let status =
             fs::read_to_string(format!("/proc/{}/status", self.process_id())).expect("it runs");

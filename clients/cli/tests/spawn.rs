@@ -53,6 +53,8 @@ impl Home {
             .env("XDG_STATE_HOME", self.path("state"))
             .env("HOME", self.folder.path())
             .env("PATH", "/usr/bin:/bin")
+            // Other tests may keep the machine busy.
+            .env("VOUCH_START_TIMEOUT", "100")
             .args(arguments);
         command
     }
@@ -202,6 +204,30 @@ fn many_who_come_at_once_end_up_with_one() {
 }
 
 #[test]
+fn a_restart_replaces_the_process() {
+    let home = Home::new();
+    home.run(&["sessions"]).printed(0, "", "");
+    let mut process = home.process();
+    let clients = |count: usize| -> Vec<Child> {
+        let vouch = |_| home.vouch(&["--no-spawn", "sessions"]).spawn().unwrap();
+        (0..count).map(vouch).collect()
+    };
+    for round in 0..5 {
+        let ran = home.run(&["restart"]);
+        assert_eq!(ran.code, 0, "round {round}: {}", ran.err);
+        assert!(ran.out.contains("was replaced by vouchd"), "{}", ran.out);
+        let asking = clients(5);
+        let old = std::mem::replace(&mut process, home.process());
+        assert_ne!(old, process, "round {round}");
+        for client in asking {
+            let ran = Ran::from(client.wait_with_output().unwrap());
+            assert_eq!((ran.code, ran.err.as_str()), (0, ""), "round {round}");
+        }
+        assert!(holds(|| home.services() == BTreeSet::from([process])));
+    }
+}
+
+#[test]
 fn nobody_starts_one_who_must_not() {
     let home = Home::new();
     let nobody = format!("no service listens on {}", home.socket().display());
@@ -296,11 +322,8 @@ fn what_a_failing_program_says_is_shown() {
 
     let mut command = home.vouch(&["sessions"]);
     let absent = home.path("absent");
-    let says = [
-        &format!("cannot start {}", absent.display()),
-        "No such file",
-    ];
-    home.fails(command.env("VOUCHD", &absent), &says.map(|says| &says[..]));
+    let says = format!("cannot start {}", absent.display());
+    home.fails(command.env("VOUCHD", &absent), &[&says, "No such file"]);
     let mut command = home.vouch(&["sessions"]);
     home.fails(
         command.env("VOUCHD", "absent"),
@@ -363,6 +386,7 @@ fn the_service_keeps_no_handle_of_ours() {
         .env("LOCK", &lock)
         .env("VOUCH", env!("CARGO_BIN_EXE_vouch"))
         .env("HOME", home.folder.path())
+        .env("VOUCH_START_TIMEOUT", "100")
         .env("XDG_RUNTIME_DIR", home.folder.path());
     // It reads standard output and error to their end.
     Ran::from(shell.output().unwrap()).printed(0, "", "");

@@ -144,6 +144,20 @@ impl Client {
         start::connect(path.as_ref(), start).await
     }
 
+    /// Connects to the service that listens on this socket, and introduces the client. A service
+    /// that is on its way out is waited for, and who takes its place is taken; where nobody
+    /// listens, that is an error ([`std::io::ErrorKind::NotFound`]).
+    pub async fn connect_as(
+        path: impl AsRef<Path>,
+        client: &ClientInfo,
+    ) -> Result<Self, CallError> {
+        let path = path.as_ref();
+        start::settled(path, client).await?.ok_or_else(|| {
+            let message = format!("no service listens on {}", path.display());
+            CallError::Connection(std::io::Error::new(std::io::ErrorKind::NotFound, message))
+        })
+    }
+
     fn on(stream: UnixStream) -> Self {
         let (reader, writer) = stream.into_split();
         Self::over(reader, writer, None)

@@ -140,7 +140,7 @@ async fn long_headers_and_bodies() {
 
 #[tokio::test]
 async fn where_there_is_no_room_only_long_messages_are_lost() {
-    let room = Room::of(100 << 10);
+    let room = Room::of(100 << 10, std::time::Duration::from_secs(60));
     let line = format!("{{}}\n{}\n{{}}", "x".repeat(100 << 10));
     let body = format!(
         "Content-Length: 2\r\n\r\n{{}}Content-Length: 102400\r\n\r\n{}",

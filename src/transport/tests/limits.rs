@@ -59,7 +59,7 @@ async fn an_answer_longer_than_what_may_wait_is_given() {
 #[tokio::test]
 async fn long_messages_share_their_room() {
     let terms = Terms {
-        room: Room::of(1 << 20),
+        room: Room::of(1 << 20, Duration::from_secs(60)),
         ..Terms::default()
     };
     let service = Arc::new(Service::new(Config::default(), None).unwrap());
@@ -129,8 +129,9 @@ async fn one_connection_too_many_is_told_so() {
         Patience::default(),
         2,
         listener,
+        None,
         Arc::clone(&service),
-        std::future::pending(),
+        pending(),
     );
     let connect = async || {
         let mut talk = Talk::begin();
@@ -167,14 +168,4 @@ async fn one_connection_too_many_is_told_so() {
         () = serving => panic!("it goes on"),
         () = clients => {}
     }
-}
-
-#[test]
-fn handles_are_kept_for_files_and_registries() {
-    let check = |handles, expected| assert_eq!(most_connections(handles), expected, "{handles:?}");
-    check(None, usize::MAX);
-    check(Some(1_048_576), 1_048_448);
-    check(Some(1024), 896);
-    check(Some(200), 100);
-    check(Some(0), 0);
 }
