@@ -56,32 +56,28 @@ pub(crate) async fn connect(
             .await
             .map_err(|error| failed(path, error));
     }
-    let mut client = Client::connect(path).await.map_err(|error| {
-        if nobody(&error) {
+    match Client::connect_as(path, &own).await {
+        Ok(client) => Ok(client),
+        Err(error) if nobody(&error) => {
             let help = if command.starts_service() {
                 "Start it with `vouchd serve`, or leave `--no-spawn` and VOUCH_NO_SPAWN away."
             } else {
                 "There is nothing to show or to stop; `vouch verify` and others start one."
             };
-            Failure::new(format!("no service listens on {}", path.display())).help(help)
-        } else {
-            failed(path, error)
+            Err(Failure::new(error.to_string()).help(help))
         }
-    })?;
-    match client.introduce(own).await {
-        Ok(_) => {}
         // Services of other protocols can be stopped and restarted all the same.
-        Err(CallError::Refused(_)) if matches!(command, Command::Stop | Command::Restart) => {}
-        Err(error) => return Err(failed(path, error)),
+        Err(CallError::Refused(_)) if matches!(command, Command::Stop | Command::Restart) => {
+            Client::connect(path)
+                .await
+                .map_err(|error| failed(path, error))
+        }
+        Err(error) => Err(failed(path, error)),
     }
-    Ok(client)
 }
 
 fn nobody(error: &CallError) -> bool {
-    matches!(error, CallError::Connection(error) if matches!(
-        error.kind(),
-        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
-    ))
+    matches!(error, CallError::Connection(error) if error.kind() == io::ErrorKind::NotFound)
 }
 
 fn failed(path: &Path, error: CallError) -> Failure {

@@ -202,6 +202,30 @@ fn many_who_come_at_once_end_up_with_one() {
 }
 
 #[test]
+fn a_restart_replaces_the_process() {
+    let home = Home::new();
+    home.run(&["sessions"]).printed(0, "", "");
+    let mut process = home.process();
+    let clients = |count: usize| -> Vec<Child> {
+        let vouch = |_| home.vouch(&["--no-spawn", "sessions"]).spawn().unwrap();
+        (0..count).map(vouch).collect()
+    };
+    for round in 0..5 {
+        let ran = home.run(&["restart"]);
+        assert_eq!(ran.code, 0, "round {round}: {}", ran.err);
+        assert!(ran.out.contains("was replaced by vouchd"), "{}", ran.out);
+        let asking = clients(5);
+        let old = std::mem::replace(&mut process, home.process());
+        assert_ne!(old, process, "round {round}");
+        for client in asking {
+            let ran = Ran::from(client.wait_with_output().unwrap());
+            assert_eq!((ran.code, ran.err.as_str()), (0, ""), "round {round}");
+        }
+        assert!(holds(|| home.services() == BTreeSet::from([process])));
+    }
+}
+
+#[test]
 fn nobody_starts_one_who_must_not() {
     let home = Home::new();
     let nobody = format!("no service listens on {}", home.socket().display());

@@ -15,6 +15,28 @@
 //! # }
 //! ```
 //!
+//! [`Client::push_with_progress`] and its like tell how far a call is:
+//!
+//! ```no_run
+//! # async fn example(client: vouch_client::Client) -> Result<(), vouch_client::CallError> {
+//! use vouch_client::protocol::{PushParams, WorkDone};
+//!
+//! let params = PushParams {
+//!     path: "/home/ann/echo.wasm".into(),
+//!     reference: "ghcr.io/acme/echo:0.3.4".into(),
+//!     ..Default::default()
+//! };
+//! let pushed = client
+//!     .push_with_progress(params, |told| {
+//!         if let WorkDone::Report { percentage: Some(percentage), .. } = told {
+//!             println!("{percentage} %");
+//!         }
+//!     })
+//!     .await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! [`Client::connect_or_start`] starts the service where none listens:
 //!
 //! ```no_run
@@ -38,6 +60,7 @@
 mod cancel;
 mod error;
 mod lines;
+mod progress;
 mod socket;
 mod start;
 
@@ -53,6 +76,7 @@ use jsonrpsee::core::{
     middleware::RpcServiceBuilder,
     traits::ToRpcParams,
 };
+use progress::Listeners;
 use serde_json::{
     Value,
     value::{RawValue, to_raw_value},
@@ -90,6 +114,7 @@ const UNDER_WAY: usize = 64;
 pub struct Client {
     rpc: client::Client<CancelsWhenDropped>,
     under_way: Semaphore,
+    listeners: Listeners,
     child: Option<Child>,
     server: Option<InitializeResult>,
 }
@@ -117,6 +142,20 @@ impl Client {
         start: &Start,
     ) -> Result<Self, CallError> {
         start::connect(path.as_ref(), start).await
+    }
+
+    /// Connects to the service that listens on this socket, and introduces the client. A service
+    /// that is on its way out is waited for, and who takes its place is taken; where nobody
+    /// listens, that is an error ([`std::io::ErrorKind::NotFound`]).
+    pub async fn connect_as(
+        path: impl AsRef<Path>,
+        client: &ClientInfo,
+    ) -> Result<Self, CallError> {
+        let path = path.as_ref();
+        start::settled(path, client).await?.ok_or_else(|| {
+            let message = format!("no service listens on {}", path.display());
+            CallError::Connection(std::io::Error::new(std::io::ErrorKind::NotFound, message))
+        })
     }
 
     fn on(stream: UnixStream) -> Self {
@@ -168,13 +207,16 @@ impl Client {
         R: AsyncRead + Send + Unpin + 'static,
         W: AsyncWrite + Send + Unpin + 'static,
     {
+        let listeners = Listeners::default();
+        let receiver = lines::Receiver::new(reader, listeners.clone());
         let rpc = ClientBuilder::new()
             .request_timeout(LONGEST_CALL)
             .set_rpc_middleware(RpcServiceBuilder::new().layer_fn(CancelsWhenDropped::new))
-            .build_with_tokio(lines::Sender::new(writer), lines::Receiver::new(reader));
+            .build_with_tokio(lines::Sender::new(writer), receiver);
         Self {
             rpc,
             under_way: Semaphore::new(UNDER_WAY),
+            listeners,
             child,
             server: None,
         }
