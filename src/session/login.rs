@@ -155,30 +155,44 @@ impl Sessions {
 
     /// The sessions there are.
     pub(crate) async fn list(&self) -> Vec<SessionStatus> {
-        let mut sessions = self.logins.sessions();
-        sessions.extend(
-            lock(&self.others.0)
-                .iter()
-                .map(|(_, session)| Arc::clone(session)),
-        );
         // A `docker logout` since the last use counts here too; all are asked side by side, as a
         // helper may take its time.
+        let sessions = self.all();
         let statuses = sessions.iter().map(|session| async {
             match session.confirm().await {
                 Err(_) if session.end.is_cancelled() => None,
                 _ => Some(session.status()),
             }
         });
-        let mut list: Vec<_> = join_all(statuses).await.into_iter().flatten().collect();
-        list.sort_by(|one, other| {
-            (&one.registry, one.source, &one.user).cmp(&(
-                &other.registry,
-                other.source,
-                &other.user,
-            ))
-        });
-        list
+        sorted(join_all(statuses).await.into_iter().flatten())
     }
+
+    /// The same as they were when they were last looked at: no file is read and no helper asked.
+    pub(crate) fn known(&self) -> Vec<SessionStatus> {
+        let sessions = self.all();
+        let alive = sessions
+            .iter()
+            .filter(|session| !session.end.is_cancelled());
+        sorted(alive.map(|session| session.status()))
+    }
+
+    fn all(&self) -> Vec<Arc<Session>> {
+        let mut sessions = self.logins.sessions();
+        sessions.extend(
+            lock(&self.others.0)
+                .iter()
+                .map(|(_, session)| Arc::clone(session)),
+        );
+        sessions
+    }
+}
+
+fn sorted(list: impl Iterator<Item = SessionStatus>) -> Vec<SessionStatus> {
+    let mut list: Vec<_> = list.collect();
+    list.sort_by(|one, other| {
+        (&one.registry, one.source, &one.user).cmp(&(&other.registry, other.source, &other.user))
+    });
+    list
 }
 
 // Secrets are overwritten when the service ends, even if a task still holds its session.

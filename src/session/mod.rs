@@ -30,7 +30,7 @@ mod wanted;
 
 pub use carried::Carried;
 pub(crate) use challenge::{Action, Scope};
-pub(crate) use failure::{Failure, bounded, clean};
+pub(crate) use failure::{Failure, bounded, clean, clean_to};
 pub(crate) use retries::Retries;
 pub(crate) use secret::{Credential, Secret};
 pub use section::{ClientCertificate, Config, Mirror, RegistryConfig, registry_name};

@@ -320,7 +320,9 @@ async fn accept(
                     connections.spawn(connected(stream, service, terms));
                 } else {
                     if !full {
-                        tracing::warn!(most, "there are too many connections; more are refused");
+                        let message = format!("there are {most} connections; more are refused");
+                        tracing::warn!("{message}");
+                        service.report(&Error::new(ErrorKind::Busy, message));
                     }
                     full = true;
                     turn_away(&stream, "the server has all the connections that it takes");
@@ -329,7 +331,9 @@ async fn accept(
             Err(error) => {
                 // No file handles are left, or the client was gone at once: the next may do.
                 if !failing {
-                    tracing::warn!(%error, "cannot accept a connection");
+                    let message = format!("cannot accept a connection: {error}");
+                    tracing::warn!("{message}");
+                    service.report(&Error::new(ErrorKind::Io, message));
                 }
                 failing = true;
                 if no_handles(&error)

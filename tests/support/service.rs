@@ -208,6 +208,7 @@ pub(crate) fn binary() -> Command {
     for name in [
         "VOUCHD_CONFIG",
         "VOUCHD_LOG",
+        "VOUCHD_LOG_FILE",
         "VOUCHD_SOCKET",
         "HOME",
         "XDG_CONFIG_HOME",

@@ -3,7 +3,7 @@
 use crate::{
     arguments::{self, PullArguments, PushArguments, RpcArguments, VerifyArguments},
     failure::{Failure, Outcome},
-    show::{Screen, size, span},
+    show::{Screen, size},
 };
 use futures_util::{StreamExt as _, stream};
 use serde_json::{Map, Value, json};
@@ -12,8 +12,8 @@ use vouch_client::{
     Client,
     protocol::{
         ErrorKind, Method, NoParams, Pull, PullParams, PullResult, Push, PushParams, PushResult,
-        ServerRestart, ServerRestartResult, ServerStatus, ServerStatusResult, ServerStop,
-        ServerStopResult, Verification, Verify, VerifyParams,
+        ServerRestart, ServerRestartResult, ServerStop, ServerStopResult, Verification, Verify,
+        VerifyParams,
     },
 };
 
@@ -205,49 +205,6 @@ pub(crate) async fn pull(
         screen.line("from", &result.reference)?;
         screen.accepted(&result.verification)?;
         screen.line("received", size(result.downloaded))
-    })
-}
-
-pub(crate) async fn status(client: &Client, screen: &mut Screen) -> io::Result<Outcome> {
-    let answered = ask::<ServerStatus>(client, NoParams {}).await;
-    answer::<ServerStatus>(screen, answered, |screen, status: ServerStatusResult| {
-        screen.text(format!(
-            "vouchd {} (protocol {}), process {}, up {}",
-            status.version,
-            status.protocol_version,
-            status.process_id,
-            span(status.uptime_seconds)
-        ))?;
-        if let Some(socket) = &status.socket {
-            screen.line("socket", socket)?;
-        }
-        if let Some(config) = &status.config {
-            screen.line("config", config)?;
-        }
-        for file in &status.credential_files {
-            screen.line("logins in", &file.path)?;
-        }
-        screen.line("connections", status.connections)?;
-        screen.line(
-            "cache",
-            format!(
-                "{} of {} files",
-                status.cache.entries, status.cache.capacity
-            ),
-        )?;
-        for request in &status.requests {
-            let client = request.client.as_deref().unwrap_or("a client");
-            screen.line(
-                "request",
-                format!(
-                    "{} for {client}, {}, {}",
-                    request.method,
-                    span(request.age_milliseconds / 1000),
-                    size(request.bytes)
-                ),
-            )?;
-        }
-        Ok(())
     })
 }
 
