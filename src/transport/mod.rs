@@ -64,7 +64,9 @@ struct Terms {
     patience: Patience,
     /// Is cancelled when the service closes its connections.
     closing: CancellationToken,
+    /// For long messages, and for long answers to batches.
     room: Room,
+    answers: Room,
 }
 
 /// Serves a listening socket until `shutdown` is ready or a client asks the service to stop; then
@@ -201,7 +203,7 @@ fn connected(
     let (input, output) = stream.into_split();
     async move {
         let _connected = service.connected();
-        let client = Client::new(Arc::clone(&service));
+        let client = Client::new(Arc::clone(&service), terms.answers.clone());
         let input = framing::buffered(input);
         let hung_up = |input: &OwnedReadHalf| hung_up(input.as_ref() as &UnixStream);
         let end = connection::run(input, output, client, terms, hung_up).await;
