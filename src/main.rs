@@ -1,5 +1,7 @@
 //! The binary: which command runs, and what its end tells.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
 mod arguments;
 mod demo;
 mod detach;

@@ -185,8 +185,8 @@ mod tests {
     #[test]
     fn a_line_that_is_too_long_is_counted() {
         let mut log = Log::default();
-        log.write_all(&[b'x'; file::LONGEST_LINE]).unwrap();
-        log.write_all(&[b'x'; file::LONGEST_LINE + 1]).unwrap();
+        log.write_all(&vec![b'x'; file::LONGEST_LINE]).unwrap();
+        log.write_all(&vec![b'x'; file::LONGEST_LINE + 1]).unwrap();
         let waiting = log.lock();
         assert_eq!((waiting.lines.len(), waiting.dropped), (16 << 10, 1));
     }

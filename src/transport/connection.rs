@@ -211,10 +211,13 @@ async fn write<W: AsyncWrite + Unpin>(
     mut replies: mpsc::Receiver<Queued>,
 ) -> io::Result<()> {
     while let Some(queued) = replies.recv().await {
-        // Both are given back once it is written.
-        let (text, _room, _mark) = match queued {
-            Queued::Answer { reply, room } => (reply.into_text(), room, None),
-            Queued::Notice { text, mark } => (text, None, Some(mark)),
+        // All are given back once it is written.
+        let (text, _charge, _room, _mark) = match queued {
+            Queued::Answer { reply, room } => {
+                let (text, charge) = reply.into_parts();
+                (text, charge, room, None)
+            }
+            Queued::Notice { text, mark } => (text, None, None, Some(mark)),
         };
         send(output, &framing.frame(text)).await?;
     }

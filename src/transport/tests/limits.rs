@@ -57,6 +57,43 @@ async fn an_answer_longer_than_what_may_wait_is_given() {
 }
 
 #[tokio::test]
+async fn long_answers_to_batches_share_their_room() {
+    let terms = Terms {
+        answers: Room::of(3 << 20, Duration::from_secs(60)),
+        ..Terms::default()
+    };
+    let service = Arc::new(Service::new(Config::default(), None).unwrap());
+    let batch = json!([
+        call(1, "test/megabyte"),
+        call(2, "test/megabyte"),
+        call(3, "server/status"),
+    ]);
+    let mut talk = Talk::with(&service, &terms);
+    // The room is free again once an answer was read.
+    for _ in 0..2 {
+        talk.say(&batch).await;
+        let replies = talk.hear().await;
+        let kinds = [0, 1, 2].map(|entry| replies[entry]["error"]["data"]["kind"].clone());
+        assert_eq!(kinds, [Value::Null, json!("busy"), Value::Null]);
+    }
+    let mut http = Talk::with(&service, &terms);
+    http.write(&post(&batch.to_string())).await;
+    within(async {
+        while terms.answers.charge().cover(2 << 20).is_ok() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    })
+    .await;
+    http.end().await;
+    within(async {
+        while terms.answers.charge().cover(2 << 20).is_err() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn long_messages_share_their_room() {
     let terms = Terms {
         room: Room::of(1 << 20, Duration::from_secs(60)),
