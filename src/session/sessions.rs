@@ -104,13 +104,17 @@ impl Sessions {
             .filter(|(key, _)| key.section != new.section(&key.registry).way())
             .map(|(key, _)| key.clone())
             .collect();
-        for key in stale {
-            others.pop(&key);
-        }
+        let popped = stale.iter().filter_map(|key| others.pop(key));
+        // A refresh token that replaced a file's is known nowhere else.
+        let rotated: Vec<_> = popped
+            .filter(|session| session.has_rotated())
+            .filter_map(|session| session.carry())
+            .collect();
         for (_, session) in others.iter() {
             session.clients.read_files_again();
         }
         drop(others);
+        new.arrive(rotated);
         Ok(new)
     }
 

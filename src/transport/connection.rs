@@ -21,7 +21,7 @@ use vouch_protocol::ErrorKind;
 /// until there is room for another. A longer one waits alone.
 const UNWRITTEN: usize = 1 << 20;
 /// How often a client that has closed its writing side is looked at, whether it is still there.
-const LOOK: Duration = Duration::from_millis(100);
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Why a connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -211,10 +211,13 @@ async fn write<W: AsyncWrite + Unpin>(
     mut replies: mpsc::Receiver<Queued>,
 ) -> io::Result<()> {
     while let Some(queued) = replies.recv().await {
-        // Both are given back once it is written.
-        let (text, _room, _mark) = match queued {
-            Queued::Answer { reply, room } => (reply.into_text(), room, None),
-            Queued::Notice { text, mark } => (text, None, Some(mark)),
+        // All are given back once it is written.
+        let (text, _charge, _room, _mark) = match queued {
+            Queued::Answer { reply, room } => {
+                let (text, charge) = reply.into_parts();
+                (text, charge, room, None)
+            }
+            Queued::Notice { text, mark } => (text, None, None, Some(mark)),
         };
         send(output, &framing.frame(text)).await?;
     }

@@ -5,6 +5,7 @@ use super::{
     message::{Entry, Message},
     queue::Queue,
     reports::Reports,
+    room::{Charge, Room},
 };
 use crate::{
     error::Error,
@@ -32,6 +33,10 @@ pub(super) const MOST_UNDER_WAY: usize = 64;
 /// The longest answer to a batch, in bytes; the entries that do not fit answer an error.
 const LONGEST_BATCH_RESPONSE: usize = 8 << 20;
 
+/// What an entry of a batch may answer, in bytes, without asking for room: what changes something
+/// answers less, and is never told to try again after it was done.
+const SHORT: usize = 4 << 10;
+
 /// A client, and what it has under way.
 pub(super) struct Client {
     service: Arc<Service>,
@@ -39,6 +44,8 @@ pub(super) struct Client {
     under_way: Mutex<HashMap<RequestId, UnderWay>>,
     /// Wakes those who wait for the last answer.
     answered: Notify,
+    /// What long answers to batches take, of all clients.
+    answers: Room,
 }
 
 /// A request whose id is taken.
@@ -69,6 +76,7 @@ pub(super) enum Received {
 pub(super) struct Reply {
     text: String,
     _taken: Vec<Taken>,
+    charge: Option<Charge>,
 }
 
 impl Reply {
@@ -81,6 +89,11 @@ impl Reply {
     /// it may use the id again.
     pub(super) fn into_text(self) -> String {
         self.text
+    }
+
+    /// The same, with what the text takes of the room for long answers until it is written.
+    pub(super) fn into_parts(self) -> (String, Option<Charge>) {
+        (self.text, self.charge)
     }
 }
 
@@ -107,9 +120,10 @@ enum Part {
 }
 
 impl Client {
-    pub(super) fn new(service: Arc<Service>) -> Arc<Self> {
+    pub(super) fn new(service: Arc<Service>, answers: Room) -> Arc<Self> {
         Arc::new(Self {
             service,
+            answers,
             caller: Arc::default(),
             under_way: Mutex::default(),
             answered: Notify::new(),
@@ -161,12 +175,14 @@ impl Client {
                 Ok(Some(Part::Now(response))) => Received::Now(Reply {
                     text: String::from(Box::<str>::from(response)),
                     _taken: Vec::new(),
+                    charge: None,
                 }),
                 Ok(Some(Part::Later(response, taken))) => Received::Later {
                     reply: response
                         .map(|response| Reply {
                             text: String::from(Box::<str>::from(response)),
                             _taken: vec![taken],
+                            charge: None,
                         })
                         .boxed(),
                     made: 0,
@@ -179,13 +195,17 @@ impl Client {
     fn receive_batch(self: &Arc<Self>, entries: Vec<Entry<'_>>, queue: Option<&Queue>) -> Received {
         let mut parts = Vec::with_capacity(entries.len());
         let mut made = 0;
+        let mut charge = self.answers.charge();
         for entry in entries {
             let id = entry.id().cloned();
             match self.take(entry, queue) {
                 Ok(None) => {}
                 Ok(Some(Part::Now(mut response))) => {
-                    if made + response.get().len() > LONGEST_BATCH_RESPONSE {
+                    let length = response.get().len();
+                    if made + length > LONGEST_BATCH_RESPONSE {
                         response = no_room(id.clone());
+                    } else if length > SHORT && charge.cover(made + length).is_err() {
+                        response = unread(id.clone());
                     }
                     made += response.get().len();
                     parts.push((id, Part::Now(response)));
@@ -202,7 +222,7 @@ impl Client {
                 Part::Now(response) => Some((id, response, None)),
                 Part::Later(..) => None,
             });
-            return Received::Now(together(parts));
+            return Received::Now(together(parts, charge));
         }
         let parts = parts.into_iter().map(|(id, part)| async {
             match part {
@@ -211,7 +231,7 @@ impl Client {
             }
         });
         Received::Later {
-            reply: join_all(parts).map(together).boxed(),
+            reply: join_all(parts).map(|parts| together(parts, charge)).boxed(),
             made,
         }
     }
@@ -334,6 +354,7 @@ pub(super) fn refusal(id: Option<RequestId>, error: Error) -> Reply {
     Reply {
         text: String::from(Box::<str>::from(failure(response_id(id), error))),
         _taken: Vec::new(),
+        charge: None,
     }
 }
 
@@ -355,9 +376,20 @@ fn no_room(id: Option<RequestId>) -> Box<RawValue> {
     failure(response_id(id), error)
 }
 
+/// The answer to an entry of a batch where all room is taken by those that nobody reads.
+fn unread(id: Option<RequestId>) -> Box<RawValue> {
+    let error = Error::new(
+        ErrorKind::Busy,
+        "the server has too many long answers that wait to be read",
+    )
+    .help("Read them, or send the request again in a moment, outside of a batch.");
+    failure(response_id(id), error)
+}
+
 /// The answer to a batch.
 fn together(
     parts: impl IntoIterator<Item = (Option<RequestId>, Box<RawValue>, Option<Taken>)>,
+    charge: Charge,
 ) -> Reply {
     let mut text = String::from("[");
     let mut ids = Vec::new();
@@ -373,5 +405,9 @@ fn together(
         ids.extend(taken);
     }
     text.push(']');
-    Reply { text, _taken: ids }
+    Reply {
+        text,
+        _taken: ids,
+        charge: Some(charge),
+    }
 }

@@ -273,7 +273,59 @@ async fn answer(
             }
         }
     };
-    Ok(response(200, reply.into_text()))
+    let (text, charge) = reply.into_parts();
+    Ok(response(
+        200,
+        Text {
+            text,
+            _charge: charge,
+        },
+    ))
+}
+
+/// The text of an answer, and what it takes of the room until it is written.
+struct Text {
+    text: String,
+    _charge: Option<Charge>,
+}
+
+impl From<String> for Text {
+    fn from(text: String) -> Self {
+        Self {
+            text,
+            _charge: None,
+        }
+    }
+}
+
+impl AsRef<[u8]> for Text {
+    fn as_ref(&self) -> &[u8] {
+        self.text.as_bytes()
+    }
+}
+
+/// A body that is there already. The charge goes with the bytes, which the connection writes when
+/// its client reads.
+struct Whole(Option<Bytes>);
+
+impl Body for Whole {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        Poll::Ready(self.0.take().map(|bytes| Ok(Frame::data(bytes))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_none()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.0.as_ref().map_or(0, Bytes::len) as u64)
+    }
 }
 
 fn refused(status: u16, why: &str) -> HttpResponse {
@@ -286,9 +338,11 @@ fn too_long() -> HttpResponse {
 }
 
 /// A response whose body is JSON; an empty one has none.
-fn response(status: u16, text: String) -> HttpResponse {
-    let json = !text.is_empty();
-    let mut response = HttpResponse::new(HttpBody::from(text));
+fn response(status: u16, text: impl Into<Text>) -> HttpResponse {
+    let text = text.into();
+    let json = !text.text.is_empty();
+    let body = json.then(|| Bytes::from_owner(text));
+    let mut response = HttpResponse::new(HttpBody::new(Whole(body)));
     if let Ok(status) = status.try_into() {
         *response.status_mut() = status;
     }

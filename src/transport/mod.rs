@@ -76,7 +76,9 @@ struct Terms {
     closing: CancellationToken,
     /// Is cancelled when another process has taken over: connections end when they are answered.
     leaving: CancellationToken,
+    /// For long messages, and for long answers to batches.
     room: Room,
+    answers: Room,
 }
 
 async fn accept(
@@ -160,7 +162,7 @@ fn connected(
 ) -> impl Future<Output = ()> + 'static {
     // From now on, not when its task first runs: the service might end in between.
     let counted = service.connected();
-    let client = Client::new(Arc::clone(service));
+    let client = Client::new(Arc::clone(service), terms.answers.clone());
     let terms = terms.clone();
     let (input, output) = stream.into_split();
     async move {

@@ -13,7 +13,7 @@ const LOOK: Duration = Duration::from_secs(2);
 pub async fn serve(service: Arc<Service>, shutdown: impl Future<Output = ()>) -> u8 {
     let terms = Terms::default();
     let _connected = service.connected();
-    let client = Client::new(Arc::clone(&service));
+    let client = Client::new(Arc::clone(&service), terms.answers.clone());
     let mut connection = pin!(connection::run(
         framing::buffered(tokio::io::stdin()),
         tokio::io::stdout(),

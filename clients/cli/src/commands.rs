@@ -2,6 +2,7 @@
 
 use crate::{
     arguments::{self, PullArguments, PushArguments, RpcArguments, VerifyArguments},
+    bars::Bars,
     failure::{Failure, Outcome},
     show::{Screen, size},
 };
@@ -91,10 +92,14 @@ pub(crate) async fn verify(
 ) -> io::Result<Outcome> {
     let files = arguments.files.into_iter().map(Subject::File);
     let references = arguments.references.into_iter().map(Subject::Reference);
+    let bars = Bars::new(screen.is_json());
     let mut answers = stream::iter(files.chain(references))
         .map(async |subject| {
             let answered = match subject.params() {
-                Ok(params) => ask::<Verify>(client, params).await,
+                Ok(params) => {
+                    let (_, name) = subject.named();
+                    bars.ask::<Verify>(&name, client, params).await
+                }
                 Err(error) => Err(error.into()),
             };
             (subject, answered)
@@ -102,7 +107,7 @@ pub(crate) async fn verify(
         .buffered(AT_A_TIME);
     let mut worst = Outcome::Success;
     while let Some((subject, answered)) = answers.next().await {
-        worst = worst.max(verified(screen, &subject, answered)?);
+        worst = worst.max(bars.aside(|| verified(screen, &subject, answered))?);
     }
     Ok(worst)
 }
@@ -163,7 +168,9 @@ pub(crate) async fn push(
                 allow_latest: arguments.allow_latest.then_some(true),
                 work_done_token: None,
             };
-            ask::<Push>(client, params).await
+            let name = arguments.file.to_string_lossy();
+            let bars = Bars::new(screen.is_json());
+            bars.ask::<Push>(&name, client, params).await
         }
         Err(error) => Err(error.into()),
     };
@@ -196,7 +203,9 @@ pub(crate) async fn pull(
                 allow_latest: arguments.allow_latest.then_some(true),
                 work_done_token: None,
             };
-            ask::<Pull>(client, params).await
+            let name = params.reference.clone();
+            let bars = Bars::new(screen.is_json());
+            bars.ask::<Pull>(&name, client, params).await
         }
         Err(error) => Err(error.into()),
     };

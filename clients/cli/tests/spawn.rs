@@ -11,6 +11,8 @@ use service::{Ran, Service, introduced, vouch};
 use std::{
     collections::BTreeSet,
     fs,
+    io::Read as _,
+    net::TcpListener,
     os::unix::{
         fs::{MetadataExt as _, PermissionsExt as _, chown},
         net::UnixListener,
@@ -202,7 +204,7 @@ fn many_who_come_at_once_end_up_with_one() {
 }
 
 #[test]
-fn a_restart_replaces_the_process() {
+fn a_restart_replaces_the_process_and_nobody_notices() {
     let home = Home::new();
     home.run(&["sessions"]).printed(0, "", "");
     let mut process = home.process();
@@ -211,10 +213,11 @@ fn a_restart_replaces_the_process() {
         (0..count).map(vouch).collect()
     };
     for round in 0..5 {
+        let mut asking = clients(5);
         let ran = home.run(&["restart"]);
         assert_eq!(ran.code, 0, "round {round}: {}", ran.err);
         assert!(ran.out.contains("was replaced by vouchd"), "{}", ran.out);
-        let asking = clients(5);
+        asking.extend(clients(5));
         let old = std::mem::replace(&mut process, home.process());
         assert_ne!(old, process, "round {round}");
         for client in asking {
@@ -473,4 +476,33 @@ fn a_restart_says_what_it_replaced() {
         "{}",
         ran.err
     );
+}
+
+/// Ctrl-C closes the connection, and the service lets go of all that was under way for it.
+#[test]
+fn an_interrupt_cancels_and_leaves_nothing() {
+    let home = Home::new();
+    // It never answers.
+    let registry = TcpListener::bind("127.0.0.1:0").unwrap();
+    let to = home.path("to");
+    fs::create_dir(&to).unwrap();
+    let reference = format!("{}/acme/echo:1", registry.local_addr().unwrap());
+    let arguments = ["pull", &reference, "-o", to.to_str().unwrap()];
+    let mut pull = home.vouch(&arguments).spawn().unwrap();
+    let (mut asked, _) = registry.accept().unwrap();
+    assert!(asked.read(&mut [0; 1024]).unwrap() > 0);
+    let interrupted = Command::new("kill")
+        .args(["-INT", &pull.id().to_string()])
+        .status();
+    assert!(interrupted.unwrap().success());
+    assert!(!pull.wait().unwrap().success());
+    let limit = Some(Duration::from_secs(30));
+    asked.set_read_timeout(limit).unwrap();
+    assert_eq!(asked.read(&mut [0; 1024]).unwrap(), 0, "it is let go");
+    assert!(holds(|| {
+        let status = home.run(&["--json", "status"]).lines();
+        let requests = status[0]["requests"].as_array().unwrap();
+        requests.iter().all(|request| request["method"] != "pull")
+    }));
+    assert_eq!(fs::read_dir(&to).unwrap().count(), 0);
 }

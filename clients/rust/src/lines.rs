@@ -1,7 +1,7 @@
 //! One JSON value a line, over any pair of streams. Neither side may wait for ever or grow
 //! without bound because of a server that misbehaves.
 
-use crate::progress::Listeners;
+use crate::{progress::Listeners, sent::Sent};
 use jsonrpsee::core::client::{ReceivedMessage, TransportReceiverT, TransportSenderT};
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
@@ -22,11 +22,15 @@ const LONGEST_REPLY: u64 = 9 * 1024 * 1024;
 const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The sending side.
-pub(crate) struct Sender<W>(W);
+pub(crate) struct Sender<W> {
+    writer: W,
+    sent: Sent,
+}
 
 impl<W> Sender<W> {
-    pub(crate) fn new(writer: W) -> Self {
-        Self(writer)
+    /// What is written is noted.
+    pub(crate) fn new(writer: W, sent: Sent) -> Self {
+        Self { writer, sent }
     }
 }
 
@@ -34,17 +38,28 @@ impl<W: AsyncWrite + Send + Unpin + 'static> TransportSenderT for Sender<W> {
     type Error = io::Error;
 
     async fn send(&mut self, mut message: String) -> io::Result<()> {
+        let noted = self.sent.note(&message);
         message.push('\n');
         timeout(SEND_TIMEOUT, async {
-            self.0.write_all(message.as_bytes()).await?;
-            self.0.flush().await
+            let first = match (self.writer.write(message.as_bytes()).await, noted) {
+                (Ok(first), _) => first,
+                // A server that is being replaced reads no more, and still answers what it has
+                // read. The connection lasts until it has; this call goes elsewhere.
+                (Err(error), Some(id)) if error.kind() == io::ErrorKind::BrokenPipe => {
+                    self.sent.refuse(id);
+                    return Ok(());
+                }
+                (Err(error), _) => return Err(error),
+            };
+            self.writer.write_all(&message.as_bytes()[first..]).await?;
+            self.writer.flush().await
         })
         .await
         .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
 
     async fn close(&mut self) -> io::Result<()> {
-        self.0.shutdown().await
+        self.writer.shutdown().await
     }
 }
 

@@ -3,6 +3,7 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
+use futures_util::future::join_all;
 use std::{
     fs,
     os::unix::{fs::PermissionsExt as _, net::UnixListener},
@@ -10,7 +11,10 @@ use std::{
     time::Duration,
 };
 use tempfile::TempDir;
-use vouch_client::{CallError, Client, Start, StartError, protocol::ClientInfo};
+use vouch_client::{
+    CallError, Client, Start, StartError,
+    protocol::{ClientInfo, NoParams, ServerRestart},
+};
 
 /// The built service, where tests of the workspace find it.
 fn vouchd() -> PathBuf {
@@ -65,9 +69,41 @@ async fn a_service_is_started_once_and_introduced() {
     let third = Client::connect_or_start(&socket, &start).await.unwrap();
     assert!(third.server().is_some());
     assert_eq!(third.stop().await.unwrap().process_id, status.process_id);
-    let ended = || !Path::new(&format!("/proc/{}", status.process_id)).exists();
+    gone(status.process_id).await;
+}
+
+/// Its calls go to the next service, also those that it made when the old one was about to end.
+#[tokio::test]
+async fn a_client_outlives_its_service() {
+    let folder = TempDir::new().unwrap();
+    let socket = folder.path().join("socket");
+    let start = start(&vouchd()).patience(Duration::from_secs(100));
+    let client = Client::connect_or_start(&socket, &start).await.unwrap();
+    let mut process = client.status().await.unwrap().process_id;
+    for _ in 0..10 {
+        let calls = (0..20).map(|_| client.status());
+        let restarted = client.call::<ServerRestart>(NoParams {});
+        let (restarted, answers) = tokio::join!(restarted, join_all(calls));
+        let next = restarted.unwrap().process_id;
+        for answer in answers {
+            let answered_by = answer.unwrap().process_id;
+            assert!([process, next].contains(&answered_by));
+        }
+        process = next;
+        assert_eq!(client.status().await.unwrap().process_id, process);
+    }
+    client.stop().await.unwrap();
+    gone(process).await;
+    // Nobody took the place of this one.
+    match client.status().await {
+        Err(CallError::Connection(_)) => {}
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn gone(process: u32) {
     for _ in 0..3000 {
-        if ended() {
+        if !Path::new(&format!("/proc/{process}")).exists() {
             return;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;

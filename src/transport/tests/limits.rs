@@ -57,6 +57,43 @@ async fn an_answer_longer_than_what_may_wait_is_given() {
 }
 
 #[tokio::test]
+async fn long_answers_to_batches_share_their_room() {
+    let terms = Terms {
+        answers: Room::of(3 << 20, Duration::from_secs(60)),
+        ..Terms::default()
+    };
+    let service = Arc::new(Service::new(Config::default(), None).unwrap());
+    let batch = json!([
+        call(1, "test/megabyte"),
+        call(2, "test/megabyte"),
+        call(3, "server/status"),
+    ]);
+    let mut talk = Talk::with(&service, &terms);
+    // The room is free again once an answer was read.
+    for _ in 0..2 {
+        talk.say(&batch).await;
+        let replies = talk.hear().await;
+        let kinds = [0, 1, 2].map(|entry| replies[entry]["error"]["data"]["kind"].clone());
+        assert_eq!(kinds, [Value::Null, json!("busy"), Value::Null]);
+    }
+    let mut http = Talk::with(&service, &terms);
+    http.write(&post(&batch.to_string())).await;
+    within(async {
+        while terms.answers.charge().cover(2 << 20).is_ok() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    })
+    .await;
+    http.end().await;
+    within(async {
+        while terms.answers.charge().cover(2 << 20).is_err() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn long_messages_share_their_room() {
     let terms = Terms {
         room: Room::of(1 << 20, Duration::from_secs(60)),
@@ -168,4 +205,34 @@ async fn one_connection_too_many_is_told_so() {
         () = serving => panic!("it goes on"),
         () = clients => {}
     }
+}
+
+#[tokio::test]
+async fn what_is_told_waits_for_its_reader_and_for_nobody_else() {
+    let mut talk = Talk::begin();
+    // More than a socket holds: nothing behind it is written until it is read.
+    talk.ask(0, "test/megabyte").await;
+    let many = 1..=40;
+    for id in many.clone() {
+        let params = json!({"path": "/nonexistent/a.wasm", "workDoneToken": id});
+        talk.say(&json!({"jsonrpc": "2.0", "id": id, "method": "verify", "params": params}))
+            .await;
+    }
+    assert!(goes_on(&talk.service).await);
+    assert_eq!(talk.hear().await["id"], 0);
+    let mut heard = vec![Vec::new(); 41];
+    while heard.iter().map(Vec::len).sum::<usize>() < 3 * 40 {
+        let message = talk.hear().await;
+        let value = &message["params"]["value"];
+        let (of, what) = match value["kind"].as_str() {
+            Some("report") => continue,
+            Some(kind) => (&message["params"]["token"], kind),
+            None => (&message["id"], "answer"),
+        };
+        heard[usize::try_from(of.as_u64().unwrap()).unwrap()].push(what.to_owned());
+    }
+    for id in many {
+        assert_eq!(heard[id], ["begin", "end", "answer"], "{id}");
+    }
+    talk.end().await;
 }
