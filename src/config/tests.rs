@@ -285,6 +285,30 @@ fn the_schema_is_the_types() {
     }
 }
 
+#[test]
+fn the_readme_shows_a_config_with_every_key() {
+    let readme = include_str!("../../README.md");
+    let (_, section) = readme.split_once("## Configuration").unwrap();
+    let (_, shown) = section.split_once("```toml\n").unwrap();
+    let (shown, _) = shown.split_once("```").unwrap();
+    let config = load(shown.as_bytes()).unwrap();
+    // It says that these are the defaults.
+    assert_eq!(config.limits, artifact::Limits::default());
+    let log = Log {
+        level: None,
+        format: None,
+        file: None,
+        ..config.log.clone()
+    };
+    assert_eq!(log, Log::default());
+    assert_eq!(config.idle.logins, Idle::default().logins);
+    for section in [&["idle"][..], &["log"], &["limits"], &["registry", "x"]] {
+        for key in keys::of(section).unwrap() {
+            assert!(shown.contains(&format!("\n{key} = ")), "{section:?} {key}");
+        }
+    }
+}
+
 /// Whether a key with a description is somewhere in a schema.
 fn described(schema: &serde_json::Value, key: &str) -> bool {
     let here = &schema["properties"][key]["description"];
