@@ -32,12 +32,15 @@ pub struct Sessions {
     pub(super) timeouts: Timeouts,
     pub(super) clock: Clock,
     sources: Arc<Sources>,
-    hosts: Arc<Mutex<LruCache<(String, RegistryConfig), Arc<Host>>>>,
+    hosts: Arc<Mutex<Hosts>>,
     pub(super) logins: Arc<Logins>,
     pub(super) others: Arc<Others>,
     /// What came from the process before this one.
     pub(super) arrived: Arc<Mutex<Arrived>>,
 }
+
+/// By their names, and how they are spoken to.
+type Hosts = LruCache<(String, RegistryConfig), Arc<Host>>;
 
 /// Sessions whose logins come from files, and those without.
 pub(super) struct Others(pub(super) Mutex<LruCache<Key, Arc<Session>>>);
