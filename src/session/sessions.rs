@@ -24,6 +24,9 @@ use vouch_protocol::{CredentialFile, ErrorKind, LoginSource};
 /// longest time goes first.
 pub(super) const SESSIONS: NonZeroUsize = NonZeroUsize::new(256).unwrap();
 
+/// What is known of registries, by their names and by how they are spoken to.
+type Hosts = LruCache<(String, RegistryConfig), Arc<Host>>;
+
 /// All sessions of the service, under one config. What they know outlives it: see
 /// [`Self::under`]. A clone is of the same sessions.
 #[derive(Clone)]
