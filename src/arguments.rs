@@ -109,10 +109,15 @@ pub(crate) enum Command {
 /// What is logged, and how.
 #[derive(Args)]
 pub(crate) struct LoggingArguments {
-    /// What to log to stderr: error, warn, info, debug, trace or off, or a filter with targets;
+    /// What to log: error, warn, info, debug, trace or off, or a filter with targets;
     /// without it, `$VOUCHD_LOG`, what the config file says, or info.
     #[arg(long, global = true, value_name = "FILTER")]
     pub(crate) log: Option<String>,
+
+    /// The file to log to in place of stderr, which `-` names; without it, `$VOUCHD_LOG_FILE`, or
+    /// what the config file says. It is put aside when it gets too long.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) log_file: Option<PathBuf>,
 
     /// How to log; without it, what the config file says, or text.
     #[arg(long, global = true, value_enum)]

@@ -62,11 +62,12 @@ pub struct Log {
     pub level: Option<String>,
     /// How lines are written.
     pub format: Option<LogFormat>,
-    /// The file to log to, in place of standard error.
+    /// The file to log to, in place of standard error, which `-` names.
     pub file: Option<PathBuf>,
-    /// A file that would get longer, in bytes, is put aside for a new one.
+    /// A file that would get longer, in bytes, is put aside for a new one. Less than 16 KiB counts
+    /// as 16 KiB.
     pub size: u64,
-    /// So many files that were put aside are kept.
+    /// So many files that were put aside are kept, at most 100. With none, a file is cut instead.
     pub keep: u32,
 }
 

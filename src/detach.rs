@@ -23,6 +23,9 @@ const BACKGROUND: &str = "--background";
 pub(crate) fn start_again() -> Result<u8> {
     let failed = |error| failed("start it in the background", error);
     let program = env::current_exe().map_err(failed)?;
+    // A script's lock, or a pipe that somebody reads to its end, must not be kept for as long as
+    // the service lives.
+    close_fds::set_fds_cloexec(3, &[]);
     let mut service = Command::new(program)
         .args(env::args_os().skip(1))
         .arg(BACKGROUND)

@@ -1,5 +1,7 @@
 //! The binary: which command runs, and what its end tells.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
 mod arguments;
 mod demo;
 mod detach;
@@ -8,6 +10,7 @@ mod serve;
 
 use arguments::{Arguments, Command, LoggingArguments};
 use clap::{CommandFactory, Parser};
+use logging::LogFile;
 use std::{
     ffi::OsString,
     io::Write,
@@ -60,9 +63,9 @@ fn run(arguments: Arguments) -> Result<u8> {
             "there is nothing to do",
             "Say `vouchd serve` or `vouchd --stdio`; `vouchd --help` says more.",
         )),
-        (Some(Command::Demo { keep }), false) => {
-            logged(&logging, &Config::default(), || run_demo(keep.as_deref()))
-        }
+        (Some(Command::Demo { keep }), false) => logged(&logging, Config::default(), false, |_| {
+            run_demo(keep.as_deref())
+        }),
         (Some(Command::Completions { shell }), false) => {
             let script = vouch_pages::completions(Arguments::command(), shell);
             // A shell that has read enough is no failure.
@@ -86,23 +89,22 @@ fn run(arguments: Arguments) -> Result<u8> {
                 }
                 detach::leave_session()?;
             }
-            let config = load()?;
-            logged(&logging, &config.clone(), || {
+            logged(&logging, load()?, arguments.detach, |config| {
                 serve::serve(config, arguments)
             })
         }
-        (None, true) => {
-            let config = load()?;
-            logged(&logging, &config.clone(), || serve::serve_stdio(config))
-        }
+        (None, true) => logged(&logging, load()?, false, serve::serve_stdio),
     }
 }
 
-/// Runs what logs. The command line goes before the environment, and that before the config.
+/// Runs what logs. The command line goes before the environment, and that before the config, which
+/// is handed on with the log file that is used. A process is `detached` where nobody sees its
+/// standard error.
 fn logged(
     arguments: &LoggingArguments,
-    config: &Config,
-    work: impl FnOnce() -> Result<u8>,
+    mut config: Config,
+    detached: bool,
+    work: impl FnOnce(Config) -> Result<u8>,
 ) -> Result<u8> {
     let filter = arguments
         .log
@@ -111,7 +113,17 @@ fn logged(
         .or_else(|| config.log.level.clone())
         .unwrap_or_else(|| "info".into());
     let format = arguments.log_format.or(config.log.format);
-    let log = match logging::begin(&filter, format.unwrap_or_default()) {
+    config.log.file = log_file(arguments, &config, detached)?;
+    let file = config
+        .log
+        .file
+        .as_deref()
+        .map(|path| {
+            LogFile::open(path, config.log.size, config.log.keep)
+                .map_err(|error| Error::at(path, "log to", error))
+        })
+        .transpose()?;
+    let log = match logging::begin(&filter, format.unwrap_or_default(), file) {
         Ok(log) => log,
         Err(error) => {
             return Ok(misused(
@@ -124,9 +136,43 @@ fn logged(
     std::panic::set_hook(Box::new(|panic| {
         tracing::error!(target: "vouchd", "{panic}");
     }));
-    let ended = work();
+    let to_file = config.log.file.is_some();
+    let ended = work(config);
+    if let Err(error) = &ended
+        && to_file
+    {
+        // Nobody may see it elsewhere.
+        tracing::error!("{error}");
+    }
     log.flush();
     ended
+}
+
+/// Where the log goes: to the file that is named, where none is and nobody sees standard error to
+/// the usual one, and else to standard error, which `-` names.
+fn log_file(
+    arguments: &LoggingArguments,
+    config: &Config,
+    detached: bool,
+) -> Result<Option<PathBuf>> {
+    let named = arguments
+        .log_file
+        .clone()
+        .or_else(|| variable("VOUCHD_LOG_FILE").map(PathBuf::from))
+        .or_else(|| config.log.file.clone());
+    let path = match named {
+        Some(path) if path == Path::new("-") => return Ok(None),
+        Some(path) => path,
+        None if detached => match logging::usual_path() {
+            Some(path) => path,
+            None => return Ok(None),
+        },
+        None => return Ok(None),
+    };
+    let absolute = std::path::absolute(&path);
+    absolute
+        .map(Some)
+        .map_err(|error| Error::at(&path, "log to", error))
 }
 
 /// Says what is wrong with the command line; answers the exit code for that.

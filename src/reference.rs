@@ -77,7 +77,7 @@ impl FromStr for Digest {
         let wrong = || {
             Error::new(
                 ErrorKind::InvalidReference,
-                format!("{:?} is no SHA-256 digest", shortened(text)),
+                format!("{:?} is no SHA-256 digest", recognisable(text)),
             )
             .help("A digest is `sha256:` and 64 lower-case hex digits.")
         };
@@ -328,7 +328,7 @@ fn is_tag(tag: &str) -> bool {
 fn invalid(text: &str, why: &str) -> Error {
     Error::new(
         ErrorKind::InvalidReference,
-        format!("{:?} is no reference: {why}", shortened(text)),
+        format!("{:?} is no reference: {why}", recognisable(text)),
     )
     .help(
         "Write `registry/repository:tag`, with the registry (`docker.io/acme/echo:1`), \
@@ -336,13 +336,26 @@ fn invalid(text: &str, why: &str) -> Error {
     )
 }
 
-/// Enough of a hostile text to recognise it by.
-fn shortened(text: &str) -> &str {
-    let mut end = text.len().min(200);
-    while !text.is_char_boundary(end) {
+/// Enough of what a client sent as a reference to recognise it by. A URL may hold a password before
+/// its `@`, and a signature in its query: what may be one is left out.
+pub(crate) fn recognisable(text: &str) -> String {
+    let mut shown = text.to_owned();
+    // A path may have both.
+    if !text.starts_with("oci:") {
+        if let Some((before, _)) = shown.split_once('?') {
+            shown = format!("{before}?…");
+        }
+        let end = shown.rfind("@sha256:").unwrap_or(shown.len());
+        if let Some(at) = shown.get(..end).and_then(|name| name.rfind('@')) {
+            shown.replace_range(..at, "…");
+        }
+    }
+    let mut end = shown.len().min(200);
+    while !shown.is_char_boundary(end) {
         end -= 1;
     }
-    &text[..end]
+    shown.truncate(end);
+    shown
 }
 
 impl fmt::Display for Reference {
@@ -493,5 +506,21 @@ mod tests {
             let digest = Digest::new(bytes);
             prop_assert_eq!(digest.to_string().parse::<Digest>().expect("it printed it"), digest);
         }
+    }
+
+    #[test]
+    fn what_may_be_a_password_is_not_shown() {
+        let check = |text: &str, expected: &str| assert_eq!(recognisable(text), expected);
+        check("ghcr.io/acme/Echo:1", "ghcr.io/acme/Echo:1");
+        check("ghcr.io/Echo@sha256:ab", "ghcr.io/Echo@sha256:ab");
+        check("https://ann:pass@ghcr.io/x", "…@ghcr.io/x");
+        check("ann:p@ss/word@ghcr.io/x@sha256:ab", "…@ghcr.io/x@sha256:ab");
+        check("https://ghcr.io/x?sig=pass@word", "https://ghcr.io/x?…");
+        check("oci:a@b?c", "oci:a@b?c");
+        check(&"é".repeat(200), &"é".repeat(100));
+        let error = "https://ann:pass@ghcr.io/x"
+            .parse::<Reference>()
+            .unwrap_err();
+        assert!(!error.message().contains("pass"), "{error}");
     }
 }

@@ -10,56 +10,88 @@ use std::{
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use vouchd::{
-    config::{Config, Timeout},
+    config::{Config, Idle, Timeout},
     error::{Error, Result},
     service::Service,
-    transport::{self, socket::Socket, stdio},
+    transport::{
+        self, Place,
+        handover::{Successor, Takeover},
+        notify,
+        socket::Socket,
+        stdio,
+    },
 };
 
 /// When a service that a client started ends by itself.
 const DETACHED: Timeout = Timeout::After(Duration::from_secs(30 * 60));
 
+/// How the process is told that it takes over from another.
+const TAKE_OVER: &str = "--take-over";
+
 /// Serves clients on a socket, until it is stopped.
-pub(crate) fn serve(mut config: Config, arguments: ServeArguments) -> Result<u8> {
-    settle(&mut config, &arguments);
-    let path = arguments
-        .socket
-        .or_else(|| variable("VOUCHD_SOCKET").map(PathBuf::from))
-        .or_else(|| config.socket.clone());
+pub(crate) fn serve(config: Config, arguments: ServeArguments) -> Result<u8> {
+    let idle = idle(&config, &arguments);
+    // Before the folder is left, and an upgrade replaces the program.
+    let successor = Successor::of_this_process(TAKE_OVER)?;
     // Before the runtime has threads, as the environment is changed.
-    let (listener, socket) = Socket::open(path.as_deref())?;
+    let (listener, socket, takeover) = if arguments.take_over {
+        let (listener, socket, takeover) = Takeover::begin()?;
+        (listener, socket, Some(takeover))
+    } else {
+        let path = arguments
+            .socket
+            .or_else(|| variable("VOUCHD_SOCKET").map(PathBuf::from))
+            .or_else(|| config.socket.clone());
+        let (listener, socket) = Socket::open(path.as_deref())?;
+        (listener, socket, None)
+    };
     raise_handle_limit();
     let service = Arc::new(Service::new(config, socket.path().map(Path::to_owned))?);
+    service.end_when(idle);
     let runtime = runtime()?;
     runtime.block_on(async {
         let shutdown = signals()?;
-        if arguments.detach {
-            detach::let_go()?;
-        }
         let listener = listener
             .set_nonblocking(true)
             .and_then(|()| tokio::net::UnixListener::from_std(listener))
             .map_err(|error| cannot("use the socket", error))?;
+        match takeover {
+            Some(takeover) => {
+                let following = takeover.finish(&service, &socket)?;
+                tokio::spawn(following.follow(Arc::clone(&service)));
+                if arguments.detach {
+                    detach::keep_nothing().map_err(|error| cannot("detach", error))?;
+                }
+            }
+            None if arguments.detach => detach::let_go()?,
+            None => {}
+        }
+        notify::ready(socket.path());
         let shown = socket.path().map(|path| path.display().to_string());
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"),
             socket = shown,
             "vouchd is ready"
         );
-        transport::serve(listener, service, shutdown.cancelled_owned()).await;
+        let place = Place { socket, successor };
+        let shutdown = shutdown.cancelled_owned();
+        transport::serve(listener, Some(place), service, shutdown).await;
         Ok::<_, Error>(())
     })?;
-    drop(socket);
     tracing::info!("vouchd has stopped");
     // What still blocks a thread has been cancelled, and must not delay the end.
     runtime.shutdown_background();
     Ok(0)
 }
 
-/// The command line goes before the config, and that before what the way it was started means.
-fn settle(config: &mut Config, arguments: &ServeArguments) {
+/// When it ends by itself: the command line goes before the config, and that before what the way it
+/// was started means.
+fn idle(config: &Config, arguments: &ServeArguments) -> Idle {
     let usual = arguments.detach.then_some(DETACHED);
-    config.idle.timeout = arguments.idle_timeout.or(config.idle.timeout).or(usual);
+    Idle {
+        timeout: arguments.idle_timeout.or(config.idle.timeout).or(usual),
+        ..config.idle.clone()
+    }
 }
 
 /// Serves one client on standard input and output; answers the exit code.

@@ -153,7 +153,7 @@ fn a_level_that_is_none_is_an_error() {
 }
 
 #[test]
-fn no_log_shows_what_is_asked() {
+fn a_log_shows_the_artifact_and_nothing_else_that_is_asked() {
     let folder = tempfile::tempdir().expect("a folder");
     let socket = folder.path().join("vouchd.sock");
     let daemon = binary()
@@ -164,7 +164,7 @@ fn no_log_shows_what_is_asked() {
         .expect("it starts");
     let mut daemon = Process(daemon);
     until(|| UnixStream::connect(&socket).is_ok());
-    let body = r#"{"jsonrpc":"2.0","id":1,"method":"verify","params":{"path":"/sesame"}}"#;
+    let body = r#"{"jsonrpc":"2.0","id":1,"method":"push","params":{"path":"/absent.wasm","reference":"127.0.0.1:9/acme/echo:1","annotations":{"open":"sesame"}}}"#;
     let length = body.len();
     let http = format!(
         "POST / HTTP/1.1\r\nHost: vouchd\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}"
@@ -187,6 +187,9 @@ fn no_log_shows_what_is_asked() {
     let mut stderr = daemon.0.stderr.take().expect("it has one");
     stderr.read_to_string(&mut log).expect("it is text");
     assert!(log.contains("fileNotFound"), "requests are logged: {log}");
+    for named in ["/absent.wasm", "127.0.0.1:9/acme/echo:1"] {
+        assert!(log.contains(named), "{named} is named: {log}");
+    }
     assert!(!log.contains("sesame"), "what they ask for is not: {log}");
     for dependency in ["jsonrpsee", "hyper", "tokio", "mio", "tower"] {
         assert!(!log.contains(&format!(" {dependency}")), "{log}");

@@ -29,7 +29,7 @@ pub use pull::{Pull, PullParams, PullResult};
 pub use push::{Push, PushParams, PushResult};
 pub use server::{
     CacheStatus, Discover, DiscoverInfo, DiscoverMethod, DiscoverResult, IdleKeeper, IdleStatus,
-    RequestStatus, ServerRestart, ServerRestartResult, ServerStatus, ServerStatusResult,
+    LastError, RequestStatus, ServerRestart, ServerRestartResult, ServerStatus, ServerStatusResult,
     ServerStop, ServerStopResult,
 };
 pub use session::{

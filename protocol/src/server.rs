@@ -1,6 +1,6 @@
 //! `server/status`, `server/restart`, `server/stop` and `rpc.discover`: about the server itself.
 
-use crate::{CredentialFile, Method, NoParams};
+use crate::{CredentialFile, ErrorKind, Method, NoParams, SessionStatus};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -35,13 +35,30 @@ pub struct ServerStatusResult {
     /// The config file that it read, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config: Option<String>,
+    /// The file that it logs to; absent where it logs to standard error.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log: Option<String>,
     /// When it ends by itself; absent where it does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle: Option<IdleStatus>,
     /// Connections that are open, this one included.
     pub connections: u64,
-    /// Requests under way, this one included, oldest first.
+    /// Requests under way, this one included, oldest first; the first 256.
     pub requests: Vec<RequestStatus>,
+    /// How many requests are under way in all.
+    #[serde(default)]
+    pub requests_under_way: u64,
+    /// Requests that were answered since it started, by outcome: `ok`, `refused` (a `verify` that
+    /// refused), or the kind of the error.
+    #[serde(default)]
+    pub outcomes: BTreeMap<String, u64>,
+    /// The newest errors, newest first, at most 16.
+    #[serde(default)]
+    pub last_errors: Vec<LastError>,
+    /// The logins that are kept or in use, as they were when they were last used: other than
+    /// `session/list`, this asks no credential helper whether they are still there.
+    #[serde(default)]
+    pub sessions: Vec<SessionStatus>,
     /// The memory of files that were verified.
     pub cache: CacheStatus,
     /// The files in which logins are looked for, in this order, after those of `session/login`.
@@ -63,10 +80,47 @@ pub struct RequestStatus {
     /// The name that its client gave in `initialize`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client: Option<String>,
+    /// The reference that it is about, where it names one. Of a long one, the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    /// The file that it reads or writes, where it names one. Of a long path, the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
     /// Milliseconds since it arrived.
     pub age_milliseconds: u64,
+    /// What is being done for it: `waiting`, `asking`, `verifying`, `sending`, `receiving` or
+    /// `finishing`; of one that is about to be answered, how it ended.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub phase: String,
     /// Bytes that were read, sent or received for it.
     pub bytes: u64,
+    /// Bytes that will be, once that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total: Option<u64>,
+    /// How much of them is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub percentage: Option<u8>,
+}
+
+/// Something that went wrong.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct LastError {
+    /// Seconds since it happened, the last time.
+    pub seconds_ago: u64,
+    /// The method that failed; absent where it was no request that did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// The name that the client gave in `initialize`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
+    /// The kind of the error.
+    pub kind: ErrorKind,
+    /// What happened, for people.
+    pub message: String,
+    /// How often it happened like that.
+    pub times: u64,
 }
 
 /// How full the cache of facts about files is.

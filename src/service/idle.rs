@@ -5,7 +5,7 @@
 //! connected, a request is under way, or a login would be lost before its time.
 
 use super::{Service, State};
-use crate::config::Timeout;
+use crate::config::{Idle, Timeout};
 use std::{
     sync::PoisonError,
     time::{Duration, Instant},
@@ -34,9 +34,14 @@ impl State {
         }
     }
 
+    fn ends(&self) -> Idle {
+        let ends = self.ends.lock();
+        ends.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// For how long logins keep it alive.
     fn logins(&self) -> Option<Duration> {
-        let limit = self.settings().config.idle.logins.0;
+        let limit = self.ends().logins.0;
         let left = |(_, unused)| limit.checked_sub(unused).filter(|left| !left.is_zero());
         self.settings()
             .sessions
@@ -48,7 +53,7 @@ impl State {
 
     /// When it ends, for `server/status`, whose own connection and request do not count.
     pub(super) fn idle_status(&self) -> Option<IdleStatus> {
-        let Some(Timeout::After(timeout)) = self.settings().config.idle.timeout else {
+        let Some(Timeout::After(timeout)) = self.ends().timeout else {
             return None;
         };
         let logins = self.logins();
@@ -58,7 +63,7 @@ impl State {
             .then(|| timeout.max(logins.unwrap_or_default()));
         Some(IdleStatus {
             timeout_seconds: timeout.as_secs(),
-            logins_seconds: self.settings().config.idle.logins.0.as_secs(),
+            logins_seconds: self.ends().logins.0.as_secs(),
             kept_by: users.or(logins.map(|_| IdleKeeper::Logins)),
             ends_in_seconds: ends.map(|left| left.as_secs()),
         })
@@ -66,7 +71,7 @@ impl State {
 
     /// How long it is still to wait for somebody; nothing, where it need not end or is in use.
     fn left(&self) -> Option<Duration> {
-        let Some(Timeout::After(timeout)) = self.settings().config.idle.timeout else {
+        let Some(Timeout::After(timeout)) = self.ends().timeout else {
             return None;
         };
         if self.users(0).is_some() {
@@ -83,6 +88,16 @@ impl State {
 }
 
 impl Service {
+    /// Ends it then, whatever its config says.
+    pub fn end_when(&self, idle: Idle) {
+        *self
+            .state
+            .ends
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = idle;
+        self.state.idle.notify_waiters();
+    }
+
     /// Waits until nobody has used the service for as long as its owner says.
     pub async fn unused(&self) {
         loop {
@@ -99,6 +114,11 @@ impl Service {
                 None => notified.await,
             }
         }
+    }
+
+    /// Whether that is still so.
+    pub fn is_unused(&self) -> bool {
+        self.state.users(0).is_none()
     }
 
     /// The registries whose logins end with this process.

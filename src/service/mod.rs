@@ -4,6 +4,7 @@
 mod discover;
 mod failure;
 mod handles;
+mod history;
 mod idle;
 mod initialize;
 mod method;
@@ -27,13 +28,14 @@ pub use restart::Asked;
 
 use crate::{
     artifact::Cache,
-    config::Config,
+    config::{Config, Idle},
     error::{Error, Result},
     progress::Progress,
-    session::Sessions,
+    session::{Carried, Sessions},
     trust::Policy,
 };
 use futures_util::{FutureExt, future::BoxFuture};
+use history::History;
 use jsonrpsee::{
     ConnectionId, Extensions, MethodCallback, Methods, RpcModule,
     core::RegisterMethodError,
@@ -48,7 +50,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, RwLock,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Instant,
 };
@@ -87,17 +89,24 @@ struct State {
     /// Why the config that was to be read again is not the one that holds.
     config_error: Mutex<Option<String>>,
     socket: Option<PathBuf>,
+    /// The file that is logged to.
+    log: Option<PathBuf>,
     started: Instant,
     turns: Turns,
     connections: AtomicU64,
     arrivals: AtomicU64,
     under_way: Mutex<BTreeMap<u64, UnderWay>>,
+    history: History,
+    /// When it ends by itself. A config that is read again does not change it.
+    ends: Mutex<Idle>,
     /// When the last connection or request has ended.
     last: Mutex<Instant>,
     /// Wakes those who wait for the end of connections and requests.
     idle: Notify,
     stopping: CancellationToken,
     restarts: Restarts,
+    /// Whether another process has taken over.
+    leaving: AtomicBool,
 }
 
 impl State {
@@ -131,9 +140,12 @@ pub enum Answer {
 }
 
 impl Service {
-    /// Makes the service. `socket` is what `server/status` tells about where it listens.
+    /// Makes the service. `socket` is what `server/status` tells about where it listens, and the
+    /// log file of the config is where it says that the log is.
     pub fn new(mut config: Config, socket: Option<PathBuf>) -> Result<Self> {
+        let ends = Mutex::new(config.idle.clone());
         let sessions = Sessions::new(std::mem::take(&mut config.registry))?;
+        let log = config.log.file.clone();
         let settings = Settings {
             config,
             sessions,
@@ -144,15 +156,19 @@ impl Service {
             settings: RwLock::new(Arc::new(settings)),
             config_error: Mutex::default(),
             socket,
+            log,
             started: Instant::now(),
             turns: Turns::of_all(Shares::of_this_process().requests),
             connections: AtomicU64::new(0),
             arrivals: AtomicU64::new(0),
             under_way: Mutex::default(),
+            history: History::default(),
+            ends,
             last: Mutex::new(Instant::now()),
             idle: Notify::new(),
             stopping: CancellationToken::new(),
             restarts: Restarts::default(),
+            leaving: AtomicBool::new(false),
         });
         let methods = table().map_err(|error| {
             Error::new(ErrorKind::Internal, "the method table is broken").source(error)
@@ -165,6 +181,9 @@ impl Service {
     /// Otherwise the one before stays, and `server/status` says why. Blocks.
     pub fn reload(&self, config: Result<Config>) -> Result<()> {
         let taken = config.and_then(|config| self.take(config));
+        if let Err(error) = &taken {
+            self.report(error);
+        }
         let last = self.state.config_error.lock();
         *last.unwrap_or_else(PoisonError::into_inner) =
             taken.as_ref().err().map(ToString::to_string);
@@ -205,11 +224,15 @@ impl Service {
         method: &str,
         params: Option<&RawValue>,
     ) -> Answer {
+        let refused = |error| {
+            self.state.history.failed(method, caller, &error);
+            Answer::Now(failure(id.clone(), error))
+        };
         if let Err(error) = self.admit(caller) {
-            return Answer::Now(failure(id, error));
+            return refused(error);
         }
         let Some((method, callback)) = self.methods.method_with_name(method) else {
-            return Answer::Now(failure(id, failure::unknown(method)));
+            return refused(failure::unknown(method));
         };
         let request = Request::begin(&self.state, method, caller, progress);
         let mut extensions = Extensions::new();
@@ -245,6 +268,13 @@ impl Service {
             )
             .help("Open another connection."));
         }
+        if self.state.leaving.load(Ordering::Acquire) {
+            return Err(Error::new(
+                ErrorKind::ShuttingDown,
+                "another process serves this socket now, as the server was restarted",
+            )
+            .help("Connect again, and ask that one."));
+        }
         if self.state.stopping.is_cancelled() {
             return Err(
                 Error::new(ErrorKind::ShuttingDown, "the server is stopping")
@@ -254,9 +284,29 @@ impl Service {
         Ok(())
     }
 
+    /// Notes what went wrong apart from any request, for `server/status`.
+    pub fn report(&self, error: &Error) {
+        self.state.history.report(error);
+    }
+
     /// Begins to stop: requests under way go on, new ones are refused.
     pub fn stop(&self) {
         self.state.stopping.cancel();
+    }
+
+    /// Leaves the socket to another process: requests under way go on, new ones are sent there.
+    pub fn leave(&self) {
+        self.state.leaving.store(true, Ordering::Release);
+    }
+
+    /// The logins that live in this memory only, for the process that takes over.
+    pub fn logins(&self) -> Vec<Carried> {
+        self.state.settings().sessions.carry()
+    }
+
+    /// Takes what the process before this one had of them, or has got since.
+    pub fn take_logins(&self, logins: Vec<Carried>) {
+        self.state.settings().sessions.arrive(logins);
     }
 
     /// Waits until somebody asks the service to stop.

@@ -21,8 +21,10 @@ use vouch_protocol::{ErrorKind, PullParams, PullResult};
 
 pub(super) async fn pull(request: Arc<Request>, params: PullParams) -> Result<PullResult> {
     let reference: Reference = params.reference.parse()?;
+    request.concerns(&reference);
     let reference = reference.pinned(params.allow_latest.unwrap_or(false))?;
     let path = file::parse_path(&params.destination)?;
+    request.touches(&path);
     let overwrite = params.overwrite.unwrap_or(false);
     let target = params.target;
     if let Some(target) = &target

@@ -14,7 +14,9 @@ use vouch_protocol::{PushParams, PushResult};
 
 pub(super) async fn push(request: Arc<Request>, params: PushParams) -> Result<PushResult> {
     let path = file::parse_path(&params.path)?;
+    request.touches(&path);
     let reference: Reference = params.reference.parse()?;
+    request.concerns(&reference);
     let reference = reference.pinned(params.allow_latest.unwrap_or(false))?;
     let annotations = params.annotations.unwrap_or_default();
 

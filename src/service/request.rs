@@ -8,6 +8,8 @@ use crate::{
     artifact::Limits,
     error::{Error, Result},
     progress::{Phase, Progress},
+    reference::Reference,
+    session::clean_to,
 };
 use jsonrpsee::Extensions;
 use rustix::{
@@ -15,14 +17,23 @@ use rustix::{
     process::{Pid, test_kill_process},
 };
 use std::{
+    path::Path,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::Instant,
 };
-use tracing::Span;
-use vouch_protocol::{ClientInfo, ErrorKind, InitializeParams};
+use tracing::{Span, field::Empty};
+use vouch_protocol::{
+    ClientInfo, Discover, ErrorKind, Initialize, InitializeParams, Method, ServerStatus,
+    SessionList, Shutdown, Verify,
+};
+
+/// The longest reference or path, and the longest message of an error, that is shown or logged, in
+/// characters.
+const SUBJECT: usize = 300;
+const MESSAGE: usize = 1000;
 
 /// Who asks: one connection.
 #[derive(Debug)]
@@ -90,11 +101,21 @@ impl Caller {
     }
 }
 
+/// What a request is about, as far as its params are understood by now.
+#[derive(Debug, Default)]
+pub(super) struct Subject {
+    /// A reference, in the form that all of them have in common.
+    pub(super) reference: OnceLock<String>,
+    /// The file that is read or written.
+    pub(super) path: OnceLock<String>,
+}
+
 /// An entry of the list of requests under way.
 #[derive(Debug)]
 pub(super) struct UnderWay {
     pub(super) method: &'static str,
     pub(super) caller: Arc<Caller>,
+    pub(super) subject: Arc<Subject>,
     pub(super) since: Instant,
     pub(super) progress: Progress,
 }
@@ -106,6 +127,7 @@ pub(super) struct Request {
     settings: Arc<Settings>,
     caller: Arc<Caller>,
     progress: Progress,
+    subject: Arc<Subject>,
     span: Span,
     method: &'static str,
     arrival: u64,
@@ -124,7 +146,15 @@ impl Request {
             settings: state.settings(),
             caller: Arc::clone(caller),
             progress: progress.clone(),
-            span: tracing::info_span!("request", method, client = caller.name()),
+            subject: Arc::default(),
+            // Of the highest level, so that what is logged within always says where it was.
+            span: tracing::error_span!(
+                "request",
+                method,
+                client = caller.name(),
+                reference = Empty,
+                path = Empty
+            ),
             method,
             arrival: state.arrivals.fetch_add(1, Ordering::Relaxed),
             since: Instant::now(),
@@ -132,6 +162,7 @@ impl Request {
         let entry = UnderWay {
             method,
             caller: Arc::clone(caller),
+            subject: Arc::clone(&request.subject),
             since: request.since,
             progress: progress.clone(),
         };
@@ -151,6 +182,22 @@ impl Request {
     /// What is logged on behalf of it says so.
     pub(super) fn span(&self) -> &Span {
         &self.span
+    }
+
+    /// Says which reference it is about: to whoever asks for the status, and in the log. What was
+    /// parsed holds no credential.
+    pub(super) fn concerns(&self, reference: &Reference) {
+        let shown = ending(&reference.to_string());
+        self.span.record("reference", &*shown);
+        // The first one counts, and a request has but one.
+        let _ = self.subject.reference.set(shown);
+    }
+
+    /// The same of the file that it reads or writes.
+    pub(super) fn touches(&self, path: &Path) {
+        let shown = ending(&path.display().to_string());
+        self.span.record("path", &*shown);
+        let _ = self.subject.path.set(shown);
     }
 
     pub(super) fn state(&self) -> &State {
@@ -214,18 +261,45 @@ impl Request {
         })
     }
 
-    /// Says how the request ended; never what it asked for.
+    /// Says how the request ended, and counts it; of what it asked for, only which artifact and
+    /// where.
     pub(super) fn log(&self, error: Option<&Error>) {
-        let outcome = error.map_or("ok", |error| error.kind().name());
-        let milliseconds = self.since.elapsed().as_secs_f64() * 1e3;
-        self.span.in_scope(|| {
-            // What moves artifacts is worth a line in everybody's log.
-            if matches!(self.method, "push" | "pull") {
-                tracing::info!(outcome, milliseconds);
-            } else {
-                tracing::debug!(outcome, milliseconds);
+        let milliseconds = (self.since.elapsed().as_secs_f64() * 1e4).round() / 10.0;
+        let history = &self.state.history;
+        let outcome = match error {
+            None if self.progress.phase() == Phase::Refused => "refused",
+            None => "ok",
+            Some(error) => error.kind().name(),
+        };
+        match error {
+            None => history.count(outcome),
+            Some(error) => history.failed(self.method, &self.caller, error),
+        }
+        // What moves artifacts, logs in or ends the service is worth a line in everybody's log; an
+        // editor may verify with each key.
+        let notable = !matches!(
+            self.method,
+            Initialize::NAME
+                | Shutdown::NAME
+                | Verify::NAME
+                | ServerStatus::NAME
+                | SessionList::NAME
+                | Discover::NAME
+        );
+        let failed = error.filter(|error| error.kind() != ErrorKind::Cancelled);
+        let _inside = self.span.enter();
+        match (notable, failed) {
+            (true, None) => tracing::info!(outcome, milliseconds),
+            (false, None) => tracing::debug!(outcome, milliseconds),
+            (notable, Some(error)) => {
+                let message = clean_to(error.message(), MESSAGE);
+                if notable {
+                    tracing::warn!(outcome, milliseconds, "{message}");
+                } else {
+                    tracing::debug!(outcome, milliseconds, "{message}");
+                }
             }
-        });
+        }
     }
 }
 
@@ -237,6 +311,17 @@ impl Drop for Request {
             self.state.used();
         }
     }
+}
+
+/// A reference or path as it is shown: without what acts on a terminal, and of a long one the end,
+/// which tells it from others.
+fn ending(text: &str) -> String {
+    let length = text.chars().count();
+    if length <= SUBJECT {
+        return clean_to(text, SUBJECT);
+    }
+    let end: String = text.chars().skip(length - SUBJECT).collect();
+    format!("…{}", clean_to(&end, SUBJECT))
 }
 
 /// Enough of a text from outside to recognise it by.
@@ -292,6 +377,14 @@ mod tests {
         for work in work {
             work.await.unwrap().unwrap();
         }
+    }
+
+    #[test]
+    fn of_a_long_path_the_end_is_shown() {
+        assert_eq!(ending("/a/\u{1b}[2Jb\n.wasm"), "/a/[2Jb.wasm");
+        let shown = ending(&format!("/{}/echo.wasm", "ü".repeat(1000)));
+        assert_eq!(shown.chars().count(), SUBJECT + 1);
+        assert!(shown.starts_with("…ü") && shown.ends_with("ü/echo.wasm"));
     }
 
     #[test]

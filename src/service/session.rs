@@ -78,7 +78,7 @@ fn check_registry(registry: &str) -> Result<()> {
     if known && registry.len() <= LONGEST_NAME && reference::is_registry(registry) {
         return Ok(());
     }
-    let shown: String = registry.chars().take(200).collect();
+    let shown = reference::recognisable(registry);
     Err(Error::new(
         ErrorKind::InvalidReference,
         format!("{shown:?} names no registry"),

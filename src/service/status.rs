@@ -5,21 +5,32 @@ use crate::{error::Result, session};
 use std::{path::Path, sync::atomic::Ordering, time::Duration};
 use vouch_protocol::{CacheStatus, NoParams, PROTOCOL_VERSION, RequestStatus, ServerStatusResult};
 
+/// So many requests under way are listed: one of each connection fits, and the answer stays small.
+const REQUESTS: usize = 256;
+
 #[allow(clippy::unnecessary_wraps)]
 pub(super) fn status(request: &Request, _: NoParams) -> Result<ServerStatusResult> {
     let state = request.state();
     let settings = request.settings();
     let (entries, capacity) = settings.cache.fill();
-    let requests = state
-        .under_way()
+    let under_way = state.under_way();
+    let requests_under_way = under_way.len() as u64;
+    let requests = under_way
         .values()
+        .take(REQUESTS)
         .map(|under_way| RequestStatus {
             method: under_way.method.into(),
             client: under_way.caller.name().map(Into::into),
+            reference: under_way.subject.reference.get().cloned(),
+            path: under_way.subject.path.get().cloned(),
             age_milliseconds: milliseconds(under_way.since.elapsed()),
+            phase: under_way.progress.phase().name().into(),
             bytes: under_way.progress.bytes(),
+            total: under_way.progress.total(),
+            percentage: under_way.progress.percentage(),
         })
         .collect();
+    drop(under_way);
     let shown = |path: &Path| path.display().to_string();
     Ok(ServerStatusResult {
         version: VERSION.into(),
@@ -29,9 +40,15 @@ pub(super) fn status(request: &Request, _: NoParams) -> Result<ServerStatusResul
         uptime_seconds: state.started.elapsed().as_secs(),
         socket: state.socket.as_deref().map(shown),
         config: settings.config.path.as_deref().map(shown),
+        log: state.log.as_deref().map(shown),
         idle: state.idle_status(),
         connections: state.connections.load(Ordering::Relaxed),
         requests,
+        requests_under_way,
+        outcomes: state.history.outcomes(),
+        last_errors: state.history.errors(),
+        // As they are known: nobody waits for a helper here.
+        sessions: settings.sessions.known(),
         cache: CacheStatus {
             entries: entries as u64,
             capacity: capacity as u64,

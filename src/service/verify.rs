@@ -28,6 +28,7 @@ pub(super) async fn verify(request: Arc<Request>, params: VerifyParams) -> Resul
 }
 
 async fn stored(request: &Arc<Request>, path: PathBuf) -> Result<Verification> {
+    request.touches(&path);
     let name = path.display().to_string();
     let examination = request
         .examine(Work::Local, move |request| {
@@ -42,6 +43,7 @@ async fn stored(request: &Arc<Request>, path: PathBuf) -> Result<Verification> {
 }
 
 async fn published(request: &Arc<Request>, reference: Reference) -> Result<Verification> {
+    request.concerns(&reference);
     let sessions = &request.settings().sessions;
     request.progress().enter(Phase::Asking);
     let turn = request.turn(Work::Lookup).await?;

@@ -285,14 +285,19 @@ fn words(body: &[u8], redacted: &dyn Fn(String) -> String) -> (String, Vec<OciEr
 /// A stranger's text, fit to be shown: short, and without control characters or marks that turn
 /// the direction of writing.
 pub(crate) fn clean(text: &str) -> String {
+    clean_to(text, MESSAGE)
+}
+
+/// The same, with so many characters at most.
+pub(crate) fn clean_to(text: &str, longest: usize) -> String {
     let mut clean: String = text
         .chars()
         .filter(|c| {
             !c.is_control() && !matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
         })
-        .take(MESSAGE + 1)
+        .take(longest + 1)
         .collect();
-    if let Some((end, _)) = clean.char_indices().nth(MESSAGE) {
+    if let Some((end, _)) = clean.char_indices().nth(longest) {
         clean.truncate(end);
         clean.push('…');
     }

@@ -69,7 +69,8 @@ impl Session {
         // A refresh token is worth nothing once it was replaced: one at a time, and not before
         // the one before has been answered.
         let turn = if let (Some(Credential::IdentityToken { .. }), _) = self.credential() {
-            let turn = tokio::time::timeout(self.timeouts.answer, self.refreshing.lock()).await;
+            let turn = Arc::clone(&self.refreshing).lock_owned();
+            let turn = tokio::time::timeout(self.timeouts.answer, turn).await;
             Some(turn.map_err(|_| Failure::stalled(self, ACTION))?)
         } else {
             None
@@ -77,13 +78,29 @@ impl Session {
         let (credential, generation) = self.credential();
         let asked = self.clock.now();
         let request = request(&client, key, credential.as_ref());
-        let answer = self.answer(&key.realm, request).await?;
-        if let Some(refresh) = answer.refresh_token.filter(|token| is_token(token))
-            && matches!(credential, Some(Credential::IdentityToken { .. }))
-        {
-            self.rotate(generation, Secret::new(refresh));
-        }
-        drop(turn);
+        let answer = if let Some(turn) = turn {
+            let (session, realm) = (Arc::clone(self), key.realm.clone());
+            let refreshes = matches!(credential, Some(Credential::IdentityToken { .. }));
+            // A refresh token that was sent may be spent. What replaces it is waited for even
+            // where nobody wants the token any more: without it the login is lost.
+            let exchange = tokio::spawn(async move {
+                let _turn = turn;
+                let mut answer = session.answer(&realm, request).await?;
+                let refresh = answer.refresh_token.take().filter(|_| refreshes);
+                if let Some(refresh) = refresh.filter(|token| is_token(token)) {
+                    session.rotate(generation, Secret::new(refresh));
+                }
+                Ok::<_, Failure>(answer)
+            });
+            exchange.await.unwrap_or_else(|error| {
+                let message = "exchanging a refresh token failed";
+                Err(Error::new(ErrorKind::Internal, message)
+                    .source(error)
+                    .into())
+            })?
+        } else {
+            self.answer(&key.realm, request).await?
+        };
         let value = [answer.token, answer.access_token]
             .into_iter()
             .flatten()

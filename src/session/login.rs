@@ -51,6 +51,23 @@ impl Logins {
         lock(&self.0).keys().cloned().collect()
     }
 
+    /// Keeps a login that was checked.
+    pub(super) fn keep(&self, registry: String, session: Arc<Session>) -> Result<()> {
+        let mut kept = lock(&self.0);
+        if kept.len() >= SESSIONS.get() && !kept.contains_key(&registry) {
+            let message = format!("{SESSIONS} logins are kept already");
+            return Err(Error::new(ErrorKind::InvalidParams, message)
+                .help("Log out of a registry that is not needed."));
+        }
+        if let Some(kept) = kept.get_mut(&registry) {
+            kept.replace(session);
+        } else {
+            let before = Vec::new();
+            kept.insert(registry, Kept { session, before });
+        }
+        Ok(())
+    }
+
     pub(super) fn sessions(&self) -> Vec<Arc<Session>> {
         let kept = lock(&self.0);
         kept.values()
@@ -117,19 +134,8 @@ impl Sessions {
                 return Err(error);
             }
         }
-        let mut kept = lock(&self.logins.0);
-        if kept.len() >= SESSIONS.get() && !kept.contains_key(&name) {
-            let message = format!("{SESSIONS} logins are kept already");
-            return Err(Error::new(ErrorKind::InvalidParams, message)
-                .help("Log out of a registry that is not needed."));
-        }
         let status = session.status();
-        if let Some(kept) = kept.get_mut(&name) {
-            kept.replace(session);
-        } else {
-            let before = Vec::new();
-            kept.insert(name, Kept { session, before });
-        }
+        self.logins.keep(name, session)?;
         Ok(status)
     }
 
@@ -149,30 +155,44 @@ impl Sessions {
 
     /// The sessions there are.
     pub(crate) async fn list(&self) -> Vec<SessionStatus> {
-        let mut sessions = self.logins.sessions();
-        sessions.extend(
-            lock(&self.others.0)
-                .iter()
-                .map(|(_, session)| Arc::clone(session)),
-        );
         // A `docker logout` since the last use counts here too; all are asked side by side, as a
         // helper may take its time.
+        let sessions = self.all();
         let statuses = sessions.iter().map(|session| async {
             match session.confirm().await {
                 Err(_) if session.end.is_cancelled() => None,
                 _ => Some(session.status()),
             }
         });
-        let mut list: Vec<_> = join_all(statuses).await.into_iter().flatten().collect();
-        list.sort_by(|one, other| {
-            (&one.registry, one.source, &one.user).cmp(&(
-                &other.registry,
-                other.source,
-                &other.user,
-            ))
-        });
-        list
+        sorted(join_all(statuses).await.into_iter().flatten())
     }
+
+    /// The same as they were when they were last looked at: no file is read and no helper asked.
+    pub(crate) fn known(&self) -> Vec<SessionStatus> {
+        let sessions = self.all();
+        let alive = sessions
+            .iter()
+            .filter(|session| !session.end.is_cancelled());
+        sorted(alive.map(|session| session.status()))
+    }
+
+    fn all(&self) -> Vec<Arc<Session>> {
+        let mut sessions = self.logins.sessions();
+        sessions.extend(
+            lock(&self.others.0)
+                .iter()
+                .map(|(_, session)| Arc::clone(session)),
+        );
+        sessions
+    }
+}
+
+fn sorted(list: impl Iterator<Item = SessionStatus>) -> Vec<SessionStatus> {
+    let mut list: Vec<_> = list.collect();
+    list.sort_by(|one, other| {
+        (&one.registry, one.source, &one.user).cmp(&(&other.registry, other.source, &other.user))
+    });
+    list
 }
 
 // Secrets are overwritten when the service ends, even if a task still holds its session.

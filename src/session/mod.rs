@@ -26,9 +26,11 @@ mod send;
 mod sessions;
 mod sources;
 mod token;
+mod wanted;
 
+pub use carried::Carried;
 pub(crate) use challenge::{Action, Scope};
-pub(crate) use failure::{Failure, bounded, clean};
+pub(crate) use failure::{Failure, bounded, clean, clean_to};
 pub(crate) use retries::Retries;
 pub(crate) use secret::{Credential, Secret};
 pub use section::{ClientCertificate, Config, Mirror, RegistryConfig, registry_name};
@@ -123,7 +125,7 @@ pub(crate) struct Session {
     user: Option<String>,
     login: Mutex<Login>,
     /// Held by whoever has a refresh token in hand: it may be worth nothing afterwards.
-    refreshing: tokio::sync::Mutex<()>,
+    refreshing: Arc<tokio::sync::Mutex<()>>,
     tokens: Tokens,
     /// Blobs that were seen, and the repository: they can be mounted from there.
     blobs: Mutex<LruCache<Digest, String>>,
@@ -158,7 +160,7 @@ impl Session {
                 rotated: None,
                 generation: 0,
             }),
-            refreshing: tokio::sync::Mutex::default(),
+            refreshing: Arc::default(),
             tokens: Tokens::default(),
             blobs: Mutex::new(LruCache::new(BLOBS)),
             timeouts: timeouts.clone(),

@@ -2,6 +2,7 @@
 
 use super::{
     Config, Credential, Host, Place, RegistryConfig, Session, Timeouts,
+    carried::Arrived,
     client::check_proxies,
     clock::Clock,
     is_loopback, lock,
@@ -34,6 +35,8 @@ pub struct Sessions {
     hosts: Arc<Mutex<LruCache<(String, RegistryConfig), Arc<Host>>>>,
     pub(super) logins: Arc<Logins>,
     pub(super) others: Arc<Others>,
+    /// What came from the process before this one.
+    pub(super) arrived: Arc<Mutex<Arrived>>,
 }
 
 /// Sessions whose logins come from files, and those without.
@@ -49,10 +52,10 @@ impl Default for Others {
 /// and whose it is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Key {
-    registry: String,
+    pub(super) registry: String,
     section: RegistryConfig,
-    filed: Option<(LoginSource, PathBuf, String)>,
-    user: Option<String>,
+    pub(super) filed: Option<(LoginSource, PathBuf, String)>,
+    pub(super) user: Option<String>,
 }
 
 impl Sessions {
@@ -69,6 +72,7 @@ impl Sessions {
             hosts: Arc::new(Mutex::new(LruCache::new(SESSIONS))),
             logins: Arc::default(),
             others: Arc::default(),
+            arrived: Arc::default(),
         })
     }
 
@@ -85,6 +89,7 @@ impl Sessions {
             hosts: Arc::clone(&self.hosts),
             logins: Arc::clone(&self.logins),
             others: Arc::clone(&self.others),
+            arrived: Arc::clone(&self.arrived),
         };
         for registry in new.logins.registries() {
             let moved = new.logins.of(&new.host(&registry)?, &new);
@@ -165,6 +170,7 @@ impl Sessions {
                 None => (Place::Nowhere, None),
             };
             let session = Session::new(host, place, credential, &self.timeouts, &self.clock);
+            self.welcome(&key, &session);
             if sessions.len() >= SESSIONS.get() && !sessions.contains(&key) {
                 // A refresh token that replaced a file's is known nowhere else: it goes last.
                 let mut oldest_first = sessions.iter().rev();

@@ -10,12 +10,9 @@ use super::{
     helper,
     names::{aliases, namespaces},
     secret::Credential,
+    wanted::Wanted,
 };
 use crate::error::{Error, Result};
-use futures_util::{
-    FutureExt,
-    future::{BoxFuture, Shared},
-};
 use std::{
     collections::HashMap,
     env,
@@ -50,13 +47,13 @@ struct Source {
     running: Semaphore,
 }
 
-type Answering = Shared<BoxFuture<'static, Result<Option<Credential>, Arc<Error>>>>;
+type Answer = Result<Option<Credential>, Arc<Error>>;
 
 struct Asked {
     /// The file's version then.
     version: u64,
     when: Duration,
-    answer: Answering,
+    answer: Wanted<Answer>,
 }
 
 impl std::fmt::Debug for Asked {
@@ -218,60 +215,59 @@ impl Source {
     }
 
     /// What a helper says. It is asked once for all who want to know, and again when the file has
-    /// changed, when its answer was refused, and after a while when it had none.
+    /// changed, when its answer was refused, after a while when it had none, and when all who
+    /// wanted to know had gone away.
     async fn ask(
         self: &Arc<Self>,
         helper: &Helper,
         version: u64,
         refused: Option<&Credential>,
-    ) -> Result<Option<Credential>, Arc<Error>> {
-        let answer = {
+    ) -> Answer {
+        let waiting = {
             let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
             let now = self.clock.now();
-            let known = asked.get(helper).filter(|asked| {
-                asked.version == version
-                    && match asked.answer.peek() {
-                        None => true,
-                        Some(Err(_)) => false,
-                        Some(Ok(None)) => now < asked.when + NOTHING,
-                        Some(Ok(Some(answer))) => Some(answer) != refused,
-                    }
-            });
-            if let Some(known) = known {
-                known.answer.clone()
+            if let Some(known) = asked.get(helper).filter(|asked| asked.version == version) {
+                match known.answer.outcome() {
+                    None | Some(Err(_)) => {}
+                    Some(Ok(None)) if now >= known.when + NOTHING => {}
+                    Some(Ok(Some(answer))) if Some(answer) == refused => {}
+                    Some(Ok(answer)) => return Ok(answer.clone()),
+                }
+            }
+            let under_way = asked
+                .get(helper)
+                .filter(|asked| asked.version == version && asked.answer.outcome().is_none())
+                .and_then(|asked| asked.answer.join());
+            if let Some(under_way) = under_way {
+                under_way
             } else {
                 let (this, program) = (Arc::clone(self), helper.clone());
-                // A task of its own: who asked first may go away.
-                let task = tokio::spawn(async move {
+                let work = async move {
                     let _turn = this.running.acquire().await;
-                    helper::ask(&program, this.file.path(), HELPER).await
+                    let answer = helper::ask(&program, this.file.path(), HELPER).await;
+                    answer.map_err(Arc::new)
+                };
+                let (answer, waiting) = Wanted::begin(work, |error| {
+                    let message = "asking a credential helper failed";
+                    Err(Arc::new(
+                        Error::new(ErrorKind::Internal, message).source(error),
+                    ))
                 });
-                let answer = async move {
-                    task.await
-                        .unwrap_or_else(|error| {
-                            let message = "asking a credential helper failed";
-                            Err(Error::new(ErrorKind::Internal, message).source(error))
-                        })
-                        .map_err(Arc::new)
-                }
-                .boxed()
-                .shared();
                 asked.retain(|_, asked| asked.version == version);
                 if asked.len() >= REMEMBERED {
                     asked.clear();
                 }
-                asked.insert(
-                    helper.clone(),
-                    Asked {
-                        version,
-                        when: now,
-                        answer: answer.clone(),
-                    },
-                );
-                answer
+                let when = now;
+                let entry = Asked {
+                    version,
+                    when,
+                    answer,
+                };
+                asked.insert(helper.clone(), entry);
+                waiting
             }
         };
-        answer.await
+        waiting.outcome().await
     }
 }
 

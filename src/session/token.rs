@@ -1,12 +1,11 @@
 //! The tokens that a registry's realm gave, kept until shortly before they expire.
 //!
-//! A token is asked for once, however many requests want it at that moment. The session's own task
-//! fetches it: a request that goes away fails nobody else.
+//! A token is asked for once, however many requests want it at that moment: one that goes away
+//! fails nobody else.
 
-use super::{Failure, Scope, Secret, Session, lock};
-use futures_util::{
-    FutureExt,
-    future::{BoxFuture, Shared},
+use super::{
+    Failure, Scope, Secret, Session, lock,
+    wanted::{Waiting, Wanted},
 };
 use lru::LruCache;
 use reqwest::{Url, header::HeaderValue};
@@ -101,12 +100,12 @@ pub(super) struct Key {
     pub(super) scope: Option<Scope>,
 }
 
-type Fetching = Shared<BoxFuture<'static, Result<Token, Arc<Failure>>>>;
+type Fetched = Result<Token, Arc<Failure>>;
 
 #[derive(Default)]
 struct Slot {
     token: Option<Token>,
-    fetching: Option<Fetching>,
+    fetching: Option<Wanted<Fetched>>,
     used: Duration,
 }
 
@@ -243,7 +242,7 @@ impl Session {
             }
             (self.fetching(slot, &key), slot.token.clone())
         };
-        match fetching.await {
+        match fetching.outcome().await {
             Ok(token) => Ok((token, true)),
             Err(failure) => match old.filter(|old| old.expires > self.clock.now()) {
                 // The realm is in trouble; what there is may do a little longer.
@@ -262,39 +261,39 @@ impl Session {
             };
             self.fetching(slot, key)
         };
-        let token = fetching.await.map_err(|failure| failure.copied())?;
+        let token = fetching
+            .outcome()
+            .await
+            .map_err(|failure| failure.copied())?;
         drop(token);
         Ok(())
     }
 
     /// The fetch that is under way for a slot, begun if need be.
-    fn fetching(self: &Arc<Self>, slot: &mut Slot, key: &Key) -> Fetching {
+    fn fetching(self: &Arc<Self>, slot: &mut Slot, key: &Key) -> Waiting<Fetched> {
         // One that has ended and is still here has panicked.
         if let Some(fetching) = &slot.fetching
-            && fetching.peek().is_none()
+            && fetching.outcome().is_none()
+            && let Some(waiting) = fetching.join()
         {
-            return fetching.clone();
+            return waiting;
         }
         let (session, key) = (Arc::clone(self), key.clone());
-        let task = tokio::spawn(async move {
+        let work = async move {
             let granted = tokio::select! {
                 biased;
                 over = session.ended() => Err(over.into()),
                 granted = session.grant(&key) => granted,
             };
             session.keep(key, granted)
+        };
+        let (fetching, waiting) = Wanted::begin(work, |error| {
+            let message = "fetching a token failed";
+            let error = crate::error::Error::new(ErrorKind::Internal, message).source(error);
+            Err(Arc::new(error.into()))
         });
-        let fetching = async move {
-            task.await.unwrap_or_else(|error| {
-                let message = "fetching a token failed";
-                let error = crate::error::Error::new(ErrorKind::Internal, message).source(error);
-                Err(Arc::new(error.into()))
-            })
-        }
-        .boxed()
-        .shared();
-        slot.fetching = Some(fetching.clone());
-        fetching
+        slot.fetching = Some(fetching);
+        waiting
     }
 
     fn keep(

@@ -22,6 +22,7 @@ use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
+use tokio::sync::Notify;
 use vouch_protocol::{
     Cancel, CancelParams, ErrorKind, Exit, Notification, ProgressToken, RequestId,
 };
@@ -43,6 +44,8 @@ pub(super) struct Client {
     under_way: Mutex<HashMap<RequestId, UnderWay>>,
     /// What long answers to batches take, of all clients.
     answers: Room,
+    /// Wakes those who wait for the last answer.
+    answered: Notify,
 }
 
 /// A request whose id is taken.
@@ -102,7 +105,11 @@ struct Taken {
 
 impl Drop for Taken {
     fn drop(&mut self) {
-        self.client.under_way().remove(&self.id);
+        let mut under_way = self.client.under_way();
+        under_way.remove(&self.id);
+        if under_way.is_empty() {
+            self.client.answered.notify_waiters();
+        }
     }
 }
 
@@ -119,6 +126,7 @@ impl Client {
             answers,
             caller: Arc::default(),
             under_way: Mutex::default(),
+            answered: Notify::new(),
         })
     }
 
@@ -130,6 +138,20 @@ impl Client {
         self.under_way
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until nothing is under way.
+    pub(super) async fn is_answered(&self) {
+        loop {
+            let answered = self.answered.notified();
+            tokio::pin!(answered);
+            // Listen before looking, or the last answer may be given in between.
+            answered.as_mut().enable();
+            if self.under_way().is_empty() {
+                return;
+            }
+            answered.await;
+        }
     }
 
     /// Cancels all that is under way and has not committed.

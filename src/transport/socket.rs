@@ -4,17 +4,29 @@ use crate::error::{Error, Result};
 use rustix::{
     fs::{AtFlags, CWD, FileType, FlockOperation, Mode, OFlags},
     io::Errno,
-    net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType},
+    net::{AddressFamily, Shutdown, SocketAddrUnix, SocketFlags, SocketType},
 };
 use std::{
     env,
     ffi::OsString,
     fs::File,
-    io::{Read, Write},
-    os::unix::net::UnixListener,
+    io,
+    os::{
+        fd::{AsFd, BorrowedFd},
+        unix::{
+            fs::FileExt,
+            net::{UnixListener, UnixStream},
+        },
+    },
     path::{Path, PathBuf},
+    time::{Duration, Instant},
 };
 use vouch_protocol::ErrorKind;
+
+/// How long a service is waited for that has the lock and lets nobody connect, and how often it is
+/// looked at.
+const BETWEEN: Duration = Duration::from_secs(2);
+const LOOK: Duration = Duration::from_millis(5);
 
 /// A listening socket's place in the file system. Dropping it removes the file, if this service
 /// has made it and it is still the same.
@@ -28,7 +40,7 @@ pub struct Socket {
 #[derive(Debug)]
 struct Own {
     inode: (u64, u64),
-    _lock: File,
+    lock: File,
 }
 
 impl Drop for Socket {
@@ -57,11 +69,8 @@ impl Socket {
             .source(error)
         })?;
         if let Some(listener) = passed {
-            let path = listener
-                .local_addr()
-                .ok()
-                .and_then(|address| address.as_pathname().map(Path::to_owned));
-            return Ok((listener, Self { path, own: None }));
+            let socket = Self::taken(&listener, None);
+            return Ok((listener, socket));
         }
         let usual = usual_path();
         let path = path.unwrap_or(&usual);
@@ -88,31 +97,51 @@ impl Socket {
             )
             .help("Name a shorter path with `--socket` or `VOUCHD_SOCKET`.")
         })?;
-        let lock = lock(&path)?;
-        clear(&path, &address)?;
-        let failed = |action: &'static str| {
-            let path = path.clone();
-            move |error: Errno| Error::at(&path, action, error.into())
+        let lock = lock(&path, &address)?;
+        let (listener, inode) = listen(&path, &address)?;
+        let own = Some(Own { inode, lock });
+        let path = Some(path);
+        Ok((listener, Self { path, own }))
+    }
+
+    /// Listens at the same path again, in place of a socket that has been closed. One that was
+    /// passed cannot be made again.
+    pub(super) fn listen_again(&mut self) -> Result<UnixListener> {
+        let (Some(path), Some(own)) = (&self.path, &mut self.own) else {
+            return Err(Error::new(
+                ErrorKind::Io,
+                "the socket is a service manager's",
+            ));
         };
-        let socket = rustix::net::socket_with(
-            AddressFamily::UNIX,
-            SocketType::STREAM,
-            SocketFlags::CLOEXEC,
-            None,
-        )
-        .map_err(failed("make the socket"))?;
-        rustix::net::bind(&socket, &address).map_err(failed("make the socket"))?;
-        let inode = inode(&path)
-            .ok_or_else(|| Error::new(ErrorKind::Io, format!("{} was removed", path.display())))?;
-        let own = Self {
-            path: Some(path.clone()),
-            own: Some(Own { inode, _lock: lock }),
-        };
-        // Nobody can connect before it listens, and then only its owner can.
-        rustix::fs::chmodat(CWD, &path, Mode::RUSR | Mode::WUSR, AtFlags::empty())
-            .map_err(failed("protect"))?;
-        rustix::net::listen(&socket, 1024).map_err(failed("listen at"))?;
-        Ok((socket.into(), own))
+        let address = SocketAddrUnix::new(path)
+            .map_err(|error| Error::at(path, "make the socket", error.into()))?;
+        let (listener, inode) = listen(path, &address)?;
+        own.inode = inode;
+        Ok(listener)
+    }
+
+    /// One that another process hands over, with what tells its file from others and its lock
+    /// where it is that process's own.
+    pub(super) fn taken(listener: &UnixListener, own: Option<((u64, u64), File)>) -> Self {
+        Self {
+            path: bound_path(listener),
+            own: own.map(|(inode, lock)| Own { inode, lock }),
+        }
+    }
+
+    /// What [`taken`](Self::taken) needs of it, where it is our own.
+    pub(super) fn own(&self) -> Option<((u64, u64), BorrowedFd<'_>)> {
+        self.own.as_ref().map(|own| (own.inode, own.lock.as_fd()))
+    }
+
+    /// Leaves file and lock to another process.
+    pub(super) fn leave(mut self) {
+        self.own = None;
+    }
+
+    /// Writes into the lock whose it is.
+    pub(super) fn sign(&self) -> io::Result<()> {
+        self.own.as_ref().map_or(Ok(()), |own| sign(&own.lock))
     }
 
     /// Where it is, where that is known.
@@ -166,7 +195,7 @@ fn make_folder(folder: &Path) -> Result<()> {
 
 /// Locks the socket's path for the life of the file that is answered. The file itself stays: who
 /// removes a lock lets two have it.
-fn lock(path: &Path) -> Result<File> {
+fn lock(path: &Path, address: &SocketAddrUnix) -> Result<File> {
     let mut name = OsString::from(path);
     name.push(".lock");
     let name = PathBuf::from(name);
@@ -190,13 +219,21 @@ fn lock(path: &Path) -> Result<File> {
     {
         return Err(in_the_way(&name, "is there already, and no lock of yours"));
     }
-    let mut file = File::from(file);
-    match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => {}
-        Err(Errno::WOULDBLOCK) => {
-            let mut holder = String::new();
-            let _ = (&mut file).take(20).read_to_string(&mut holder);
-            let holder: String = holder.chars().filter(char::is_ascii_digit).collect();
+    let file = File::from(file);
+    // One that holds the lock while nobody can connect is about to begin, or to end.
+    let begun = Instant::now();
+    while let Err(error) = rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        if error != Errno::WOULDBLOCK {
+            return Err(Error::at(&name, "lock", error.into()));
+        }
+        if is_served(address) || begun.elapsed() > BETWEEN {
+            let mut holder = [0; 20];
+            let read = file.read_at(&mut holder, 0).unwrap_or_default();
+            let digits = holder
+                .iter()
+                .take(read)
+                .filter(|byte| byte.is_ascii_digit());
+            let holder: String = digits.copied().map(char::from).collect();
             return Err(Error::new(
                 ErrorKind::Busy,
                 format!("process {holder} serves {} already", path.display()),
@@ -204,12 +241,71 @@ fn lock(path: &Path) -> Result<File> {
             .help("Use that one, stop it with `vouch stop` (the method `server/stop`), or name another \
                  `--socket`."));
         }
-        Err(error) => return Err(Error::at(&name, "lock", error.into())),
+        std::thread::sleep(LOOK);
     }
-    file.set_len(0)
-        .and_then(|()| write!(file, "{}", std::process::id()))
-        .map_err(|error| Error::at(&name, "write", error))?;
+    sign(&file).map_err(|error| Error::at(&name, "write", error))?;
     Ok(file)
+}
+
+/// Writes this process into a lock, for those who find it taken.
+fn sign(lock: &File) -> io::Result<()> {
+    lock.set_len(0)?;
+    lock.write_all_at(std::process::id().to_string().as_bytes(), 0)
+}
+
+/// Makes a socket that listens at a path whose lock is held, and answers what tells its file from
+/// others.
+fn listen(path: &Path, address: &SocketAddrUnix) -> Result<(UnixListener, (u64, u64))> {
+    clear(path, address)?;
+    let failed = |action: &'static str| move |error: Errno| Error::at(path, action, error.into());
+    let socket = rustix::net::socket_with(
+        AddressFamily::UNIX,
+        SocketType::STREAM,
+        SocketFlags::CLOEXEC,
+        None,
+    )
+    .map_err(failed("make the socket"))?;
+    rustix::net::bind(&socket, address).map_err(failed("make the socket"))?;
+    let inode = inode(path)
+        .ok_or_else(|| Error::new(ErrorKind::Io, format!("{} was removed", path.display())))?;
+    // Nobody can connect before it listens, and then only its owner can.
+    rustix::fs::chmodat(CWD, path, Mode::RUSR | Mode::WUSR, AtFlags::empty())
+        .and_then(|()| rustix::net::listen(&socket, 1024))
+        .map_err(|error| {
+            // It is ours, and nobody listens there.
+            let _ = std::fs::remove_file(path);
+            failed("listen at")(error)
+        })?;
+    Ok((socket.into(), inode))
+}
+
+fn bound_path(listener: &UnixListener) -> Option<PathBuf> {
+    let address = listener.local_addr().ok()?;
+    address.as_pathname().map(Path::to_owned)
+}
+
+/// Closes a listening socket of our own, and answers who had connected: on Linux, whoever comes
+/// after it is shut down is refused, and whoever was in its queue can be accepted still. So nobody
+/// is let in and then dropped.
+pub(super) fn close(listener: impl AsFd) -> Vec<UnixStream> {
+    let mut late = Vec::new();
+    if let Err(error) = rustix::net::shutdown(&listener, Shutdown::Read) {
+        tracing::warn!(%error, "the socket was not closed");
+        return late;
+    }
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    loop {
+        match rustix::net::accept_with(&listener, flags) {
+            Ok(stream) => late.push(stream.into()),
+            Err(Errno::INTR | Errno::CONNABORTED) => {}
+            // The queue is empty.
+            Err(Errno::INVAL | Errno::AGAIN) => return late,
+            Err(error) => {
+                tracing::warn!(%error, "clients that had connected are refused");
+                return late;
+            }
+        }
+    }
 }
 
 /// Removes what a dead service left at the path. The lock is held, so only a stranger can be
@@ -223,17 +319,24 @@ fn clear(path: &Path, address: &SocketAddrUnix) -> Result<()> {
     if FileType::from_raw_mode(found.st_mode) != FileType::Socket {
         return Err(in_the_way(path, "is there already, and no socket"));
     }
-    let failed = |error: Errno| Error::at(path, "connect to", error.into());
-    // Without blocking: one whose queue is full is alive.
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    let probe = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)
-        .map_err(failed)?;
-    match rustix::net::connect(&probe, address) {
+    match probe(address) {
         Err(Errno::CONNREFUSED) => rustix::fs::unlink(path)
             .map_err(|error| Error::at(path, "remove the old socket", error.into())),
         Ok(()) | Err(Errno::AGAIN) => Err(in_the_way(path, "is served by something else")),
-        Err(error) => Err(failed(error)),
+        Err(error) => Err(Error::at(path, "connect to", error.into())),
     }
+}
+
+/// Connects, and closes again. Without blocking: one whose queue is full is alive.
+fn probe(address: &SocketAddrUnix) -> rustix::io::Result<()> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let probe = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    rustix::net::connect(&probe, address)
+}
+
+/// Whether somebody listens there, or cannot be told not to.
+fn is_served(address: &SocketAddrUnix) -> bool {
+    !matches!(probe(address), Err(Errno::CONNREFUSED | Errno::NOENT))
 }
 
 fn in_the_way(path: &Path, what: &str) -> Error {

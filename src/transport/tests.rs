@@ -331,6 +331,7 @@ async fn a_service_that_stops_does_not_wait_for_ever() {
         patience,
         usize::MAX,
         listener,
+        None,
         Arc::clone(&service),
         shutdown.clone().cancelled_owned(),
     ));

@@ -231,8 +231,7 @@ fn a_swarm_of_cancels() {
             peer.say(all.as_bytes());
         }
         until("all are under way", || {
-            let requests = scene.status()["requests"].as_array().unwrap().len();
-            requests >= CLIENTS * EACH as usize
+            scene.status()["requestsUnderWay"].as_u64() >= Some(CLIENTS as u64 * EACH)
         });
         scene.serves_others();
         thread::scope(|scope| {

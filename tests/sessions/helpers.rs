@@ -46,6 +46,33 @@ fn a_helper_is_asked_once_for_all() {
 }
 
 #[test]
+fn the_status_waits_for_no_helper() {
+    let server = Faulty::start(|_, _| Answer::new(404));
+    let (daemon, folder) = with_helper(
+        "echo run >> runs; test $(wc -l < runs) -gt 1 && exec sleep 600; \
+         echo '{\"Username\":\"ann\",\"Secret\":\"planted\"}'",
+    );
+    let reference = format!("{}/acme/echo:1", server.name());
+    let to = folder.path().join("pulled");
+    let error = pull(&mut daemon.connect(), &to, &reference).unwrap_err();
+    assert_eq!(kind(&error), "notFound", "{error}");
+    // As after a `docker login`: the helper is asked again, and says nothing.
+    let config = json!({"credsStore": "fake", "changed": true});
+    fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
+    let mut list = daemon.connect();
+    list.send("session/list", &json!({}));
+    while runs(folder.path()) < 2 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let status = daemon.connect().call("server/status", &json!({})).unwrap();
+    let session = &status["sessions"][0];
+    assert_eq!(session["user"], "ann", "{status}");
+    assert_eq!(session["helper"], "docker-credential-fake");
+    let under_way = status["requests"][0]["method"].as_str();
+    assert_eq!(under_way, Some("session/list"), "it still waits");
+}
+
+#[test]
 fn helpers_that_fail_are_errors_and_no_anonymous_requests() {
     let server = Faulty::start(|_, _| Answer::new(200));
     let check = |script: &str, expected: &str| {

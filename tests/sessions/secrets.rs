@@ -72,6 +72,16 @@ fn planted_secrets_are_nowhere_to_be_seen() {
         let params = json!({"registry": registry, "identityToken": password});
         answers.push(client.call("session/login", &params));
     }
+    // What is no reference, and looks like a URL with a login in it.
+    for reference in [
+        "https://ann:planted-user@ghcr.io/acme/echo:1",
+        "ann:planted@user@ghcr.io/acme/echo:1",
+        "https://ghcr.io/acme/echo?token=planted-query",
+    ] {
+        answers.push(push(&mut client, &modules.make(SMALL), reference));
+        let params = json!({"registry": reference, "username": USERNAME, "password": PASSWORD});
+        answers.push(client.call("session/login", &params));
+    }
     for method in ["session/list", "server/status"] {
         answers.push(client.call(method, &json!({})));
     }

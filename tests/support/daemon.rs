@@ -24,19 +24,23 @@ impl Daemon {
 
     /// With a config and further variables of the environment.
     pub fn configured(config: &str, environment: &[(&str, &Path)]) -> Self {
-        Self::run(config, environment, "warn", |_| Stdio::inherit())
+        Self::run(config, environment, "error", |_| Stdio::inherit())
     }
 
-    /// The same, with all that it can log in a file: see [`Self::log`].
+    /// The same, with all that it can log in a log file of its own: see [`Self::log`].
     pub fn logging_all(config: &str, environment: &[(&str, &Path)]) -> Self {
-        Self::run(config, environment, "trace", |folder| {
-            fs::File::create(folder.join("log")).expect("a log").into()
+        let config = format!("{config}\n[log]\nfile = 'LOG'\nlevel = 'trace'\nsize = 1073741824\n");
+        Self::run(&config, environment, "", |folder| {
+            fs::File::create(folder.join("stderr"))
+                .expect("a file")
+                .into()
         })
     }
 
-    /// What it has logged, if it logs to a file.
+    /// What it has logged, if it logs to a file, and what it has said beside that.
     pub fn log(&self) -> String {
-        fs::read_to_string(self.folder.path().join("log")).expect("it logs to a file")
+        let read = |name| fs::read_to_string(self.folder.path().join(name)).expect("it is there");
+        read("log") + &read("stderr")
     }
 
     /// With so many file handles, and no way to have more.
@@ -67,15 +71,21 @@ impl Daemon {
     ) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let file = folder.path().join("config.toml");
-        fs::write(&file, config).expect("a config file");
+        let log_file = folder.path().join("log").display().to_string();
+        fs::write(&file, config.replace("LOG", &log_file)).expect("a config file");
+        if !level.is_empty() {
+            command.args(["--log", level]);
+        }
         command
-            .args(["--log", level, "serve", "--socket"])
+            .args(["serve", "--socket"])
             .arg(folder.path().join("socket"))
             .env("VOUCHD_CONFIG", file)
             // Nobody's logins: what a test needs, it says.
             .env("DOCKER_CONFIG", folder.path())
             .env("HOME", folder.path())
             .env_remove("REGISTRY_AUTH_FILE")
+            .env_remove("VOUCHD_LOG")
+            .env_remove("VOUCHD_LOG_FILE")
             .env_remove("XDG_CONFIG_HOME")
             .env("XDG_RUNTIME_DIR", folder.path())
             .envs(environment.iter().copied())

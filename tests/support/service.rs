@@ -174,7 +174,7 @@ fn over_socket() -> Talk {
             let stopped = async {
                 let _ = stopped.await;
             };
-            transport::serve(listener, Arc::new(service), stopped).await;
+            transport::serve(listener, None, Arc::new(service), stopped).await;
         });
     });
     let stream = UnixStream::connect(&path).expect("it listens");
@@ -208,6 +208,7 @@ pub(crate) fn binary() -> Command {
     for name in [
         "VOUCHD_CONFIG",
         "VOUCHD_LOG",
+        "VOUCHD_LOG_FILE",
         "VOUCHD_SOCKET",
         "HOME",
         "XDG_CONFIG_HOME",

@@ -41,6 +41,10 @@ pub(crate) const MANUAL: Manual = Manual {
             "Anything but 0 and false: start no service, as with --no-spawn.",
         ),
         (
+            "VOUCH_START_TIMEOUT",
+            "How many seconds a service that is started may take until it answers; 5 without it.",
+        ),
+        (
             "XDG_RUNTIME_DIR",
             "The folder of the usual socket; see FILES.",
         ),
@@ -96,6 +100,8 @@ pub(crate) struct Cli {
 pub(crate) enum Wanted {
     #[command(flatten)]
     Service(Command),
+    /// Show the service's log file
+    Log(LogArguments),
     /// Print the completions for a shell
     Completions {
         /// The shell
@@ -124,7 +130,7 @@ pub(crate) enum Command {
     /// List the logins that are kept or in use
     Sessions,
     /// Tell what the service is doing
-    Status,
+    Status(StatusArguments),
     /// Stop the service
     Stop,
     /// Have the service replaced by the vouchd that is installed, without refusing anybody
@@ -203,6 +209,23 @@ pub(crate) struct LogoutArguments {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct StatusArguments {
+    /// Tell it again each second, until it is interrupted
+    #[arg(short, long)]
+    pub(crate) watch: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogArguments {
+    /// Go on with what is logged from now on, until it is interrupted
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// How many of the last lines to show first
+    #[arg(short = 'n', long, value_name = "LINES", default_value_t = 40)]
+    pub(crate) lines: u64,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct RpcArguments {
     /// For example `server/status`
     pub(crate) method: String,
@@ -217,7 +240,7 @@ impl Command {
     /// Whether a service is started for it, where none listens. What there is to tell about none,
     /// or to do to it, needs none.
     pub(crate) fn starts_service(&self) -> bool {
-        !matches!(self, Self::Status | Self::Stop | Self::Restart)
+        !matches!(self, Self::Status(_) | Self::Stop | Self::Restart)
     }
 }
 
@@ -255,7 +278,7 @@ impl Cli {
             | Command::Pull(_)
             | Command::Logout(_)
             | Command::Sessions
-            | Command::Status
+            | Command::Status(_)
             | Command::Stop
             | Command::Restart => {}
         }

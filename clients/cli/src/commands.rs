@@ -2,8 +2,9 @@
 
 use crate::{
     arguments::{self, PullArguments, PushArguments, RpcArguments, VerifyArguments},
+    bars::Bars,
     failure::{Failure, Outcome},
-    show::{Screen, size, span},
+    show::{Screen, size},
 };
 use futures_util::{StreamExt as _, stream};
 use serde_json::{Map, Value, json};
@@ -12,8 +13,8 @@ use vouch_client::{
     Client,
     protocol::{
         ErrorKind, Method, NoParams, Pull, PullParams, PullResult, Push, PushParams, PushResult,
-        ServerRestart, ServerRestartResult, ServerStatus, ServerStatusResult, ServerStop,
-        ServerStopResult, Verification, Verify, VerifyParams,
+        ServerRestart, ServerRestartResult, ServerStop, ServerStopResult, Verification, Verify,
+        VerifyParams,
     },
 };
 
@@ -91,10 +92,14 @@ pub(crate) async fn verify(
 ) -> io::Result<Outcome> {
     let files = arguments.files.into_iter().map(Subject::File);
     let references = arguments.references.into_iter().map(Subject::Reference);
+    let bars = Bars::new(screen.is_json());
     let mut answers = stream::iter(files.chain(references))
         .map(async |subject| {
             let answered = match subject.params() {
-                Ok(params) => ask::<Verify>(client, params).await,
+                Ok(params) => {
+                    let (_, name) = subject.named();
+                    bars.ask::<Verify>(&name, client, params).await
+                }
                 Err(error) => Err(error.into()),
             };
             (subject, answered)
@@ -102,7 +107,7 @@ pub(crate) async fn verify(
         .buffered(AT_A_TIME);
     let mut worst = Outcome::Success;
     while let Some((subject, answered)) = answers.next().await {
-        worst = worst.max(verified(screen, &subject, answered)?);
+        worst = worst.max(bars.aside(|| verified(screen, &subject, answered))?);
     }
     Ok(worst)
 }
@@ -163,7 +168,9 @@ pub(crate) async fn push(
                 allow_latest: arguments.allow_latest.then_some(true),
                 work_done_token: None,
             };
-            ask::<Push>(client, params).await
+            let name = arguments.file.to_string_lossy();
+            let bars = Bars::new(screen.is_json());
+            bars.ask::<Push>(&name, client, params).await
         }
         Err(error) => Err(error.into()),
     };
@@ -196,7 +203,9 @@ pub(crate) async fn pull(
                 allow_latest: arguments.allow_latest.then_some(true),
                 work_done_token: None,
             };
-            ask::<Pull>(client, params).await
+            let name = params.reference.clone();
+            let bars = Bars::new(screen.is_json());
+            bars.ask::<Pull>(&name, client, params).await
         }
         Err(error) => Err(error.into()),
     };
@@ -205,49 +214,6 @@ pub(crate) async fn pull(
         screen.line("from", &result.reference)?;
         screen.accepted(&result.verification)?;
         screen.line("received", size(result.downloaded))
-    })
-}
-
-pub(crate) async fn status(client: &Client, screen: &mut Screen) -> io::Result<Outcome> {
-    let answered = ask::<ServerStatus>(client, NoParams {}).await;
-    answer::<ServerStatus>(screen, answered, |screen, status: ServerStatusResult| {
-        screen.text(format!(
-            "vouchd {} (protocol {}), process {}, up {}",
-            status.version,
-            status.protocol_version,
-            status.process_id,
-            span(status.uptime_seconds)
-        ))?;
-        if let Some(socket) = &status.socket {
-            screen.line("socket", socket)?;
-        }
-        if let Some(config) = &status.config {
-            screen.line("config", config)?;
-        }
-        for file in &status.credential_files {
-            screen.line("logins in", &file.path)?;
-        }
-        screen.line("connections", status.connections)?;
-        screen.line(
-            "cache",
-            format!(
-                "{} of {} files",
-                status.cache.entries, status.cache.capacity
-            ),
-        )?;
-        for request in &status.requests {
-            let client = request.client.as_deref().unwrap_or("a client");
-            screen.line(
-                "request",
-                format!(
-                    "{} for {client}, {}, {}",
-                    request.method,
-                    span(request.age_milliseconds / 1000),
-                    size(request.bytes)
-                ),
-            )?;
-        }
-        Ok(())
     })
 }
 

@@ -2,7 +2,7 @@
 //! about its age. It must never start a second one where somebody may be there already.
 
 use crate::{arguments::Command, failure::Failure};
-use std::{env, io, path::Path};
+use std::{env, io, path::Path, time::Duration};
 use vouch_client::{
     CallError, Client, Start,
     protocol::{ClientInfo, ErrorKind},
@@ -20,6 +20,23 @@ fn forbids(value: Option<&str>) -> bool {
     !matches!(value, None | Some("" | "0" | "false" | "no"))
 }
 
+/// What the environment says about how long a start may take, for machines that are slow.
+fn patience() -> Result<Option<Duration>, Failure> {
+    let Some(value) = env::var_os("VOUCH_START_TIMEOUT").filter(|value| !value.is_empty()) else {
+        return Ok(None);
+    };
+    seconds(&value.to_string_lossy()).map(Some)
+}
+
+fn seconds(value: &str) -> Result<Duration, Failure> {
+    match value.parse() {
+        Ok(seconds @ 1..=600) => Ok(Duration::from_secs(seconds)),
+        _ => Err(Failure::new(format!(
+            "VOUCH_START_TIMEOUT is {value:?}, and no number of seconds from 1 to 600"
+        ))),
+    }
+}
+
 /// Connects to the service on that socket; `start` says whether one is started where none listens.
 pub(crate) async fn connect(
     path: &Path,
@@ -31,36 +48,36 @@ pub(crate) async fn connect(
         version: Some(VERSION.into()),
     };
     if start {
-        return Client::connect_or_start(path, &Start::new(own))
+        let mut start = Start::new(own);
+        if let Some(patience) = patience()? {
+            start = start.patience(patience);
+        }
+        return Client::connect_or_start(path, &start)
             .await
             .map_err(|error| failed(path, error));
     }
-    let mut client = Client::connect(path).await.map_err(|error| {
-        if nobody(&error) {
+    match Client::connect_as(path, &own).await {
+        Ok(client) => Ok(client),
+        Err(error) if nobody(&error) => {
             let help = if command.starts_service() {
                 "Start it with `vouchd serve`, or leave `--no-spawn` and VOUCH_NO_SPAWN away."
             } else {
                 "There is nothing to show or to stop; `vouch verify` and others start one."
             };
-            Failure::new(format!("no service listens on {}", path.display())).help(help)
-        } else {
-            failed(path, error)
+            Err(Failure::new(error.to_string()).help(help))
         }
-    })?;
-    match client.introduce(own).await {
-        Ok(_) => {}
         // Services of other protocols can be stopped and restarted all the same.
-        Err(CallError::Refused(_)) if matches!(command, Command::Stop | Command::Restart) => {}
-        Err(error) => return Err(failed(path, error)),
+        Err(CallError::Refused(_)) if matches!(command, Command::Stop | Command::Restart) => {
+            Client::connect(path)
+                .await
+                .map_err(|error| failed(path, error))
+        }
+        Err(error) => Err(failed(path, error)),
     }
-    Ok(client)
 }
 
 fn nobody(error: &CallError) -> bool {
-    matches!(error, CallError::Connection(error) if matches!(
-        error.kind(),
-        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
-    ))
+    matches!(error, CallError::Connection(error) if error.kind() == io::ErrorKind::NotFound)
 }
 
 fn failed(path: &Path, error: CallError) -> Failure {
@@ -135,6 +152,20 @@ mod tests {
         check("1.0.0.0", "2.0.0", false);
         check("new", "2.0.0", false);
         check("", "2.0.0", false);
+    }
+
+    #[test]
+    fn a_start_may_take_some_seconds() {
+        let check = |value: &str, expected: Option<u64>| {
+            let read = seconds(value).ok();
+            assert_eq!(read, expected.map(Duration::from_secs), "{value}");
+        };
+        check("1", Some(1));
+        check("600", Some(600));
+        check("0", None);
+        check("601", None);
+        check("5s", None);
+        check("-1", None);
     }
 
     #[test]

@@ -5,12 +5,15 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 mod arguments;
+mod bars;
 mod commands;
 mod connect;
 mod failure;
+mod log;
 mod password;
 mod sessions;
 mod show;
+mod status;
 
 use arguments::{Cli, Command, MANUAL, Wanted};
 use clap::{CommandFactory, Parser};
@@ -64,8 +67,13 @@ fn main() -> ExitCode {
 
 /// Fails where the answer cannot be shown; all else is an outcome.
 async fn run(cli: Cli, screen: &mut Screen) -> io::Result<Outcome> {
+    let path = cli.socket.unwrap_or_else(vouch_client::default_socket);
     let command = match cli.wanted {
+        Wanted::Service(Command::Status(arguments)) if arguments.watch => {
+            return status::watch(&path, screen).await;
+        }
         Wanted::Service(command) => command,
+        Wanted::Log(arguments) => return log::log(&path, &arguments, screen).await,
         Wanted::Completions { shell } => {
             let script = vouch_pages::completions(Cli::command(), shell);
             return screen.script(&script).map(|()| Outcome::Success);
@@ -80,7 +88,6 @@ async fn run(cli: Cli, screen: &mut Screen) -> io::Result<Outcome> {
             };
         }
     };
-    let path = cli.socket.unwrap_or_else(vouch_client::default_socket);
     let start = command.starts_service() && !cli.no_spawn && !connect::told_not_to_start();
     let client = match connect::connect(&path, start, &command).await {
         Ok(client) => client,
@@ -96,7 +103,7 @@ async fn run(cli: Cli, screen: &mut Screen) -> io::Result<Outcome> {
         Command::Login(arguments) => sessions::login(&client, arguments, screen).await,
         Command::Logout(arguments) => sessions::logout(&client, arguments, screen).await,
         Command::Sessions => sessions::list(&client, screen).await,
-        Command::Status => commands::status(&client, screen).await,
+        Command::Status(_) => status::status(&client, screen).await,
         Command::Stop => commands::stop(&client, screen).await,
         Command::Restart => commands::restart(&client, screen).await,
         Command::Rpc(arguments) => commands::rpc(&client, arguments, screen).await,

@@ -219,7 +219,7 @@ fn acts(c: char) -> bool {
 }
 
 /// A text for people that does nothing to their terminal, and is no longer than can be read.
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut shown = String::with_capacity(text.len().min(LONGEST));
     for (position, c) in text.chars().enumerate() {
         if position == LONGEST {

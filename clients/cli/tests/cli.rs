@@ -260,7 +260,7 @@ fn status_and_stop_tell_of_the_service() {
         "version": "0.1.0", "protocolVersion": "1.0", "processId": 4711, "uptimeSeconds": 90_061,
         "socket": "/run/vouchd.sock", "connections": 2,
         "requests": [{"method": "push", "client": "neo\u{7}vim", "ageMilliseconds": 1200, "bytes": 2048}],
-        "cache": {"entries": 1, "capacity": 4096},
+        "cache": {"entries": 1, "capacity": 4096}, "later": 1,
     });
     let service = Service::result(status.clone());
     let ran = service.vouch(["status"]);
@@ -268,7 +268,7 @@ fn status_and_stop_tell_of_the_service() {
   socket        /run/vouchd.sock
   connections   2
   cache         1 of 4096 files
-  request       push for neo\\u{7}vim, 1 s, 2.0 KiB
+  request       push for neo\\u{7}vim: 2.0 KiB, for 1 s
 ";
     ran.printed(0, out, "");
     assert_eq!(service.asked().0, "server/status");

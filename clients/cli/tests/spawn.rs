@@ -11,6 +11,8 @@ use service::{Ran, Service, introduced, vouch};
 use std::{
     collections::BTreeSet,
     fs,
+    io::Read as _,
+    net::TcpListener,
     os::unix::{
         fs::{MetadataExt as _, PermissionsExt as _, chown},
         net::UnixListener,
@@ -51,6 +53,8 @@ impl Home {
             .env("XDG_STATE_HOME", self.path("state"))
             .env("HOME", self.folder.path())
             .env("PATH", "/usr/bin:/bin")
+            // Other tests may keep the machine busy.
+            .env("VOUCH_START_TIMEOUT", "100")
             .args(arguments);
         command
     }
@@ -200,6 +204,31 @@ fn many_who_come_at_once_end_up_with_one() {
 }
 
 #[test]
+fn a_restart_replaces_the_process_and_nobody_notices() {
+    let home = Home::new();
+    home.run(&["sessions"]).printed(0, "", "");
+    let mut process = home.process();
+    let clients = |count: usize| -> Vec<Child> {
+        let vouch = |_| home.vouch(&["--no-spawn", "sessions"]).spawn().unwrap();
+        (0..count).map(vouch).collect()
+    };
+    for round in 0..5 {
+        let mut asking = clients(5);
+        let ran = home.run(&["restart"]);
+        assert_eq!(ran.code, 0, "round {round}: {}", ran.err);
+        assert!(ran.out.contains("was replaced by vouchd"), "{}", ran.out);
+        asking.extend(clients(5));
+        let old = std::mem::replace(&mut process, home.process());
+        assert_ne!(old, process, "round {round}");
+        for client in asking {
+            let ran = Ran::from(client.wait_with_output().unwrap());
+            assert_eq!((ran.code, ran.err.as_str()), (0, ""), "round {round}");
+        }
+        assert!(holds(|| home.services() == BTreeSet::from([process])));
+    }
+}
+
+#[test]
 fn nobody_starts_one_who_must_not() {
     let home = Home::new();
     let nobody = format!("no service listens on {}", home.socket().display());
@@ -294,11 +323,8 @@ fn what_a_failing_program_says_is_shown() {
 
     let mut command = home.vouch(&["sessions"]);
     let absent = home.path("absent");
-    let says = [
-        &format!("cannot start {}", absent.display()),
-        "No such file",
-    ];
-    home.fails(command.env("VOUCHD", &absent), &says.map(|says| &says[..]));
+    let says = format!("cannot start {}", absent.display());
+    home.fails(command.env("VOUCHD", &absent), &[&says, "No such file"]);
     let mut command = home.vouch(&["sessions"]);
     home.fails(
         command.env("VOUCHD", "absent"),
@@ -361,6 +387,7 @@ fn the_service_keeps_no_handle_of_ours() {
         .env("LOCK", &lock)
         .env("VOUCH", env!("CARGO_BIN_EXE_vouch"))
         .env("HOME", home.folder.path())
+        .env("VOUCH_START_TIMEOUT", "100")
         .env("XDG_RUNTIME_DIR", home.folder.path());
     // It reads standard output and error to their end.
     Ran::from(shell.output().unwrap()).printed(0, "", "");
@@ -449,4 +476,33 @@ fn a_restart_says_what_it_replaced() {
         "{}",
         ran.err
     );
+}
+
+/// Ctrl-C closes the connection, and the service lets go of all that was under way for it.
+#[test]
+fn an_interrupt_cancels_and_leaves_nothing() {
+    let home = Home::new();
+    // It never answers.
+    let registry = TcpListener::bind("127.0.0.1:0").unwrap();
+    let to = home.path("to");
+    fs::create_dir(&to).unwrap();
+    let reference = format!("{}/acme/echo:1", registry.local_addr().unwrap());
+    let arguments = ["pull", &reference, "-o", to.to_str().unwrap()];
+    let mut pull = home.vouch(&arguments).spawn().unwrap();
+    let (mut asked, _) = registry.accept().unwrap();
+    assert!(asked.read(&mut [0; 1024]).unwrap() > 0);
+    let interrupted = Command::new("kill")
+        .args(["-INT", &pull.id().to_string()])
+        .status();
+    assert!(interrupted.unwrap().success());
+    assert!(!pull.wait().unwrap().success());
+    let limit = Some(Duration::from_secs(30));
+    asked.set_read_timeout(limit).unwrap();
+    assert_eq!(asked.read(&mut [0; 1024]).unwrap(), 0, "it is let go");
+    assert!(holds(|| {
+        let status = home.run(&["--json", "status"]).lines();
+        let requests = status[0]["requests"].as_array().unwrap();
+        requests.iter().all(|request| request["method"] != "pull")
+    }));
+    assert_eq!(fs::read_dir(&to).unwrap().count(), 0);
 }

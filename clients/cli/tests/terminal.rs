@@ -13,7 +13,7 @@ use serde_json::json;
 use service::{Ran, Service, vouch};
 use std::{
     fs::File,
-    io::{Read, Write},
+    io::{BufReader, Read, Write},
     process::Child,
     sync::mpsc,
     thread,
@@ -49,7 +49,7 @@ impl Terminal {
         let (show, shown) = mpsc::channel();
         thread::spawn(move || {
             // It ends with an error when nobody has the terminal any more.
-            for byte in screen.bytes().map_while(Result::ok) {
+            for byte in BufReader::new(screen).bytes().map_while(Result::ok) {
                 if show.send(byte).is_err() {
                     return;
                 }

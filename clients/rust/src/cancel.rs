@@ -1,6 +1,7 @@
 //! A call that is dropped is cancelled on the server, which would otherwise go on working for
 //! nobody. It must never cancel a call that was answered.
 
+use crate::sent::{Sent, refused, unsent};
 use jsonrpsee::core::{
     client::async_client::RpcService,
     middleware::{Batch, Notification, Request, RpcServiceT},
@@ -10,13 +11,17 @@ use std::borrow::Cow;
 use tokio::runtime::Handle;
 use vouch_protocol::{Cancel, Notification as _};
 
-/// Sends `$/cancelRequest` for each call whose future is dropped before its answer came.
+/// Sends `$/cancelRequest` for each call whose future is dropped before its answer came, and tells
+/// of those that failed whether they were sent.
 #[derive(Debug, Clone)]
-pub(crate) struct CancelsWhenDropped(RpcService);
+pub(crate) struct CancelsWhenDropped {
+    service: RpcService,
+    sent: Sent,
+}
 
 impl CancelsWhenDropped {
-    pub(crate) fn new(service: RpcService) -> Self {
-        Self(service)
+    pub(crate) fn new(service: RpcService, sent: Sent) -> Self {
+        Self { service, sent }
     }
 }
 
@@ -29,16 +34,24 @@ impl RpcServiceT for CancelsWhenDropped {
         &self,
         request: Request<'a>,
     ) -> impl Future<Output = Self::MethodResponse> + Send + 'a {
-        let service = self.0.clone();
+        let service = self.service.clone();
+        let sent = self.sent.clone();
         async move {
             let mut unanswered = Unanswered {
                 // No id of a client's own making fails to be JSON.
                 params: to_raw_value(&serde_json::json!({ "id": request.id })).ok(),
+                id: serde_json::to_string(&request.id).unwrap_or_default(),
+                sent,
                 service: service.clone(),
             };
-            let response = service.call(request).await;
+            let response = tokio::select! {
+                biased;
+                response = service.call(request) => response,
+                () = unanswered.sent.refused(&unanswered.id) => Err(refused()),
+            };
             unanswered.params = None;
-            response
+            let sent = unanswered.sent.take(&unanswered.id);
+            response.map_err(|error| if sent { error } else { unsent(error) })
         }
     }
 
@@ -46,14 +59,14 @@ impl RpcServiceT for CancelsWhenDropped {
         &self,
         requests: Batch<'a>,
     ) -> impl Future<Output = Self::BatchResponse> + Send + 'a {
-        self.0.batch(requests)
+        self.service.batch(requests)
     }
 
     fn notification<'a>(
         &self,
         notification: Notification<'a>,
     ) -> impl Future<Output = Self::NotificationResponse> + Send + 'a {
-        self.0.notification(notification)
+        self.service.notification(notification)
     }
 }
 
@@ -62,6 +75,8 @@ struct Unanswered {
     service: RpcService,
     /// What cancels it; none once it was answered.
     params: Option<Box<RawValue>>,
+    id: String,
+    sent: Sent,
 }
 
 impl Drop for Unanswered {
@@ -69,6 +84,7 @@ impl Drop for Unanswered {
         let Some(params) = self.params.take() else {
             return;
         };
+        self.sent.take(&self.id);
         // Without a runtime the connection is gone too, and that cancels everything.
         let Ok(runtime) = Handle::try_current() else {
             return;

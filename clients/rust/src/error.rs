@@ -1,6 +1,6 @@
 //! Why a call failed. Kinds of errors that a newer server has are kept as they came.
 
-use crate::StartError;
+use crate::{StartError, sent};
 use jsonrpsee::core::client::Error as RpcError;
 use serde_json::Value;
 use std::{error, fmt, io};
@@ -95,6 +95,10 @@ impl From<RpcError> for CallError {
                     data.unwrap_or_default(),
                 ))
             }
+            error if sent::is_unsent(&error) => Self::Connection(io::Error::new(
+                io::ErrorKind::ConnectionAborted,
+                "the server closed the connection",
+            )),
             RpcError::RequestTimeout => Self::Connection(io::ErrorKind::TimedOut.into()),
             // The connection's end is one for all of its calls, so each gets a copy.
             RpcError::RestartNeeded(error) => broken(&error),

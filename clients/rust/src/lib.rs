@@ -15,6 +15,28 @@
 //! # }
 //! ```
 //!
+//! [`Client::push_with_progress`] and its like tell how far a call is:
+//!
+//! ```no_run
+//! # async fn example(client: vouch_client::Client) -> Result<(), vouch_client::CallError> {
+//! use vouch_client::protocol::{PushParams, WorkDone};
+//!
+//! let params = PushParams {
+//!     path: "/home/ann/echo.wasm".into(),
+//!     reference: "ghcr.io/acme/echo:0.3.4".into(),
+//!     ..Default::default()
+//! };
+//! let pushed = client
+//!     .push_with_progress(params, |told| {
+//!         if let WorkDone::Report { percentage: Some(percentage), .. } = told {
+//!             println!("{percentage} %");
+//!         }
+//!     })
+//!     .await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! [`Client::connect_or_start`] starts the service where none listens:
 //!
 //! ```no_run
@@ -38,6 +60,8 @@
 mod cancel;
 mod error;
 mod lines;
+mod progress;
+mod sent;
 mod socket;
 mod start;
 
@@ -53,14 +77,20 @@ use jsonrpsee::core::{
     middleware::RpcServiceBuilder,
     traits::ToRpcParams,
 };
+use progress::Listeners;
+use sent::Sent;
 use serde_json::{
     Value,
     value::{RawValue, to_raw_value},
 };
-use std::{path::Path, process::Stdio, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::Stdio,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::UnixStream,
     process::{Child, Command},
     sync::Semaphore,
     time::timeout,
@@ -82,23 +112,42 @@ const GRACE: Duration = Duration::from_secs(15);
 /// An `initialize` is answered at once, even by a service that has much to do.
 const LONGEST_SILENCE: Duration = Duration::from_secs(30);
 
+/// How often a call is made again with the next service: services are not replaced that often.
+const REPLACEMENTS: u32 = 5;
+
 /// More would be answered `busy`: see "Limits" in the specification.
 const UNDER_WAY: usize = 64;
+
+/// What calls go through while one connection lasts.
+type Rpc = client::Client<CancelsWhenDropped>;
 
 /// A connection to vouchd.
 #[derive(Debug)]
 pub struct Client {
-    rpc: client::Client<CancelsWhenDropped>,
+    rpc: Mutex<Arc<Rpc>>,
+    /// Where a connection that is replaced leads to.
+    origin: Option<Origin>,
+    /// Held while it is replaced.
+    replacing: tokio::sync::Mutex<()>,
     under_way: Semaphore,
+    listeners: Listeners,
     child: Option<Child>,
     server: Option<InitializeResult>,
+}
+
+/// Where a service is, and who asks it.
+#[derive(Debug)]
+struct Origin {
+    path: PathBuf,
+    client: ClientInfo,
 }
 
 impl Client {
     /// Connects to the service that listens on this socket. A service that runs as another user,
     /// other than root, is refused.
     pub async fn connect(path: impl AsRef<Path>) -> Result<Self, CallError> {
-        Ok(Self::on(socket::connect(path.as_ref()).await?))
+        let (reader, writer) = socket::connect(path.as_ref()).await?.into_split();
+        Ok(Self::over(reader, writer, None))
     }
 
     /// Connects to the service that listens on this socket, and starts one where none does: see
@@ -111,30 +160,56 @@ impl Client {
     /// [`Client::connect`].
     ///
     /// The client has introduced itself ([`Client::introduce`]), and the service has answered:
-    /// [`Client::server`] tells what.
+    /// [`Client::server`] tells what. Where that service is replaced later (`server/restart`), calls
+    /// go to the next one: one that the old service has certainly not received is made again there.
     pub async fn connect_or_start(
         path: impl AsRef<Path>,
         start: &Start,
     ) -> Result<Self, CallError> {
-        start::connect(path.as_ref(), start).await
+        let path = path.as_ref();
+        let listeners = Listeners::default();
+        let found = start::connect(path, start, &listeners).await?;
+        Ok(Self::introduced(path, &start.client, found, listeners))
     }
 
-    fn on(stream: UnixStream) -> Self {
-        let (reader, writer) = stream.into_split();
-        Self::over(reader, writer, None)
+    /// Connects to the service that listens on this socket, and introduces the client. A service
+    /// that is on its way out is waited for, and who takes its place is taken, now and later as with
+    /// [`Client::connect_or_start`]. Where nobody listens, that is an error
+    /// ([`std::io::ErrorKind::NotFound`]).
+    pub async fn connect_as(
+        path: impl AsRef<Path>,
+        client: &ClientInfo,
+    ) -> Result<Self, CallError> {
+        let path = path.as_ref();
+        let listeners = Listeners::default();
+        let found = start::settled(path, client, &listeners).await?;
+        let found = found.ok_or_else(|| {
+            let message = format!("no service listens on {}", path.display());
+            CallError::Connection(std::io::Error::new(std::io::ErrorKind::NotFound, message))
+        })?;
+        Ok(Self::introduced(path, client, found, listeners))
+    }
+
+    fn introduced(
+        path: &Path,
+        client: &ClientInfo,
+        (rpc, server): (Rpc, InitializeResult),
+        listeners: Listeners,
+    ) -> Self {
+        Self {
+            origin: Some(Origin {
+                path: path.to_owned(),
+                client: client.clone(),
+            }),
+            server: Some(server),
+            ..Self::of(rpc, listeners, None)
+        }
     }
 
     /// Introduces the client (`initialize`, which may be sent once). A service that speaks
     /// another protocol refuses; one that does not answer within 30 seconds is given up.
     pub async fn introduce(&mut self, client: ClientInfo) -> Result<&InitializeResult, CallError> {
-        let params = InitializeParams {
-            client_info: Some(client),
-            protocol_version: Some(PROTOCOL_VERSION.into()),
-            ..InitializeParams::default()
-        };
-        let answered = timeout(LONGEST_SILENCE, self.call::<Initialize>(params))
-            .await
-            .unwrap_or_else(|_| Err(late("the service does not answer")))?;
+        let answered = introduce(&self.rpc(), client).await?;
         Ok(self.server.insert(answered))
     }
 
@@ -168,16 +243,27 @@ impl Client {
         R: AsyncRead + Send + Unpin + 'static,
         W: AsyncWrite + Send + Unpin + 'static,
     {
-        let rpc = ClientBuilder::new()
-            .request_timeout(LONGEST_CALL)
-            .set_rpc_middleware(RpcServiceBuilder::new().layer_fn(CancelsWhenDropped::new))
-            .build_with_tokio(lines::Sender::new(writer), lines::Receiver::new(reader));
+        let listeners = Listeners::default();
+        Self::of(rpc(reader, writer, &listeners), listeners, child)
+    }
+
+    fn of(rpc: Rpc, listeners: Listeners, child: Option<Child>) -> Self {
         Self {
-            rpc,
+            rpc: Mutex::new(Arc::new(rpc)),
+            origin: None,
+            replacing: tokio::sync::Mutex::default(),
             under_way: Semaphore::new(UNDER_WAY),
+            listeners,
             child,
             server: None,
         }
+    }
+
+    fn rpc(&self) -> Arc<Rpc> {
+        self.rpc
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Calls a method. Dropping the future cancels the call on the server.
@@ -197,13 +283,43 @@ impl Client {
 
     /// Sends a notification.
     pub async fn notify<N: Notification>(&self, params: N::Params) -> Result<(), CallError> {
-        Ok(self.rpc.notification(N::NAME, Params::of(&params)?).await?)
+        let params = Params::of(&params)?;
+        Ok(self.rpc().notification(N::NAME, params).await?)
     }
 
     async fn send(&self, method: &str, params: Params) -> Result<Box<RawValue>, CallError> {
         // The semaphore is never closed; without a permit the server would answer `busy`.
         let _permit = self.under_way.acquire().await;
-        Ok(self.rpc.request(method, params).await?)
+        let mut rpc = self.rpc();
+        let mut replacements = 0;
+        loop {
+            match rpc.request(method, params.clone()).await {
+                Err(error) if sent::may_be_made_again(&error) && replacements < REPLACEMENTS => {
+                    rpc = match self.replaced(&rpc).await {
+                        Some(next) => next,
+                        None => return Err(error.into()),
+                    };
+                    replacements += 1;
+                }
+                answered => return Ok(answered?),
+            }
+        }
+    }
+
+    /// The connection to the service that took the place of the one at the other end of `ended`.
+    async fn replaced(&self, ended: &Arc<Rpc>) -> Option<Arc<Rpc>> {
+        let origin = self.origin.as_ref()?;
+        let _turn = self.replacing.lock().await;
+        let now = self.rpc();
+        if !Arc::ptr_eq(&now, ended) {
+            return Some(now);
+        }
+        // What fails here says less than the error that led here.
+        let found = start::settled(&origin.path, &origin.client, &self.listeners).await;
+        let (rpc, _) = found.ok()??;
+        let rpc = Arc::new(rpc);
+        *self.rpc.lock().unwrap_or_else(PoisonError::into_inner) = rpc.clone();
+        Some(rpc)
     }
 
     /// Judges an artifact by the signature rule. A refused artifact is a result, not an error.
@@ -258,7 +374,7 @@ impl Client {
             self.call::<Shutdown>(NoParams {}).await?;
             self.notify::<Exit>(NoParams {}).await?;
             // The notification is only on its way until the server has closed the connection.
-            self.rpc.on_disconnect().await;
+            self.rpc().on_disconnect().await;
             Ok(())
         })
         .await
@@ -282,11 +398,39 @@ impl Client {
     }
 }
 
+/// A connection over these streams.
+fn rpc<R, W>(reader: R, writer: W, listeners: &Listeners) -> Rpc
+where
+    R: AsyncRead + Send + Unpin + 'static,
+    W: AsyncWrite + Send + Unpin + 'static,
+{
+    let sent = Sent::default();
+    let writer = lines::Sender::new(writer, sent.clone());
+    let layer = move |service| CancelsWhenDropped::new(service, sent.clone());
+    ClientBuilder::new()
+        .request_timeout(LONGEST_CALL)
+        .set_rpc_middleware(RpcServiceBuilder::new().layer_fn(layer))
+        .build_with_tokio(writer, lines::Receiver::new(reader, listeners.clone()))
+}
+
+async fn introduce(rpc: &Rpc, client: ClientInfo) -> Result<InitializeResult, CallError> {
+    let params = Params::of(&InitializeParams {
+        client_info: Some(client),
+        protocol_version: Some(PROTOCOL_VERSION.into()),
+        ..InitializeParams::default()
+    })?;
+    timeout(LONGEST_SILENCE, rpc.request(Initialize::NAME, params))
+        .await
+        .map_err(|_| late("the service does not answer"))?
+        .map_err(CallError::from)
+}
+
 fn late(what: &str) -> CallError {
     CallError::Connection(std::io::Error::new(std::io::ErrorKind::TimedOut, what))
 }
 
 /// Params by name, as they go over the wire.
+#[derive(Clone)]
 struct Params(Option<Box<RawValue>>);
 
 impl Params {

@@ -1,13 +1,16 @@
 //! One JSON value a line, over any pair of streams. Neither side may wait for ever or grow
 //! without bound because of a server that misbehaves.
 
+use crate::{progress::Listeners, sent::Sent};
 use jsonrpsee::core::client::{ReceivedMessage, TransportReceiverT, TransportSenderT};
 use serde::{Deserialize, de::IgnoredAny};
-use std::{io, time::Duration};
+use serde_json::value::RawValue;
+use std::{borrow::Cow, io, time::Duration};
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader},
     time::timeout,
 };
+use vouch_protocol::{Notification, Progress};
 
 /// The most that a request may be, in bytes: see "Limits" in the specification.
 pub(crate) const LONGEST_REQUEST: usize = 1024 * 1024;
@@ -19,11 +22,15 @@ const LONGEST_REPLY: u64 = 9 * 1024 * 1024;
 const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The sending side.
-pub(crate) struct Sender<W>(W);
+pub(crate) struct Sender<W> {
+    writer: W,
+    sent: Sent,
+}
 
 impl<W> Sender<W> {
-    pub(crate) fn new(writer: W) -> Self {
-        Self(writer)
+    /// What is written is noted.
+    pub(crate) fn new(writer: W, sent: Sent) -> Self {
+        Self { writer, sent }
     }
 }
 
@@ -31,26 +38,44 @@ impl<W: AsyncWrite + Send + Unpin + 'static> TransportSenderT for Sender<W> {
     type Error = io::Error;
 
     async fn send(&mut self, mut message: String) -> io::Result<()> {
+        let noted = self.sent.note(&message);
         message.push('\n');
         timeout(SEND_TIMEOUT, async {
-            self.0.write_all(message.as_bytes()).await?;
-            self.0.flush().await
+            let first = match (self.writer.write(message.as_bytes()).await, noted) {
+                (Ok(first), _) => first,
+                // A server that is being replaced reads no more, and still answers what it has
+                // read. The connection lasts until it has; this call goes elsewhere.
+                (Err(error), Some(id)) if error.kind() == io::ErrorKind::BrokenPipe => {
+                    self.sent.refuse(id);
+                    return Ok(());
+                }
+                (Err(error), _) => return Err(error),
+            };
+            self.writer.write_all(&message.as_bytes()[first..]).await?;
+            self.writer.flush().await
         })
         .await
         .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
     }
 
     async fn close(&mut self) -> io::Result<()> {
-        self.0.shutdown().await
+        self.writer.shutdown().await
     }
 }
 
 /// The receiving side.
-pub(crate) struct Receiver<R>(BufReader<R>);
+pub(crate) struct Receiver<R> {
+    reader: BufReader<R>,
+    listeners: Listeners,
+}
 
 impl<R: AsyncRead> Receiver<R> {
-    pub(crate) fn new(reader: R) -> Self {
-        Self(BufReader::new(reader))
+    /// What is told of calls under way goes to those who listen.
+    pub(crate) fn new(reader: R, listeners: Listeners) -> Self {
+        Self {
+            reader: BufReader::new(reader),
+            listeners,
+        }
     }
 }
 
@@ -60,7 +85,7 @@ impl<R: AsyncRead + Send + Unpin + 'static> TransportReceiverT for Receiver<R> {
     async fn receive(&mut self) -> io::Result<ReceivedMessage> {
         loop {
             let mut line = Vec::new();
-            (&mut self.0)
+            (&mut self.reader)
                 .take(LONGEST_REPLY)
                 .read_until(b'\n', &mut line)
                 .await?;
@@ -77,37 +102,49 @@ impl<R: AsyncRead + Send + Unpin + 'static> TransportReceiverT for Receiver<R> {
             if line.trim_ascii().is_empty() {
                 continue;
             }
-            if let Some(error) = answer_to_nobody(&line) {
-                return Err(error);
+            match Short::read(&line) {
+                Some(Short {
+                    id: None,
+                    error: Some(told),
+                    ..
+                }) => return Err(invalid(told.message)),
+                Some(Short {
+                    method: Some(method),
+                    params,
+                    ..
+                }) if method == Progress::NAME => self.listeners.tell(params),
+                _ => return Ok(ReceivedMessage::Bytes(line)),
             }
-            return Ok(ReceivedMessage::Bytes(line));
         }
     }
 }
 
-/// Where a server could not tell the id of what it refuses, it answers null. That says why the
-/// connection is of no more use, but no call would get to see it.
-fn answer_to_nobody(line: &[u8]) -> Option<io::Error> {
-    #[derive(Deserialize)]
-    struct Answer {
-        // Null counts as absent, and so does a result.
-        id: Option<IgnoredAny>,
-        error: Option<Told>,
-    }
-    #[derive(Deserialize)]
-    struct Told {
-        message: String,
-    }
-    // An answer of that kind is short, and long ones are not to be parsed twice.
-    if line.len() > 64 * 1024 {
-        return None;
-    }
-    match serde_json::from_slice(line).ok()? {
-        Answer {
-            id: None,
-            error: Some(told),
-        } => Some(invalid(told.message)),
-        _ => None,
+/// What is looked at before the client's core sees it.
+#[derive(Deserialize)]
+struct Short<'a> {
+    // Null counts as absent, and so does a result.
+    id: Option<IgnoredAny>,
+    /// Where a server could not tell the id of what it refuses, it answers null. That says why the
+    /// connection is of no more use, but no call would get to see it.
+    error: Option<Told>,
+    #[serde(borrow)]
+    method: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    params: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Told {
+    message: String,
+}
+
+impl<'a> Short<'a> {
+    /// What is meant here is short, and long answers are not to be parsed twice.
+    fn read(line: &'a [u8]) -> Option<Self> {
+        if line.len() > 64 * 1024 {
+            return None;
+        }
+        serde_json::from_slice(line).ok()
     }
 }
 
@@ -120,9 +157,8 @@ mod tests {
     use super::*;
 
     async fn check(sent: &[u8], expected: Result<&[u8], (io::ErrorKind, &str)>) {
-        let got = Receiver::new(io::Cursor::new(sent.to_vec()))
-            .receive()
-            .await;
+        let sent = io::Cursor::new(sent.to_vec());
+        let got = Receiver::new(sent, Listeners::default()).receive().await;
         match (got, expected) {
             (Ok(ReceivedMessage::Bytes(got)), Ok(expected)) => assert_eq!(got, expected),
             (Err(got), Err((kind, text))) => {
@@ -146,6 +182,12 @@ mod tests {
             Ok(b"{\"id\":1,\"error\":{\"message\":\"x\"}}"),
         )
         .await;
+        // What nobody listens to is skipped, whatever it is.
+        check(
+            b"{\"method\":\"$/progress\"}\n{\"method\":\"$/progress\",\"params\":{\"token\":0,\"value\":{\"kind\":\"end\"}}}\n{}\n",
+            Ok(b"{}"),
+        )
+        .await;
         check(
             b"{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32700,\"message\":\"no JSON\"}}\n",
             Err((io::ErrorKind::InvalidData, "no JSON")),
@@ -155,7 +197,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_reply_without_an_end_is_given_up() {
-        let endless = Receiver::new(tokio::io::repeat(b'x')).receive().await;
+        let endless = tokio::io::repeat(b'x');
+        let endless = Receiver::new(endless, Listeners::default()).receive().await;
         assert_eq!(endless.unwrap_err().kind(), io::ErrorKind::InvalidData);
     }
 }

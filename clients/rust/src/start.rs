@@ -5,7 +5,7 @@
 //! Only where nobody can be there is one started: a socket of another user, a file in its place
 //! or a folder that may not be entered is an error.
 
-use crate::{CallError, Client, socket};
+use crate::{CallError, Rpc, introduce, late, progress::Listeners, rpc, socket};
 use std::{
     collections::VecDeque,
     env,
@@ -23,7 +23,7 @@ use tokio::{
     task::JoinHandle,
     time::{Instant, sleep, timeout, timeout_at},
 };
-use vouch_protocol::{ClientInfo, EXIT_ALREADY_SERVED};
+use vouch_protocol::{ClientInfo, EXIT_ALREADY_SERVED, ErrorKind, InitializeResult};
 
 /// How long a service may take until it answers.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -57,7 +57,7 @@ const NOT_PASSED_ON: [&str; 6] = [
     "WATCHDOG_USEC",
 ];
 
-/// How to start a service where none listens: see [`Client::connect_or_start`].
+/// How to start a service where none listens: see [`Client::connect_or_start`](crate::Client::connect_or_start).
 #[derive(Debug, Clone)]
 pub struct Start {
     pub(crate) client: ClientInfo,
@@ -127,17 +127,13 @@ impl fmt::Display for StartError {
 }
 
 /// Connects to the service on this socket, or starts one; it has answered an `initialize`.
-pub(crate) async fn connect(path: &Path, start: &Start) -> Result<Client, CallError> {
-    let mut looks = 0;
-    loop {
-        match look(path, start, None).await? {
-            Found::Client(client) => return Ok(*client),
-            Found::Nobody => break,
-            // It was about to end, and who is there next is to be seen.
-            Found::Gone(error) if looks == LOOKS => return Err(CallError::Connection(error)),
-            Found::Gone(_) => sleep(LAST_PAUSE).await,
-        }
-        looks += 1;
+pub(crate) async fn connect(
+    path: &Path,
+    start: &Start,
+    listeners: &Listeners,
+) -> Result<(Rpc, InitializeResult), CallError> {
+    if let Some(found) = settled(path, &start.client, listeners).await? {
+        return Ok(found);
     }
     // The service works in another folder.
     let path = &std::path::absolute(path).map_err(CallError::Connection)?;
@@ -168,8 +164,9 @@ pub(crate) async fn connect(path: &Path, start: &Start) -> Result<Client, CallEr
         loop {
             // First the process, then the socket: one that has ended did so before we looked.
             let ended = starting.ended()?;
-            if let Found::Client(client) = look(path, start, Some(deadline)).await? {
-                return Ok(*client);
+            let found = look(path, &start.client, listeners, Some(deadline)).await?;
+            if let Found::Service(found) = found {
+                return Ok(*found);
             }
             let now = Instant::now();
             match ended {
@@ -205,35 +202,63 @@ pub(crate) async fn connect(path: &Path, start: &Start) -> Result<Client, CallEr
     }
 }
 
+/// The service that listens there, when it is certain whether one does: one that ends before it
+/// answers is followed by another, or by nobody.
+pub(crate) async fn settled(
+    path: &Path,
+    client: &ClientInfo,
+    listeners: &Listeners,
+) -> Result<Option<(Rpc, InitializeResult)>, CallError> {
+    let mut looks = 0;
+    loop {
+        match look(path, client, listeners, None).await? {
+            Found::Service(found) => return Ok(Some(*found)),
+            Found::Nobody => return Ok(None),
+            Found::Gone(error) if looks == LOOKS => return Err(error),
+            Found::Gone(_) => sleep(LAST_PAUSE).await,
+        }
+        looks += 1;
+    }
+}
+
 /// Who is at a socket.
 enum Found {
-    /// A service that has answered.
-    Client(Box<Client>),
+    /// A service, and what it has answered.
+    Service(Box<(Rpc, InitializeResult)>),
     /// Certainly nobody.
     Nobody,
     /// Somebody who went before it answered.
-    Gone(io::Error),
+    Gone(CallError),
 }
 
-async fn look(path: &Path, start: &Start, deadline: Option<Instant>) -> Result<Found, CallError> {
+async fn look(
+    path: &Path,
+    client: &ClientInfo,
+    listeners: &Listeners,
+    deadline: Option<Instant>,
+) -> Result<Found, CallError> {
     let Some(stream) = socket::find(path).await? else {
         return Ok(Found::Nobody);
     };
-    let mut client = Client::on(stream);
-    let introduced = client.introduce(start.client.clone());
+    let (reader, writer) = stream.into_split();
+    let rpc = rpc(reader, writer, listeners);
+    let introduced = introduce(&rpc, client.clone());
     let answered = match deadline {
         None => introduced.await,
         Some(deadline) => match timeout_at(deadline, introduced).await {
             Ok(answered) => answered,
             // It is for the caller to say what was waited for.
-            Err(_) => return Ok(Found::Gone(io::ErrorKind::TimedOut.into())),
+            Err(_) => return Ok(Found::Gone(late("the service does not answer"))),
         },
     };
     match answered {
-        Ok(_) => Ok(Found::Client(Box::new(client))),
+        Ok(told) => Ok(Found::Service(Box::new((rpc, told)))),
         // An `initialize` that got lost has done nothing: it may be sent again.
         Err(CallError::Connection(error)) if error.kind() != io::ErrorKind::TimedOut => {
-            Ok(Found::Gone(error))
+            Ok(Found::Gone(CallError::Connection(error)))
+        }
+        Err(CallError::Refused(error)) if error.known_kind() == Some(ErrorKind::ShuttingDown) => {
+            Ok(Found::Gone(CallError::Refused(error)))
         }
         Err(error) => Err(error),
     }

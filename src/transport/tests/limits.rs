@@ -166,8 +166,9 @@ async fn one_connection_too_many_is_told_so() {
         Patience::default(),
         2,
         listener,
+        None,
         Arc::clone(&service),
-        std::future::pending(),
+        pending(),
     );
     let connect = async || {
         let mut talk = Talk::begin();

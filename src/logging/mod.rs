@@ -1,8 +1,18 @@
-//! The log on standard error: what is logged, and that the service never waits for whoever reads
-//! it. An editor may start the service with a pipe there and forget it.
+//! The log, on standard error or in a file: what is logged, and that the service never waits for
+//! whoever reads or keeps it. An editor may start the service with a pipe there and forget it; a
+//! disk may be full.
+//!
+//! Much of what is logged are the words of strangers: clients, registries, artifacts. Each event
+//! stays one line, and nothing in it acts on a terminal.
+
+mod file;
+mod text;
+
+pub(crate) use file::LogFile;
 
 use std::{
     io::{self, IsTerminal, Write},
+    path::PathBuf,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -23,23 +33,48 @@ const LAST: Duration = Duration::from_secs(1);
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 /// Logs from now on. Keep the log until the process ends, and then [`flush`](Log::flush) it.
-pub(crate) fn begin(filter: &str, format: LogFormat) -> Result<Log> {
+pub(crate) fn begin(filter: &str, format: LogFormat, file: Option<LogFile>) -> Result<Log> {
     let filter = parse(filter)?.and(filter_fn(is_ours_or_warns));
     let log = Log::default();
     let written = log.clone();
+    let colours = file.is_none() && io::stderr().is_terminal();
+    let mut output: Box<dyn Write + Send> = match file {
+        Some(file) => Box::new(file),
+        None => Box::new(io::stderr()),
+    };
     std::thread::Builder::new()
         .name("vouchd-log".into())
-        .spawn(move || written.write_to(&mut io::stderr()))?;
+        .spawn(move || written.write_to(&mut output))?;
     let lines = log.clone();
-    let layer = tracing_subscriber::fmt::layer().with_writer(move || lines.clone());
+    let layer = tracing_subscriber::fmt::layer();
     let layer = match format {
-        LogFormat::Text => layer.with_ansi(io::stderr().is_terminal()).boxed(),
-        LogFormat::Json => layer.json().boxed(),
+        LogFormat::Text => layer
+            .with_writer(move || lines.clone())
+            .with_ansi(colours)
+            .fmt_fields(text::fields())
+            .boxed(),
+        LogFormat::Json => layer
+            .with_writer(move || text::Json(lines.clone()))
+            .json()
+            .boxed(),
     };
     tracing_subscriber::registry()
         .with(layer.with_filter(filter))
         .try_init()?;
     Ok(log)
+}
+
+/// Where a log goes whose owner named no file: XDG base directory specification,
+/// `$XDG_STATE_HOME`, else `~/.local/state`; relative paths in the variables are ignored.
+pub(crate) fn usual_path() -> Option<PathBuf> {
+    let absolute = |name| {
+        std::env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    absolute("XDG_STATE_HOME")
+        .or_else(|| Some(absolute("HOME")?.join(".local/state")))
+        .map(|folder| folder.join("vouchd/vouchd.log"))
 }
 
 /// A word alone is a level. The library takes another one for a target, and logs nothing else.
@@ -91,9 +126,9 @@ impl Log {
             waiting.writing = true;
             drop(waiting);
             if dropped > 0 {
-                tracing::warn!(dropped, "lines were dropped, as nobody read the log");
+                tracing::warn!(dropped, "lines were dropped, as nobody took them in time");
             }
-            // Where it cannot be written there is nobody to be told.
+            // Where it cannot be written there is nobody to be told; a file counts what it loses.
             let _ = output.write_all(&lines);
             self.lock().writing = false;
             self.0.1.notify_all();
@@ -112,7 +147,7 @@ impl Log {
 impl Write for Log {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         let mut waiting = self.lock();
-        if waiting.lines.len() + line.len() > MOST_WAITING {
+        if line.len() > file::LONGEST_LINE || waiting.lines.len() + line.len() > MOST_WAITING {
             waiting.dropped += 1;
         } else {
             waiting.lines.extend_from_slice(line);
@@ -145,6 +180,15 @@ mod tests {
         check("vouchd::session", false);
         check("info,bogus", false);
         check("vouchd=bogus", false);
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_is_counted() {
+        let mut log = Log::default();
+        log.write_all(&vec![b'x'; file::LONGEST_LINE]).unwrap();
+        log.write_all(&vec![b'x'; file::LONGEST_LINE + 1]).unwrap();
+        let waiting = log.lock();
+        assert_eq!((waiting.lines.len(), waiting.dropped), (16 << 10, 1));
     }
 
     #[test]

@@ -1,0 +1,305 @@
+//! `vouch status`: what the service is doing, once or again and again.
+
+use crate::{
+    commands::{answer, ask},
+    failure::Outcome,
+    show::{Screen, escaped, size, span},
+};
+use rustix::termios::tcgetwinsize;
+use serde_json::{Value, json};
+use std::{
+    io::{self, IsTerminal, Write},
+    path::Path,
+    time::Duration,
+};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::{sleep, timeout},
+};
+use vouch_client::{
+    Client,
+    protocol::{
+        IdleKeeper, IdleStatus, LastError, Method, NoParams, RequestStatus, ServerStatus,
+        ServerStatusResult, SessionState, SessionStatus,
+    },
+};
+
+/// How often it is asked.
+const EACH: Duration = Duration::from_secs(1);
+/// How long it may take to answer.
+const ANSWER: Duration = Duration::from_secs(5);
+
+pub(crate) async fn status(client: &Client, screen: &mut Screen) -> io::Result<Outcome> {
+    let answered = ask::<ServerStatus>(client, NoParams {}).await;
+    answer::<ServerStatus>(screen, answered, |screen, status: ServerStatusResult| {
+        lines(&status)
+            .into_iter()
+            .try_for_each(|line| screen.text(line))
+    })
+}
+
+/// Shows it again and again, until it is interrupted or nobody reads it any more.
+pub(crate) async fn watch(socket: &Path, screen: &mut Screen) -> io::Result<Outcome> {
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut hang_up = signal(SignalKind::hangup())?;
+    let mut ended = async || {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hang_up.recv() => {}
+        }
+    };
+    let drawing = if io::stdout().is_terminal() && !screen.is_json() {
+        Some(Drawing::begin()?)
+    } else {
+        None
+    };
+    let mut client = None;
+    let mut first = true;
+    loop {
+        let looked = tokio::select! {
+            biased;
+            () = ended() => return Ok(Outcome::Success),
+            looked = look(&mut client, socket) => looked,
+        };
+        if let Some(drawing) = &drawing {
+            drawing.draw(&shown(looked))?;
+        } else if screen.is_json() {
+            screen.json(&looked.unwrap_or_else(|why| json!({"error": {"message": why}})))?;
+        } else {
+            if !first {
+                screen.text("")?;
+            }
+            for line in shown(looked) {
+                screen.text(line)?;
+            }
+        }
+        screen.flush()?;
+        first = false;
+        tokio::select! {
+            biased;
+            () = ended() => return Ok(Outcome::Success),
+            () = sleep(EACH) => {}
+        }
+    }
+}
+
+/// Asks for the status, over the connection that there is or a new one; else says why not. A
+/// service that was started again is met the next time.
+async fn look(client: &mut Option<Client>, socket: &Path) -> Result<Value, String> {
+    let known = client.take();
+    let looked = timeout(ANSWER, async {
+        let connected = match known {
+            Some(client) => client,
+            None => Client::connect(socket)
+                .await
+                .map_err(|error| error.to_string())?,
+        };
+        let status = connected.request(ServerStatus::NAME, Value::Null).await;
+        let status = status.map_err(|error| error.to_string())?;
+        Ok((connected, status))
+    });
+    let (connected, status) = looked
+        .await
+        .unwrap_or_else(|_| Err("it does not answer in time".to_owned()))
+        .map_err(|why: String| format!("no service answers on {}: {why}", socket.display()))?;
+    *client = Some(connected);
+    Ok(status)
+}
+
+/// An answer, or why there is none, for people.
+fn shown(looked: Result<Value, String>) -> Vec<String> {
+    match looked.map(serde_json::from_value::<ServerStatusResult>) {
+        Ok(Ok(status)) => lines(&status),
+        Ok(Err(error)) => vec![format!("the service is of another version: {error}")],
+        Err(why) => vec![why],
+    }
+}
+
+/// The status for people, line by line.
+fn lines(status: &ServerStatusResult) -> Vec<String> {
+    let build = status.build.as_ref();
+    let build = build.map(|build| format!(", {build}")).unwrap_or_default();
+    let mut lines = vec![format!(
+        "vouchd {}{build} (protocol {}), process {}, up {}",
+        status.version,
+        status.protocol_version,
+        status.process_id,
+        span(status.uptime_seconds)
+    )];
+    let mut line = |name: &str, value: String| lines.push(format!("  {name:<12}  {value}"));
+    let places = [
+        ("socket", &status.socket),
+        ("config", &status.config),
+        ("log", &status.log),
+    ];
+    for (name, path) in places {
+        if let Some(path) = path {
+            line(name, path.clone());
+        }
+    }
+    if let Some(idle) = &status.idle {
+        line("ends", ends(idle));
+    }
+    for file in &status.credential_files {
+        line("logins in", file.path.clone());
+    }
+    line("connections", status.connections.to_string());
+    let cache = status.cache;
+    line(
+        "cache",
+        format!("{} of {} files", cache.entries, cache.capacity),
+    );
+    if !status.outcomes.is_empty() {
+        line("answered", answered(status));
+    }
+    for session in &status.sessions {
+        line("login", login(session));
+    }
+    // The question itself is no news.
+    let is_news = |request: &&RequestStatus| request.method != ServerStatus::NAME;
+    for under_way in status.requests.iter().filter(is_news) {
+        line("request", request(under_way));
+    }
+    let listed = status.requests.len() as u64;
+    let more = status.requests_under_way.saturating_sub(listed);
+    if more > 0 {
+        line("", format!("and {more} more"));
+    }
+    for error in &status.last_errors {
+        line("error", failed(error));
+    }
+    lines
+}
+
+/// When it ends by itself.
+fn ends(idle: &IdleStatus) -> String {
+    let kept = match idle.kept_by {
+        Some(IdleKeeper::Requests) => ", kept by requests",
+        Some(IdleKeeper::Connections) => ", kept by other connections",
+        Some(IdleKeeper::Logins) => ", kept by logins in its memory",
+        None => "",
+    };
+    let ends = match idle.ends_in_seconds {
+        Some(seconds) => format!("{} after this connection", span(seconds)),
+        None => format!("{} without a client", span(idle.timeout_seconds)),
+    };
+    format!("{ends}{kept}")
+}
+
+fn answered(status: &ServerStatusResult) -> String {
+    let all: u64 = status.outcomes.values().sum();
+    let mut outcomes: Vec<_> = status.outcomes.iter().collect();
+    // Those that came most often first; `ok` before all.
+    outcomes.sort_by_key(|(name, times)| (name.as_str() != "ok", std::cmp::Reverse(**times)));
+    let outcomes: Vec<_> = outcomes
+        .into_iter()
+        .map(|(name, times)| format!("{times} {name}"))
+        .collect();
+    format!("{all} requests: {}", outcomes.join(", "))
+}
+
+fn login(session: &SessionStatus) -> String {
+    let state = match session.state {
+        SessionState::Untried => "untried",
+        SessionState::Accepted => "accepted",
+        SessionState::Refused => "refused",
+        SessionState::Unknown => "unknown",
+    };
+    let user = session.user.as_deref().unwrap_or("nobody");
+    let used = session
+        .last_used_seconds
+        .map(|seconds| format!(", used {} ago", span(seconds)));
+    let used = used.unwrap_or_default();
+    format!("{user} to {}, {state}{used}", session.registry)
+}
+
+fn request(request: &RequestStatus) -> String {
+    let about = [&request.reference, &request.path];
+    let about = about.into_iter().flatten().next();
+    let about = about.map(|about| format!(" {about}")).unwrap_or_default();
+    let client = request.client.as_deref();
+    let client = client
+        .map(|name| format!(" for {name}"))
+        .unwrap_or_default();
+    let phase = match request.phase.as_str() {
+        "" => String::new(),
+        phase => format!("{phase}, "),
+    };
+    let done = match (request.percentage, request.total) {
+        (Some(percentage), Some(total)) => {
+            format!("{percentage} % of {}", size(total))
+        }
+        _ => size(request.bytes),
+    };
+    format!(
+        "{}{about}{client}: {phase}{done}, for {}",
+        request.method,
+        span(request.age_milliseconds / 1000)
+    )
+}
+
+fn failed(error: &LastError) -> String {
+    let method = error.method.as_deref();
+    let method = method.map(|name| format!("{name}, ")).unwrap_or_default();
+    let client = error.client.as_deref();
+    let client = client.map(|name| format!("{name}, ")).unwrap_or_default();
+    let times = match error.times {
+        0 | 1 => String::new(),
+        times => format!(", {times} times"),
+    };
+    format!(
+        "{} ago{times}: {method}{client}{}: {}",
+        span(error.seconds_ago),
+        error.kind,
+        error.message
+    )
+}
+
+/// A terminal's other screen, which gives the first one back when this is dropped.
+struct Drawing;
+
+impl Drawing {
+    fn begin() -> io::Result<Self> {
+        let mut out = io::stdout();
+        // xterm's control sequences: the other screen, no cursor.
+        out.write_all(b"\x1b[?1049h\x1b[?25l")?;
+        out.flush()?;
+        Ok(Self)
+    }
+
+    /// Draws over what is there. What does not fit is left out.
+    #[allow(clippy::unused_self)]
+    fn draw(&self, lines: &[String]) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        let (columns, rows) = match tcgetwinsize(&out) {
+            Ok(found) if found.ws_row > 0 && found.ws_col > 0 => {
+                (usize::from(found.ws_col), usize::from(found.ws_row))
+            }
+            _ => (80, 24),
+        };
+        let left_out = lines.len().saturating_sub(rows);
+        let fitting = if left_out > 0 { rows - 1 } else { lines.len() };
+        write!(out, "\x1b[H")?;
+        for (row, line) in lines.iter().take(fitting).enumerate() {
+            let line: String = escaped(line).chars().take(columns).collect();
+            let gap = if row == 0 { "" } else { "\r\n" };
+            write!(out, "{gap}{line}\x1b[K")?;
+        }
+        if left_out > 0 {
+            write!(out, "\r\n  … and {} more lines\x1b[K", left_out + 1)?;
+        }
+        write!(out, "\x1b[J")?;
+        out.flush()
+    }
+}
+
+impl Drop for Drawing {
+    fn drop(&mut self) {
+        let mut out = io::stdout();
+        // A terminal that is gone needs nothing back.
+        let _ = out.write_all(b"\x1b[?25h\x1b[?1049l");
+        let _ = out.flush();
+    }
+}

@@ -1,0 +1,143 @@
+//! Which calls a server may have received. One that it certainly has not may be made again, with
+//! whoever took its place.
+
+use jsonrpsee::core::client::Error as RpcError;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::{
+    collections::HashSet,
+    pin::pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+use tokio::sync::Notify;
+use vouch_protocol::ErrorKind;
+
+/// What the error of a call says that was never sent.
+const UNSENT: &str = "the server ended the connection before the call was sent";
+
+/// The ids of calls under way, as far as they came to be written. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Sent(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    ids: Mutex<Ids>,
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Ids {
+    /// Of these, something was written.
+    written: HashSet<Box<str>>,
+    /// Of these, nothing could be.
+    refused: HashSet<Box<str>>,
+}
+
+impl Sent {
+    fn ids(&self) -> MutexGuard<'_, Ids> {
+        self.0.ids.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes a message before it is written; answers the id of a call.
+    pub(crate) fn note(&self, message: &str) -> Option<Box<str>> {
+        #[derive(Deserialize)]
+        struct Message<'a> {
+            #[serde(borrow)]
+            id: Option<&'a RawValue>,
+        }
+        // A notification has none, and is answered by nobody.
+        let id = serde_json::from_str::<Message>(message).ok()?.id?;
+        let id: Box<str> = id.get().into();
+        self.ids().written.insert(id.clone());
+        Some(id)
+    }
+
+    /// Notes that nothing could be written of a call.
+    pub(crate) fn refuse(&self, id: Box<str>) {
+        let mut ids = self.ids();
+        ids.written.remove(&id);
+        ids.refused.insert(id);
+        drop(ids);
+        self.0.changed.notify_waiters();
+    }
+
+    /// Waits until nothing can be written of the call.
+    pub(crate) async fn refused(&self, id: &str) {
+        loop {
+            let mut changed = pin!(self.0.changed.notified());
+            changed.as_mut().enable();
+            if self.ids().refused.contains(id) {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// Forgets a call that is over; answers whether something was written of it.
+    pub(crate) fn take(&self, id: &str) -> bool {
+        let mut ids = self.ids();
+        ids.refused.remove(id);
+        ids.written.remove(id)
+    }
+}
+
+/// The error of a call that could not be written.
+pub(crate) fn refused() -> RpcError {
+    RpcError::Custom(UNSENT.into())
+}
+
+/// The error of a call that was not sent, in place of the connection's.
+pub(crate) fn unsent(error: RpcError) -> RpcError {
+    match error {
+        // It may be sent yet.
+        RpcError::RequestTimeout => error,
+        _ => refused(),
+    }
+}
+
+/// Whether the server has certainly not done what it was asked, because it is about to end.
+pub(crate) fn may_be_made_again(error: &RpcError) -> bool {
+    match error {
+        RpcError::Custom(text) => text == UNSENT,
+        RpcError::Call(error) => error.code() == ErrorKind::ShuttingDown.code(),
+        _ => false,
+    }
+}
+
+/// The connection's error for those whose call is not made again.
+pub(crate) fn is_unsent(error: &RpcError) -> bool {
+    matches!(error, RpcError::Custom(text) if text == UNSENT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_are_known_by_their_ids() {
+        let sent = Sent::default();
+        let check = |message: &str, id: Option<&str>| {
+            assert_eq!(sent.note(message).as_deref(), id, "{message}");
+        };
+        check(r#"{"jsonrpc":"2.0","id":7,"method":"verify"}"#, Some("7"));
+        check(r#"{"jsonrpc":"2.0","method":"exit"}"#, None);
+        check("none", None);
+        assert!(sent.take("7"));
+        assert!(!sent.take("7"), "it is over");
+        assert!(!sent.take("8"));
+    }
+
+    #[tokio::test]
+    async fn who_waits_learns_that_a_call_was_refused() {
+        let sent = Sent::default();
+        let noted = sent.clone();
+        let waiting = tokio::spawn(async move { noted.refused("7").await });
+        tokio::task::yield_now().await;
+        sent.note(r#"{"id":7}"#).unwrap();
+        sent.refuse("8".into());
+        sent.refuse("7".into());
+        waiting.await.unwrap();
+        sent.refused("8").await;
+        assert!(!sent.take("7"), "nothing was written");
+    }
+}

@@ -1,0 +1,153 @@
+//! What the service has done since it started: how many requests ended how, and the newest errors,
+//! for `server/status`. It is bounded, whatever clients ask for.
+
+use super::request::Caller;
+use crate::{error::Error, session::clean_to};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+use vouch_protocol::{ErrorKind, LastError};
+
+/// So many errors are kept.
+const ERRORS: usize = 16;
+/// The longest message and the longest name of a method, in characters.
+const MESSAGE: usize = 1000;
+const METHOD: usize = 100;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct History(Mutex<Kept>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    outcomes: BTreeMap<&'static str, u64>,
+    /// The oldest first.
+    errors: VecDeque<Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    when: Instant,
+    method: Option<String>,
+    client: Option<String>,
+    kind: ErrorKind,
+    message: String,
+    times: u64,
+}
+
+impl Entry {
+    fn is_like(&self, other: &Self) -> bool {
+        (&self.method, &self.client, self.kind, &self.message)
+            == (&other.method, &other.client, other.kind, &other.message)
+    }
+}
+
+impl History {
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts a request that was answered with a result.
+    pub(super) fn count(&self, outcome: &'static str) {
+        *self.lock().outcomes.entry(outcome).or_default() += 1;
+    }
+
+    /// Counts a request that failed, and keeps why. That somebody cancelled it is no failure.
+    pub(super) fn failed(&self, method: &str, caller: &Caller, error: &Error) {
+        self.count(error.kind().name());
+        if error.kind() != ErrorKind::Cancelled {
+            let client = caller.name().map(|name| clean_to(name, METHOD));
+            self.keep(Some(clean_to(method, METHOD)), client, error);
+        }
+    }
+
+    /// Keeps what went wrong apart from any request.
+    pub(super) fn report(&self, error: &Error) {
+        self.keep(None, None, error);
+    }
+
+    fn keep(&self, method: Option<String>, client: Option<String>, error: &Error) {
+        let entry = Entry {
+            when: Instant::now(),
+            method,
+            client,
+            kind: error.kind(),
+            message: clean_to(error.message(), MESSAGE),
+            times: 1,
+        };
+        let mut kept = self.lock();
+        // One that comes again and again must not drive out all others.
+        let same = kept.errors.iter().position(|other| other.is_like(&entry));
+        let before = same.and_then(|index| kept.errors.remove(index));
+        let times = before.map_or(0, |before| before.times);
+        if kept.errors.len() >= ERRORS {
+            kept.errors.pop_front();
+        }
+        kept.errors.push_back(Entry {
+            times: times + 1,
+            ..entry
+        });
+    }
+
+    /// How many requests ended how.
+    pub(super) fn outcomes(&self) -> BTreeMap<String, u64> {
+        let kept = self.lock();
+        let outcomes = kept.outcomes.iter();
+        outcomes
+            .map(|(outcome, times)| ((*outcome).to_owned(), *times))
+            .collect()
+    }
+
+    /// The errors, the newest first.
+    pub(super) fn errors(&self) -> Vec<LastError> {
+        let kept = self.lock();
+        let errors = kept.errors.iter().rev().map(|entry| LastError {
+            seconds_ago: entry.when.elapsed().as_secs(),
+            method: entry.method.clone(),
+            client: entry.client.clone(),
+            kind: entry.kind,
+            message: entry.message.clone(),
+            times: entry.times,
+        });
+        errors.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_errors_are_kept_and_the_same_once() {
+        let history = History::default();
+        let caller = Caller::new();
+        for number in 0..20 {
+            let error = Error::new(ErrorKind::Io, format!("number {number}"));
+            history.failed("push", &caller, &error);
+            history.report(&Error::new(ErrorKind::Busy, "again"));
+        }
+        history.failed("push", &caller, &Error::cancelled());
+        let errors = history.errors();
+        assert_eq!(errors.len(), 16);
+        assert_eq!((errors[0].message.as_str(), errors[0].times), ("again", 20));
+        assert_eq!(errors[1].message, "number 19");
+        assert_eq!(errors[15].message, "number 5");
+        let expected = [("cancelled", 1), ("io", 20)];
+        let expected = expected.map(|(outcome, times)| (outcome.to_owned(), times));
+        assert_eq!(history.outcomes(), BTreeMap::from(expected));
+    }
+
+    #[test]
+    fn what_strangers_say_is_bounded_and_tame() {
+        let history = History::default();
+        let long = format!("\u{1b}[2J\n{}", "x".repeat(1 << 20));
+        let error = Error::new(ErrorKind::Io, long.clone());
+        history.failed(&long, &Caller::new(), &error);
+        let errors = history.errors();
+        let method = errors[0].method.as_deref().unwrap();
+        assert!(method.starts_with("[2Jxx") && method.chars().count() == METHOD + 1);
+        assert_eq!(errors[0].message.chars().count(), MESSAGE + 1);
+    }
+}

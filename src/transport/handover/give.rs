@@ -1,0 +1,408 @@
+//! The old process's side: it starts the new one, hands over, and leaves; or it stays.
+
+use super::{
+    super::{notify, socket::Socket},
+    FromNew, FromOld, HEAD, Handed, PATIENCE, length, message, parse, room_for, strange,
+};
+use crate::{
+    error::{Error, Result},
+    progress::Progress,
+    service::Service,
+    session::Carried,
+};
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use std::{
+    env,
+    ffi::OsString,
+    fs,
+    io::{self, IoSlice},
+    mem::MaybeUninit,
+    os::{
+        fd::{AsFd, BorrowedFd, OwnedFd},
+        unix::{fs::MetadataExt, net::UnixStream as Pair},
+    },
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, Interest},
+    net::{UnixStream, unix::pipe},
+};
+use vouch_protocol::{ErrorKind, ServerRestartResult};
+use zeroize::Zeroizing;
+
+/// What the new process may say before it is ready.
+const LONGEST_HELLO: usize = 4096;
+/// So much of its last words is kept, in bytes.
+const LAST_WORDS: usize = 2000;
+/// How long the last words are waited for when it has failed.
+const LAST: Duration = Duration::from_secs(1);
+/// How often logins are looked at while the last requests end.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// How to start the process that takes over from this one.
+#[derive(Debug, Clone)]
+pub struct Successor {
+    program: PathBuf,
+    arguments: Vec<OsString>,
+    folder: PathBuf,
+}
+
+impl Successor {
+    /// This process once more: what lies where its program was, with its arguments and this flag,
+    /// in its folder. Ask early, before the folder is left and the program replaced.
+    pub fn of_this_process(flag: &str) -> Result<Self> {
+        let failed = |error| {
+            Error::new(
+                ErrorKind::Io,
+                format!("cannot tell where this program lies: {error}"),
+            )
+            .source(error)
+        };
+        let mut arguments = env::args_os();
+        let named = arguments.next();
+        // The name by which it was called may be a link that an upgrade turns; the system knows
+        // only where it led to.
+        let program = match named.and_then(called).filter(|path| is_this(path)) {
+            Some(program) => program,
+            None => env::current_exe().map_err(failed)?,
+        };
+        let mut arguments: Vec<_> = arguments.filter(|argument| argument != flag).collect();
+        arguments.push(flag.into());
+        let folder = env::current_dir().map_err(failed)?;
+        Ok(Self {
+            program,
+            arguments,
+            folder,
+        })
+    }
+}
+
+/// The program that a shell finds by this name.
+fn called(name: OsString) -> Option<PathBuf> {
+    let name = PathBuf::from(name);
+    if name.components().count() > 1 {
+        return std::path::absolute(name).ok();
+    }
+    let path = env::var_os("PATH")?;
+    env::split_paths(&path)
+        .filter(|folder| folder.is_absolute())
+        .map(|folder| folder.join(&name))
+        .find(|path| path.is_file())
+}
+
+/// Whether that is the program of this process.
+fn is_this(path: &Path) -> bool {
+    let identity = |path: &Path| {
+        let found = fs::metadata(path).ok()?;
+        Some((found.dev(), found.ino()))
+    };
+    let own = identity(Path::new("/proc/self/exe"));
+    own.is_some() && own == identity(path)
+}
+
+/// The connection to the process that has taken over.
+pub(in crate::transport) struct Given {
+    stream: UnixStream,
+    told: Vec<Carried>,
+}
+
+/// Starts a new process, and hands everything over to it. When this fails, nothing has changed.
+pub(in crate::transport) async fn give(
+    successor: &Successor,
+    listener: BorrowedFd<'_>,
+    socket: &Socket,
+    service: &Service,
+    progress: &Progress,
+) -> Result<(ServerRestartResult, Given)> {
+    if let Some(why) = obstacle() {
+        return Err(
+            Error::new(ErrorKind::RestartFailed, why).help("Restart it where it was started from.")
+        );
+    }
+    let (mut new, stream, mut errors) = start(successor.clone()).await?;
+    let mut words = Vec::new();
+    let outcome = {
+        let talking = tokio::time::timeout(
+            PATIENCE,
+            talk(stream, listener, socket, service, progress, &mut new),
+        );
+        tokio::pin!(talking);
+        loop {
+            tokio::select! {
+                biased;
+                outcome = &mut talking => break outcome.unwrap_or_else(|_| Err(silent())),
+                () = progress.stopped() => break Err(Error::cancelled()),
+                read = hear(&mut errors, &mut words) => if !read {
+                    break talking.await.unwrap_or_else(|_| Err(silent()));
+                },
+            }
+        }
+    };
+    let error = match outcome {
+        Ok(given) => {
+            let said = shown(&words);
+            if !said.is_empty() {
+                tracing::info!(said, "the new process has begun");
+            }
+            return Ok(given);
+        }
+        Err(error) if error.kind() == ErrorKind::Cancelled => {
+            new.kill();
+            return Err(error);
+        }
+        Err(error) => error,
+    };
+    // What it still has to say is said when it ends.
+    let last = async { while hear(&mut errors, &mut words).await {} };
+    let ended = tokio::time::timeout(LAST, last).await.is_ok();
+    let status = if ended { new.status().await } else { None };
+    new.kill();
+    let program = successor.program.display();
+    let mut text = format!(
+        "the new process of {program} did not take over: {}",
+        error.message()
+    );
+    if let Some(status) = status {
+        text = format!("the new process of {program} ended: {status}");
+    }
+    let said = shown(&words);
+    if !said.is_empty() {
+        text = format!("{text}; it said: {said}");
+    }
+    Err(Error::new(ErrorKind::RestartFailed, text)
+        .help("The service goes on as it was. Mend what the new process says, then try again."))
+}
+
+/// Why no other process may take this one's place.
+fn obstacle() -> Option<&'static str> {
+    let process = std::process::id();
+    if process == 1 {
+        return Some("this is the first process, and everything would end with it");
+    }
+    // systemd.exec(5): it names the process that the manager has started. One that hears of no
+    // other takes the end of this one for the service's, and kills the new one.
+    let started = env::var("SYSTEMD_EXEC_PID").is_ok_and(|named| named == process.to_string());
+    (started && env::var_os(notify::SOCKET).is_none()).then_some(
+        "systemd started this process, and waits for the end of this one (`Type=notify` would do)",
+    )
+}
+
+/// The new process until it has taken over. Dropping it kills it.
+struct New(Option<Child>);
+
+impl New {
+    fn kill(&mut self) {
+        if let Some(mut child) = self.0.take() {
+            // It may be gone already. Once it is killed, it is not long to wait for.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// How it ended, if it has.
+    async fn status(&mut self) -> Option<std::process::ExitStatus> {
+        for _ in 0..20 {
+            match self.0.as_mut()?.try_wait() {
+                Ok(None) => tokio::time::sleep(LOOK).await,
+                ended => return ended.ok().flatten(),
+            }
+        }
+        None
+    }
+
+    /// From now on it lives for itself.
+    fn let_go(&mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for New {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Starts it off the runtime's threads, as its program may lie on a slow disk.
+async fn start(successor: Successor) -> Result<(New, UnixStream, pipe::Receiver)> {
+    let program = successor.program.clone();
+    let failed = |error: io::Error| {
+        Error::new(
+            ErrorKind::RestartFailed,
+            format!("cannot start {}: {error}", program.display()),
+        )
+        .help("The service goes on as it was.")
+        .source(error)
+    };
+    let started = tokio::task::spawn_blocking(move || {
+        let (ours, theirs) = Pair::pair()?;
+        let mut child = Command::new(&successor.program)
+            .args(&successor.arguments)
+            .current_dir(&successor.folder)
+            .stdin(OwnedFd::from(theirs))
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let errors = child.stderr.take();
+        ours.set_nonblocking(true)?;
+        Ok((New(Some(child)), ours, errors))
+    });
+    let (new, ours, errors) = started
+        .await
+        .map_err(|error| failed(io::Error::other(error)))?
+        .map_err(failed)?;
+    let stream = UnixStream::from_std(ours).map_err(failed)?;
+    let errors = errors.ok_or_else(|| failed(io::ErrorKind::BrokenPipe.into()))?;
+    let errors = pipe::Receiver::from_owned_fd(errors.into()).map_err(failed)?;
+    Ok((new, stream, errors))
+}
+
+async fn talk(
+    mut stream: UnixStream,
+    listener: BorrowedFd<'_>,
+    socket: &Socket,
+    service: &Service,
+    progress: &Progress,
+    new: &mut New,
+) -> Result<(ServerRestartResult, Given)> {
+    let FromNew::Hello(hello) = read(&mut stream).await? else {
+        return Err(strange());
+    };
+    // As late as this, so that they are as they are now.
+    let logins = service.logins();
+    let (own, lock) = match socket.own() {
+        Some((inode, lock)) => (Some(inode), Some(lock)),
+        None => (None, None),
+    };
+    let handed = Handed {
+        own,
+        logins: logins.clone(),
+    };
+    let longest = room_for(&logins);
+    let message = message(&FromOld::Take(handed), longest)?;
+    let stderr = io::stderr();
+    let mut handles = vec![listener, stderr.as_fd()];
+    handles.extend(lock);
+    let (head, body) = message.split_at(HEAD);
+    send_with(&stream, head, &handles).await.map_err(broken)?;
+    stream.write_all(body).await.map_err(broken)?;
+    let FromNew::Ready = read(&mut stream).await? else {
+        return Err(strange());
+    };
+    // It cannot be undone from here on, and nothing is waited for.
+    progress.commit()?;
+    write(&mut stream, &FromOld::Go, 0).await?;
+    new.let_go();
+    notify::succeeded_by(hello.process_id);
+    let given = Given {
+        stream,
+        told: logins,
+    };
+    Ok((hello, given))
+}
+
+impl Given {
+    /// Tells the new process what becomes of logins here, for ever or until it is gone.
+    pub(in crate::transport) async fn tell(&mut self, service: &Service) {
+        while self.tell_once(service).await.is_ok() {
+            tokio::time::sleep(LOOK).await;
+        }
+        std::future::pending::<()>().await;
+    }
+
+    /// Tells it what has changed since the last time.
+    pub(in crate::transport) async fn tell_once(&mut self, service: &Service) -> Result<()> {
+        let now = service.logins();
+        let mut changed = now.clone();
+        changed.retain(|login| !self.told.contains(login));
+        if !changed.is_empty() {
+            let longest = room_for(&changed);
+            let logins = FromOld::Logins(changed);
+            tokio::time::timeout(PATIENCE, write(&mut self.stream, &logins, longest))
+                .await
+                .map_err(|_| silent())??;
+        }
+        self.told = now;
+        Ok(())
+    }
+}
+
+async fn read(stream: &mut UnixStream) -> Result<FromNew> {
+    let mut head = [0; HEAD];
+    stream.read_exact(&mut head).await.map_err(broken)?;
+    let length = length(head)?;
+    if length > LONGEST_HELLO {
+        return Err(strange());
+    }
+    let mut text = vec![0; length];
+    stream.read_exact(&mut text).await.map_err(broken)?;
+    parse(&text)
+}
+
+async fn write(stream: &mut UnixStream, content: &FromOld, longest: usize) -> Result<()> {
+    let message: Zeroizing<Vec<u8>> = message(content, longest)?;
+    stream.write_all(&message).await.map_err(broken)
+}
+
+/// Sends bytes, all of them, with handles.
+async fn send_with(
+    stream: &UnixStream,
+    bytes: &[u8],
+    handles: &[BorrowedFd<'_>],
+) -> io::Result<()> {
+    loop {
+        stream.writable().await?;
+        let sent = stream.try_io(Interest::WRITABLE, || {
+            let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(3))];
+            let mut control = SendAncillaryBuffer::new(&mut space);
+            if !control.push(SendAncillaryMessage::ScmRights(handles)) {
+                return Err(io::ErrorKind::InvalidInput.into());
+            }
+            let slices = [IoSlice::new(bytes)];
+            Ok(sendmsg(stream, &slices, &mut control, SendFlags::NOSIGNAL)?)
+        });
+        match sent {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            // A few bytes on a fresh socket go at once or not at all.
+            Ok(sent) if sent < bytes.len() => return Err(io::ErrorKind::WriteZero.into()),
+            sent => return sent.map(drop),
+        }
+    }
+}
+
+/// Reads what it says on standard error; of much only the end is kept. Answers whether there may
+/// be more.
+async fn hear(errors: &mut pipe::Receiver, words: &mut Vec<u8>) -> bool {
+    let mut piece = [0; 1024];
+    let Ok(read @ 1..) = errors.read(&mut piece).await else {
+        return false;
+    };
+    words.extend_from_slice(piece.get(..read).unwrap_or_default());
+    let excess = words.len().saturating_sub(LAST_WORDS);
+    words.drain(..excess);
+    true
+}
+
+/// Its words in one line, without what acts on a terminal.
+fn shown(words: &[u8]) -> String {
+    let text = String::from_utf8_lossy(words);
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let line = lines.collect::<Vec<_>>().join(" / ");
+    line.replace(char::is_control, "")
+}
+
+fn broken(error: io::Error) -> Error {
+    let why = match error.kind() {
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe => "it ended".into(),
+        _ => error.to_string(),
+    };
+    Error::new(ErrorKind::RestartFailed, why).source(error)
+}
+
+fn silent() -> Error {
+    Error::new(
+        ErrorKind::RestartFailed,
+        format!("it was not ready after {} seconds", PATIENCE.as_secs()),
+    )
+}

@@ -1,0 +1,53 @@
+//! Once the step has begun that cannot be undone, a cancel changes nothing.
+
+use super::*;
+use proxy::Proxy;
+use registry::Registry;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+#[test]
+fn a_push_whose_manifest_is_being_written_is_finished() {
+    for way in WAYS {
+        let registry = Registry::open();
+        let [begun, go_on] = [(); 2].map(|()| Arc::<AtomicBool>::default());
+        let (seen, held) = (Arc::clone(&begun), Arc::clone(&go_on));
+        let proxy = Proxy::before(&registry.name(), move |head, _| {
+            if head.method == "PUT" && head.target.contains("/manifests/") {
+                seen.store(true, Ordering::Relaxed);
+                until("it may go on", || held.load(Ordering::Relaxed));
+            }
+            None
+        });
+        let daemon = Daemon::start();
+        let folder = Folder::new();
+        let path = signed(&folder, 1000);
+        let reference = |name: &str| format!("{name}/acme/echo:1");
+        let params = json!({"path": path, "reference": reference(&proxy.name())});
+        let (Way::Cancel(framing) | Way::Close(framing)) = way;
+        let mut wire = Wire::connect(&daemon.socket(), framing);
+        wire.ask(7, "push", &params);
+        until("the manifest is sent", || begun.load(Ordering::Relaxed));
+        let waiting = if let Way::Cancel(_) = way {
+            wire.cancel(7);
+            // It has been read once this is answered.
+            wire.ask(8, "server/status", &json!({}));
+            assert_eq!(wire.hear()["id"], 8);
+            Some(wire)
+        } else {
+            drop(wire);
+            None
+        };
+        go_on.store(true, Ordering::Relaxed);
+        if let Some(mut wire) = waiting {
+            let answer = wire.hear();
+            assert_eq!(answer["id"], 7, "{way:?}: {answer}");
+            let verdict = &answer["result"]["verification"]["verdict"];
+            assert_eq!(verdict, "accepted", "{way:?}: {answer}");
+        }
+        until("it is finished", || under_way(&daemon.socket()).is_empty());
+        let published = daemon
+            .connect()
+            .call("verify", &json!({"reference": reference(&registry.name())}));
+        assert_eq!(published.unwrap()["verdict"], "accepted", "{way:?}");
+    }
+}
