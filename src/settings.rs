@@ -24,7 +24,7 @@ pub(crate) fn run(
     out: &mut impl Write,
 ) -> Result<u8> {
     match command {
-        ConfigCommand::Check { file } => check(file.or(named), out),
+        ConfigCommand::Check { file } => check(file.or(named).as_deref(), out),
         ConfigCommand::Show { json } => {
             let config = Config::load(named.as_deref())?;
             let settings = holding(&config, logging);
@@ -54,8 +54,8 @@ fn print(out: &mut impl Write, text: &str) -> Result<u8> {
 }
 
 /// Says all that is wrong with a file, and with the files that it names.
-fn check(named: Option<PathBuf>, out: &mut impl Write) -> Result<u8> {
-    let Some(path) = Config::file(named.as_deref()) else {
+fn check(named: Option<&Path>, out: &mut impl Write) -> Result<u8> {
+    let Some(path) = Config::file(named) else {
         return print(out, "ok: there is no config file, and the defaults hold\n");
     };
     let problems = match Config::read(&path) {

@@ -87,7 +87,7 @@ fn text(path: &Path) -> Result<String, Failure> {
     }
     String::from_utf8(text).map_err(|error| {
         let before = error.as_bytes().get(..error.utf8_error().valid_up_to());
-        let line = before.map(|before| before.iter().filter(|byte| **byte == b'\n').count() + 1);
+        let line = before.map(|before| before.split(|byte| *byte == b'\n').count());
         wrong("the file is no UTF-8 text", line)
     })
 }

@@ -107,14 +107,15 @@ pub fn to_toml(settings: &[Setting]) -> String {
         // A registry's name is quoted, and may have dots in it; keys have none.
         let (section, key) = key.rsplit_once('.').unwrap_or(("", key));
         if section != current {
-            text += &format!("\n[{section}]\n");
+            text.extend(["\n[", section, "]\n"]);
             current = section;
         }
         let line = match value {
             Value::Null => format!("# {key} is not set"),
             value => format!("{key} = {}", literal(value)),
         };
-        text += &format!("{line:<40}  # {origin}\n");
+        let remark = format!("{line:<40}  # {origin}\n");
+        text.push_str(&remark);
     }
     text
 }

@@ -190,11 +190,13 @@ fn hostile_texts_end_well() {
     check(format!("{} = 1", "k".repeat(1 << 19)).as_bytes(), "no key");
     let mirrors = format!("[registry.h]\nmirrors = [{}]", "'m',".repeat(200_000));
     check(mirrors.as_bytes(), "more than 16");
-    let many: String = (0..40_000)
+    let many: Vec<_> = (0..40_000)
         .map(|n| format!("[registry.h{n}]\nca=1\n"))
         .collect();
+    let many = many.concat();
     check(many.as_bytes(), "registry.h0.ca");
-    let many: String = (0..40_000).map(|n| format!("k{n}=1\n")).collect();
+    let many: Vec<_> = (0..40_000).map(|n| format!("k{n}=1\n")).collect();
+    let many = many.concat();
     check(many.as_bytes(), "no key");
 }
 
@@ -281,6 +283,30 @@ fn the_schema_is_the_types() {
     ] {
         for key in keys::of(section).unwrap() {
             assert!(described(&schema, key), "{section:?} {key}");
+        }
+    }
+}
+
+#[test]
+fn the_readme_shows_a_config_with_every_key() {
+    let readme = include_str!("../../README.md");
+    let (_, section) = readme.split_once("## Configuration").unwrap();
+    let (_, shown) = section.split_once("```toml\n").unwrap();
+    let (shown, _) = shown.split_once("```").unwrap();
+    let config = load(shown.as_bytes()).unwrap();
+    // It says that these are the defaults.
+    assert_eq!(config.limits, artifact::Limits::default());
+    let log = Log {
+        level: None,
+        format: None,
+        file: None,
+        ..config.log.clone()
+    };
+    assert_eq!(log, Log::default());
+    assert_eq!(config.idle.logins, Idle::default().logins);
+    for section in [&["idle"][..], &["log"], &["limits"], &["registry", "x"]] {
+        for key in keys::of(section).unwrap() {
+            assert!(shown.contains(&format!("\n{key} = ")), "{section:?} {key}");
         }
     }
 }
