@@ -88,6 +88,11 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Serve clients on a Unix socket.
     Serve(ServeArguments),
+    /// Look at the config: is the file right, what holds, what may be written in it.
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
     /// Show what it does, in a few seconds and without leaving anything behind.
     Demo {
         /// Write the demo's artifacts to this folder instead, signed and not, to try things with
@@ -106,8 +111,26 @@ pub(crate) enum Command {
     },
 }
 
+/// What to do with the config.
+#[derive(Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Say all that is wrong with the file and with the files that it names; ends with 1 then.
+    Check {
+        /// The file; without it, the one that the service would read
+        file: Option<PathBuf>,
+    },
+    /// Show what holds and where it comes from, as a config file that says the same.
+    Show {
+        /// For programs
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the JSON schema of the file, for editors.
+    Schema,
+}
+
 /// What is logged, and how.
-#[derive(Args)]
+#[derive(Clone, Args)]
 pub(crate) struct LoggingArguments {
     /// What to log: error, warn, info, debug, trace or off, or a filter with targets;
     /// without it, `$VOUCHD_LOG`, what the config file says, or info.

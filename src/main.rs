@@ -6,7 +6,9 @@ mod arguments;
 mod demo;
 mod detach;
 mod logging;
+mod reload;
 mod serve;
+mod settings;
 
 use arguments::{Arguments, Command, LoggingArguments};
 use clap::{CommandFactory, Parser};
@@ -48,11 +50,12 @@ fn run(arguments: Arguments) -> Result<u8> {
         logging,
         command,
     } = arguments;
-    let load = || {
-        let named = config.or_else(|| variable("VOUCHD_CONFIG").map(PathBuf::from));
-        // It may be read again, when the process is in another folder.
-        let named = named.map(|path| std::path::absolute(&path).unwrap_or(path));
-        Config::load(named.as_deref())
+    let named = config.or_else(|| variable("VOUCHD_CONFIG").map(PathBuf::from));
+    // It may be read again, when the process is in another folder.
+    let named = named.map(|path| std::path::absolute(&path).unwrap_or(path));
+    let read = |detached| {
+        let (named, logging) = (named.clone(), logging.clone());
+        move || settle(Config::load(named.as_deref())?, &logging, detached)
     };
     match (command, stdio) {
         (Some(_), true) => Ok(misused(
@@ -63,9 +66,13 @@ fn run(arguments: Arguments) -> Result<u8> {
             "there is nothing to do",
             "Say `vouchd serve` or `vouchd --stdio`; `vouchd --help` says more.",
         )),
-        (Some(Command::Demo { keep }), false) => logged(&logging, Config::default(), false, |_| {
-            run_demo(keep.as_deref())
-        }),
+        (Some(Command::Demo { keep }), false) => {
+            let config = settle(Config::default(), &logging, false)?;
+            logged(config, |_| run_demo(keep.as_deref()))
+        }
+        (Some(Command::Config { command }), false) => {
+            settings::run(command, named, &logging, &mut std::io::stdout().lock())
+        }
         (Some(Command::Completions { shell }), false) => {
             let script = vouch_pages::completions(Arguments::command(), shell);
             // A shell that has read enough is no failure.
@@ -89,31 +96,33 @@ fn run(arguments: Arguments) -> Result<u8> {
                 }
                 detach::leave_session()?;
             }
-            logged(&logging, load()?, arguments.detach, |config| {
-                serve::serve(config, arguments)
-            })
+            let read = read(arguments.detach);
+            logged(read()?, |config| serve::serve(config, read, arguments))
         }
-        (None, true) => logged(&logging, load()?, false, serve::serve_stdio),
+        (None, true) => {
+            let read = read(false);
+            logged(read()?, |config| serve::serve_stdio(config, read))
+        }
     }
 }
 
-/// Runs what logs. The command line goes before the environment, and that before the config, which
-/// is handed on with the log file that is used. A process is `detached` where nobody sees its
-/// standard error.
-fn logged(
-    arguments: &LoggingArguments,
-    mut config: Config,
-    detached: bool,
-    work: impl FnOnce(Config) -> Result<u8>,
-) -> Result<u8> {
-    let filter = arguments
-        .log
-        .clone()
-        .or_else(|| variable("VOUCHD_LOG").map(|filter| filter.to_string_lossy().into_owned()))
-        .or_else(|| config.log.level.clone())
-        .unwrap_or_else(|| "info".into());
-    let format = arguments.log_format.or(config.log.format);
+/// The same config with what is said elsewhere about the log: the command line goes before the
+/// environment, and that before the config. A process is `detached` where nobody sees its standard
+/// error.
+fn settle(mut config: Config, arguments: &LoggingArguments, detached: bool) -> Result<Config> {
+    let variable = variable("VOUCHD_LOG").map(|filter| filter.to_string_lossy().into_owned());
+    let said = arguments.log.clone().or(variable);
     config.log.file = log_file(arguments, &config, detached)?;
+    config.log.format = arguments.log_format.or(config.log.format);
+    if said.is_some() {
+        config.log.level = said;
+    }
+    Ok(config)
+}
+
+/// Runs what logs, as the config says.
+fn logged(config: Config, work: impl FnOnce(Config) -> Result<u8>) -> Result<u8> {
+    let filter = config.log.level.as_deref().unwrap_or(logging::USUAL);
     let file = config
         .log
         .file
@@ -123,7 +132,7 @@ fn logged(
                 .map_err(|error| Error::at(path, "log to", error))
         })
         .transpose()?;
-    let log = match logging::begin(&filter, format.unwrap_or_default(), file) {
+    let log = match logging::begin(filter, config.log.format.unwrap_or_default(), file) {
         Ok(log) => log,
         Err(error) => {
             return Ok(misused(

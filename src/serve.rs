@@ -1,6 +1,6 @@
 //! `vouchd serve` and `vouchd --stdio`: the process around the service: its runtime, signals and end.
 
-use crate::{arguments::ServeArguments, detach, variable};
+use crate::{arguments::ServeArguments, detach, reload::on_hangup, variable};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use std::{
     path::{Path, PathBuf},
@@ -28,9 +28,14 @@ const DETACHED: Timeout = Timeout::After(Duration::from_secs(30 * 60));
 /// How the process is told that it takes over from another.
 const TAKE_OVER: &str = "--take-over";
 
-/// Serves clients on a socket, until it is stopped.
-pub(crate) fn serve(config: Config, arguments: ServeArguments) -> Result<u8> {
-    let idle = idle(&config, &arguments);
+/// Serves clients on a socket, until it is stopped. `read` reads the config again.
+pub(crate) fn serve(
+    config: Config,
+    read: impl Fn() -> Result<Config> + Send + Sync + 'static,
+    arguments: ServeArguments,
+) -> Result<u8> {
+    let (timeout, detach) = (arguments.idle_timeout, arguments.detach);
+    let idle = move |config: &Config| idle(config, timeout, detach);
     // Before the folder is left, and an upgrade replaces the program.
     let successor = Successor::of_this_process(TAKE_OVER)?;
     // Before the runtime has threads, as the environment is changed.
@@ -46,11 +51,13 @@ pub(crate) fn serve(config: Config, arguments: ServeArguments) -> Result<u8> {
         (listener, socket, None)
     };
     raise_handle_limit();
+    let ends = idle(&config);
     let service = Arc::new(Service::new(config, socket.path().map(Path::to_owned))?);
-    service.end_when(idle);
+    service.end_when(ends);
     let runtime = runtime()?;
     runtime.block_on(async {
         let shutdown = signals()?;
+        on_hangup(&service, read, move |config| Some(idle(config)))?;
         let listener = listener
             .set_nonblocking(true)
             .and_then(|()| tokio::net::UnixListener::from_std(listener))
@@ -86,20 +93,24 @@ pub(crate) fn serve(config: Config, arguments: ServeArguments) -> Result<u8> {
 
 /// When it ends by itself: the command line goes before the config, and that before what the way it
 /// was started means.
-fn idle(config: &Config, arguments: &ServeArguments) -> Idle {
-    let usual = arguments.detach.then_some(DETACHED);
+fn idle(config: &Config, timeout: Option<Timeout>, detach: bool) -> Idle {
+    let usual = detach.then_some(DETACHED);
     Idle {
-        timeout: arguments.idle_timeout.or(config.idle.timeout).or(usual),
+        timeout: timeout.or(config.idle.timeout).or(usual),
         ..config.idle.clone()
     }
 }
 
 /// Serves one client on standard input and output; answers the exit code.
-pub(crate) fn serve_stdio(config: Config) -> Result<u8> {
+pub(crate) fn serve_stdio(
+    config: Config,
+    read: impl Fn() -> Result<Config> + Send + Sync + 'static,
+) -> Result<u8> {
     let service = Arc::new(Service::new(config, None)?);
     let runtime = runtime()?;
     let code = runtime.block_on(async {
         let shutdown = signals()?;
+        on_hangup(&service, read, |_| None)?;
         Ok::<_, Error>(stdio::serve(service, shutdown.cancelled_owned()).await)
     })?;
     // The thread that reads stdin cannot be woken.

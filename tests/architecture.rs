@@ -24,6 +24,8 @@ const ORDER: &[&str] = &[
     "demo",
     "logging",
     "arguments",
+    "settings",
+    "reload",
     "detach",
     "serve",
     "main",

@@ -195,10 +195,10 @@ fn a_login_keeps_it_for_a_while() {
     drop(client);
     assert!(daemon.is_there());
     let mut client = daemon.connect();
-    let _other = daemon.connect();
+    let other = daemon.connect();
     until(|| client.idle()["keptBy"] == "connections");
     client.call("session/logout", &json!({"registry": name}));
-    drop((client, _other));
+    drop((client, other));
     daemon.log();
 
     let config = format!("[idle]\ntimeout = '{SPAN}'\nlogins = '2s'\n");
@@ -268,7 +268,6 @@ fn one_in_the_background_is_on_its_own() {
     for stream in ["fd/0", "fd/1", "fd/2"] {
         assert_eq!(place(stream), Path::new("/dev/null"));
     }
-    kill_process(process, Signal::HUP).unwrap();
     // What takes its place is as much on its own, and finds the same config.
     let new = connect().call("server/restart", &json!({}));
     let new = Pid::from_raw(new["processId"].as_i64().unwrap().try_into().unwrap()).unwrap();

@@ -315,6 +315,24 @@ fn a_log_that_cannot_be_written_holds_up_nothing_and_is_told_of() {
 }
 
 #[test]
+fn a_service_that_takes_over_goes_on_with_the_log() {
+    let mut daemon = Daemon::start(&["--log-file", "log"], |_, _| {});
+    let restarted = daemon.talk().call("server/restart", &json!({}));
+    assert!(restarted["result"].is_object(), "{restarted}");
+    ended(&mut daemon.process);
+    let mut talk = daemon.talk();
+    let status = talk.status();
+    assert_eq!(status["processId"], restarted["result"]["processId"]);
+    assert_eq!(
+        status["log"].as_str().map(Path::new),
+        Some(&*daemon.path("log"))
+    );
+    talk.call("server/stop", &json!({}));
+    until(|| daemon.read("log").matches("has stopped").count() == 2);
+    assert_eq!(daemon.read("log").matches("is ready").count(), 2);
+}
+
+#[test]
 fn what_happened_is_in_the_status() {
     let daemon = Daemon::start(&[], |_, _| {});
     let mut talk = daemon.talk();

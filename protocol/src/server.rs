@@ -35,6 +35,10 @@ pub struct ServerStatusResult {
     /// The config file that it read, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config: Option<String>,
+    /// What is wrong with the config file, where it was to be read again and could not be used: the
+    /// config before it still holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config_error: Option<String>,
     /// The file that it logs to; absent where it logs to standard error.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log: Option<String>,

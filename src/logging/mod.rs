@@ -13,17 +13,21 @@ pub(crate) use file::LogFile;
 use std::{
     io::{self, IsTerminal, Write},
     path::PathBuf,
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
 use tracing::{Level, Metadata, level_filters::LevelFilter};
 use tracing_subscriber::{
-    EnvFilter, Layer,
+    EnvFilter, Layer, Registry,
     filter::{FilterExt, filter_fn},
     layer::SubscriberExt,
+    reload,
     util::SubscriberInitExt,
 };
 use vouchd::config::LogFormat;
+
+/// What is logged where nobody says.
+pub(crate) const USUAL: &str = "info";
 
 /// So many bytes wait for the reader; further lines are dropped, and counted.
 const MOST_WAITING: usize = 256 << 10;
@@ -34,7 +38,8 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>
 
 /// Logs from now on. Keep the log until the process ends, and then [`flush`](Log::flush) it.
 pub(crate) fn begin(filter: &str, format: LogFormat, file: Option<LogFile>) -> Result<Log> {
-    let filter = parse(filter)?.and(filter_fn(is_ours_or_warns));
+    let (levels, change) = reload::Layer::new(parse(filter)?);
+    let filter = levels.and(filter_fn(is_ours_or_warns));
     let log = Log::default();
     let written = log.clone();
     let colours = file.is_none() && io::stderr().is_terminal();
@@ -61,7 +66,21 @@ pub(crate) fn begin(filter: &str, format: LogFormat, file: Option<LogFile>) -> R
     tracing_subscriber::registry()
         .with(layer.with_filter(filter))
         .try_init()?;
+    // There is one log in a process, as `try_init` has just made sure.
+    let _ = LEVELS.set(change);
     Ok(log)
+}
+
+/// What the log is filtered by.
+static LEVELS: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
+
+/// Filters the log by something else from now on.
+pub(crate) fn change(filter: &str) -> Result<()> {
+    let filter = parse(filter)?;
+    if let Some(levels) = LEVELS.get() {
+        levels.reload(filter)?;
+    }
+    Ok(())
 }
 
 /// Where a log goes whose owner named no file: XDG base directory specification,
@@ -78,7 +97,7 @@ pub(crate) fn usual_path() -> Option<PathBuf> {
 }
 
 /// A word alone is a level. The library takes another one for a target, and logs nothing else.
-fn parse(filter: &str) -> Result<EnvFilter> {
+pub(crate) fn parse(filter: &str) -> Result<EnvFilter> {
     for word in filter.split(',').map(str::trim) {
         let alone = !word.is_empty() && !word.contains(['=', '[', ']', '{', '}']);
         if alone && word.parse::<LevelFilter>().is_err() {

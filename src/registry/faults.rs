@@ -1,5 +1,6 @@
 //! Transfers with a registry that misbehaves; here, what comes from it.
 
+mod mirrors;
 mod uploads;
 
 use super::{

@@ -116,6 +116,11 @@ impl State {
         Arc::clone(&settings.unwrap_or_else(PoisonError::into_inner))
     }
 
+    fn config_error(&self) -> Option<String> {
+        let error = self.config_error.lock();
+        error.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     fn under_way(&self) -> MutexGuard<'_, BTreeMap<u64, UnderWay>> {
         self.under_way
             .lock()
@@ -192,7 +197,7 @@ impl Service {
 
     fn take(&self, mut config: Config) -> Result<()> {
         if let Some(problem) = config.problems().into_iter().next() {
-            return Err(problem);
+            return Err(problem.into());
         }
         let before = self.state.settings();
         let registries = std::mem::take(&mut config.registry);
@@ -202,8 +207,8 @@ impl Service {
         } else {
             Arc::default()
         };
-        for section in before.config.waits(&config) {
-            tracing::warn!("what the config says of `{section}` counts after a restart");
+        for key in before.config.waits(&config) {
+            tracing::warn!("what the config says of `{key}` counts after a restart");
         }
         let settings = self.state.settings.write();
         *settings.unwrap_or_else(PoisonError::into_inner) = Arc::new(Settings {

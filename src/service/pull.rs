@@ -47,8 +47,8 @@ pub(super) async fn pull(request: Arc<Request>, params: PullParams) -> Result<Pu
         })
         .await?;
     let sessions = &request.settings().sessions;
-    request.progress().enter(Phase::Asking);
     let turn = request.turn(Work::Lookup).await?;
+    request.progress().enter(Phase::Asking);
     let found = registry::find(sessions, &reference, request.limits()).await?;
     drop(turn);
     let manifest = found.manifest;

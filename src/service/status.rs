@@ -40,6 +40,7 @@ pub(super) fn status(request: &Request, _: NoParams) -> Result<ServerStatusResul
         uptime_seconds: state.started.elapsed().as_secs(),
         socket: state.socket.as_deref().map(shown),
         config: settings.config.path.as_deref().map(shown),
+        config_error: state.config_error(),
         log: state.log.as_deref().map(shown),
         idle: state.idle_status(),
         connections: state.connections.load(Ordering::Relaxed),

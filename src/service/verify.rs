@@ -45,8 +45,8 @@ async fn stored(request: &Arc<Request>, path: PathBuf) -> Result<Verification> {
 async fn published(request: &Arc<Request>, reference: Reference) -> Result<Verification> {
     request.concerns(&reference);
     let sessions = &request.settings().sessions;
-    request.progress().enter(Phase::Asking);
     let turn = request.turn(Work::Lookup).await?;
+    request.progress().enter(Phase::Asking);
     let found = registry::find(sessions, &reference, request.limits()).await?;
     drop(turn);
     let shown = reference.to_string();

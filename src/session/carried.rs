@@ -164,7 +164,8 @@ impl Session {
         self.used.load(Ordering::Relaxed)
     }
 
-    fn carry(&self) -> Option<Carried> {
+    /// The login as it is, if there is one.
+    pub(super) fn carry(&self) -> Option<Carried> {
         let filed = match &self.place {
             Place::Memory => None,
             Place::File(origin) => {
@@ -192,12 +193,13 @@ impl Session {
     }
 
     /// Whether that is this login.
-    fn has(&self, carried: &Carried) -> bool {
+    pub(super) fn has(&self, carried: &Carried) -> bool {
         lock(&self.login).credential == carried.credential()
     }
 
-    /// Takes what the process before this one knew of the same login.
-    fn update(&self, carried: &Carried) {
+    /// Takes what was known elsewhere of the same login: in the process before this one, or under
+    /// the config before this one.
+    pub(super) fn update(&self, carried: &Carried) {
         self.used.fetch_max(carried.used, Ordering::Relaxed);
         let mut login = lock(&self.login);
         if let Some(rotated) = &carried.rotated
@@ -209,7 +211,7 @@ impl Session {
 }
 
 impl Carried {
-    fn credential(&self) -> Option<Credential> {
+    pub(super) fn credential(&self) -> Option<Credential> {
         let secret = |text: &Zeroizing<String>| Secret::new(text.as_str());
         match (&self.user, &self.password, &self.token) {
             (Some(username), Some(password), None) => Some(Credential::Password {

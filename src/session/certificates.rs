@@ -57,14 +57,16 @@ pub(super) fn identity(client: &ClientCertificate) -> Result<CertifiedKey> {
 }
 
 impl RegistryConfig {
-    /// What is wrong with the files that it names. Blocks.
-    pub fn problems(&self) -> Vec<Error> {
+    /// What is wrong with the files that it names, by their keys. Blocks.
+    pub fn problems(&self) -> Vec<(&'static str, Error)> {
         let ca = self.ca.as_deref();
         let ca = ca.map(|path| add(&mut RootCertStore::empty(), path));
         let client = self.client.as_ref();
         let client = client.map(|client| identity(client).map(drop));
-        let checked = [ca, client].into_iter().flatten();
-        checked.filter_map(Result::err).collect()
+        [("ca", ca), ("client-cert", client)]
+            .into_iter()
+            .filter_map(|(key, checked)| Some((key, checked?.err()?)))
+            .collect()
     }
 }
 

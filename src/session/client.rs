@@ -9,10 +9,16 @@ use super::{
 };
 use crate::error::{Error, Result};
 use reqwest::{Client, Url, redirect};
-use rustls::{ClientConfig, RootCertStore, crypto::ring::default_provider, sign::SingleCertAndKey};
+use rustls::{
+    ClientConfig, RootCertStore, SignatureScheme, client::ResolvesClientCert,
+    crypto::ring::default_provider, sign::CertifiedKey,
+};
 use std::{
     net::IpAddr,
-    sync::{Arc, Mutex, OnceLock},
+    sync::{
+        Arc, Mutex, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 use tokio::sync::OnceCell;
@@ -28,7 +34,32 @@ pub(super) struct Clients {
     /// The registry itself; a client certificate is shown to nobody else.
     registry: Url,
     connect: Duration,
-    made: Mutex<Arc<[OnceCell<Client>; 5]>>,
+    made: Mutex<Arc<[Made; 5]>>,
+}
+
+#[derive(Debug, Default)]
+struct Made {
+    client: OnceCell<Client>,
+    certificate: Arc<Certificate>,
+    answered: AtomicBool,
+}
+
+/// What is shown to those who ask for a client certificate.
+#[derive(Debug, Default)]
+struct Certificate {
+    pair: OnceLock<Arc<CertifiedKey>>,
+    asked: AtomicBool,
+}
+
+impl ResolvesClientCert for Certificate {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        self.asked.store(true, Ordering::Relaxed);
+        self.pair.get().cloned()
+    }
+
+    fn has_certs(&self) -> bool {
+        self.pair.get().is_some()
+    }
 }
 
 /// What requests to an address need of their client.
@@ -54,26 +85,14 @@ impl Clients {
 
     /// The client for requests to that address.
     pub(super) async fn to(&self, url: &Url) -> Result<Client> {
-        let tls = url.scheme() == "https";
-        let own = url.origin() == self.registry.origin();
-        let way = Way {
-            direct: is_loopback(url),
-            tls,
-            shown: tls && own && self.section.client.is_some(),
-        };
-        let made = Arc::clone(&lock(&self.made));
-        let [proxied_plain, proxied_tls, direct_plain, direct_tls, shown] = &*made;
-        let client = match (way.direct, way.tls) {
-            _ if way.shown => shown,
-            (false, false) => proxied_plain,
-            (false, true) => proxied_tls,
-            (true, false) => direct_plain,
-            (true, true) => direct_tls,
-        };
-        client
+        let way = self.way(url);
+        let all = self.made();
+        let made = way.of(&all);
+        made.client
             .get_or_try_init(|| async {
                 let (section, connect) = (self.section.clone(), self.connect);
-                tokio::task::spawn_blocking(move || build(&section, connect, way))
+                let certificate = Arc::clone(&made.certificate);
+                tokio::task::spawn_blocking(move || build(&section, connect, way, certificate))
                     .await
                     .map_err(|error| {
                         let message = "making an HTTP client failed";
@@ -84,6 +103,37 @@ impl Clients {
             .cloned()
     }
 
+    /// Whoever is there has answered.
+    pub(super) fn answered(&self, url: &Url) {
+        let made = self.made();
+        self.way(url)
+            .of(&made)
+            .answered
+            .store(true, Ordering::Relaxed);
+    }
+
+    /// Whether whoever is there has asked for a client certificate, and answered nothing since.
+    /// Servers that miss one end the connection, and that often overtakes the word that says why.
+    pub(super) fn only_asked(&self, url: &Url) -> bool {
+        let all = self.made();
+        let made = self.way(url).of(&all);
+        made.certificate.asked.load(Ordering::Relaxed) && !made.answered.load(Ordering::Relaxed)
+    }
+
+    fn made(&self) -> Arc<[Made; 5]> {
+        Arc::clone(&lock(&self.made))
+    }
+
+    fn way(&self, url: &Url) -> Way {
+        let tls = url.scheme() == "https";
+        let own = url.origin() == self.registry.origin();
+        Way {
+            direct: is_loopback(url),
+            tls,
+            shown: tls && own && self.section.client.is_some(),
+        }
+    }
+
     /// Makes the clients anew where files decide about them: these may have changed.
     pub(super) fn read_files_again(&self) {
         if self.section.names_files() {
@@ -92,7 +142,25 @@ impl Clients {
     }
 }
 
-fn build(section: &RegistryConfig, connect: Duration, way: Way) -> Result<Client> {
+impl Way {
+    fn of(self, made: &[Made; 5]) -> &Made {
+        let [proxied_plain, proxied_tls, direct_plain, direct_tls, shown] = made;
+        match (self.direct, self.tls) {
+            _ if self.shown => shown,
+            (false, false) => proxied_plain,
+            (false, true) => proxied_tls,
+            (true, false) => direct_plain,
+            (true, true) => direct_tls,
+        }
+    }
+}
+
+fn build(
+    section: &RegistryConfig,
+    connect: Duration,
+    way: Way,
+    certificate: Arc<Certificate>,
+) -> Result<Client> {
     let failed = |why: &dyn std::fmt::Display| {
         Error::new(
             ErrorKind::InsecureRegistry,
@@ -113,17 +181,15 @@ fn build(section: &RegistryConfig, connect: Duration, way: Way) -> Result<Client
     if way.tls && authorities.is_empty() {
         return Err(failed(&"no CA certificates were found"));
     }
-    let tls = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+    if let Some(client) = section.client.as_ref().filter(|_| way.shown) {
+        // Only one task at a time makes this client: nothing else was put there.
+        let _ = certificate.pair.set(Arc::new(identity(client)?));
+    }
+    let mut tls = ClientConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| failed(&error).source(error))?
-        .with_root_certificates(authorities);
-    let mut tls = match &section.client {
-        Some(client) if way.shown => {
-            let shown = SingleCertAndKey::from(identity(client)?);
-            tls.with_client_cert_resolver(Arc::new(shown))
-        }
-        _ => tls.with_no_client_auth(),
-    };
+        .with_root_certificates(authorities)
+        .with_client_cert_resolver(certificate);
     tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     let mut builder = Client::builder()
         .user_agent(concat!("vouchd/", env!("CARGO_PKG_VERSION")))

@@ -7,7 +7,7 @@ use crate::error::{Error, Result, no_handles};
 use chrono::{DateTime, Utc};
 use oci_distribution::errors::{OciEnvelope, OciErrorCode};
 use reqwest::{
-    Response, StatusCode,
+    Response, StatusCode, Url,
     header::{HeaderMap, RETRY_AFTER},
 };
 use std::{error, io, time::Duration};
@@ -84,37 +84,39 @@ impl Failure {
 
     /// A connection that could not be made, or broke.
     pub(crate) fn broken(session: &Session, action: &str, error: reqwest::Error) -> Self {
+        let url = error.url().cloned();
         let error = error.without_url();
         let registry = session.registry();
         let why = causes(&error);
         let tls = find::<rustls::Error>(&error);
-        if let Some(tls) = tls {
-            let help = match tls {
-                // Not TLS at all: mostly a server that speaks plain HTTP.
-                rustls::Error::InvalidMessage(_) => format!(
-                    "If {registry} speaks plain HTTP and that is meant, write this to the \
-                     server's config: [registry.\"{registry}\"] plain-http = true"
-                ),
-                rustls::Error::AlertReceived(_) => match &session.host.section.client {
-                    Some(client) => format!(
-                        "{registry} was shown the certificate of {}: is it one that it knows?",
-                        client.certificate.display()
-                    ),
-                    None => format!(
-                        "If {registry} wants a client certificate, write this to the server's \
-                         config: [registry.\"{registry}\"] client-cert = \"/path/to/cert.pem\" and \
-                         client-key = \"/path/to/key.pem\""
-                    ),
-                },
-                _ => format!(
-                    "If {registry} has a certificate of a private authority, write this to the \
-                     server's config: [registry.\"{registry}\"] ca = \"/path/to/ca.pem\""
-                ),
+        // HTTP/2 keeps of the cause nothing but its words.
+        let asked = !error.is_timeout()
+            && url
+                .as_ref()
+                .is_some_and(|url| session.clients.only_asked(url));
+        let help = match tls {
+            _ if asked => Some(certificate_advice(session, url.as_ref())),
+            // Not TLS at all: mostly a server that speaks plain HTTP.
+            Some(rustls::Error::InvalidMessage(_)) => Some(format!(
+                "If {registry} speaks plain HTTP and that is meant, write this to the \
+                 server's config: [registry.\"{registry}\"] plain-http = true"
+            )),
+            Some(_) => Some(format!(
+                "If {registry} has a certificate of a private authority, write this to the \
+                 server's config: [registry.\"{registry}\"] ca = \"/path/to/ca.pem\""
+            )),
+            None => None,
+        };
+        if let Some(help) = help {
+            let what = if asked {
+                "a client certificate was asked for, and no TLS connection"
+            } else {
+                "no TLS connection"
             };
             let error = session
                 .error(
                     ErrorKind::InsecureRegistry,
-                    format!("{action}: no TLS connection to {registry} could be made: {why}"),
+                    format!("{action}: {what} to {registry} could be made: {why}"),
                 )
                 .help(help)
                 .source(error);
@@ -223,6 +225,26 @@ impl Failure {
             expired: words.to_ascii_lowercase().contains("expired"),
             denied: codes.contains(&OciErrorCode::Denied),
         }
+    }
+}
+
+/// What to do where somebody asks for a client certificate, and is not content.
+fn certificate_advice(session: &Session, url: Option<&Url>) -> String {
+    let registry = session.registry();
+    if url.is_none_or(|url| url.origin() != session.host.base.origin()) {
+        return format!(
+            "{registry} leads to another host, which is shown no certificate: only {registry} is."
+        );
+    }
+    match &session.host.section.client {
+        Some(client) => format!(
+            "It was shown the certificate of {}: is it one that {registry} knows?",
+            client.certificate.display()
+        ),
+        None => format!(
+            "Write this to the server's config: [registry.\"{registry}\"] \
+             client-cert = \"/path/to/cert.pem\" and client-key = \"/path/to/key.pem\""
+        ),
     }
 }
 

@@ -124,6 +124,7 @@ impl Session {
             .await
             .map_err(|_| Failure::stalled(self, ACTION))?
             .map_err(|error| Failure::broken(self, ACTION, error))?;
+        self.clients.answered(realm);
         let status = response.status();
         if !status.is_success() {
             let mut failure = Failure::answered(self, ACTION, response).await;

@@ -34,14 +34,17 @@ impl Logins {
         if same(&kept.session) {
             return Some(Arc::clone(&kept.session));
         }
+        // It has a login, or it would not be kept.
+        let login = kept.session.carry()?;
         // What began under the config before goes on as it began.
         let mut before = kept.before.iter().filter_map(Weak::upgrade);
-        if let Some(session) = before.find(|session| same(session) && kept.is_of(session)) {
+        if let Some(session) = before.find(|session| same(session) && session.has(&login)) {
             return Some(session);
         }
-        let (credential, _) = kept.session.credential();
+        let credential = login.credential();
         let (timeouts, clock) = (&sessions.timeouts, &sessions.clock);
         let moved = Session::new(Arc::clone(host), Place::Memory, credential, timeouts, clock);
+        moved.update(&login);
         kept.replace(Arc::clone(&moved));
         Some(moved)
     }
@@ -82,11 +85,6 @@ impl Kept {
         let replaced = std::mem::replace(&mut self.session, session);
         self.before.retain(|session| session.strong_count() > 0);
         self.before.push(Arc::downgrade(&replaced));
-    }
-
-    /// Whether a session that was replaced has the same login as the one that is kept.
-    fn is_of(&self, session: &Session) -> bool {
-        session.credential().0 == self.session.credential().0
     }
 }
 

@@ -13,6 +13,7 @@ const MIRRORS: usize = 16;
 
 /// What the owner says about one registry.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(try_from = "Written", into = "Written")]
 pub struct RegistryConfig {
     /// Whether to speak plain HTTP to it. Where nothing is said, loopback addresses without a `ca`
@@ -44,10 +45,10 @@ pub struct Mirror {
 }
 
 /// The section as it is written.
-#[derive(Serialize, Deserialize)]
+#[derive(Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-#[derive(Default)]
+#[serde(expecting = "a section [registry.\"host:port\"]")]
 struct Written {
     /// Whether to speak plain HTTP to it. Where nothing is said, loopback addresses without `ca`
     /// and `client-cert` are spoken to that way, and nobody else.

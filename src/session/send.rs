@@ -363,6 +363,7 @@ impl Session {
         activity: &Activity,
     ) -> Result<Response, Failure> {
         tracing::debug!(method = %request.method(), url = self.redacted(shown(request.url())), "sending");
+        let url = request.url().clone();
         let mut answer = std::pin::pin!(client.execute(request));
         loop {
             let before = activity.0.load(Ordering::Relaxed);
@@ -371,9 +372,11 @@ impl Session {
                 _ => self.timeouts.idle,
             };
             match tokio::time::timeout(wait, &mut answer).await {
-                Ok(answer) => {
-                    return answer.map_err(|error| Failure::broken(self, action, error));
+                Ok(Ok(answer)) => {
+                    self.clients.answered(&url);
+                    return Ok(answer);
                 }
+                Ok(Err(error)) => return Err(Failure::broken(self, action, error)),
                 Err(_) if activity.0.load(Ordering::Relaxed) != before => {}
                 Err(_) => return Err(Failure::stalled(self, action)),
             }

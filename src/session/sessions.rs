@@ -24,6 +24,9 @@ use vouch_protocol::{CredentialFile, ErrorKind, LoginSource};
 /// longest time goes first.
 pub(super) const SESSIONS: NonZeroUsize = NonZeroUsize::new(256).unwrap();
 
+/// What is known of registries, by their names and by how they are spoken to.
+type Hosts = LruCache<(String, RegistryConfig), Arc<Host>>;
+
 /// All sessions of the service, under one config. What they know outlives it: see
 /// [`Self::under`]. A clone is of the same sessions.
 #[derive(Clone)]
@@ -32,12 +35,15 @@ pub struct Sessions {
     pub(super) timeouts: Timeouts,
     pub(super) clock: Clock,
     sources: Arc<Sources>,
-    hosts: Arc<Mutex<LruCache<(String, RegistryConfig), Arc<Host>>>>,
+    hosts: Arc<Mutex<Hosts>>,
     pub(super) logins: Arc<Logins>,
     pub(super) others: Arc<Others>,
     /// What came from the process before this one.
     pub(super) arrived: Arc<Mutex<Arrived>>,
 }
+
+/// By their names, and how they are spoken to.
+type Hosts = LruCache<(String, RegistryConfig), Arc<Host>>;
 
 /// Sessions whose logins come from files, and those without.
 pub(super) struct Others(pub(super) Mutex<LruCache<Key, Arc<Session>>>);
@@ -101,13 +107,17 @@ impl Sessions {
             .filter(|(key, _)| key.section != new.section(&key.registry).way())
             .map(|(key, _)| key.clone())
             .collect();
-        for key in stale {
-            others.pop(&key);
-        }
+        let popped = stale.iter().filter_map(|key| others.pop(key));
+        // A refresh token that replaced a file's is known nowhere else.
+        let rotated: Vec<_> = popped
+            .filter(|session| session.has_rotated())
+            .filter_map(|session| session.carry())
+            .collect();
         for (_, session) in others.iter() {
             session.clients.read_files_again();
         }
         drop(others);
+        new.arrive(rotated);
         Ok(new)
     }
 

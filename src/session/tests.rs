@@ -1,6 +1,7 @@
 //! Sessions against a server that misbehaves.
 
 mod logins;
+mod reload;
 mod tokens;
 
 use super::{

@@ -21,7 +21,7 @@ use vouch_protocol::ErrorKind;
 /// until there is room for another. A longer one waits alone.
 const UNWRITTEN: usize = 1 << 20;
 /// How often a client that has closed its writing side is looked at, whether it is still there.
-const LOOK: Duration = Duration::from_millis(100);
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Why a connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -28,6 +28,10 @@ mod registry;
 #[allow(dead_code, unreachable_pub)]
 mod token_server;
 
+#[path = "../support/wire.rs"]
+mod wire;
+
+mod cancel;
 mod transfer;
 mod warm;
 
@@ -126,6 +130,7 @@ fn main() {
     again(&inputs);
     transfer::transfers(&inputs);
     warm::sessions();
+    cancel::cancels();
     start_up();
     memory();
     drop(inputs.folder);

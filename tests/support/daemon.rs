@@ -99,6 +99,39 @@ impl Daemon {
         daemon
     }
 
+    /// Gives it another config, by SIGHUP, and answers what it logged about that. It has to log to
+    /// a file.
+    pub fn reconfigure(&self, config: &str) -> String {
+        fs::write(self.config(), config).expect("a config file");
+        self.hang_up()
+    }
+
+    /// Its config file.
+    pub fn config(&self) -> PathBuf {
+        self.folder.path().join("config.toml")
+    }
+
+    /// Sends SIGHUP, and answers what it logged about its config.
+    pub fn hang_up(&self) -> String {
+        // From its first answer on it listens to signals.
+        let answered = self.connect().call("server/status", &json!({}));
+        answered.expect("it answers");
+        let before = self.log().len();
+        let process = i32::try_from(self.process_id()).expect("it is one");
+        let process = rustix::process::Pid::from_raw(process).expect("it is one");
+        rustix::process::kill_process(process, rustix::process::Signal::HUP).expect("it runs");
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            let said = self.log().split_off(before);
+            let done = ["the config was read again", "the config stays as it was"];
+            if done.iter().any(|done| said.contains(done)) {
+                return said;
+            }
+            assert!(Instant::now() < deadline, "it does not read its config");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     pub fn socket(&self) -> PathBuf {
         self.folder.path().join("socket")
     }

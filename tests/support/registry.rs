@@ -54,6 +54,16 @@ impl Registry {
         Self::start(&|folder| tls(folder) + auth)
     }
 
+    /// HTTPS, and only for those who show a certificate of its authority: see [`Self::client`].
+    pub fn with_client_certificates() -> Self {
+        Self::start(&|folder| mutual(folder, &folder.join("ca.pem")))
+    }
+
+    /// The same with the authority of another one. `auth` is a section of the configuration.
+    pub fn with_client_certificates_of(other: &Self, auth: &str) -> Self {
+        Self::start(&|folder| mutual(folder, &other.ca()) + auth)
+    }
+
     /// `more` is further configuration; it may begin with more of the section `http`.
     fn start(more: &dyn Fn(&Path) -> String) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
@@ -129,6 +139,15 @@ impl Registry {
         self.folder.path().join("ca.pem")
     }
 
+    /// A client's certificate of its authority, and the key of that.
+    pub fn client(&self) -> (PathBuf, PathBuf) {
+        let path = |name: &str| self.folder.path().join(name);
+        if !path("client.pem").exists() {
+            issue(self.folder.path(), "client", "extendedKeyUsage=clientAuth");
+        }
+        (path("client.pem"), path("client.key"))
+    }
+
     /// A docker config that holds its login.
     pub fn docker_config(&self) -> PathBuf {
         let path = self.folder.path().join("config.json");
@@ -172,18 +191,38 @@ impl Drop for Registry {
 fn tls(folder: &Path) -> String {
     let path = |name: &str| text(&folder.join(name)).to_owned();
     let (ca, ca_key) = (path("ca.pem"), path("ca.key"));
-    let (key, request, certificate) = (path("key"), path("request"), path("certificate"));
-    let new = ["-newkey", "rsa:2048", "-nodes", "-subj"];
     let mut authority = vec!["req", "-x509", "-days", "2"];
-    authority.extend(new);
+    authority.extend(NEW_KEY);
     authority.extend(["/CN=test authority", "-keyout", &ca_key, "-out", &ca]);
     run("openssl", &authority);
+    issue(
+        folder,
+        "server",
+        "subjectAltName=IP:127.0.0.1,DNS:localhost",
+    );
+    let (certificate, key) = (path("server.pem"), path("server.key"));
+    format!("  tls: {{certificate: {certificate}, key: {key}}}\n")
+}
+
+/// The same, for clients with a certificate of that authority.
+fn mutual(folder: &Path, authority: &Path) -> String {
+    let tls = tls(folder);
+    let tls = tls.trim_end().trim_end_matches('}');
+    format!("{tls}, clientcas: [{}]}}\n", text(authority))
+}
+
+const NEW_KEY: [&str; 4] = ["-newkey", "rsa:2048", "-nodes", "-subj"];
+
+/// Makes a certificate of that folder's authority, and a key.
+fn issue(folder: &Path, name: &str, extension: &str) {
+    let path = |name: &str| text(&folder.join(name)).to_owned();
+    let (key, certificate) = (path(&format!("{name}.key")), path(&format!("{name}.pem")));
+    let (request, extensions) = (path("request"), path("extensions"));
     let mut asking = vec!["req"];
-    asking.extend(new);
+    asking.extend(NEW_KEY);
     asking.extend(["/CN=localhost", "-keyout", &key, "-out", &request]);
     run("openssl", &asking);
-    let extensions = path("extensions");
-    fs::write(&extensions, "subjectAltName=IP:127.0.0.1,DNS:localhost\n").unwrap();
+    fs::write(&extensions, extension).unwrap();
     let signing = [
         "x509",
         "-req",
@@ -191,18 +230,20 @@ fn tls(folder: &Path) -> String {
         "2",
         "-in",
         &request,
+        "-extfile",
+        &extensions,
+    ];
+    let (ca, ca_key) = (path("ca.pem"), path("ca.key"));
+    let authority = [
         "-CA",
         &ca,
         "-CAkey",
         &ca_key,
         "-CAcreateserial",
-        "-extfile",
-        &extensions,
         "-out",
         &certificate,
     ];
-    run("openssl", &signing);
-    format!("  tls: {{certificate: {certificate}, key: {key}}}\n")
+    run("openssl", &[&signing[..], &authority].concat());
 }
 
 fn run(program: &str, arguments: &[&str]) {

@@ -139,6 +139,9 @@ fn lines(status: &ServerStatusResult) -> Vec<String> {
             line(name, path.clone());
         }
     }
+    if let Some(error) = &status.config_error {
+        line("config error", format!("{error}; the one before holds"));
+    }
     if let Some(idle) = &status.idle {
         line("ends", ends(idle));
     }

@@ -2,70 +2,18 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
+#[allow(dead_code)]
+mod peer;
+
+use peer::{connected, soon};
 use serde_json::{Value, json};
 use std::{io, path::Path, time::Duration};
 use tempfile::TempDir;
-use tokio::{
-    io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
-    net::{
-        UnixListener,
-        unix::{OwnedReadHalf, OwnedWriteHalf},
-    },
-    process::Command,
-    time::timeout,
-};
+use tokio::{io::AsyncWriteExt, net::UnixListener, process::Command, time::timeout};
 use vouch_client::{
     CallError, Client,
-    protocol::{ErrorKind, PushParams, ServerStop, Verification, VerifyParams, WorkDone},
+    protocol::{ErrorKind, PushParams, ServerStop, Verification, VerifyParams},
 };
-
-/// The server's end of the one connection.
-struct Peer {
-    requests: Lines<BufReader<OwnedReadHalf>>,
-    replies: OwnedWriteHalf,
-}
-
-impl Peer {
-    async fn request(&mut self) -> Value {
-        let line = self.requests.next_line().await.unwrap();
-        serde_json::from_str(&line.expect("a request")).unwrap()
-    }
-
-    async fn reply(&mut self, line: &str) {
-        self.replies.write_all(line.as_bytes()).await.unwrap();
-        self.replies.write_all(b"\n").await.unwrap();
-    }
-
-    async fn result(&mut self, request: &Value, result: Value) {
-        let reply = json!({"jsonrpc": "2.0", "id": request["id"], "result": result});
-        self.reply(&reply.to_string()).await;
-    }
-}
-
-/// Connects a client to a server that does what `serve` does.
-async fn connected<F>(serve: impl FnOnce(Peer) -> F) -> (Client, TempDir)
-where
-    F: Future<Output = ()> + Send + 'static,
-{
-    let folder = TempDir::new().unwrap();
-    let path = folder.path().join("socket");
-    let listener = UnixListener::bind(&path).unwrap();
-    let client = Client::connect(&path).await.unwrap();
-    let (stream, _) = listener.accept().await.unwrap();
-    let (reader, replies) = stream.into_split();
-    tokio::spawn(serve(Peer {
-        requests: BufReader::new(reader).lines(),
-        replies,
-    }));
-    (client, folder)
-}
-
-/// An end for tests whose subject is that nothing hangs.
-async fn soon<T>(future: impl Future<Output = T>) -> T {
-    timeout(Duration::from_secs(20), future)
-        .await
-        .expect("it hangs")
-}
 
 fn path(path: &str) -> VerifyParams {
     VerifyParams {
@@ -386,106 +334,4 @@ async fn a_dropped_client_leaves_no_server_of_its_own_behind() {
         }
     })
     .await;
-}
-
-/// What a server tells of the request.
-fn told(request: &Value, value: &Value) -> String {
-    let params = json!({"token": request["params"]["workDoneToken"], "value": value});
-    json!({"jsonrpc": "2.0", "method": "$/progress", "params": params}).to_string()
-}
-
-fn begin() -> Value {
-    json!({"kind": "begin", "title": "Verifying", "cancellable": true, "percentage": 0, "bytes": 0})
-}
-
-#[tokio::test]
-async fn calls_side_by_side_are_each_told_of_themselves() {
-    let (client, _folder) = connected(|mut peer| async move {
-        let [one, other] = [peer.request().await, peer.request().await];
-        assert_ne!(
-            one["params"]["workDoneToken"],
-            other["params"]["workDoneToken"]
-        );
-        for request in [&other, &one] {
-            peer.reply(&told(request, &begin())).await;
-        }
-        for (request, bytes) in [(&one, 1), (&other, 2), (&one, 3)] {
-            let report = json!({"kind": "report", "bytes": bytes, "total": 10, "added": "later"});
-            peer.reply(&told(request, &report)).await;
-        }
-        // Of no call, or of a kind that is not known.
-        peer.reply(&told(&json!({}), &begin())).await;
-        peer.reply(&told(&one, &json!({"kind": "later"}))).await;
-        for (request, word) in [(&one, "done"), (&other, "refused")] {
-            let end = json!({"kind": "end", "message": word});
-            peer.reply(&told(request, &end)).await;
-            let result = json!({"verdict": "refused",
-                "refusal": {"kind": "unsigned", "message": word}});
-            peer.result(request, result).await;
-        }
-    })
-    .await;
-    let call = async |odd: bool, word: &str| {
-        let mut kinds = Vec::new();
-        let verified = client.verify_with_progress(path("/a.wasm"), |value| match value {
-            WorkDone::Begin { title, .. } => {
-                assert_eq!(title, "Verifying");
-                kinds.push("begin");
-            }
-            WorkDone::Report { bytes, .. } => {
-                assert_eq!(bytes % 2 == 1, odd);
-                kinds.push("report");
-            }
-            WorkDone::End { message } => {
-                assert_eq!(message.as_deref(), Some(word));
-                kinds.push("end");
-            }
-        });
-        let Verification::Refused { refusal, .. } = soon(verified).await.unwrap() else {
-            panic!("it was refused");
-        };
-        assert_eq!(refusal.message, word);
-        // Of two reports, the first may have been passed over.
-        kinds.dedup();
-        assert_eq!(kinds, ["begin", "report", "end"]);
-    };
-    tokio::join!(call(true, "done"), call(false, "refused"));
-}
-
-#[tokio::test]
-async fn who_looks_late_sees_the_beginning_the_latest_and_the_end() {
-    let (sent, all) = tokio::sync::oneshot::channel();
-    let (client, _folder) = connected(|mut peer| async move {
-        let request = peer.request().await;
-        peer.reply(&told(&request, &begin())).await;
-        for bytes in 0..10_000 {
-            let report = json!({"kind": "report", "bytes": bytes, "total": 10_000});
-            peer.reply(&told(&request, &report)).await;
-        }
-        peer.reply(&told(&request, &json!({"kind": "end"}))).await;
-        // Another call is answered, though nobody has looked at this one.
-        let other = peer.request().await;
-        peer.result(&other, json!(1)).await;
-        sent.send(()).unwrap();
-        peer.result(&request, json!(2)).await;
-    })
-    .await;
-    let mut values = Vec::new();
-    let mut slow =
-        Box::pin(client.request_with_progress("push", Value::Null, |value| values.push(value)));
-    // Only begun, and not looked at again until all was told.
-    let begun = timeout(Duration::ZERO, &mut slow).await;
-    assert!(begun.is_err());
-    let other = soon(client.request("other", Value::Null)).await.unwrap();
-    assert_eq!(other, 1);
-    soon(all).await.unwrap();
-    assert_eq!(soon(slow).await.unwrap(), 2);
-    let last = WorkDone::Report {
-        message: None,
-        percentage: None,
-        bytes: 9_999,
-        total: Some(10_000),
-    };
-    assert!(matches!(values[0], WorkDone::Begin { .. }), "{values:?}");
-    assert_eq!(values[1..], [last, WorkDone::End { message: None }]);
 }

@@ -14,7 +14,7 @@ pub(super) struct Realm {
     /// Whether it gives tokens at all.
     down: AtomicBool,
     /// The refresh token that is good.
-    refresh: Mutex<String>,
+    pub(super) refresh: Mutex<String>,
 }
 
 impl Realm {
@@ -244,7 +244,7 @@ async fn a_realm_that_is_down_leaves_what_there_is() {
 }
 
 /// A docker config with an identity token.
-fn identity(registry: &str, token: &str) -> NamedTempFile {
+pub(super) fn identity(registry: &str, token: &str) -> NamedTempFile {
     let mut file = NamedTempFile::new().unwrap();
     let entry = serde_json::json!({"auth": "YW5uOg==", "identitytoken": token});
     write!(file, "{}", serde_json::json!({"auths": {registry: entry}})).unwrap();

@@ -168,7 +168,7 @@ async fn one_connection_too_many_is_told_so() {
         listener,
         None,
         Arc::clone(&service),
-        pending(),
+        std::future::pending(),
     );
     let connect = async || {
         let mut talk = Talk::begin();
@@ -205,4 +205,34 @@ async fn one_connection_too_many_is_told_so() {
         () = serving => panic!("it goes on"),
         () = clients => {}
     }
+}
+
+#[tokio::test]
+async fn what_is_told_waits_for_its_reader_and_for_nobody_else() {
+    let mut talk = Talk::begin();
+    // More than a socket holds: nothing behind it is written until it is read.
+    talk.ask(0, "test/megabyte").await;
+    let many = 1..=40;
+    for id in many.clone() {
+        let params = json!({"path": "/nonexistent/a.wasm", "workDoneToken": id});
+        talk.say(&json!({"jsonrpc": "2.0", "id": id, "method": "verify", "params": params}))
+            .await;
+    }
+    assert!(goes_on(&talk.service).await);
+    assert_eq!(talk.hear().await["id"], 0);
+    let mut heard = vec![Vec::new(); 41];
+    while heard.iter().map(Vec::len).sum::<usize>() < 3 * 40 {
+        let message = talk.hear().await;
+        let value = &message["params"]["value"];
+        let (of, what) = match value["kind"].as_str() {
+            Some("report") => continue,
+            Some(kind) => (&message["params"]["token"], kind),
+            None => (&message["id"], "answer"),
+        };
+        heard[usize::try_from(of.as_u64().unwrap()).unwrap()].push(what.to_owned());
+    }
+    for id in many {
+        assert_eq!(heard[id], ["begin", "end", "answer"], "{id}");
+    }
+    talk.end().await;
 }

@@ -1,0 +1,348 @@
+//! From the text of a file to a config: all that is wrong with it at once, each with its place.
+
+use super::{
+    Config, LARGEST_LOG, LONGEST_SPAN, MOST_LOGS, SMALLEST_LOG, keys, paths,
+    problem::{Failure, Problem},
+};
+use crate::{
+    error::{Error, Result},
+    file,
+    session::{Mirror, registry_name},
+};
+use serde::Deserialize;
+use std::{
+    collections::BTreeMap,
+    io::Read,
+    ops::{Range, RangeInclusive},
+    path::{Path, PathBuf},
+};
+use toml::{
+    Spanned,
+    de::{DeTable as Table, DeValue, Deserializer},
+};
+
+/// The longest config file, in bytes.
+const LONGEST: u64 = 1 << 20;
+
+/// So many problems are told at once.
+const PROBLEMS: usize = 20;
+
+impl Config {
+    /// Reads a file. Blocks.
+    pub fn read(path: &Path) -> Result<Self, Failure> {
+        let text = text(path)?;
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let home = paths::home();
+        Self::parse(&text, &path, home.as_deref()).map_err(Failure::Wrong)
+    }
+
+    /// Reads the text of the file of that path, which is absolute.
+    fn parse(text: &str, path: &Path, home: Option<&Path>) -> Result<Self, Vec<Problem>> {
+        let (mut table, wrong) = Table::parse_recoverable(text);
+        let mut reading = Reading {
+            text,
+            path,
+            lines: text.match_indices('\n').map(|(at, _)| at + 1).collect(),
+            found: Vec::new(),
+        };
+        if !wrong.is_empty() {
+            // What could be made of the rest would only confuse.
+            for error in wrong {
+                reading.note(error.span(), error.message(), None);
+            }
+            return Err(reading.problems());
+        }
+        reading.drop_unknown(table.get_mut(), &[]);
+        let mut config = reading.deserialize(&mut table);
+        config.path = Some(path.to_owned());
+        reading.check(&mut config, table.get_ref(), home);
+        reading.list(&mut config.lines, table.get_ref(), "", 0);
+        if reading.found.is_empty() {
+            Ok(config)
+        } else {
+            Err(reading.problems())
+        }
+    }
+}
+
+fn text(path: &Path) -> Result<String, Failure> {
+    let source = file::Source::open(path).map_err(Failure::Unread)?;
+    let mut text = Vec::new();
+    source
+        .reader()
+        .take(LONGEST + 1)
+        .read_to_end(&mut text)
+        .map_err(|error| Failure::Unread(Error::at(path, "read", error)))?;
+    let wrong = |what: &str, line| {
+        Failure::Wrong(vec![Problem {
+            path: Some(path.to_owned()),
+            line,
+            column: None,
+            what: what.to_owned(),
+            help: None,
+        }])
+    };
+    if text.len() as u64 > LONGEST {
+        return Err(wrong("the file is longer than 1 MiB", None));
+    }
+    String::from_utf8(text).map_err(|error| {
+        let before = error.as_bytes().get(..error.utf8_error().valid_up_to());
+        let line = before.map(|before| before.split(|byte| *byte == b'\n').count());
+        wrong("the file is no UTF-8 text", line)
+    })
+}
+
+/// A text that is read, and what was found to be wrong with it: where, what, and what to do.
+struct Reading<'a> {
+    text: &'a str,
+    path: &'a Path,
+    /// Where all lines but the first begin.
+    lines: Vec<usize>,
+    found: Vec<(usize, String, Option<String>)>,
+}
+
+impl Reading<'_> {
+    fn note(&mut self, at: Option<Range<usize>>, what: impl Into<String>, help: Option<String>) {
+        if self.found.len() < PROBLEMS {
+            let at = at.map_or(0, |at| at.start);
+            self.found.push((at, what.into(), help));
+        }
+    }
+
+    /// Takes out what no section knows.
+    fn drop_unknown(&mut self, table: &mut Table<'_>, section: &[&str]) {
+        let mut unknown = Vec::new();
+        let known = keys::of(section);
+        for (key, value) in table.iter_mut() {
+            let name = key.get_ref().as_ref();
+            if let Some(known) = known
+                && !known.contains(&name)
+            {
+                let place = match section {
+                    [] => "a config".to_owned(),
+                    ["registry", name] => format!("[registry.{:?}]", shortened(name)),
+                    _ => format!("[{}]", section.join(".")),
+                };
+                let what = format!("{place} has no key `{}`", shortened(name));
+                let help = match (section, value.get_ref()) {
+                    // [registry.registry.example]
+                    (["registry", host], DeValue::Table(_)) => {
+                        let host = format!("{}.{}", shortened(host), shortened(name));
+                        format!("Quote a host's name: [registry.\"{host}\"].")
+                    }
+                    _ => keys::advice(name, known),
+                };
+                self.note(Some(key.span()), what, Some(help));
+                unknown.push(name.to_owned());
+            } else if let DeValue::Table(table) = value.get_mut()
+                && section.len() < 2
+            {
+                self.drop_unknown(table, &[section, &[name]].concat());
+            }
+        }
+        for name in unknown {
+            table.remove(name.as_str());
+        }
+    }
+
+    /// Makes a config of the table. What is of a wrong type is taken out of it, so that the rest
+    /// can be looked at too.
+    fn deserialize(&mut self, table: &mut Spanned<Table<'_>>) -> Config {
+        loop {
+            let error = match Config::deserialize(Deserializer::from(table.clone())) {
+                Ok(config) => return config,
+                Err(error) => error,
+            };
+            let at = error.span().unwrap_or_default();
+            let taken = take_out(table.get_mut(), &at, "");
+            let what = match &taken {
+                Some(key) => format!("`{key}`: {}", error.message()),
+                None => error.message().to_owned(),
+            };
+            self.note(Some(at), what, None);
+            if taken.is_none() || self.found.len() >= PROBLEMS {
+                return Config::default();
+            }
+        }
+    }
+
+    /// Looks at what the types do not say.
+    fn check(&mut self, config: &mut Config, table: &Table<'_>, home: Option<&Path>) {
+        let at = |keys: &[&str]| place(table, keys);
+        for (key, value, range) in config.limits.ranges() {
+            self.in_range(at(&["limits", key]), &format!("limits.{key}"), value, range);
+        }
+        let log = &config.log;
+        let size = SMALLEST_LOG..=LARGEST_LOG;
+        self.in_range(at(&["log", "size"]), "log.size", log.size, size);
+        let (keep, most) = (u64::from(log.keep), u64::from(MOST_LOGS));
+        self.in_range(at(&["log", "keep"]), "log.keep", keep, 0..=most);
+        if config.idle.logins.0 > LONGEST_SPAN {
+            let what = "`idle.logins` is longer than 365 days";
+            self.note(at(&["idle", "logins"]), what, None);
+        }
+        let folder = self.path.parent().unwrap_or(Path::new("/")).to_owned();
+        let mut resolve =
+            |keys: &[&str], path: &mut PathBuf| match paths::resolve(path, &folder, home) {
+                Ok(absolute) => *path = absolute,
+                Err(why) => {
+                    let key = keys.last().copied().unwrap_or_default();
+                    self.note(at(keys), format!("the path of `{key}` {why}"), None);
+                }
+            };
+        if let Some(path) = &mut config.socket {
+            resolve(&["socket"], path);
+        }
+        // `-` is standard error.
+        if let Some(path) = config
+            .log
+            .file
+            .as_mut()
+            .filter(|path| path != &Path::new("-"))
+        {
+            resolve(&["log", "file"], path);
+        }
+        for (name, section) in &mut config.registry {
+            for (key, path) in section.files_mut() {
+                resolve(&["registry", name, key], path);
+            }
+        }
+        for (written, section) in std::mem::take(&mut config.registry) {
+            let shown = shortened(&written);
+            let Some(name) = registry_name(&written) else {
+                let help =
+                    "Write a host and, where it has one, a port: [registry.\"localhost:5000\"].";
+                let what = format!("[registry.{shown:?}] names no registry");
+                self.note(at(&["registry", &written]), what, Some(help.into()));
+                continue;
+            };
+            let itself =
+                |mirror: &Mirror| registry_name(&mirror.to_string()).as_ref() == Some(&name);
+            if section.mirrors.iter().any(itself) {
+                let what = format!("[registry.{shown:?}] has itself as a mirror");
+                self.note(at(&["registry", &written, "mirrors"]), what, None);
+            }
+            if config.registry.insert(name.clone(), section).is_some() {
+                let what =
+                    format!("[registry.{shown:?}] is another name of {name}, which has a section");
+                self.note(at(&["registry", &written]), what, None);
+            }
+        }
+    }
+
+    fn in_range(
+        &mut self,
+        at: Option<Range<usize>>,
+        key: &str,
+        value: u64,
+        range: RangeInclusive<u64>,
+    ) {
+        if !range.contains(&value) {
+            let (least, most) = range.into_inner();
+            let what = format!("`{key}` is {value}, but may be from {least} to {most}");
+            self.note(at, what, None);
+        }
+    }
+
+    /// Lists in which lines the keys stand.
+    fn list(
+        &self,
+        lines: &mut BTreeMap<String, usize>,
+        table: &Table<'_>,
+        before: &str,
+        depth: usize,
+    ) {
+        for (key, value) in table {
+            let name = key.get_ref().as_ref();
+            let path = match (before, registry_name(name)) {
+                ("", _) => name.to_owned(),
+                ("registry", Some(registry)) => format!("registry.{registry:?}"),
+                _ => format!("{before}.{name}"),
+            };
+            match value.get_ref() {
+                DeValue::Table(table) if depth < 2 => self.list(lines, table, &path, depth + 1),
+                _ => {
+                    let (line, _) = self.line_and_column(key.span().start);
+                    lines.insert(path, line);
+                }
+            }
+        }
+    }
+
+    fn line_and_column(&self, at: usize) -> (usize, usize) {
+        let line = self.lines.partition_point(|begin| *begin <= at);
+        let begin = line
+            .checked_sub(1)
+            .and_then(|before| self.lines.get(before));
+        let before = self.text.get(begin.copied().unwrap_or(0)..at);
+        let column = before.map_or(0, |before| before.chars().count());
+        (line + 1, column + 1)
+    }
+
+    /// What was found, in the order of the text.
+    fn problems(mut self) -> Vec<Problem> {
+        self.found.sort_by_key(|(at, ..)| *at);
+        let found = std::mem::take(&mut self.found);
+        let problem = |(at, what, help)| {
+            let (line, column) = self.line_and_column(at);
+            Problem {
+                path: Some(self.path.to_owned()),
+                line: Some(line),
+                column: Some(column),
+                what,
+                help,
+            }
+        };
+        found.into_iter().map(problem).collect()
+    }
+}
+
+/// Takes the value out that something is wrong with, and answers its key; of a whole section only
+/// where no value in it is to blame.
+fn take_out(table: &mut Table<'_>, at: &Range<usize>, before: &str) -> Option<String> {
+    let mut blamed = None;
+    for (key, value) in table.iter_mut() {
+        let name = key.get_ref();
+        let path = if before.is_empty() {
+            shortened(name)
+        } else {
+            shortened(&format!("{before}.{name}"))
+        };
+        let span = value.span();
+        // A section's span is that of its header: what is in it is looked at first.
+        if let DeValue::Table(table) = value.get_mut()
+            && let Some(inner) = take_out(table, at, &path)
+        {
+            return Some(inner);
+        }
+        if span.start <= at.start && at.end <= span.end {
+            blamed = Some((name.to_string(), path));
+            break;
+        }
+    }
+    let (name, path) = blamed?;
+    table.remove(name.as_str());
+    Some(path)
+}
+
+/// Where the value of a key stands.
+fn place(table: &Table<'_>, keys: &[&str]) -> Option<Range<usize>> {
+    let (last, sections) = keys.split_last()?;
+    let mut table = table;
+    for section in sections {
+        table = table.get(*section)?.get_ref().as_table()?;
+    }
+    let (key, value) = table.get_key_value(*last)?;
+    Some(match value.get_ref() {
+        DeValue::Table(_) => key.span(),
+        _ => value.span(),
+    })
+}
+
+/// Enough of a text to recognise it by.
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(100) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}

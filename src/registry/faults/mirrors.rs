@@ -1,0 +1,123 @@
+//! Mirrors that misbehave: each is passed over, and costs one request.
+
+use super::*;
+use crate::session::RegistryConfig;
+
+/// Sessions that know these mirrors of a registry.
+fn mirrored(registry: &Faulty, mirrors: &[String]) -> Sessions {
+    let section = RegistryConfig {
+        mirrors: mirrors
+            .iter()
+            .map(|mirror| mirror.parse().unwrap())
+            .collect(),
+        ..RegistryConfig::default()
+    };
+    sessions(Config::from([(registry.name(), section)])).timeouts(Timeouts {
+        connect: Duration::from_millis(300),
+        idle: Duration::from_millis(300),
+        backoff: Duration::from_millis(1),
+        ..Timeouts::default()
+    })
+}
+
+async fn found_in(sessions: &Sessions, registry: &Faulty) -> Result<Vec<u8>> {
+    pull(sessions, &format!("{}/acme/echo:1", registry.name())).await
+}
+
+#[tokio::test]
+async fn a_mirror_is_asked_first_and_alone() {
+    let registry = serves(|_, _| Answer::new(200).body(BLOB));
+    let mirror = serves(|_, _| Answer::new(200).body(BLOB));
+    let namespace = format!("{}/hub", mirror.name());
+    let sessions = mirrored(&registry, &[namespace]);
+    assert_eq!(found_in(&sessions, &registry).await.unwrap(), BLOB);
+    let blob = format!("GET /v2/hub/acme/echo/blobs/{}", Digest::of(BLOB));
+    let expected = ["GET /v2/hub/acme/echo/manifests/1", &blob];
+    assert_eq!(mirror.lines(), expected);
+    assert!(registry.lines().is_empty());
+}
+
+#[tokio::test]
+async fn a_mirror_without_the_manifest_costs_one_request() {
+    let check = async |answer: Answer, rests: bool, reason: &str| {
+        let registry = serves(|_, _| Answer::new(200).body(BLOB));
+        let mirror = Faulty::start(move |_, _| answer.clone());
+        let second = Faulty::start(|_, _| Answer::new(404));
+        let sessions = mirrored(&registry, &[mirror.name(), second.name()]);
+        let digest = Digest::of(manifest().to_string().as_bytes());
+        for _ in 0..2 {
+            let reference = format!("{}/acme/echo:1@{digest}", registry.name());
+            let bytes = pull(&sessions, &reference).await.expect(reason);
+            assert_eq!(bytes, BLOB, "{reason}");
+        }
+        let asked = if rests { 1 } else { 2 };
+        assert_eq!(mirror.lines().len(), asked, "{reason}");
+        assert_eq!(second.lines().len(), 2, "{reason}");
+    };
+    check(Answer::new(404), false, "not found").await;
+    check(Answer::new(401), false, "unauthorized").await;
+    check(Answer::new(403), false, "denied").await;
+    check(Answer::new(500), false, "a server error").await;
+    let later = Answer::new(429).header("retry-after", "1");
+    check(later, false, "a limit").await;
+    check(Answer::new(200).body("{}"), false, "another manifest").await;
+    check(Answer::new(200).body("x").stall(0), true, "a stall").await;
+    check(Answer::silence(), true, "no answer").await;
+}
+
+#[tokio::test]
+async fn a_mirror_that_is_not_there_is_passed_over() {
+    let registry = serves(|_, _| Answer::new(200).body(BLOB));
+    let sessions = mirrored(&registry, &["127.0.0.1:1".to_owned()]);
+    assert_eq!(found_in(&sessions, &registry).await.unwrap(), BLOB);
+}
+
+#[tokio::test]
+async fn the_registry_goes_on_where_a_mirror_stops() {
+    let check = async |answer: Answer, range: Option<&str>, reason: &str| {
+        // Its manifest is not asked for: the mirror had it.
+        let registry = Faulty::start(|seen, _| ranged(seen));
+        let mirror = serves(move |_, _| answer.clone());
+        let sessions = mirrored(&registry, &[mirror.name()]);
+        let bytes = found_in(&sessions, &registry).await.expect(reason);
+        assert_eq!(bytes, BLOB, "{reason}");
+        assert_eq!(mirror.lines().len(), 2, "{reason}");
+        let seen = registry.seen();
+        assert_eq!(seen.len(), 1, "{reason}");
+        assert_eq!(seen[0].header("range"), range, "{reason}");
+    };
+    let body = || Answer::new(200).body(BLOB);
+    check(body().cut(4), Some("bytes=4-"), "a cut").await;
+    check(body().stall(4), Some("bytes=4-"), "a stall").await;
+    check(Answer::new(404), None, "no blob").await;
+    check(Answer::new(200).body("123"), None, "another length").await;
+}
+
+#[tokio::test]
+async fn what_no_mirror_has_is_the_registry_s_error() {
+    let registry = Faulty::start(|_, _| Answer::new(404));
+    let mirror = Faulty::start(|_, _| Answer::new(401));
+    let sessions = mirrored(&registry, &[mirror.name()]);
+    let error = found_in(&sessions, &registry).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert_eq!(error.data().registry, Some(registry.name()));
+}
+
+#[tokio::test]
+async fn a_mirror_s_mirrors_are_not_asked() {
+    let registry = Faulty::start(|_, _| Answer::new(404));
+    let (one, other) = (
+        Faulty::start(|_, _| Answer::new(404)),
+        Faulty::start(|_, _| Answer::new(404)),
+    );
+    let section = |mirror: &Faulty| RegistryConfig {
+        mirrors: vec![mirror.name().parse().unwrap()],
+        ..RegistryConfig::default()
+    };
+    let config = Config::from([
+        (registry.name(), section(&one)),
+        (one.name(), section(&other)),
+    ]);
+    found_in(&sessions(config), &registry).await.unwrap_err();
+    assert_eq!((one.lines().len(), other.lines().len()), (1, 0));
+}
