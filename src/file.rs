@@ -11,7 +11,7 @@ pub use destination::{Destination, Unnamed};
 use crate::error::{Error, Result};
 use rustix::fs::{FileType, Mode, OFlags};
 use std::{
-    fs::File,
+    fs::{File, Metadata},
     io::{self, Read},
     os::unix::fs::{FileExt, MetadataExt},
     path::{Path, PathBuf},
@@ -65,15 +65,14 @@ pub struct Identity {
 }
 
 impl Identity {
-    fn of(file: &File) -> io::Result<Self> {
-        let metadata = file.metadata()?;
-        Ok(Self {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
             device: metadata.dev(),
             inode: metadata.ino(),
             size: metadata.size(),
             modified: (metadata.mtime(), metadata.mtime_nsec()),
             changed: (metadata.ctime(), metadata.ctime_nsec()),
-        })
+        }
     }
 
     /// Whether both times lie at least 2 s back, so that a further change would have moved them:
@@ -128,16 +127,17 @@ impl Source {
         }
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let file = File::from(rustix::fs::open(path, flags, Mode::empty()).map_err(failed)?);
-        let opened = rustix::fs::fstat(&file).map_err(failed)?;
-        let kind = FileType::from_raw_mode(opened.st_mode);
+        let opened = file
+            .metadata()
+            .map_err(|error| Error::at(path, "look at", error))?;
+        let kind = FileType::from_raw_mode(opened.mode());
         if kind != FileType::RegularFile {
             return Err(not_a_file(kind));
         }
-        let identity = Identity::of(&file).map_err(|error| Error::at(path, "look at", error))?;
         Ok(Self {
             file,
             path: path.to_owned(),
-            identity,
+            identity: Identity::of(&opened),
         })
     }
 
@@ -153,7 +153,8 @@ impl Source {
 
     /// Whether its identity is still the one it was opened with.
     pub fn unchanged(&self) -> bool {
-        Identity::of(&self.file).is_ok_and(|now| now == self.identity)
+        let now = self.file.metadata();
+        now.is_ok_and(|now| Identity::of(&now) == self.identity)
     }
 
     /// Its size when it was opened, in bytes.

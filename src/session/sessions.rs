@@ -24,6 +24,9 @@ use vouch_protocol::{CredentialFile, ErrorKind, LoginSource};
 /// longest time goes first.
 pub(super) const SESSIONS: NonZeroUsize = NonZeroUsize::new(256).unwrap();
 
+/// What is known of registries, by their names and by how they are spoken to.
+type Hosts = LruCache<(String, RegistryConfig), Arc<Host>>;
+
 /// All sessions of the service, under one config. What they know outlives it: see
 /// [`Self::under`]. A clone is of the same sessions.
 #[derive(Clone)]
@@ -38,9 +41,6 @@ pub struct Sessions {
     /// What came from the process before this one.
     pub(super) arrived: Arc<Mutex<Arrived>>,
 }
-
-/// By their names, and how they are spoken to.
-type Hosts = LruCache<(String, RegistryConfig), Arc<Host>>;
 
 /// Sessions whose logins come from files, and those without.
 pub(super) struct Others(pub(super) Mutex<LruCache<Key, Arc<Session>>>);

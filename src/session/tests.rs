@@ -1,5 +1,6 @@
 //! Sessions against a server that misbehaves.
 
+mod lasting;
 mod logins;
 mod reload;
 mod tokens;

@@ -1,6 +1,6 @@
 //! stdin and stdout as the one connection of a service: how editors start it.
 
-use super::{Terms, connection, dispatch::Client, exit_code, finish, framing, hung_up};
+use super::{Terms, connection, dispatch::Client, exit_code, framing, hung_up, serving::finish};
 use crate::service::Service;
 use rustix::process::test_kill_process;
 use std::{pin::pin, sync::Arc, time::Duration};

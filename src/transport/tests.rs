@@ -2,7 +2,10 @@
 
 mod limits;
 
-use super::*;
+use super::{
+    serving::{finish, serve_with},
+    *,
+};
 use crate::config::Config;
 use futures_util::FutureExt;
 use serde_json::{Value, json};

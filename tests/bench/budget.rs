@@ -1,4 +1,5 @@
-//! The budget, measured side by side in one run: `cargo bench --bench budget`.
+//! The budget, measured side by side in one run: `cargo bench --bench budget`, or a part of it:
+//! `cargo bench --bench budget -- latency` (or `artifacts`, `sessions`, `service`).
 //!
 //! Each row is a ratio of the best of several interleaved rounds, so that a busy moment of the
 //! machine does not count. Peers are measured where they are installed. Nothing fails here: a
@@ -32,6 +33,7 @@ mod token_server;
 mod wire;
 
 mod cancel;
+mod latency;
 mod transfer;
 mod warm;
 
@@ -123,17 +125,37 @@ fn main() {
     if std::env::args().any(|argument| argument == "--list") {
         return;
     }
+    if latency::is_peer() {
+        return;
+    }
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let inputs = Inputs::make();
+    let named: Vec<String> = std::env::args()
+        .skip(1)
+        .filter(|argument| !argument.starts_with('-'))
+        .collect();
+    let asked = |name: &str| named.is_empty() || named.iter().any(|named| named == name);
     row("what", "budget", "measured");
-    verifying(&inputs);
-    again(&inputs);
-    transfer::transfers(&inputs);
-    warm::sessions();
-    cancel::cancels();
-    start_up();
-    memory();
-    drop(inputs.folder);
+    if asked("artifacts") {
+        let inputs = Inputs::make();
+        verifying(&inputs);
+        again(&inputs);
+        transfer::transfers(&inputs);
+        drop(inputs.folder);
+    }
+    if asked("sessions") {
+        warm::sessions();
+    }
+    if asked("latency") {
+        latency::beside_a_web_socket();
+        latency::a_thousand_connected();
+    }
+    if asked("cancel") {
+        cancel::cancels();
+    }
+    if asked("service") {
+        start_up();
+        memory();
+    }
 }
 
 fn examined(path: &Path) -> Duration {

@@ -139,12 +139,13 @@ fn ten_thousand_requests_in_one_write() {
                 assert_eq!(peer.ends(), b"", "nothing else is said");
                 let outcomes = outcomes(&answers);
                 assert_eq!(outcomes.len() as u64, COUNT);
-                let refused = outcomes.iter().filter(|(_, outcome)| **outcome != "ok");
-                for (id, _) in refused {
-                    // Of those that take their time 64 are under way; HTTP answers one by one.
-                    assert_eq!(id % 4, 0, "{framing:?} {id}");
-                    assert_ne!(framing, Framing::Http);
-                }
+                let done = outcomes
+                    .values()
+                    .filter(|outcome| **outcome == "ok")
+                    .count();
+                // 64 are under way at once, and the next is refused; HTTP answers one by one.
+                let least = if framing == Framing::Http { COUNT } else { 64 };
+                assert!(done as u64 >= least, "{framing:?}: {done}");
             });
         }
         scene.serves_others();
@@ -230,8 +231,7 @@ fn a_swarm_of_cancels() {
             peer.say(all.as_bytes());
         }
         until("all are under way", || {
-            let requests = scene.status()["requests"].as_array().unwrap().len();
-            requests >= CLIENTS * EACH as usize
+            scene.status()["requestsUnderWay"].as_u64() >= Some(CLIENTS as u64 * EACH)
         });
         scene.serves_others();
         thread::scope(|scope| {

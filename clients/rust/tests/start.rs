@@ -6,8 +6,9 @@
 use futures_util::future::join_all;
 use std::{
     fs,
-    os::unix::{fs::PermissionsExt as _, net::UnixListener},
+    os::unix::net::UnixListener,
     path::{Path, PathBuf},
+    process::Command,
     time::Duration,
 };
 use tempfile::TempDir;
@@ -35,9 +36,28 @@ fn start(program: &Path) -> Start {
 /// A program in place of the service's.
 fn script(folder: &TempDir, name: &str, text: &str) -> PathBuf {
     let path = folder.path().join(name);
-    fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    // Another process writes it: a handle of ours would be inherited by whatever other tests
+    // start meanwhile, and what is open for writing cannot be run.
+    let write = "printf '#!/bin/sh\\n%s\\n' \"$1\" > \"$2\" && chmod 755 \"$2\"";
+    let mut shell = Command::new("sh");
+    shell.args(["-c", write, "sh", text]).arg(&path);
+    assert!(shell.status().unwrap().success());
     path
+}
+
+/// The service of a socket: it is gone when the test ends, however that ends.
+struct Service<'a>(&'a Path);
+
+impl Drop for Service<'_> {
+    fn drop(&mut self) {
+        let lock = format!("{}.lock", self.0.display());
+        let process = fs::read_to_string(lock).unwrap_or_default();
+        let said = fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
+        // The number may be another's by now.
+        if String::from_utf8_lossy(&said).contains(self.0.to_str().unwrap()) {
+            let _ = Command::new("kill").args(["-9", &process]).status();
+        }
+    }
 }
 
 async fn fails(socket: &Path, start: &Start) -> StartError {
@@ -54,6 +74,7 @@ async fn a_service_is_started_once_and_introduced() {
     // Other tests may keep the machine busy.
     let start = start(&vouchd()).patience(Duration::from_secs(100));
     // Side by side, as the parts of an editor do.
+    let _service = Service(&socket);
     let (one, other) = tokio::join!(
         Client::connect_or_start(&socket, &start),
         Client::connect_or_start(&socket, &start),
@@ -78,6 +99,7 @@ async fn a_client_outlives_its_service() {
     let folder = TempDir::new().unwrap();
     let socket = folder.path().join("socket");
     let start = start(&vouchd()).patience(Duration::from_secs(100));
+    let _service = Service(&socket);
     let client = Client::connect_or_start(&socket, &start).await.unwrap();
     let mut process = client.status().await.unwrap().process_id;
     for _ in 0..10 {
@@ -129,7 +151,7 @@ async fn a_program_that_does_not_serve_is_given_up() {
         tokio::time::sleep(Duration::from_millis(5)).await;
         id = fs::read_to_string(&process).unwrap_or_default();
     }
-    let killed = std::process::Command::new("kill").arg(id.trim()).status();
+    let killed = Command::new("kill").arg(id.trim()).status();
     assert!(killed.unwrap().success(), "it was left alone");
 }
 

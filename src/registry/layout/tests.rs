@@ -332,3 +332,20 @@ async fn a_folder_with_other_things_is_left_alone() {
     assert_eq!(error.kind(), ErrorKind::InvalidLayout);
     assert_eq!(names(folder.path()), ["thesis.tex"]);
 }
+
+#[tokio::test]
+async fn another_writer_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let (root, reference) = layout(&folder);
+    push_size(9, &format!("{reference}:1")).await.unwrap();
+    let before = index(&root);
+    let other = lock(&root).await.unwrap();
+    let waiting = tokio::spawn(async move { push_size(10, &format!("{reference}:2")).await });
+    // Its third look finds the folder locked still.
+    tokio::time::sleep(3 * LOCK_STEP).await;
+    assert!(!waiting.is_finished());
+    assert_eq!(index(&root), before);
+    drop(other);
+    waiting.await.unwrap().unwrap();
+    assert_eq!(index(&root)["manifests"].as_array().unwrap().len(), 2);
+}

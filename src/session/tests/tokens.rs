@@ -12,7 +12,7 @@ pub(super) struct Realm {
     /// Milliseconds that the realm takes.
     slow: AtomicU64,
     /// Whether it gives tokens at all.
-    down: AtomicBool,
+    pub(super) down: AtomicBool,
     /// The refresh token that is good.
     pub(super) refresh: Mutex<String>,
 }

@@ -2,7 +2,8 @@
 
 use super::{
     super::{notify, socket::Socket},
-    FromNew, FromOld, HEAD, Handed, PATIENCE, length, message, parse, room_for, strange,
+    FromNew, FromOld, HEAD, Handed, PATIENCE, Successor, length, message, parse, room_for, strange,
+    successor::obstacle,
 };
 use crate::{
     error::{Error, Result},
@@ -12,17 +13,13 @@ use crate::{
 };
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use std::{
-    env,
-    ffi::OsString,
-    fs,
     io::{self, IoSlice},
     mem::MaybeUninit,
     os::{
-        fd::{AsFd, BorrowedFd, OwnedFd},
-        unix::{fs::MetadataExt, net::UnixStream as Pair},
+        fd::{AsFd, BorrowedFd},
+        unix::net::UnixStream as Pair,
     },
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, ExitStatus},
     time::Duration,
 };
 use tokio::{
@@ -40,67 +37,6 @@ const LAST_WORDS: usize = 2000;
 const LAST: Duration = Duration::from_secs(1);
 /// How often logins are looked at while the last requests end.
 const LOOK: Duration = Duration::from_millis(50);
-
-/// How to start the process that takes over from this one.
-#[derive(Debug, Clone)]
-pub struct Successor {
-    program: PathBuf,
-    arguments: Vec<OsString>,
-    folder: PathBuf,
-}
-
-impl Successor {
-    /// This process once more: what lies where its program was, with its arguments and this flag,
-    /// in its folder. Ask early, before the folder is left and the program replaced.
-    pub fn of_this_process(flag: &str) -> Result<Self> {
-        let failed = |error| {
-            Error::new(
-                ErrorKind::Io,
-                format!("cannot tell where this program lies: {error}"),
-            )
-            .source(error)
-        };
-        let mut arguments = env::args_os();
-        let named = arguments.next();
-        // The name by which it was called may be a link that an upgrade turns; the system knows
-        // only where it led to.
-        let program = match named.and_then(called).filter(|path| is_this(path)) {
-            Some(program) => program,
-            None => env::current_exe().map_err(failed)?,
-        };
-        let mut arguments: Vec<_> = arguments.filter(|argument| argument != flag).collect();
-        arguments.push(flag.into());
-        let folder = env::current_dir().map_err(failed)?;
-        Ok(Self {
-            program,
-            arguments,
-            folder,
-        })
-    }
-}
-
-/// The program that a shell finds by this name.
-fn called(name: OsString) -> Option<PathBuf> {
-    let name = PathBuf::from(name);
-    if name.components().count() > 1 {
-        return std::path::absolute(name).ok();
-    }
-    let path = env::var_os("PATH")?;
-    env::split_paths(&path)
-        .filter(|folder| folder.is_absolute())
-        .map(|folder| folder.join(&name))
-        .find(|path| path.is_file())
-}
-
-/// Whether that is the program of this process.
-fn is_this(path: &Path) -> bool {
-    let identity = |path: &Path| {
-        let found = fs::metadata(path).ok()?;
-        Some((found.dev(), found.ino()))
-    };
-    let own = identity(Path::new("/proc/self/exe"));
-    own.is_some() && own == identity(path)
-}
 
 /// The connection to the process that has taken over.
 pub(in crate::transport) struct Given {
@@ -175,20 +111,6 @@ pub(in crate::transport) async fn give(
         .help("The service goes on as it was. Mend what the new process says, then try again."))
 }
 
-/// Why no other process may take this one's place.
-fn obstacle() -> Option<&'static str> {
-    let process = std::process::id();
-    if process == 1 {
-        return Some("this is the first process, and everything would end with it");
-    }
-    // systemd.exec(5): it names the process that the manager has started. One that hears of no
-    // other takes the end of this one for the service's, and kills the new one.
-    let started = env::var("SYSTEMD_EXEC_PID").is_ok_and(|named| named == process.to_string());
-    (started && env::var_os(notify::SOCKET).is_none()).then_some(
-        "systemd started this process, and waits for the end of this one (`Type=notify` would do)",
-    )
-}
-
 /// The new process until it has taken over. Dropping it kills it.
 struct New(Option<Child>);
 
@@ -202,7 +124,7 @@ impl New {
     }
 
     /// How it ended, if it has.
-    async fn status(&mut self) -> Option<std::process::ExitStatus> {
+    async fn status(&mut self) -> Option<ExitStatus> {
         for _ in 0..20 {
             match self.0.as_mut()?.try_wait() {
                 Ok(None) => tokio::time::sleep(LOOK).await,
@@ -237,13 +159,7 @@ async fn start(successor: Successor) -> Result<(New, UnixStream, pipe::Receiver)
     };
     let started = tokio::task::spawn_blocking(move || {
         let (ours, theirs) = Pair::pair()?;
-        let mut child = Command::new(&successor.program)
-            .args(&successor.arguments)
-            .current_dir(&successor.folder)
-            .stdin(OwnedFd::from(theirs))
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()?;
+        let mut child = successor.spawn(theirs.into())?;
         let errors = child.stderr.take();
         ours.set_nonblocking(true)?;
         Ok((New(Some(child)), ours, errors))

@@ -16,10 +16,11 @@
 //! environment.
 
 mod give;
+mod successor;
 mod take;
 
-pub use give::Successor;
 pub(super) use give::{Given, give};
+pub use successor::Successor;
 pub use take::{Following, Takeover};
 
 use crate::{

@@ -168,7 +168,7 @@ async fn one_connection_too_many_is_told_so() {
         listener,
         None,
         Arc::clone(&service),
-        pending(),
+        std::future::pending(),
     );
     let connect = async || {
         let mut talk = Talk::begin();
