@@ -8,6 +8,7 @@ use vouchd::{
     config::{Config, Idle},
     error::{Error, Result},
     service::Service,
+    transport::notify,
 };
 
 /// Listens to the signal from now on. `read` reads the config, and `idle` says when a service of
@@ -44,6 +45,8 @@ fn reload(
     let Some(service) = service.upgrade() else {
         return;
     };
+    // Whether or not it can be taken, the reading has an end.
+    let _reloading = notify::reloading();
     let read = read().and_then(|config| {
         check_level(&config)?;
         Ok((idle(&config), config.log.level.clone(), config))

@@ -40,11 +40,26 @@ impl Daemon {
         Self { process, folder }
     }
 
+    /// One that somebody is connected to. On a slow machine it may have ended before: then another.
+    fn met(config: &str, arguments: &[&str]) -> (Self, Talk) {
+        loop {
+            let mut daemon = Self::start(config, arguments);
+            let mut stream = None;
+            until(|| {
+                stream = UnixStream::connect(daemon.socket()).ok();
+                stream.is_some() || daemon.process.try_wait().unwrap().is_some()
+            });
+            if let Some(stream) = stream {
+                return (daemon, Talk::with(stream));
+            }
+        }
+    }
+
     fn socket(&self) -> PathBuf {
         self.folder.path().join("socket")
     }
 
-    /// Connects as soon as it listens. It may end while nobody is connected.
+    /// Connects as soon as it listens, where nothing ends it.
     fn connect(&self) -> Talk {
         let mut stream = None;
         until(|| {
@@ -132,8 +147,7 @@ fn nobody_came() {
 
 #[test]
 fn a_connection_keeps_it() {
-    let mut daemon = Daemon::start("", &["--idle-timeout", SPAN]);
-    let client = daemon.connect();
+    let (mut daemon, client) = Daemon::met("", &["--idle-timeout", SPAN]);
     assert!(daemon.is_there());
     drop(client);
     daemon.log();
@@ -153,8 +167,7 @@ fn one_that_need_not_end_stays() {
 fn a_request_keeps_it_when_its_client_has_closed_its_side() {
     // The registry never answers.
     let registry = Faulty::start(|_, _| Answer::silence());
-    let mut daemon = Daemon::start("", &["--idle-timeout", SPAN]);
-    let mut client = daemon.connect();
+    let (mut daemon, mut client) = Daemon::met("", &["--idle-timeout", SPAN]);
     let reference = format!("{}/acme/echo:1", registry.name());
     client.send("verify", &json!({"reference": reference}));
     client
@@ -180,8 +193,7 @@ fn a_login_keeps_it_for_a_while() {
     let registry = registry();
     let name = registry.name();
     let login = json!({"registry": name, "username": "ann", "password": "planted-password"});
-    let mut daemon = Daemon::start("", &["--idle-timeout", SPAN]);
-    let mut client = daemon.connect();
+    let (mut daemon, mut client) = Daemon::met("", &["--idle-timeout", SPAN]);
     let idle = client.idle();
     assert_eq!(
         idle,
@@ -202,8 +214,9 @@ fn a_login_keeps_it_for_a_while() {
     daemon.log();
 
     let config = format!("[idle]\ntimeout = '{SPAN}'\nlogins = '2s'\n");
-    let daemon = Daemon::start(&config, &[]);
-    daemon.connect().call("session/login", &login);
+    let (daemon, mut client) = Daemon::met(&config, &[]);
+    client.call("session/login", &login);
+    drop(client);
     let log = daemon.log();
     assert!(log.contains("WARN"), "{log}");
     assert!(log.contains(&name), "{log}");
@@ -268,6 +281,7 @@ fn one_in_the_background_is_on_its_own() {
     for stream in ["fd/0", "fd/1", "fd/2"] {
         assert_eq!(place(stream), Path::new("/dev/null"));
     }
+    kill_process(process, Signal::HUP).unwrap();
     // What takes its place is as much on its own, and finds the same config.
     let new = connect().call("server/restart", &json!({}));
     let new = Pid::from_raw(new["processId"].as_i64().unwrap().try_into().unwrap()).unwrap();
@@ -309,8 +323,7 @@ fn one_that_cannot_begin_says_so_where_it_was_started() {
 #[test]
 fn clients_that_come_in_the_moment_of_the_end_are_answered_or_refused() {
     for round in 0..60_u64 {
-        let daemon = Daemon::start("", &["--idle-timeout", "15ms"]);
-        let mut talk = daemon.connect();
+        let (daemon, mut talk) = Daemon::met("", &["--idle-timeout", "15ms"]);
         talk.call("server/status", &json!({}));
         drop(talk);
         // Around the moment in which it ends.

@@ -97,7 +97,7 @@ struct State {
     arrivals: AtomicU64,
     under_way: Mutex<BTreeMap<u64, UnderWay>>,
     history: History,
-    /// When it ends by itself. A config that is read again does not change it.
+    /// When it ends by itself. What the service was started with may differ from its config.
     ends: Mutex<Idle>,
     /// When the last connection or request has ended.
     last: Mutex<Instant>,

@@ -42,9 +42,6 @@ pub struct Sessions {
     pub(super) arrived: Arc<Mutex<Arrived>>,
 }
 
-/// By their names, and how they are spoken to.
-type Hosts = LruCache<(String, RegistryConfig), Arc<Host>>;
-
 /// Sessions whose logins come from files, and those without.
 pub(super) struct Others(pub(super) Mutex<LruCache<Key, Arc<Session>>>);
 

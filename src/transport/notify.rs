@@ -22,7 +22,7 @@ pub(super) const SOCKET: &str = "NOTIFY_SOCKET";
 /// How long the manager may take.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// It serves, again or for the first time.
+/// It serves.
 pub fn ready(socket: Option<&Path>) {
     let place = socket.map_or_else(
         || "a socket that was passed".into(),
@@ -31,11 +31,22 @@ pub fn ready(socket: Option<&Path>) {
     tell(&format!("READY=1\nSTATUS=Serving {}", one_line(&place)));
 }
 
-/// It reads its config again; [`ready`] says that it has.
-pub fn reloading() {
+/// It reads its config again, for as long as the value lives.
+pub fn reloading() -> Reloading {
     let now = clock_gettime(ClockId::Monotonic);
     let microseconds = now.tv_sec * 1_000_000 + now.tv_nsec / 1000;
     tell(&format!("RELOADING=1\nMONOTONIC_USEC={microseconds}"));
+    Reloading(())
+}
+
+/// See [`reloading`].
+#[derive(Debug)]
+pub struct Reloading(());
+
+impl Drop for Reloading {
+    fn drop(&mut self) {
+        tell("READY=1");
+    }
 }
 
 /// It finishes what is under way, and ends.

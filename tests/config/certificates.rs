@@ -11,7 +11,7 @@ fn section(registry: &Registry, client: Option<(PathBuf, PathBuf)>) -> String {
     let mut section = format!("[registry.\"{name}\"]\nca = '{}'\n", ca.display());
     if let Some((certificate, key)) = client {
         let (certificate, key) = (certificate.display(), key.display());
-        section += &format!("client-cert = '{certificate}'\nclient-key = '{key}'\n");
+        section = format!("{section}client-cert = '{certificate}'\nclient-key = '{key}'\n");
     }
     section
 }

@@ -33,6 +33,18 @@ fn a_manager_hears_who_serves() {
     assert_eq!(hear(), format!("MAINPID={new}"));
     assert_eq!(hear(), ready);
     assert_eq!(ended(&mut running.first).code(), Some(0));
+    let new = Pid::from_raw(new).unwrap();
+    for config in ["", "bogus = 1"] {
+        fs::write(running.path("config.toml"), config).unwrap();
+        kill_process(new, Signal::HUP).unwrap();
+        let reloading = hear();
+        let since = reloading.strip_prefix("RELOADING=1\nMONOTONIC_USEC=");
+        assert!(
+            since.is_some_and(|since| since.parse::<u64>().is_ok()),
+            "{reloading}"
+        );
+        assert_eq!(hear(), "READY=1");
+    }
     running.connect().call("server/stop", &json!({})).unwrap();
     assert!(hear().starts_with("STOPPING=1\n"));
 }
