@@ -25,6 +25,10 @@ use vouchd::{
     trust::{self, Policy},
 };
 
+/// In a WebSocket's frame: what follows is masked; the length has two bytes of its own.
+const MASKED: u8 = 0x80;
+const LONGER: u8 = 0x7e;
+
 /// Says to the bench's own binary that it is the peer.
 const PEER: &str = "VOUCH_BENCH_PEER";
 /// So many calls are measured in a round, by all clients together.
@@ -278,12 +282,11 @@ impl WebSocket {
         // A whole text message of less than 64 KiB, with a mask of zeros.
         let length = u16::try_from(request.len()).unwrap().to_be_bytes();
         let mut frame = vec![0x81];
-        match length {
-            [0, length @ ..126] => frame.push(0x80 | length),
-            _ => {
-                frame.push(0x80 | 126);
-                frame.extend(length);
-            }
+        if let [0, length @ ..LONGER] = length {
+            frame.push(MASKED | length);
+        } else {
+            frame.push(MASKED | LONGER);
+            frame.extend(length);
         }
         frame.extend([0; 4]);
         frame.extend(request.as_bytes());
@@ -292,7 +295,7 @@ impl WebSocket {
         let mut head = [0; 2];
         self.stream.read_exact(&mut head).unwrap();
         let length = match head[1] {
-            126 => {
+            LONGER => {
                 let mut length = [0; 2];
                 self.stream.read_exact(&mut length).unwrap();
                 u16::from_be_bytes(length).into()
