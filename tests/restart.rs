@@ -131,12 +131,15 @@ impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.first.kill();
         let _ = self.first.wait();
-        // The one that has the lock writes its number there.
-        if let Ok(process) = self.lock_names().parse()
-            && self.is_locked()
-            && let Some(process) = Pid::from_raw(process)
-        {
-            let _ = kill_process(process, Signal::KILL);
+        // The one that has the lock writes its number there, a moment after it has taken over.
+        for _ in 0..2000 {
+            if !self.is_locked() {
+                break;
+            }
+            if let Some(process) = self.lock_names().parse().ok().and_then(Pid::from_raw) {
+                let _ = kill_process(process, Signal::KILL);
+            }
+            std::thread::sleep(Duration::from_millis(5));
         }
     }
 }
