@@ -126,6 +126,33 @@ fn one_that_says_nothing_is_killed() {
 }
 
 #[test]
+fn one_that_is_given_up_is_killed_before_it_can_take_this_process_for_dead() {
+    let (folder, program, running) = with_program();
+    let (old, number) = (running.process(), folder.path().join("number"));
+    let (heard, ended) = (folder.path().join("heard"), folder.path().join("ended"));
+    let hello = r#"{"hello":{"processId":1,"version":"9"}}"#;
+    // What it says in place of being ready makes the old one give it up.
+    install(
+        &program,
+        &format!(
+            "echo $$ > {}; printf '\\000\\000\\000\\{:o}%s\\000\\000\\000\\002{{}}' '{hello}' >&0
+            cat <&0 > {}; echo > {}; exec sleep 1000",
+            number.display(),
+            hello.len(),
+            heard.display(),
+            ended.display()
+        ),
+    );
+    let said = running.cannot_restart();
+    assert!(said.contains("no message"), "{said}");
+    let new: i32 = fs::read_to_string(&number).unwrap().trim().parse().unwrap();
+    assert!(!lives(new));
+    assert!(!ended.exists());
+    assert_eq!(running.process(), old);
+    assert!(running.is_locked());
+}
+
+#[test]
 fn one_restart_at_a_time_which_can_be_cancelled() {
     let (folder, program, running) = with_program();
     let (old, number) = (running.process(), folder.path().join("number"));

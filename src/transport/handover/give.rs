@@ -57,12 +57,14 @@ pub(in crate::transport) async fn give(
             Error::new(ErrorKind::RestartFailed, why).help("Restart it where it was started from.")
         );
     }
-    let (mut new, stream, mut errors) = start(successor.clone()).await?;
+    // The end of the stream is what the new process takes for the end of this one. So it outlives
+    // that process wherever this one stays: locals are dropped in the reverse order.
+    let (mut stream, mut new, mut errors) = start(successor.clone()).await?;
     let mut words = Vec::new();
     let outcome = {
         let talking = tokio::time::timeout(
             PATIENCE,
-            talk(stream, listener, socket, service, progress, &mut new),
+            talk(&mut stream, listener, socket, service, progress, &mut new),
         );
         tokio::pin!(talking);
         loop {
@@ -77,12 +79,12 @@ pub(in crate::transport) async fn give(
         }
     };
     let error = match outcome {
-        Ok(given) => {
+        Ok((new, told)) => {
             let said = shown(&words);
             if !said.is_empty() {
                 tracing::info!(said, "the new process has begun");
             }
-            return Ok(given);
+            return Ok((new, Given { stream, told }));
         }
         Err(error) if error.kind() == ErrorKind::Cancelled => {
             new.kill();
@@ -147,7 +149,7 @@ impl Drop for New {
 }
 
 /// Starts it off the runtime's threads, as its program may lie on a slow disk.
-async fn start(successor: Successor) -> Result<(New, UnixStream, pipe::Receiver)> {
+async fn start(successor: Successor) -> Result<(UnixStream, New, pipe::Receiver)> {
     let program = successor.program.clone();
     let failed = |error: io::Error| {
         Error::new(
@@ -162,27 +164,27 @@ async fn start(successor: Successor) -> Result<(New, UnixStream, pipe::Receiver)
         let mut child = successor.spawn(theirs.into())?;
         let errors = child.stderr.take();
         ours.set_nonblocking(true)?;
-        Ok((New(Some(child)), ours, errors))
+        Ok((ours, New(Some(child)), errors))
     });
-    let (new, ours, errors) = started
+    let (ours, new, errors) = started
         .await
         .map_err(|error| failed(io::Error::other(error)))?
         .map_err(failed)?;
     let stream = UnixStream::from_std(ours).map_err(failed)?;
     let errors = errors.ok_or_else(|| failed(io::ErrorKind::BrokenPipe.into()))?;
     let errors = pipe::Receiver::from_owned_fd(errors.into()).map_err(failed)?;
-    Ok((new, stream, errors))
+    Ok((stream, new, errors))
 }
 
 async fn talk(
-    mut stream: UnixStream,
+    stream: &mut UnixStream,
     listener: BorrowedFd<'_>,
     socket: &Socket,
     service: &Service,
     progress: &Progress,
     new: &mut New,
-) -> Result<(ServerRestartResult, Given)> {
-    let FromNew::Hello(hello) = read(&mut stream).await? else {
+) -> Result<(ServerRestartResult, Vec<Carried>)> {
+    let FromNew::Hello(hello) = read(stream).await? else {
         return Err(strange());
     };
     // As late as this, so that they are as they are now.
@@ -201,21 +203,17 @@ async fn talk(
     let mut handles = vec![listener, stderr.as_fd()];
     handles.extend(lock);
     let (head, body) = message.split_at(HEAD);
-    send_with(&stream, head, &handles).await.map_err(broken)?;
+    send_with(stream, head, &handles).await.map_err(broken)?;
     stream.write_all(body).await.map_err(broken)?;
-    let FromNew::Ready = read(&mut stream).await? else {
+    let FromNew::Ready = read(stream).await? else {
         return Err(strange());
     };
     // It cannot be undone from here on, and nothing is waited for.
     progress.commit()?;
-    write(&mut stream, &FromOld::Go, 0).await?;
+    write(stream, &FromOld::Go, 0).await?;
     new.let_go();
     notify::succeeded_by(hello.process_id);
-    let given = Given {
-        stream,
-        told: logins,
-    };
-    Ok((hello, given))
+    Ok((hello, logins))
 }
 
 impl Given {
