@@ -106,7 +106,11 @@ impl LogFile {
             let length = file.metadata()?.len();
             let mut fitting = fitting(lines, self.size.saturating_sub(length));
             if fitting == 0 && length > 0 && lock.held {
-                self.put_aside(&file)?;
+                if let Err(error) = self.put_aside(&file) {
+                    // A folder may be in the way: what is to come is worth more than what was.
+                    tracing::warn!(%error, "the log file cannot be put aside, and is begun anew");
+                    ftruncate(&file, 0)?;
+                }
                 continue;
             }
             if fitting == 0 {
@@ -134,7 +138,7 @@ impl LogFile {
     }
 
     /// Moves what was put aside before by one, and the file itself to the first place. The file is
-    /// locked and has its name.
+    /// locked and has its name; it still has it where this fails.
     fn put_aside(&self, file: &File) -> io::Result<()> {
         if self.keep == 0 {
             return Ok(ftruncate(file, 0)?);
@@ -145,9 +149,10 @@ impl LogFile {
         fs::rename(&self.path, self.aside(1))?;
         // More may be there from a time when more were kept.
         for place in self.keep + 1..=MOST_KEPT {
-            match fs::remove_file(self.aside(place)) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => break,
-                removed => removed?,
+            // The first that is not there is the end of them; what cannot be removed, a folder
+            // perhaps, is none of them.
+            if fs::remove_file(self.aside(place)).is_err() {
+                break;
             }
         }
         Ok(())
@@ -313,6 +318,25 @@ mod tests {
             assert_eq!(text.len(), 100, "{name}");
             assert!(text.starts_with(&format!("{first:>9}\n")), "{name}: {text}");
         }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_put_aside_is_begun_anew() {
+        let check = |keep: u32, in_the_way: &str, expected: &[&str]| {
+            let folder = tempfile::tempdir().unwrap();
+            fs::create_dir_all(folder.path().join(in_the_way).join("full")).unwrap();
+            let mut log = small(&folder.path().join("log"), keep);
+            for number in 0..100 {
+                log.write_all(format!("{number:>9}\n").as_bytes()).unwrap();
+            }
+            assert_eq!(log.lost, 0, "{in_the_way}");
+            assert_eq!(names(folder.path()), expected, "{in_the_way}");
+            let text = read(&folder.path().join("log"));
+            assert!(text.ends_with("99\n") && text.len() <= 100, "{text}");
+        };
+        check(1, "log.1", &["log", "log.1"]);
+        check(2, "log.2", &["log", "log.1", "log.2"]);
+        check(1, "log.2", &["log", "log.1", "log.2"]);
     }
 
     #[test]
