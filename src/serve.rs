@@ -34,6 +34,7 @@ pub(crate) fn serve(
     read: impl Fn() -> Result<Config> + Send + Sync + 'static,
     arguments: ServeArguments,
 ) -> Result<u8> {
+    leave_no_core_file();
     let (timeout, detach) = (arguments.idle_timeout, arguments.detach);
     let idle = move |config: &Config| idle(config, timeout, detach);
     // Before the folder is left, and an upgrade replaces the program.
@@ -106,6 +107,7 @@ pub(crate) fn serve_stdio(
     config: Config,
     read: impl Fn() -> Result<Config> + Send + Sync + 'static,
 ) -> Result<u8> {
+    leave_no_core_file();
     let service = Arc::new(Service::new(config, None)?);
     let runtime = runtime()?;
     let code = runtime.block_on(async {
@@ -165,5 +167,15 @@ fn raise_handle_limit() {
     limit.current = limit.maximum;
     if let Err(error) = setrlimit(Resource::Nofile, limit) {
         tracing::debug!(%error, "the limit of file handles stays");
+    }
+}
+
+/// A file of the memory would hold passwords and tokens. What this process starts has them too.
+/// Whoever looks for a fault can set the limit anew: see `prlimit(1)`.
+fn leave_no_core_file() {
+    let mut limit = getrlimit(Resource::Core);
+    limit.current = Some(0);
+    if let Err(error) = setrlimit(Resource::Core, limit) {
+        tracing::warn!(%error, "a crash may leave secrets in a file");
     }
 }
