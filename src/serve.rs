@@ -40,7 +40,7 @@ pub(crate) fn serve(
     // Before the folder is left, and an upgrade replaces the program.
     let successor = Successor::of_this_process(TAKE_OVER)?;
     // Before the runtime has threads, as the environment is changed.
-    let (listener, socket, takeover) = if arguments.take_over {
+    let (listener, mut socket, takeover) = if arguments.take_over {
         let (listener, socket, takeover) = Takeover::begin()?;
         (listener, socket, Some(takeover))
     } else {
@@ -65,7 +65,7 @@ pub(crate) fn serve(
             .map_err(|error| cannot("use the socket", error))?;
         match takeover {
             Some(takeover) => {
-                let following = takeover.finish(&service, &socket)?;
+                let following = takeover.finish(&service, &mut socket)?;
                 tokio::spawn(following.follow(Arc::clone(&service)));
                 if arguments.detach {
                     detach::keep_nothing().map_err(|error| cannot("detach", error))?;

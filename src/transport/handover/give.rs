@@ -11,7 +11,7 @@ use crate::{
     service::Service,
     session::Carried,
 };
-use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, send, sendmsg};
 use std::{
     io::{self, IoSlice},
     mem::MaybeUninit,
@@ -114,21 +114,37 @@ pub(in crate::transport) async fn give(
 }
 
 /// The new process until it has taken over. Dropping it kills it.
-struct New(Option<Child>);
+struct New {
+    child: Option<Child>,
+    /// Our end of the stream once more.
+    stream: Pair,
+}
 
 impl New {
     fn kill(&mut self) {
-        if let Some(mut child) = self.0.take() {
+        if let Some(mut child) = self.child.take() {
+            // A script that started it may be all that is killed.
+            if let Err(error) = self.say_stay() {
+                tracing::debug!(%error, "the new process was not told to end");
+            }
             // It may be gone already. Once it is killed, it is not long to wait for.
             let _ = child.kill();
             let _ = child.wait();
         }
     }
 
+    /// Says it without waiting: who has not read what was said before will not take over anyway.
+    fn say_stay(&self) -> Result<()> {
+        let message = message(&FromOld::Stay, 0)?;
+        let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+        send(&self.stream, &message, flags).map_err(|error| broken(error.into()))?;
+        Ok(())
+    }
+
     /// How it ended, if it has.
     async fn status(&mut self) -> Option<ExitStatus> {
         for _ in 0..20 {
-            match self.0.as_mut()?.try_wait() {
+            match self.child.as_mut()?.try_wait() {
                 Ok(None) => tokio::time::sleep(LOOK).await,
                 ended => return ended.ok().flatten(),
             }
@@ -138,7 +154,7 @@ impl New {
 
     /// From now on it lives for itself.
     fn let_go(&mut self) {
-        self.0 = None;
+        self.child = None;
     }
 }
 
@@ -161,10 +177,12 @@ async fn start(successor: Successor) -> Result<(UnixStream, New, pipe::Receiver)
     };
     let started = tokio::task::spawn_blocking(move || {
         let (ours, theirs) = Pair::pair()?;
+        ours.set_nonblocking(true)?;
+        let stream = ours.try_clone()?;
         let mut child = successor.spawn(theirs.into())?;
         let errors = child.stderr.take();
-        ours.set_nonblocking(true)?;
-        Ok((ours, New(Some(child)), errors))
+        let child = Some(child);
+        Ok((ours, New { child, stream }, errors))
     });
     let (ours, new, errors) = started
         .await
