@@ -59,6 +59,22 @@ fn a_link_to_the_program_is_followed_anew() {
 }
 
 #[test]
+fn the_folder_that_it_was_started_in_may_be_gone() {
+    let place = tempfile::tempdir().unwrap();
+    let working = place.path().join("working");
+    fs::create_dir(&working).unwrap();
+    let running = Running::with(|_, command| {
+        command.current_dir(&working);
+    });
+    fs::remove_dir(&working).unwrap();
+    let old = running.process();
+    let new = running.restart();
+    assert_ne!(new, old);
+    // And this one starts anew from where there is none.
+    assert_ne!(running.restart(), new);
+}
+
+#[test]
 fn one_that_fails_leaves_the_old_one_serving() {
     let (_folder, program, mut running) = with_program();
     let old = running.process();

@@ -41,7 +41,8 @@ impl Successor {
         };
         let mut arguments: Vec<_> = arguments.filter(|argument| argument != flag).collect();
         arguments.push(flag.into());
-        let folder = env::current_dir().map_err(failed)?;
+        // Who starts in one that was removed names nothing in it.
+        let folder = env::current_dir().unwrap_or_else(|_| "/".into());
         Ok(Self {
             program,
             arguments,
@@ -51,9 +52,12 @@ impl Successor {
 
     /// Starts it with this as standard input.
     pub(super) fn spawn(&self, stdin: OwnedFd) -> io::Result<Child> {
+        // It may have been a folder for a moment's work, gone long since.
+        let there = self.folder.is_dir();
+        let folder = if there { &self.folder } else { Path::new("/") };
         Command::new(&self.program)
             .args(&self.arguments)
-            .current_dir(&self.folder)
+            .current_dir(folder)
             .stdin(stdin)
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
