@@ -4,7 +4,7 @@
 use rustix::process::{Resource, getrlimit};
 
 /// As many are enough for the turns that requests take, and what they open besides.
-const ENOUGH: u64 = 512;
+const ENOUGH: u64 = 528;
 /// So many are kept at least, or half of those there are.
 const LEAST: u64 = 128;
 
@@ -47,8 +47,8 @@ mod tests {
             };
             assert_eq!(Shares::of(handles), expected, "{handles:?}");
         };
-        check(None, u64::MAX - 512, 512);
-        check(Some(1_048_576), 1_048_064, 512);
+        check(None, u64::MAX - 528, 528);
+        check(Some(1_048_576), 1_048_048, 528);
         check(Some(1024), 768, 256);
         check(Some(400), 272, 128);
         check(Some(200), 100, 100);

@@ -141,7 +141,7 @@ mod tests {
             assert_eq!(free(Work::Download), transfers, "{handles}");
             assert_eq!(free(Work::Upload), transfers, "{handles}");
         };
-        check(512, 64, all, 62);
+        check(528, 64, all, 64);
         check(256, 60, 60, 30);
         check(128, 28, 28, 14);
         check(32, 4, 4, 2);

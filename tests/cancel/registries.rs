@@ -313,13 +313,19 @@ fn a_turn_that_never_comes() {
                 wire.ask(number, "pull", &params(number));
             }
         }
+        let taken = connections * 16;
         let receiving = || {
             let requests = under_way(&busy.socket());
             let received = |request: &&Value| request["bytes"] == SIZE / 3;
             requests.iter().filter(received).count()
         };
-        let taken = connections * 16;
-        until("all turns are taken", || receiving() == taken);
+        // Where the process has few file handles, some of these wait, too.
+        until("all turns are taken", || {
+            let requests = under_way(&busy.socket());
+            let settled =
+                |request: &Value| request["bytes"] == SIZE / 3 || request["phase"] == "waiting";
+            requests.len() == taken && requests.iter().all(settled) && receiving() > 0
+        });
         let mut other = match holding.pop() {
             Some(wire) if connections == 1 => wire,
             wire => {
@@ -330,10 +336,11 @@ fn a_turn_that_never_comes() {
         other.ask(100, "pull", &params(100));
         // Its manifest has been read.
         until("it waits", || server.closed() > taken);
+        let before = receiving();
         other.cancel(100);
         assert_eq!(other.hear()["error"]["code"], -32800);
         until("it is gone", || under_way(&busy.socket()).len() == taken);
-        assert_eq!(receiving(), taken, "the others go on");
+        assert!(receiving() >= before, "the others go on");
         drop((holding, other));
         until("they are gone", || under_way(&busy.socket()).is_empty());
         until("all were let go", || let_go(&server));

@@ -53,7 +53,7 @@ impl Slow {
                 let request: Value = serde_json::from_str(&line.unwrap()).unwrap();
                 let mut say = |message: Value| {
                     // The client may be gone.
-                    let _ = writeln!(writer, "{message}");
+                    let _ = writer.write_all(format!("{message}\n").as_bytes());
                 };
                 if request["method"] == "initialize" {
                     let mut reply = introduced(env!("CARGO_PKG_VERSION"));
@@ -83,7 +83,8 @@ impl Slow {
                 thread::spawn(move || {
                     until("it may answer", || answer.load(Ordering::Relaxed));
                     let reply = json!({"jsonrpc": "2.0", "id": id, "result": result});
-                    let _ = writeln!(writer, "{reply}");
+                    // In one piece, as others write, too.
+                    let _ = writer.write_all(format!("{reply}\n").as_bytes());
                 });
             }
             gone.store(true, Ordering::Relaxed);
