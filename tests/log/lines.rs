@@ -98,6 +98,7 @@ fn each_request_is_one_line_that_says_who_what_how_and_how_long() {
         assert_eq!(line["span"]["client"], "neovim", "{line}");
         assert_eq!(line["fields"]["outcome"], outcome, "{line}");
         assert!(line["fields"]["milliseconds"].is_number(), "{line}");
+        assert!(line.get("spans").is_none(), "it is said once: {line}");
     }
     assert_eq!(push["level"], "WARN");
     assert_eq!(push["span"]["reference"], reference);
