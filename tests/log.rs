@@ -19,7 +19,7 @@ mod status;
 
 use faulty::{Answer, Faulty};
 use serde_json::{Value, json};
-use service::{binary, ended, until};
+use service::{Detached, binary, ended, until};
 use std::{
     fs,
     io::{BufRead, BufReader, Write},

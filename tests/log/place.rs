@@ -46,7 +46,9 @@ fn a_service_in_the_background_logs_to_the_usual_file() {
         assert!(output.status.success(), "{output:?}");
         let mut talk = Talk(BufReader::new(UnixStream::connect(&socket).unwrap()));
         let log = folder.path().join(expected);
-        assert_eq!(talk.status()["log"].as_str().map(Path::new), Some(&*log));
+        let status = talk.status();
+        let _guard = Detached::named(&status);
+        assert_eq!(status["log"].as_str().map(Path::new), Some(&*log));
         talk.call("server/stop", &json!({}));
         until(|| fs::read_to_string(&log).unwrap().contains("has stopped"));
         assert_eq!(fs::metadata(&log).unwrap().mode() & 0o777, 0o600);
@@ -77,7 +79,7 @@ fn a_log_file_that_cannot_be_is_an_error_at_the_start() {
 fn a_service_that_takes_over_goes_on_with_the_log() {
     let mut daemon = Daemon::start(&["--log-file", "log"], |_, _| {});
     let restarted = daemon.talk().call("server/restart", &json!({}));
-    assert!(restarted["result"].is_object(), "{restarted}");
+    let _guard = Detached::named(&restarted["result"]);
     ended(&mut daemon.process);
     let mut talk = daemon.talk();
     let status = talk.status();

@@ -17,7 +17,7 @@ use std::{
         net::UnixListener,
     },
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Command},
     thread,
     time::{Duration, Instant},
 };
