@@ -21,11 +21,13 @@ use std::{
     thread,
     time::Duration,
 };
+use vouchd::config::{MOST_LOGS, SMALLEST_LOG};
 
 /// The longest line, in bytes; no file can be too small for one.
 pub(super) const LONGEST_LINE: usize = 16 << 10;
+const _: () = assert!(LONGEST_LINE as u64 <= SMALLEST_LOG);
 /// More files than that are not kept, whatever is asked for.
-const MOST_KEPT: u32 = 100;
+const MOST_KEPT: u32 = MOST_LOGS;
 /// Another process holds the lock for as long as an append takes. One that was halted with it must
 /// not halt us: after so many looks we append without.
 const LOOKS: u32 = 50;
@@ -68,7 +70,7 @@ impl LogFile {
         let file = open(&path)?;
         Ok(Self {
             path,
-            size: size.max(LONGEST_LINE as u64),
+            size: size.max(SMALLEST_LOG),
             keep: keep.min(MOST_KEPT),
             file: Some(file),
             lost: 0,
