@@ -110,7 +110,7 @@ fn a_full_disk_holds_up_nothing_and_breaks_no_line() {
     assert!(log.exists() && !daemon.path("state/log").exists());
     // Again, where the thread that writes has not come to it meanwhile.
     until(|| {
-        assert!(fs::write(&ballast, [0; 1 << 20]).is_err(), "it is full");
+        assert!(fs::write(&ballast, vec![0; 1 << 20]).is_err(), "it is full");
         // More than its last page may have room for.
         be_busy(&daemon, 40);
         fs::remove_file(&ballast).unwrap();
