@@ -34,12 +34,13 @@ pub(crate) fn serve(
     read: impl Fn() -> Result<Config> + Send + Sync + 'static,
     arguments: ServeArguments,
 ) -> Result<u8> {
+    leave_no_core_file();
     let (timeout, detach) = (arguments.idle_timeout, arguments.detach);
     let idle = move |config: &Config| idle(config, timeout, detach);
     // Before the folder is left, and an upgrade replaces the program.
     let successor = Successor::of_this_process(TAKE_OVER)?;
     // Before the runtime has threads, as the environment is changed.
-    let (listener, socket, takeover) = if arguments.take_over {
+    let (listener, mut socket, takeover) = if arguments.take_over {
         let (listener, socket, takeover) = Takeover::begin()?;
         (listener, socket, Some(takeover))
     } else {
@@ -64,7 +65,7 @@ pub(crate) fn serve(
             .map_err(|error| cannot("use the socket", error))?;
         match takeover {
             Some(takeover) => {
-                let following = takeover.finish(&service, &socket)?;
+                let following = takeover.finish(&service, &mut socket)?;
                 tokio::spawn(following.follow(Arc::clone(&service)));
                 if arguments.detach {
                     detach::keep_nothing().map_err(|error| cannot("detach", error))?;
@@ -106,6 +107,7 @@ pub(crate) fn serve_stdio(
     config: Config,
     read: impl Fn() -> Result<Config> + Send + Sync + 'static,
 ) -> Result<u8> {
+    leave_no_core_file();
     let service = Arc::new(Service::new(config, None)?);
     let runtime = runtime()?;
     let code = runtime.block_on(async {
@@ -165,5 +167,15 @@ fn raise_handle_limit() {
     limit.current = limit.maximum;
     if let Err(error) = setrlimit(Resource::Nofile, limit) {
         tracing::debug!(%error, "the limit of file handles stays");
+    }
+}
+
+/// A file of the memory would hold passwords and tokens. What this process starts has them too.
+/// Whoever looks for a fault can set the limit anew: see `prlimit(1)`.
+fn leave_no_core_file() {
+    let mut limit = getrlimit(Resource::Core);
+    limit.current = Some(0);
+    if let Err(error) = setrlimit(Resource::Core, limit) {
+        tracing::warn!(%error, "a crash may leave secrets in a file");
     }
 }

@@ -38,6 +38,34 @@ fn on_stdio(arguments: &[&str]) -> Process {
 }
 
 #[test]
+fn a_crash_leaves_no_file_of_the_memory() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Core);
+    limit.current = limit.maximum;
+    setrlimit(Resource::Core, limit).expect("it may be as high as that");
+    let folder = tempfile::tempdir().expect("a folder");
+    let socket = folder.path().join("socket");
+    let mut serving = binary();
+    serving.args(["serve", "--socket"]).arg(&socket);
+    let serving = Process(serving.stderr(Stdio::null()).spawn().expect("it starts"));
+    until(|| UnixStream::connect(&socket).is_ok());
+    let mut stdio = on_stdio(&[]);
+    let request = br#"{"jsonrpc":"2.0","id":1,"method":"server/status"}"#;
+    let mut stdin = stdio.0.stdin.take().expect("it has one");
+    stdin.write_all(request).expect("it reads");
+    stdin.write_all(b"\n").expect("it reads");
+    let mut answer = BufReader::new(stdio.0.stdout.take().expect("it has one"));
+    answer.read_line(&mut String::new()).expect("it answers");
+    for process in [&serving, &stdio] {
+        let path = format!("/proc/{}/limits", process.0.id());
+        let limits = std::fs::read_to_string(path).expect("it lives");
+        let core = limits.lines().find(|line| line.contains("core file"));
+        let soft = core.and_then(|line| line.split_whitespace().nth(4));
+        assert_eq!(soft, Some("0"), "{limits}");
+    }
+}
+
+#[test]
 fn exit_codes_on_stdio() {
     let shutdown = r#"{"jsonrpc":"2.0","id":1,"method":"shutdown"}"#;
     let exit = r#"{"jsonrpc":"2.0","method":"exit"}"#;

@@ -7,6 +7,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     file,
+    reference::recognisable,
     session::{Mirror, registry_name},
 };
 use serde::Deserialize;
@@ -306,7 +307,7 @@ fn take_out(table: &mut Table<'_>, at: &Range<usize>, before: &str) -> Option<St
         let path = if before.is_empty() {
             shortened(name)
         } else {
-            shortened(&format!("{before}.{name}"))
+            format!("{before}.{}", shortened(name))
         };
         let span = value.span();
         // A section's span is that of its header: what is in it is looked at first.
@@ -339,8 +340,10 @@ fn place(table: &Table<'_>, keys: &[&str]) -> Option<Range<usize>> {
     })
 }
 
-/// Enough of a text to recognise it by.
+/// Enough of a text to recognise it by, without the password that an address may hold: it is logged,
+/// and told to clients.
 fn shortened(text: &str) -> String {
+    let text = &recognisable(text);
     match text.char_indices().nth(100) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
         None => text.to_owned(),

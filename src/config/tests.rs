@@ -166,6 +166,24 @@ fn what_is_wrong_is_named_with_its_place() {
 }
 
 #[test]
+fn a_password_in_an_address_is_not_told() {
+    let check = |text: &str| {
+        let wrong = wrong(text.as_bytes());
+        assert!(!wrong.is_empty(), "{text:?}");
+        for wrong in wrong {
+            assert!(!wrong.contains("secret"), "{text:?} {wrong}");
+        }
+    };
+    check("[registry.h]\nmirrors = ['ann:secret@m']\n");
+    check("[registry.h]\nmirrors = ['https://ann:secret@m/x?secret']\n");
+    check("[registry.'ann:secret@h']\nplain-http = true\n");
+    check("[registry.'ann:secret@h']\nmirrors = 7\nca = 7\nbogus = 7\n");
+    check("[registry.'ann:secret@h'.x]\nbogus = 7\n");
+    check("[registry.'https://h?secret']\nplain-http = true\n");
+    check("'ann:secret@h' = 1\n");
+}
+
+#[test]
 fn hostile_texts_end_well() {
     let check = |text: &[u8], expected: &str| {
         let wrong = wrong(text);

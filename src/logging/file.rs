@@ -108,7 +108,11 @@ impl LogFile {
             let length = file.metadata()?.len();
             let mut fitting = fitting(lines, self.size.saturating_sub(length));
             if fitting == 0 && length > 0 && lock.held {
-                self.put_aside(&file)?;
+                if let Err(error) = self.put_aside(&file) {
+                    // A folder may be in the way: what is to come is worth more than what was.
+                    tracing::warn!(%error, "the log file cannot be put aside, and is begun anew");
+                    ftruncate(&file, 0)?;
+                }
                 continue;
             }
             if fitting == 0 {
@@ -136,7 +140,7 @@ impl LogFile {
     }
 
     /// Moves what was put aside before by one, and the file itself to the first place. The file is
-    /// locked and has its name.
+    /// locked and has its name; it still has it where this fails.
     fn put_aside(&self, file: &File) -> io::Result<()> {
         if self.keep == 0 {
             return Ok(ftruncate(file, 0)?);
@@ -147,9 +151,10 @@ impl LogFile {
         fs::rename(&self.path, self.aside(1))?;
         // More may be there from a time when more were kept.
         for place in self.keep + 1..=MOST_KEPT {
-            match fs::remove_file(self.aside(place)) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => break,
-                removed => removed?,
+            // The first that is not there is the end of them; what cannot be removed, a folder
+            // perhaps, is none of them.
+            if fs::remove_file(self.aside(place)).is_err() {
+                break;
             }
         }
         Ok(())

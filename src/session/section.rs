@@ -1,7 +1,7 @@
 //! The config's sections `[registry."host:port"]`: what the owner says about one registry.
 
 use super::names::{base_url, canonical_name};
-use crate::reference::{is_registry, is_repository};
+use crate::reference::{is_registry, is_repository, recognisable};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt, path::PathBuf, str::FromStr};
 
@@ -165,7 +165,8 @@ impl FromStr for Mirror {
             || registry_name(registry).is_none()
             || namespace.is_some_and(|name| !is_repository(name))
         {
-            let shown: String = text.chars().take(200).collect();
+            // An address may hold a password.
+            let shown = recognisable(text);
             return Err(format!(
                 "{shown:?} is no mirror: write `host:port` or `host:port/namespace`"
             ));

@@ -11,7 +11,10 @@ use super::{
     section::{Mirror, registry_name},
     sources::Sources,
 };
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    reference::recognisable,
+};
 use lru::LruCache;
 use std::{
     num::NonZeroUsize,
@@ -260,7 +263,9 @@ fn canonical(config: Config) -> Result<Config> {
     let mut canonical = Config::new();
     for (registry, section) in config {
         let wrong = |why: &str| {
-            let message = format!("the config's section [registry.{registry:?}] {why}");
+            // An address may hold a password.
+            let shown = recognisable(&registry);
+            let message = format!("the config's section [registry.{shown:?}] {why}");
             Error::new(ErrorKind::InvalidParams, message)
         };
         let name = registry_name(&registry).ok_or_else(|| {

@@ -83,6 +83,7 @@ pub(super) async fn serve_with(
             }
             given = replaced => {
                 drop(listener);
+                drop(asked);
                 if let Some(place) = place {
                     place.socket.leave();
                 }
@@ -92,6 +93,8 @@ pub(super) async fn serve_with(
             }
         }
     }
+    // Nobody is replaced any more: whoever still asks for it is told so.
+    drop(asked);
     notify::stopping();
     // Whoever connects now shall fail at once instead of waiting.
     if place

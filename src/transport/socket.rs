@@ -69,7 +69,7 @@ impl Socket {
             .source(error)
         })?;
         if let Some(listener) = passed {
-            let socket = Self::taken(&listener, None);
+            let socket = Self::taken(&listener);
             return Ok((listener, socket));
         }
         let usual = usual_path();
@@ -120,13 +120,18 @@ impl Socket {
         Ok(listener)
     }
 
-    /// One that another process hands over, with what tells its file from others and its lock
-    /// where it is that process's own.
-    pub(super) fn taken(listener: &UnixListener, own: Option<((u64, u64), File)>) -> Self {
+    /// One whose file is somebody else's.
+    pub(super) fn taken(listener: &UnixListener) -> Self {
         Self {
             path: bound_path(listener),
-            own: own.map(|(inode, lock)| Own { inode, lock }),
+            own: None,
         }
+    }
+
+    /// Takes over from another process what tells its file from others and its lock, where it is
+    /// that process's own.
+    pub(super) fn take(&mut self, own: Option<((u64, u64), File)>) {
+        self.own = own.map(|(inode, lock)| Own { inode, lock });
     }
 
     /// What [`taken`](Self::taken) needs of it, where it is our own.

@@ -93,6 +93,11 @@ fn one_that_fails_leaves_the_old_one_serving() {
         &["exit status: 4"],
     );
     check("seq 100000 >&2; exit 1", &["99999 / 100000"]);
+    // It fails with the socket in hand, which is not its own yet.
+    check(
+        &format!("HTTPS_PROXY='no proxy' exec {REAL} \"$@\""),
+        &["exit status: 1", "HTTPS_PROXY"],
+    );
     fs::remove_file(&program).unwrap();
     assert!(running.cannot_restart().contains("No such file"));
     fs::write(&program, "#!/bin/sh\n").unwrap();
@@ -123,6 +128,63 @@ fn one_that_says_nothing_is_killed() {
     let new: i32 = fs::read_to_string(&number).unwrap().trim().parse().unwrap();
     assert!(!lives(new));
     assert_eq!(running.process(), old);
+}
+
+#[test]
+fn one_that_is_given_up_is_killed_before_it_can_take_this_process_for_dead() {
+    let (folder, program, running) = with_program();
+    let (old, number) = (running.process(), folder.path().join("number"));
+    let (heard, ended) = (folder.path().join("heard"), folder.path().join("ended"));
+    let hello = r#"{"hello":{"processId":1,"version":"9"}}"#;
+    // What it says in place of being ready makes the old one give it up.
+    install(
+        &program,
+        &format!(
+            "echo $$ > {}; printf '\\000\\000\\000\\{:o}%s\\000\\000\\000\\002{{}}' '{hello}' >&0
+            cat <&0 > {}; echo > {}; exec sleep 1000",
+            number.display(),
+            hello.len(),
+            heard.display(),
+            ended.display()
+        ),
+    );
+    let said = running.cannot_restart();
+    assert!(said.contains("no message"), "{said}");
+    let new: i32 = fs::read_to_string(&number).unwrap().trim().parse().unwrap();
+    assert!(!lives(new));
+    assert!(!ended.exists());
+    assert_eq!(running.process(), old);
+    assert!(running.is_locked());
+}
+
+#[test]
+fn one_that_was_started_by_a_script_hears_that_it_was_given_up() {
+    let (folder, program, running) = with_program();
+    let (old, heard) = (running.process(), folder.path().join("heard"));
+    let ended = folder.path().join("ended");
+    let hello = r#"{"hello":{"processId":1,"version":"9"}}"#;
+    install(
+        &program,
+        &format!(
+            "printf '\\000\\000\\000\\{:o}%s\\000\\000\\000\\002{{}}' '{hello}' >&0
+            exec 3<&0; (cat <&3 > {}; echo > {}) & exec 3<&-; exec sleep 1000",
+            hello.len(),
+            heard.display(),
+            ended.display()
+        ),
+    );
+    let said = running.cannot_restart();
+    assert!(said.contains("no message"), "{said}");
+    until(|| ended.exists());
+    let heard = fs::read(&heard).unwrap();
+    assert!(heard.ends_with(br#""stay""#), "{heard:?}");
+    assert_eq!(running.process(), old);
+    // So it ends, where it is one of ours.
+    install(
+        &program,
+        &format!("{REAL} \"$@\"; echo $? > {}", ended.display()),
+    );
+    assert_ne!(running.restart(), old);
 }
 
 #[test]

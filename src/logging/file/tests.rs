@@ -46,6 +46,25 @@ fn a_file_that_would_get_too_long_is_put_aside() {
 }
 
 #[test]
+fn a_file_that_cannot_be_put_aside_is_begun_anew() {
+    let check = |keep: u32, in_the_way: &str, expected: &[&str]| {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join(in_the_way).join("full")).unwrap();
+        let mut log = small(&folder.path().join("log"), keep);
+        for number in 0..100 {
+            log.write_all(format!("{number:>9}\n").as_bytes()).unwrap();
+        }
+        assert_eq!(log.lost, 0, "{in_the_way}");
+        assert_eq!(names(folder.path()), expected, "{in_the_way}");
+        let text = read(&folder.path().join("log"));
+        assert!(text.ends_with("99\n") && text.len() <= 100, "{text}");
+    };
+    check(1, "log.1", &["log", "log.1"]);
+    check(2, "log.2", &["log", "log.1", "log.2"]);
+    check(1, "log.2", &["log", "log.1", "log.2"]);
+}
+
+#[test]
 fn many_lines_at_once_are_split_between_files_and_a_huge_one_gets_its_own() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log");

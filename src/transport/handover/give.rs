@@ -11,7 +11,7 @@ use crate::{
     service::Service,
     session::{Carried, clean_to},
 };
-use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, send, sendmsg};
 use std::{
     io::{self, IoSlice},
     mem::MaybeUninit,
@@ -57,12 +57,14 @@ pub(in crate::transport) async fn give(
             Error::new(ErrorKind::RestartFailed, why).help("Restart it where it was started from.")
         );
     }
-    let (mut new, stream, mut errors) = start(successor.clone()).await?;
+    // The end of the stream is what the new process takes for the end of this one. So it outlives
+    // that process wherever this one stays: locals are dropped in the reverse order.
+    let (mut stream, mut new, mut errors) = start(successor.clone()).await?;
     let mut words = Vec::new();
     let outcome = {
         let talking = tokio::time::timeout(
             PATIENCE,
-            talk(stream, listener, socket, service, progress, &mut new),
+            talk(&mut stream, listener, socket, service, progress, &mut new),
         );
         tokio::pin!(talking);
         loop {
@@ -77,12 +79,12 @@ pub(in crate::transport) async fn give(
         }
     };
     let error = match outcome {
-        Ok(given) => {
+        Ok((new, told)) => {
             let said = shown(&words);
             if !said.is_empty() {
                 tracing::info!(said, "the new process has begun");
             }
-            return Ok(given);
+            return Ok((new, Given { stream, told }));
         }
         Err(error) if error.kind() == ErrorKind::Cancelled => {
             new.kill();
@@ -112,21 +114,37 @@ pub(in crate::transport) async fn give(
 }
 
 /// The new process until it has taken over. Dropping it kills it.
-struct New(Option<Child>);
+struct New {
+    child: Option<Child>,
+    /// Our end of the stream once more.
+    stream: Pair,
+}
 
 impl New {
     fn kill(&mut self) {
-        if let Some(mut child) = self.0.take() {
+        if let Some(mut child) = self.child.take() {
+            // A script that started it may be all that is killed.
+            if let Err(error) = self.say_stay() {
+                tracing::debug!(%error, "the new process was not told to end");
+            }
             // It may be gone already. Once it is killed, it is not long to wait for.
             let _ = child.kill();
             let _ = child.wait();
         }
     }
 
+    /// Says it without waiting: who has not read what was said before will not take over anyway.
+    fn say_stay(&self) -> Result<()> {
+        let message = message(&FromOld::Stay, 0)?;
+        let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+        send(&self.stream, &message, flags).map_err(|error| broken(error.into()))?;
+        Ok(())
+    }
+
     /// How it ended, if it has.
     async fn status(&mut self) -> Option<ExitStatus> {
         for _ in 0..20 {
-            match self.0.as_mut()?.try_wait() {
+            match self.child.as_mut()?.try_wait() {
                 Ok(None) => tokio::time::sleep(LOOK).await,
                 ended => return ended.ok().flatten(),
             }
@@ -136,7 +154,7 @@ impl New {
 
     /// From now on it lives for itself.
     fn let_go(&mut self) {
-        self.0 = None;
+        self.child = None;
     }
 }
 
@@ -147,7 +165,7 @@ impl Drop for New {
 }
 
 /// Starts it off the runtime's threads, as its program may lie on a slow disk.
-async fn start(successor: Successor) -> Result<(New, UnixStream, pipe::Receiver)> {
+async fn start(successor: Successor) -> Result<(UnixStream, New, pipe::Receiver)> {
     let program = successor.program.clone();
     let failed = |error: io::Error| {
         Error::new(
@@ -159,30 +177,32 @@ async fn start(successor: Successor) -> Result<(New, UnixStream, pipe::Receiver)
     };
     let started = tokio::task::spawn_blocking(move || {
         let (ours, theirs) = Pair::pair()?;
+        ours.set_nonblocking(true)?;
+        let stream = ours.try_clone()?;
         let mut child = successor.spawn(theirs.into())?;
         let errors = child.stderr.take();
-        ours.set_nonblocking(true)?;
-        Ok((New(Some(child)), ours, errors))
+        let child = Some(child);
+        Ok((ours, New { child, stream }, errors))
     });
-    let (new, ours, errors) = started
+    let (ours, new, errors) = started
         .await
         .map_err(|error| failed(io::Error::other(error)))?
         .map_err(failed)?;
     let stream = UnixStream::from_std(ours).map_err(failed)?;
     let errors = errors.ok_or_else(|| failed(io::ErrorKind::BrokenPipe.into()))?;
     let errors = pipe::Receiver::from_owned_fd(errors.into()).map_err(failed)?;
-    Ok((new, stream, errors))
+    Ok((stream, new, errors))
 }
 
 async fn talk(
-    mut stream: UnixStream,
+    stream: &mut UnixStream,
     listener: BorrowedFd<'_>,
     socket: &Socket,
     service: &Service,
     progress: &Progress,
     new: &mut New,
-) -> Result<(ServerRestartResult, Given)> {
-    let FromNew::Hello(hello) = read(&mut stream).await? else {
+) -> Result<(ServerRestartResult, Vec<Carried>)> {
+    let FromNew::Hello(hello) = read(stream).await? else {
         return Err(strange());
     };
     // As late as this, so that they are as they are now.
@@ -201,21 +221,17 @@ async fn talk(
     let mut handles = vec![listener, stderr.as_fd()];
     handles.extend(lock);
     let (head, body) = message.split_at(HEAD);
-    send_with(&stream, head, &handles).await.map_err(broken)?;
+    send_with(stream, head, &handles).await.map_err(broken)?;
     stream.write_all(body).await.map_err(broken)?;
-    let FromNew::Ready = read(&mut stream).await? else {
+    let FromNew::Ready = read(stream).await? else {
         return Err(strange());
     };
     // It cannot be undone from here on, and nothing is waited for.
     progress.commit()?;
-    write(&mut stream, &FromOld::Go, 0).await?;
+    write(stream, &FromOld::Go, 0).await?;
     new.let_go();
     notify::succeeded_by(hello.process_id);
-    let given = Given {
-        stream,
-        told: logins,
-    };
-    Ok((hello, given))
+    Ok((hello, logins))
 }
 
 impl Given {

@@ -5,7 +5,8 @@
 //! The new one says `Hello` as soon as it runs. The old one hands over the handles (the listening
 //! socket, its own standard error and, where the path is its own, the lock) and what else the new
 //! one needs; the new one makes ready, and says so; the old one says `Go` and leaves. Until `Go`
-//! the old one serves as if nothing had been, and can kill the new one. From then on the new one
+//! the old one serves as if nothing had been, and can give the new one up: it says `Stay` and kills
+//! it. Where it says neither, it has died, and the new one takes over. From then on the new one
 //! serves. As the listening socket is the same one, whoever connects in between waits in its queue.
 //!
 //! Each message is its length in four bytes, the highest first, and as much JSON. The two may be
@@ -59,6 +60,9 @@ enum FromOld {
     Take(Handed),
     /// The new one is the service now.
     Go,
+    /// The old one stays, and the new one has to end. It may not be there to be killed: a script
+    /// that started it is.
+    Stay,
     /// What has become of logins since.
     Logins(Vec<Carried>),
 }

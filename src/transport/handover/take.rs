@@ -33,6 +33,9 @@ use zeroize::Zeroizing;
 pub struct Takeover {
     stream: UnixStream,
     handed: Handed,
+    /// The socket's file and lock. They are the old process's until that one lets go: who fails
+    /// before then must not remove the file.
+    own: Option<((u64, u64), File)>,
     stderr: OwnedFd,
 }
 
@@ -73,10 +76,11 @@ impl Takeover {
             _ => return Err(strange()),
         };
         let listener = UnixListener::from(listener);
-        let socket = Socket::taken(&listener, own);
+        let socket = Socket::taken(&listener);
         let takeover = Self {
             stream,
             handed,
+            own,
             stderr,
         };
         Ok((listener, socket, takeover))
@@ -84,7 +88,7 @@ impl Takeover {
 
     /// Takes the logins over, says that this process is ready, and waits until it is the service.
     /// Blocks, for some seconds at most.
-    pub fn finish(mut self, service: &Service, socket: &Socket) -> Result<Following> {
+    pub fn finish(mut self, service: &Service, socket: &mut Socket) -> Result<Following> {
         service.take_logins(std::mem::take(&mut self.handed.logins));
         self.stream
             .write_all(&message(&FromNew::Ready, 0)?)
@@ -97,19 +101,17 @@ impl Takeover {
             Err(_) => {
                 // Either it has said it until now, or it can never say it any more.
                 self.stream.shutdown(Shutdown::Read).map_err(failed)?;
-                self.stream.read_exact(&mut head).map_err(|_| {
-                    Error::new(
-                        ErrorKind::RestartFailed,
-                        "the process before this one did not let go",
-                    )
-                })?;
+                self.stream.read_exact(&mut head).map_err(|_| stays())?;
             }
         }
         if head != [0; HEAD] {
-            let FromOld::Go = parse(&body(&mut self.stream, head)?)? else {
-                return Err(strange());
-            };
+            match parse(&body(&mut self.stream, head)?)? {
+                FromOld::Go => {}
+                FromOld::Stay => return Err(stays()),
+                FromOld::Take(_) | FromOld::Logins(_) => return Err(strange()),
+            }
         }
+        socket.take(self.own.take());
         dup2_stderr(&self.stderr).map_err(|error| failed(error.into()))?;
         if let Err(error) = socket.sign() {
             tracing::warn!(%error, "the lock names the process before this one");
@@ -133,7 +135,7 @@ impl Following {
                 stream.read_exact(&mut text).await?;
                 match parse(&text).map_err(io::Error::other)? {
                     FromOld::Logins(logins) => service.take_logins(logins),
-                    FromOld::Take(_) | FromOld::Go => {}
+                    FromOld::Take(_) | FromOld::Go | FromOld::Stay => {}
                 }
             }
         };
@@ -146,6 +148,13 @@ impl Following {
             tracing::warn!(%error, "the process before this one is not heard any more");
         }
     }
+}
+
+fn stays() -> Error {
+    Error::new(
+        ErrorKind::RestartFailed,
+        "the process before this one did not let go",
+    )
 }
 
 fn is_end(error: &io::Error) -> bool {
