@@ -154,7 +154,7 @@ async fn start(successor: Successor) -> Result<(New, UnixStream, pipe::Receiver)
             ErrorKind::RestartFailed,
             format!("cannot start {}: {error}", program.display()),
         )
-        .help("The service goes on as it was.")
+        .help("The service goes on as it was. Install the program there, then try again.")
         .source(error)
     };
     let started = tokio::task::spawn_blocking(move || {
