@@ -333,7 +333,10 @@ fn what_a_failing_program_says_is_shown() {
     let mut command = home.vouch(&["sessions"]);
     let absent = home.path("absent");
     let says = format!("cannot start {}", absent.display());
-    home.fails(command.env("VOUCHD", &absent), &[&says, "No such file"]);
+    home.fails(
+        command.env("VOUCHD", &absent),
+        &[&says, "No such file", "help: Install"],
+    );
     let mut command = home.vouch(&["sessions"]);
     home.fails(
         command.env("VOUCHD", "absent"),
