@@ -84,11 +84,14 @@ fn failed(path: &Path, error: CallError) -> Failure {
     match error {
         CallError::Connection(error) => {
             let failure = Failure::new(format!("cannot connect to {}: {error}", path.display()));
-            // A path at which something else lies.
-            if error.kind() == io::ErrorKind::AlreadyExists {
-                failure.help("Name the service's socket with `--socket` or VOUCHD_SOCKET.")
-            } else {
-                failure
+            match error.kind() {
+                // A path at which something else lies, that is closed to us, or that is too long.
+                io::ErrorKind::AlreadyExists
+                | io::ErrorKind::PermissionDenied
+                | io::ErrorKind::InvalidInput => {
+                    failure.help("Name the service's socket with `--socket` or VOUCHD_SOCKET.")
+                }
+                _ => failure,
             }
         }
         error => {

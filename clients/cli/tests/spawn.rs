@@ -351,6 +351,16 @@ fn what_a_failing_program_says_is_shown() {
         command.env("VOUCHD_CONFIG", &config),
         &["config.toml", "  vouchd: "],
     );
+
+    // What it advises is advice enough.
+    fs::write(&config, "sockets = 7").unwrap();
+    let mut command = home.vouch(&["sessions"]);
+    let ran = Ran::of(command.env("VOUCHD_CONFIG", &config));
+    assert!(
+        ran.err.ends_with("  help: Did you mean `socket`?\n"),
+        "{}",
+        ran.err
+    );
 }
 
 #[test]
