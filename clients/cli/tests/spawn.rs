@@ -244,7 +244,7 @@ fn nobody_starts_one_who_must_not() {
     for command in ["status", "stop", "restart"] {
         home.fails(
             &mut home.vouch(&[command]),
-            &[&nobody, "help: There is nothing to"],
+            &[&nobody, "help: There is none to"],
         );
     }
     let says = [nobody.as_str(), "VOUCH_NO_SPAWN"];
