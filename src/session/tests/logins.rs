@@ -1,7 +1,7 @@
 //! Logins: where they come from, what becomes of work when they end, and what nobody gets to see.
 
 use super::{
-    tokens::{asked, lasting, until},
+    tokens::{asked, lasting},
     *,
 };
 use crate::session::token::Authorization;
