@@ -139,8 +139,10 @@ fn logged(config: Config, work: impl FnOnce(Config) -> Result<u8>) -> Result<u8>
         .file
         .as_deref()
         .map(|path| {
-            LogFile::open(path, config.log.size, config.log.keep)
-                .map_err(|error| Error::at(path, "log to", error))
+            LogFile::open(path, config.log.size, config.log.keep).map_err(|error| {
+                Error::at(path, "log to", error)
+                    .help("Name another `--log-file`, or `-` for standard error.")
+            })
         })
         .transpose()?;
     let log = match logging::begin(filter, config.log.format.unwrap_or_default(), file) {

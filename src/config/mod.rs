@@ -178,7 +178,9 @@ impl FromStr for Timeout {
             return Ok(Self::Never);
         }
         match text.parse().map(|Span(span)| span) {
-            Ok(Duration::ZERO) => Err("it takes a while to connect: say `never`, or a span".into()),
+            Ok(Duration::ZERO) => {
+                Err("a client needs a moment to connect: say `never`, or a longer span".into())
+            }
             Ok(span) if span > LONGEST_SPAN => {
                 Err("it is longer than 365 days: say `never`".into())
             }

@@ -243,7 +243,7 @@ fn nobody_starts_one_who_must_not() {
     for command in ["status", "stop", "restart"] {
         home.fails(
             &mut home.vouch(&[command]),
-            &[&nobody, "help: There is nothing to"],
+            &[&nobody, "help: There is none to"],
         );
     }
     let says = [nobody.as_str(), "VOUCH_NO_SPAWN"];
@@ -332,7 +332,10 @@ fn what_a_failing_program_says_is_shown() {
     let mut command = home.vouch(&["sessions"]);
     let absent = home.path("absent");
     let says = format!("cannot start {}", absent.display());
-    home.fails(command.env("VOUCHD", &absent), &[&says, "No such file"]);
+    home.fails(
+        command.env("VOUCHD", &absent),
+        &[&says, "No such file", "help: Install"],
+    );
     let mut command = home.vouch(&["sessions"]);
     home.fails(
         command.env("VOUCHD", "absent"),
@@ -346,6 +349,16 @@ fn what_a_failing_program_says_is_shown() {
     home.fails(
         command.env("VOUCHD_CONFIG", &config),
         &["config.toml", "  vouchd: "],
+    );
+
+    // What it advises is advice enough.
+    fs::write(&config, "sockets = 7").unwrap();
+    let mut command = home.vouch(&["sessions"]);
+    let ran = Ran::of(command.env("VOUCHD_CONFIG", &config));
+    assert!(
+        ran.err.ends_with("  help: Did you mean `socket`?\n"),
+        "{}",
+        ran.err
     );
 }
 

@@ -109,7 +109,7 @@ impl Start {
 pub struct StartError {
     /// The socket.
     pub socket: PathBuf,
-    /// The program that was started, or should have been; absent where none was found.
+    /// The program that was started, or should have been; absent where there is none that can.
     pub program: Option<PathBuf>,
     /// What happened.
     pub message: String,
@@ -139,7 +139,7 @@ pub(crate) async fn connect(
     }
     // The service works in another folder.
     let path = &std::path::absolute(path).map_err(CallError::Connection)?;
-    let failed = |program: Option<PathBuf>, message: String, last_words: Vec<String>| {
+    let not_started = |program: Option<PathBuf>, message: String, last_words: Vec<String>| {
         CallError::NotStarted(StartError {
             socket: path.clone(),
             program,
@@ -149,13 +149,19 @@ pub(crate) async fn connect(
     };
     let program = match start.found_program() {
         Ok(program) => program,
-        Err(message) => return Err(failed(None, message, Vec::new())),
+        Err(message) => return Err(not_started(None, message, Vec::new())),
     };
-    let failed = |message: String, words| failed(Some(program.clone()), message, words);
+    let failed = |message: String, words| not_started(Some(program.clone()), message, words);
     let deadline = Instant::now() + start.patience;
     loop {
         let mut starting = Starting::begin(&program, path).map_err(|error| {
-            failed(
+            // One that is not there, or may not be run, is no program.
+            let is_none = matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied
+            );
+            not_started(
+                (!is_none).then(|| program.clone()),
                 format!("cannot start {}: {error}", program.display()),
                 Vec::new(),
             )

@@ -172,7 +172,7 @@ async fn start(successor: Successor) -> Result<(UnixStream, New, pipe::Receiver)
             ErrorKind::RestartFailed,
             format!("cannot start {}: {error}", program.display()),
         )
-        .help("The service goes on as it was.")
+        .help("The service goes on as it was. Install the program there, then try again.")
         .source(error)
     };
     let started = tokio::task::spawn_blocking(move || {
