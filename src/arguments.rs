@@ -25,6 +25,10 @@ pub(crate) const MANUAL: Manual = Manual {
         ),
         ("VOUCHD_LOG", "What to log, where --log does not say."),
         (
+            "VOUCHD_LOG_FILE",
+            "The file to log to, where --log-file does not say.",
+        ),
+        (
             "XDG_RUNTIME_DIR, XDG_CONFIG_HOME, XDG_STATE_HOME",
             "The folders of socket, config and log; see FILES.",
         ),
@@ -114,7 +118,7 @@ pub(crate) enum Command {
 /// What to do with the config.
 #[derive(Subcommand)]
 pub(crate) enum ConfigCommand {
-    /// Say all that is wrong with the file and with the files that it names; ends with 1 then.
+    /// Say all that is wrong with the file, then with the files that it names; ends with 1 then.
     Check {
         /// The file; without it, the one that the service would read
         file: Option<PathBuf>,

@@ -61,11 +61,17 @@ impl Error {
             io::ErrorKind::InvalidFilename | io::ErrorKind::InvalidInput => ErrorKind::InvalidPath,
             _ => ErrorKind::Io,
         };
-        Self::new(
-            kind,
-            format!("cannot {action} {}: {source}", path.display()),
-        )
-        .source(source)
+        let message = format!("cannot {action} {}: {source}", path.display());
+        let error = Self::new(kind, message).source(source);
+        // Who knows more about the path says more.
+        match kind {
+            ErrorKind::FileNotFound => error.help("Look for a slip of the pen in the path."),
+            ErrorKind::PermissionDenied => error.help(
+                "The server has the rights of the user who started it; `ls -ld` shows whose the file and its folder are.",
+            ),
+            ErrorKind::DiskFull => error.help("Make room there, then try again."),
+            _ => error,
+        }
     }
 
     /// What could not be done, as the service has no file handle left.
@@ -198,6 +204,12 @@ mod tests {
     fn what_the_system_says_gets_its_kind() {
         let check = |source, expected| {
             let error = Error::at(Path::new("/x"), "open", io::Error::from(source));
+            let mine = [
+                ErrorKind::FileNotFound,
+                ErrorKind::PermissionDenied,
+                ErrorKind::DiskFull,
+            ];
+            assert_eq!(error.data().help.is_some(), mine.contains(&error.kind()));
             assert_eq!(error.kind(), expected, "{source:?}");
         };
         check(io::ErrorKind::NotFound, ErrorKind::FileNotFound);

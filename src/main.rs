@@ -1,4 +1,15 @@
-//! The binary: which command runs, and what its end tells.
+//! The binary: which command runs, and what its end tells. Its modules come after the library's, in
+//! the same one direction:
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | `demo` | `vouchd demo`: the whole way of an artifact, with a service of its own |
+//! | `logging` | the log, on standard error or in a file |
+//! | `arguments` | the command line |
+//! | `settings` | `vouchd config` |
+//! | `reload` | SIGHUP |
+//! | `detach` | a service in the background |
+//! | `serve` | the process around a service: its runtime, signals and end |
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
@@ -128,8 +139,10 @@ fn logged(config: Config, work: impl FnOnce(Config) -> Result<u8>) -> Result<u8>
         .file
         .as_deref()
         .map(|path| {
-            LogFile::open(path, config.log.size, config.log.keep)
-                .map_err(|error| Error::at(path, "log to", error))
+            LogFile::open(path, config.log.size, config.log.keep).map_err(|error| {
+                Error::at(path, "log to", error)
+                    .help("Name another `--log-file`, or `-` for standard error.")
+            })
         })
         .transpose()?;
     let log = match logging::begin(filter, config.log.format.unwrap_or_default(), file) {

@@ -75,6 +75,24 @@ impl Phase {
     }
 }
 
+/// How far a request was at one moment: what is told together belongs together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Count {
+    /// The bytes counted so far; never more than the total, as a file may grow while it is read.
+    pub bytes: u64,
+    /// The bytes that will be counted in all, once that is known.
+    pub total: Option<u64>,
+}
+
+impl Count {
+    /// How much of the total is counted, from 0 to 100; rounded down, so that 100 is all of it.
+    pub fn percentage(self) -> Option<u8> {
+        let total = u128::from(self.total?);
+        let percentage = (u128::from(self.bytes) * 100).checked_div(total);
+        Some(percentage.map_or(100, |percentage| u8::try_from(percentage).unwrap_or(100)))
+    }
+}
+
 /// One request's progress; clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct Progress(Arc<Shared>);
@@ -95,30 +113,25 @@ impl Progress {
         self.0.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// The bytes counted so far; never more than the [total](Self::total), as a file may grow while
-    /// it is read.
-    pub fn bytes(&self) -> u64 {
+    /// How far it is, looked at once.
+    pub fn count(&self) -> Count {
         let bytes = self.0.bytes.load(Ordering::Relaxed);
-        self.total().map_or(bytes, |total| bytes.min(total))
+        let total = self.0.total.get().copied();
+        Count {
+            bytes: total.map_or(bytes, |total| bytes.min(total)),
+            total,
+        }
+    }
+
+    /// The bytes of [`count`](Self::count).
+    pub fn bytes(&self) -> u64 {
+        self.count().bytes
     }
 
     /// Says how many bytes will be counted in all, before the first is. The first word counts.
     pub fn expect(&self, total: u64) {
         // Another total would let what was reported shrink.
         let _ = self.0.total.set(total);
-    }
-
-    /// The bytes that will be counted in all, once that is known.
-    pub fn total(&self) -> Option<u64> {
-        self.0.total.get().copied()
-    }
-
-    /// How much of the total is counted, from 0 to 100; rounded down, so that 100 is all of it.
-    pub fn percentage(&self) -> Option<u8> {
-        let total = self.total()?;
-        let hundredfold = u128::from(self.bytes()) * 100;
-        let percentage = hundredfold.checked_div(u128::from(total));
-        Some(percentage.map_or(100, |percentage| u8::try_from(percentage).unwrap_or(100)))
     }
 
     /// Begins a phase. Nothing follows an end: a thread may outlive its request.
@@ -244,8 +257,10 @@ mod tests {
                 progress.expect(1);
             }
             progress.advance(bytes);
-            let found = (progress.total(), progress.bytes(), progress.percentage());
-            assert_eq!(found, (total, counted, percentage));
+            let found = progress.count();
+            let bytes = counted;
+            assert_eq!(found, Count { bytes, total });
+            assert_eq!(found.percentage(), percentage);
         };
         check(None, 7, 7, None);
         check(Some(0), 0, 0, Some(100));

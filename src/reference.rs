@@ -214,7 +214,7 @@ fn parse_registry(text: &str) -> Result<RegistryReference> {
     if !is_registry(registry) {
         return Err(invalid(
             text,
-            "its registry is no host with a port or without",
+            "its registry is no host: write `ghcr.io` or `localhost:5000`",
         ));
     }
     let (repository, tag) = match rest.split_once(':') {
@@ -222,7 +222,7 @@ fn parse_registry(text: &str) -> Result<RegistryReference> {
         None => (rest, None),
     };
     if !is_repository(repository) {
-        let why = "a repository is made of lower-case letters, digits and single `.`, `_`, `-`";
+        let why = "a repository is made of lower-case letters and digits, joined by `/`, `.`, `_`, `__` or dashes";
         return Err(invalid(text, why));
     }
     if tag.is_some_and(|tag| !is_tag(tag)) {

@@ -218,6 +218,45 @@ fn no_module_names_one_to_its_right() {
     }
 }
 
+/// What a module must never name, by whatever way it came there.
+#[test]
+fn some_things_are_for_some_modules_only() {
+    let check = |module: &str, forbidden: &[&str]| {
+        let mut seen = 0;
+        for (path, code) in files() {
+            let part = |name: &str| path.iter().any(|part| part == name);
+            let tests = part("tests") || part("tests.rs");
+            if tests || !(path.starts_with(module) || path == Path::new(module)) {
+                continue;
+            }
+            seen += 1;
+            let code = code.split("#[cfg(test)]\nmod tests {").next().unwrap();
+            for word in forbidden {
+                let path = path.display();
+                assert!(!code.contains(word), "{path} names `{word}`");
+            }
+        }
+        assert!(seen > 0, "there is no {module}");
+    };
+    // How clients come and in what form they speak is the transport's.
+    let sockets = [
+        "UnixListener",
+        "UnixStream",
+        "AsyncRead",
+        "AsyncWrite",
+        "tokio::net",
+    ];
+    check("service", &sockets);
+    // It judges bytes, wherever they come from, and waits for nothing.
+    let runtime = [
+        "async ", ".await", "tokio", "reqwest", "std::net", "std::fs",
+    ];
+    check("artifact", &runtime);
+    check("trust.rs", &runtime);
+    // One place alone speaks to registries, so that none is asked without its session.
+    check("registry", &["Client::builder", "Client::new"]);
+}
+
 /// Whether code gives an unnamed file its name, or makes something that does: by `give_name`, or by
 /// a function `name` of two arguments, which no other one has.
 fn gives_a_name(code: &str) -> bool {

@@ -12,7 +12,7 @@ mod service;
 use faulty::{Answer, Faulty};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use serde_json::{Value, json};
-use service::{binary, ended, until};
+use service::{Detached, binary, ended, until};
 use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
@@ -240,15 +240,6 @@ fn spans_that_are_none() {
     check(&["--idle-timeout", "0s"], "", "say `never`");
     check(&["--idle-timeout", "soon"], "", "say `never`");
     check(&[], "[idle]\ntimeout = '0s'\n", "say `never`");
-}
-
-/// A process that is nobody's child, killed at the latest when the test ends.
-struct Detached(Pid);
-
-impl Drop for Detached {
-    fn drop(&mut self) {
-        let _ = kill_process(self.0, Signal::KILL);
-    }
 }
 
 #[test]

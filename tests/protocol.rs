@@ -8,6 +8,7 @@ mod framing;
 #[path = "protocol/http.rs"]
 mod http;
 #[path = "support/service.rs"]
+#[allow(dead_code)]
 mod service;
 
 use serde_json::{Value, json};

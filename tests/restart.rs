@@ -290,7 +290,7 @@ fn what_is_under_way_is_finished_by_the_old_process() {
     assert!(regretting.is_over());
     assert!(lives(old));
     open.store(true, Ordering::Relaxed);
-    assert_eq!(working.outcome(2.min(pushed)), "ok");
+    assert_eq!(working.outcome(pushed), "ok");
     assert!(working.is_over());
     assert_eq!(ended(&mut running.first).code(), Some(0));
     assert!(running.socket().exists() && running.is_locked());

@@ -163,7 +163,9 @@ fn the_usual_folder_is_made_and_must_be_safe() {
 fn one_service_has_a_socket() {
     let (_folder, socket) = place();
     let daemon = Daemon::start(&socket);
-    let said = fails(&["--socket", socket.to_str().unwrap()], &[]);
+    // A code of its own: who starts services tells by it that one is there.
+    let code = i32::from(vouch_protocol::EXIT_ALREADY_SERVED);
+    let said = fails_with(code, &["--socket", socket.to_str().unwrap()], &[]);
     assert!(
         said.contains(&format!("process {} serves", daemon.0.id())),
         "{said}"
@@ -263,10 +265,8 @@ fn a_config_that_is_named_must_be_there_and_right() {
     assert!(fails(&arguments, &environment).contains("config.toml"));
     fs::write(&config, "[limits]\nnope = 1\n").expect("it can be written");
     let said = fails(&arguments, &environment);
-    assert!(
-        said.contains("config.toml") && said.contains("line 2"),
-        "{said}"
-    );
+    assert!(said.contains("config.toml:2:1: "), "{said}");
+    assert!(said.contains("nope"), "{said}");
 }
 
 #[test]

@@ -2,7 +2,8 @@
 //!
 //! A method is a type that names its params and its result; `README.md` beside this crate is the
 //! specification in words, `openrpc.json` the same for programs. This crate holds no behaviour
-//! and, by default, depends on serde alone: it must stay cheap to depend on.
+//! but [`acts`], which whoever shows a text needs, and, by default, depends on serde alone: it must
+//! stay cheap to depend on.
 
 #![cfg_attr(test, allow(clippy::expect_used))]
 
@@ -13,6 +14,7 @@ mod pull;
 mod push;
 mod server;
 mod session;
+mod text;
 mod verification;
 mod verify;
 
@@ -37,6 +39,7 @@ pub use session::{
     SessionLoginParams, SessionLogout, SessionLogoutParams, SessionLogoutResult, SessionState,
     SessionStatus,
 };
+pub use text::acts;
 pub use verification::{Artifact, ArtifactKind, Claims, Refusal, Trust, Verification};
 pub use verify::{Verify, VerifyParams};
 

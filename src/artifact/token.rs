@@ -178,8 +178,13 @@ fn key(text: &str, kind: &KeyPairType, whose: &str) -> Result<(), Refusal> {
     if is_kind {
         return Ok(());
     }
+    let letter = match kind {
+        KeyPairType::Account => 'A',
+        KeyPairType::Module => 'M',
+        _ => 'V',
+    };
     Err(invalid(&format!(
-        "its {whose} is no nkey of the kind {kind:?}"
+        "its {whose} is no public nkey that starts with `{letter}`"
     )))
 }
 

@@ -93,10 +93,11 @@ pub struct Log {
     pub keep: u32,
 }
 
-/// The longest line fits.
-const SMALLEST_LOG: u64 = 16 << 10;
+/// A log file may not be smaller, in bytes: the longest line fits.
+pub const SMALLEST_LOG: u64 = 16 << 10;
 const LARGEST_LOG: u64 = 1 << 40;
-const MOST_LOGS: u32 = 100;
+/// More files that were put aside are not kept.
+pub const MOST_LOGS: u32 = 100;
 
 impl Default for Log {
     fn default() -> Self {
@@ -177,7 +178,9 @@ impl FromStr for Timeout {
             return Ok(Self::Never);
         }
         match text.parse().map(|Span(span)| span) {
-            Ok(Duration::ZERO) => Err("it takes a while to connect: say `never`, or a span".into()),
+            Ok(Duration::ZERO) => {
+                Err("a client needs a moment to connect: say `never`, or a longer span".into())
+            }
             Ok(span) if span > LONGEST_SPAN => {
                 Err("it is longer than 365 days: say `never`".into())
             }

@@ -123,7 +123,7 @@ fn what_is_wrong_is_named_with_its_place() {
     check("[log]\nsize = 0\n", &["`log.size` is 0"]);
     check(
         "[idle]\ntimeout = '0s'\n",
-        &["`idle.timeout`: it takes a while"],
+        &["`idle.timeout`: a client needs a moment"],
     );
     check("[idle]\ntimeout = '2y'\n", &["longer than 365 days"]);
     check("[idle]\ntimeout = 'never'\n", &[]);

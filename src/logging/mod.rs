@@ -61,6 +61,8 @@ pub(crate) fn begin(filter: &str, format: LogFormat, file: Option<LogFile>) -> R
         LogFormat::Json => layer
             .with_writer(move || text::Json(lines.clone()))
             .json()
+            // A request has one span, which each of its lines names already.
+            .with_span_list(false)
             .boxed(),
     };
     tracing_subscriber::registry()

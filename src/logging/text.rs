@@ -11,6 +11,7 @@ use tracing_subscriber::{
     field::MakeExt,
     fmt::{FormatFields, format},
 };
+use vouch_protocol::acts;
 
 /// The longest value of a field, in bytes.
 const LONGEST_VALUE: usize = 2 << 10;
@@ -29,22 +30,6 @@ pub(super) fn fields() -> impl for<'writer> FormatFields<'writer> {
         write!(value_writer, "{value:?}")
     })
     .delimited(" ")
-}
-
-/// Whether a character could do more than stand there: control characters, line breaks, marks of
-/// direction, invisible ones.
-fn acts(c: char) -> bool {
-    c.is_control()
-        || matches!(
-            c,
-            '\u{61c}'
-                | '\u{200b}'..='\u{200f}'
-                | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}'
-                | '\u{feff}'
-                | '\u{fff9}'..='\u{fffb}'
-                | '\u{e0000}'..='\u{e007f}'
-        )
 }
 
 /// Escapes what acts, and ends with `…` where it has become too long.

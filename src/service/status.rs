@@ -18,16 +18,17 @@ pub(super) fn status(request: &Request, _: NoParams) -> Result<ServerStatusResul
     let requests = under_way
         .values()
         .take(REQUESTS)
-        .map(|under_way| RequestStatus {
+        .map(|under_way| (under_way, under_way.progress.count()))
+        .map(|(under_way, count)| RequestStatus {
             method: under_way.method.into(),
             client: under_way.caller.name().map(Into::into),
             reference: under_way.subject.reference.get().cloned(),
             path: under_way.subject.path.get().cloned(),
             age_milliseconds: milliseconds(under_way.since.elapsed()),
             phase: under_way.progress.phase().name().into(),
-            bytes: under_way.progress.bytes(),
-            total: under_way.progress.total(),
-            percentage: under_way.progress.percentage(),
+            bytes: count.bytes,
+            total: count.total,
+            percentage: count.percentage(),
         })
         .collect();
     drop(under_way);

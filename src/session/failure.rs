@@ -11,7 +11,7 @@ use reqwest::{
     header::{HeaderMap, RETRY_AFTER},
 };
 use std::{error, io, time::Duration};
-use vouch_protocol::ErrorKind;
+use vouch_protocol::{ErrorKind, acts};
 
 /// Bodies of errors are read that far.
 const LARGEST_BODY: usize = 64 << 10;
@@ -304,8 +304,8 @@ fn words(body: &[u8], redacted: &dyn Fn(String) -> String) -> (String, Vec<OciEr
     (words, codes.take(MESSAGES).collect())
 }
 
-/// A stranger's text, fit to be shown: short, and without control characters or marks that turn
-/// the direction of writing.
+/// A stranger's text, fit to be shown: short, and without what does more to a terminal than stand
+/// there.
 pub(crate) fn clean(text: &str) -> String {
     clean_to(text, MESSAGE)
 }
@@ -314,9 +314,7 @@ pub(crate) fn clean(text: &str) -> String {
 pub(crate) fn clean_to(text: &str, longest: usize) -> String {
     let mut clean: String = text
         .chars()
-        .filter(|c| {
-            !c.is_control() && !matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-        })
+        .filter(|c| !acts(*c))
         .take(longest + 1)
         .collect();
     if let Some((end, _)) = clean.char_indices().nth(longest) {
@@ -410,6 +408,6 @@ mod tests {
             vec![format!(r#"{{"code":"A","message":"{}"}}"#, "é".repeat(5000)); 9].join(",")
         );
         assert!(words(long.as_bytes(), &|text| text).0.chars().count() < 4 * MESSAGE);
-        assert_eq!(clean("a\u{202e}b\u{2066}c"), "abc");
+        assert_eq!(clean("a\u{202e}b\u{2066}c\u{61c}d\u{200b}"), "abcd");
     }
 }

@@ -370,7 +370,7 @@ impl Session {
                 format!("Log in with `vouch login {registry}` or `docker login {registry}`.")
             }
             Place::Memory => {
-                format!("The login of `session/login` was refused: `vouch login {registry}` again.")
+                format!("Check the user and the password, then `vouch login {registry}` again.")
             }
             Place::File(origin) => {
                 let kept = origin

@@ -106,18 +106,16 @@ impl Reports {
 
     /// Tells what has changed since it was told last, if there is room for it.
     fn report(&self, last: &mut Option<(Phase, u64)>) {
-        let now = (self.progress.phase(), self.progress.bytes());
+        let count = self.progress.count();
+        let now = (self.progress.phase(), count.bytes);
         if *last == Some(now) || Arc::strong_count(&self.mark) > 1 {
             return;
         }
-        let (phase, bytes) = now;
-        let total = self.progress.total();
         let value = WorkDone::Report {
-            message: Some(phase.name().into()),
-            percentage: self.progress.percentage(),
-            // One look at each: bytes that were counted since must not be more than the total.
-            bytes,
-            total,
+            message: Some(now.0.name().into()),
+            percentage: count.percentage(),
+            bytes: count.bytes,
+            total: count.total,
         };
         if let Ok(room) = self.queue.try_reserve() {
             room.send(self.notice(value));

@@ -3,7 +3,11 @@
 use super::*;
 use proxy::Proxy;
 use registry::Registry;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::{
+    fs,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+};
 
 #[test]
 fn a_push_whose_manifest_is_being_written_is_finished() {
@@ -50,4 +54,51 @@ fn a_push_whose_manifest_is_being_written_is_finished() {
             .call("verify", &json!({"reference": reference(&registry.name())}));
         assert_eq!(published.unwrap()["verdict"], "accepted", "{way:?}");
     }
+}
+
+#[test]
+fn a_pull_whose_file_is_being_named_is_finished() {
+    let source = Folder::new();
+    let artifact = signed(&source, 1000);
+    let reference = &format!("oci:{}:1", source.path("layout").display());
+    let push = json!({"path": artifact, "reference": reference});
+    Daemon::start().connect().call("push", &push).unwrap();
+    let expected = &fs::read(artifact).unwrap();
+    let check = |way: Way, overwrite: bool| {
+        let daemon = Daemon::naming_slowly();
+        let folder = Folder::new();
+        if overwrite {
+            folder.write("pulled.wasm", b"old");
+        }
+        let destination = folder.path("pulled.wasm");
+        let params = json!({
+            "reference": reference, "destination": destination, "overwrite": overwrite,
+        });
+        let (Way::Cancel(framing) | Way::Close(framing)) = way;
+        let mut wire = Wire::connect(&daemon.socket(), framing);
+        wire.ask(7, "pull", &params);
+        until("it is being named", || {
+            let requests = under_way(&daemon.socket());
+            requests.iter().any(|pull| pull["phase"] == "finishing")
+        });
+        if let Way::Cancel(_) = way {
+            wire.cancel(7);
+            let answer = wire.hear();
+            assert_eq!(answer["id"], 7, "{way:?}: {answer}");
+            let verdict = &answer["result"]["verification"]["verdict"];
+            assert_eq!(verdict, "accepted", "{way:?}: {answer}");
+        } else {
+            drop(wire);
+        }
+        until("it is finished", || under_way(&daemon.socket()).is_empty());
+        assert_eq!(&fs::read(destination).unwrap(), expected, "{way:?}");
+        assert_eq!(folder.names(), ["pulled.wasm"], "{way:?}");
+    };
+    thread::scope(|scope| {
+        for way in WAYS {
+            for overwrite in [false, true] {
+                scope.spawn(move || check(way, overwrite));
+            }
+        }
+    });
 }

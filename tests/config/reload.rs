@@ -9,6 +9,8 @@ use std::{
     io::{BufRead, BufReader, Write},
     process::{Command, Stdio},
     sync::{Mutex, mpsc},
+    thread,
+    time::{Duration, Instant},
 };
 
 fn status(daemon: &Daemon) -> Value {
@@ -56,6 +58,31 @@ fn limits_count_at_once_and_an_error_changes_nothing() {
     let said = daemon.reconfigure("socket = '/elsewhere'\n[log]\nkeep = 1\n");
     assert!(said.contains("`socket` counts after a restart"), "{said}");
     assert!(said.contains("`log.keep` counts after a restart"), "{said}");
+}
+
+/// What was within the limits before is looked at anew, though nothing of the file has changed.
+#[test]
+fn what_is_remembered_of_files_goes_with_the_limits() {
+    let daemon = Daemon::logging_all("", &[]);
+    let folder = Folder::new();
+    let path = signed(&folder);
+    let mut client = daemon.connect();
+    let mut verify = || client.call("verify", &json!({"path": path})).unwrap();
+    let remembered = || status(&daemon)["cache"]["entries"] == 1;
+    // Once its times lie two seconds back.
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !remembered() {
+        assert_eq!(verify()["verdict"], "accepted");
+        assert!(Instant::now() < deadline, "it is not remembered");
+        thread::sleep(Duration::from_millis(5));
+    }
+    daemon.reconfigure("[log]\nlevel = 'debug'\n");
+    assert!(remembered(), "the limits are the same");
+    daemon.reconfigure(STRICT);
+    assert!(!remembered());
+    assert_eq!(verify()["refusal"]["kind"], "tooLarge");
+    daemon.reconfigure("");
+    assert_eq!(verify()["verdict"], "accepted");
 }
 
 #[test]

@@ -52,6 +52,20 @@ impl Daemon {
         Self::run_by(prlimit, "", &[], "error", |_| Stdio::inherit())
     }
 
+    /// One that takes seconds to give a file its name. The tracer is no parent of the service, and
+    /// ends with it.
+    pub fn naming_slowly() -> Self {
+        const NAMING: &str = "/^(linkat|renameat2?)$";
+        let mut strace = Command::new("strace");
+        strace
+            .args(["-D", "-f", "-qq", "-o", "/dev/null", "-e"])
+            .arg(format!("trace={NAMING}"))
+            .arg("-e")
+            .arg(format!("inject={NAMING}:delay_enter=3000000"))
+            .arg(env!("CARGO_BIN_EXE_vouchd"));
+        Self::run_by(strace, "", &[], "error", |_| Stdio::inherit())
+    }
+
     fn run(
         config: &str,
         environment: &[(&str, &Path)],

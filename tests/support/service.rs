@@ -1,5 +1,6 @@
 //! A service to talk to from outside: in this process on a socket, or the binary on stdio.
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -121,6 +122,25 @@ pub(crate) fn until(mut condition: impl FnMut() -> bool) {
     while !condition() {
         assert!(Instant::now() < deadline, "it takes too long");
         thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// A process that is nobody's child, killed at the latest when the test ends.
+pub(crate) struct Detached(pub(crate) Pid);
+
+impl Detached {
+    /// The process that an answer names.
+    pub(crate) fn named(answer: &Value) -> Self {
+        let process = answer["processId"].as_i64().expect("it is named");
+        let process = process.try_into().ok().and_then(Pid::from_raw);
+        Self(process.expect("it is one"))
+    }
+}
+
+impl Drop for Detached {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = kill_process(self.0, Signal::KILL);
     }
 }
 

@@ -38,7 +38,7 @@ pub(crate) const MANUAL: Manual = Manual {
         ),
         (
             "VOUCH_NO_SPAWN",
-            "Anything but 0 and false: start no service, as with --no-spawn.",
+            "Anything but 0, false and no: start no service, as with --no-spawn.",
         ),
         (
             "VOUCH_START_TIMEOUT",
@@ -247,7 +247,15 @@ impl Command {
 impl Cli {
     /// Reads and checks what clap cannot.
     pub(crate) fn complete(mut self) -> Result<Self, clap::Error> {
-        let wrong = |text: String| Self::command().error(ErrorKind::ValueValidation, text);
+        // With the usage of the command that is wrong, not of the program.
+        let wrong = |name: &str, text: String| {
+            let mut program = Self::command();
+            program.build();
+            match program.find_subcommand_mut(name) {
+                Some(command) => command.error(ErrorKind::ValueValidation, text),
+                None => program.error(ErrorKind::ValueValidation, text),
+            }
+        };
         let Wanted::Service(command) = &mut self.wanted else {
             return Ok(self);
         };
@@ -255,7 +263,10 @@ impl Cli {
             Command::Push(push) => {
                 for (name, value) in std::mem::take(&mut push.given) {
                     if push.annotations.insert(name.clone(), value).is_some() {
-                        return Err(wrong(format!("the annotation {name:?} is given twice")));
+                        return Err(wrong(
+                            "push",
+                            format!("the annotation {name:?} is given twice"),
+                        ));
                     }
                 }
             }
@@ -266,12 +277,15 @@ impl Cli {
                     Some(text) => serde_json::from_str(text)
                         .map_err(|error| format!("the params are no JSON: {error}")),
                 }
-                .map_err(wrong)?;
+                .map_err(|text| wrong("rpc", text))?;
             }
             Command::Login(login) => {
                 // Both come from the terminal, or neither does.
                 if login.password_stdin && login.username.is_none() && !login.identity_token {
-                    return Err(wrong("--password-stdin needs --username".to_owned()));
+                    return Err(wrong(
+                        "login",
+                        "--password-stdin needs --username".to_owned(),
+                    ));
                 }
             }
             Command::Verify(_)

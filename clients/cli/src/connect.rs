@@ -62,7 +62,7 @@ pub(crate) async fn connect(
             let help = if command.starts_service() {
                 "Start it with `vouchd serve`, or leave `--no-spawn` and VOUCH_NO_SPAWN away."
             } else {
-                "There is nothing to show or to stop; `vouch verify` and others start one."
+                "There is none to show, to stop or to restart; `vouch verify` and others start one."
             };
             Err(Failure::new(error.to_string()).help(help))
         }
@@ -83,7 +83,16 @@ fn nobody(error: &CallError) -> bool {
 fn failed(path: &Path, error: CallError) -> Failure {
     match error {
         CallError::Connection(error) => {
-            Failure::new(format!("cannot connect to {}: {error}", path.display()))
+            let failure = Failure::new(format!("cannot connect to {}: {error}", path.display()));
+            match error.kind() {
+                // A path at which something else lies, that is closed to us, or that is too long.
+                io::ErrorKind::AlreadyExists
+                | io::ErrorKind::PermissionDenied
+                | io::ErrorKind::InvalidInput => {
+                    failure.help("Name the service's socket with `--socket` or VOUCHD_SOCKET.")
+                }
+                _ => failure,
+            }
         }
         error => {
             let failure = Failure::from(error);

@@ -96,10 +96,19 @@ impl From<CallError> for Failure {
                 ..Self::new(error.message)
             },
             CallError::NotStarted(error) => Self {
-                help: Some(match error.program {
-                    Some(_) => "`vouchd serve` in another terminal shows more.".to_owned(),
-                    None => "Install vouchd, or name the program in VOUCHD.".to_owned(),
-                }),
+                help: match error.program {
+                    // Its own advice is better.
+                    Some(_)
+                        if error
+                            .last_words
+                            .iter()
+                            .any(|line| line.starts_with("help: ")) =>
+                    {
+                        None
+                    }
+                    Some(_) => Some("`vouchd serve` in another terminal shows more.".to_owned()),
+                    None => Some("Install vouchd, or name the program in VOUCHD.".to_owned()),
+                },
                 said: error.last_words.clone(),
                 ..Self::new(error.to_string())
             },

@@ -11,7 +11,7 @@ use std::{
     fmt::{Display, Write as _},
     io::{self, IsTerminal as _, Stdout, Write},
 };
-use vouch_client::protocol::{ArtifactKind, Verification};
+use vouch_client::protocol::{ArtifactKind, Verification, acts};
 
 /// The longest text that is shown, in characters.
 const LONGEST: usize = 4096;
@@ -200,22 +200,6 @@ pub(crate) fn span(seconds: u64) -> String {
         (0, hours, minutes) => format!("{hours} h {minutes} min"),
         (days, hours, _) => format!("{days} d {hours} h"),
     }
-}
-
-/// Whether a character could do more to a terminal than stand there: control characters, marks
-/// of direction, invisible ones.
-fn acts(c: char) -> bool {
-    c.is_control()
-        || matches!(
-            c,
-            '\u{61c}'
-                | '\u{200b}'..='\u{200f}'
-                | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}'
-                | '\u{feff}'
-                | '\u{fff9}'..='\u{fffb}'
-                | '\u{e0000}'..='\u{e007f}'
-        )
 }
 
 /// A text for people that does nothing to their terminal, and is no longer than can be read.

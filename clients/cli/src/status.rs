@@ -140,7 +140,10 @@ fn lines(status: &ServerStatusResult) -> Vec<String> {
         }
     }
     if let Some(error) = &status.config_error {
-        line("config error", format!("{error}; the one before holds"));
+        line(
+            "config error",
+            format!("{error}; the one before holds, and `vouchd config check` says more"),
+        );
     }
     if let Some(idle) = &status.idle {
         line("ends", ends(idle));

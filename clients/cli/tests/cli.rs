@@ -318,7 +318,7 @@ fn without_a_service_it_says_where_it_looked_and_what_to_do() {
     let folder = TempDir::new().unwrap();
     let socket = folder.path().join("vouchd/vouchd.sock");
     let err = format!(
-        "vouch: no service listens on {}\nhelp: There is nothing to show or to stop; `vouch verify` and others start one.\n",
+        "vouch: no service listens on {}\nhelp: There is none to show, to stop or to restart; `vouch verify` and others start one.\n",
         socket.display()
     );
     let mut command = vouch();

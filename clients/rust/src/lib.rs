@@ -60,7 +60,9 @@
 mod cancel;
 mod error;
 mod lines;
+mod program;
 mod progress;
+mod rpc;
 mod sent;
 mod socket;
 mod start;
@@ -71,18 +73,10 @@ pub use start::{Start, StartError};
 /// The types of params and results.
 pub use vouch_protocol as protocol;
 
-use cancel::CancelsWhenDropped;
-use jsonrpsee::core::{
-    client::{self, ClientBuilder, ClientT},
-    middleware::RpcServiceBuilder,
-    traits::ToRpcParams,
-};
+use jsonrpsee::core::client::ClientT;
 use progress::Listeners;
-use sent::Sent;
-use serde_json::{
-    Value,
-    value::{RawValue, to_raw_value},
-};
+use rpc::{Params, Rpc, introduce, late};
+use serde_json::{Value, value::RawValue};
 use std::{
     path::{Path, PathBuf},
     process::Stdio,
@@ -96,30 +90,21 @@ use tokio::{
     time::timeout,
 };
 use vouch_protocol::{
-    ClientInfo, Exit, Initialize, InitializeParams, InitializeResult, Method, NoParams,
-    Notification, PROTOCOL_VERSION, Pull, PullParams, PullResult, Push, PushParams, PushResult,
-    ServerStatus, ServerStatusResult, ServerStop, ServerStopResult, SessionList, SessionListResult,
-    SessionLogin, SessionLoginParams, SessionLogout, SessionLogoutParams, SessionLogoutResult,
-    SessionStatus, Shutdown, Verification, Verify, VerifyParams,
+    ClientInfo, Exit, InitializeResult, Method, NoParams, Notification, Pull, PullParams,
+    PullResult, Push, PushParams, PushResult, ServerStatus, ServerStatusResult, ServerStop,
+    ServerStopResult, SessionList, SessionListResult, SessionLogin, SessionLoginParams,
+    SessionLogout, SessionLogoutParams, SessionLogoutResult, SessionStatus, Shutdown, Verification,
+    Verify, VerifyParams,
 };
-
-/// A push of 4 GiB over a slow line takes its time, and the server has its own ends for waits.
-const LONGEST_CALL: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What a server may take to finish what is under way (ten seconds), and some more.
 const GRACE: Duration = Duration::from_secs(15);
-
-/// An `initialize` is answered at once, even by a service that has much to do.
-const LONGEST_SILENCE: Duration = Duration::from_secs(30);
 
 /// How often a call is made again with the next service: services are not replaced that often.
 const REPLACEMENTS: u32 = 5;
 
 /// More would be answered `busy`: see "Limits" in the specification.
 const UNDER_WAY: usize = 64;
-
-/// What calls go through while one connection lasts.
-type Rpc = client::Client<CancelsWhenDropped>;
 
 /// A connection to vouchd.
 #[derive(Debug)]
@@ -244,7 +229,7 @@ impl Client {
         W: AsyncWrite + Send + Unpin + 'static,
     {
         let listeners = Listeners::default();
-        Self::of(rpc(reader, writer, &listeners), listeners, child)
+        Self::of(rpc::over(reader, writer, &listeners), listeners, child)
     }
 
     fn of(rpc: Rpc, listeners: Listeners, child: Option<Child>) -> Self {
@@ -395,61 +380,5 @@ impl Client {
                 asked.and(Err(late("the server did not end and was killed")))
             }
         }
-    }
-}
-
-/// A connection over these streams.
-fn rpc<R, W>(reader: R, writer: W, listeners: &Listeners) -> Rpc
-where
-    R: AsyncRead + Send + Unpin + 'static,
-    W: AsyncWrite + Send + Unpin + 'static,
-{
-    let sent = Sent::default();
-    let writer = lines::Sender::new(writer, sent.clone());
-    let layer = move |service| CancelsWhenDropped::new(service, sent.clone());
-    ClientBuilder::new()
-        .request_timeout(LONGEST_CALL)
-        .set_rpc_middleware(RpcServiceBuilder::new().layer_fn(layer))
-        .build_with_tokio(writer, lines::Receiver::new(reader, listeners.clone()))
-}
-
-async fn introduce(rpc: &Rpc, client: ClientInfo) -> Result<InitializeResult, CallError> {
-    let params = Params::of(&InitializeParams {
-        client_info: Some(client),
-        protocol_version: Some(PROTOCOL_VERSION.into()),
-        ..InitializeParams::default()
-    })?;
-    timeout(LONGEST_SILENCE, rpc.request(Initialize::NAME, params))
-        .await
-        .map_err(|_| late("the service does not answer"))?
-        .map_err(CallError::from)
-}
-
-fn late(what: &str) -> CallError {
-    CallError::Connection(std::io::Error::new(std::io::ErrorKind::TimedOut, what))
-}
-
-/// Params by name, as they go over the wire.
-#[derive(Clone)]
-struct Params(Option<Box<RawValue>>);
-
-impl Params {
-    fn of(params: &impl serde::Serialize) -> Result<Self, CallError> {
-        let params = to_raw_value(params)
-            .map_err(|error| CallError::Protocol(format!("the params are no JSON: {error}")))?;
-        if params.get().len() > lines::LONGEST_REQUEST {
-            return Err(CallError::Protocol(format!(
-                "the params take {} bytes; a request has at most {}",
-                params.get().len(),
-                lines::LONGEST_REQUEST
-            )));
-        }
-        Ok(Self(Some(params).filter(|params| params.get() != "null")))
-    }
-}
-
-impl ToRpcParams for Params {
-    fn to_rpc_params(self) -> Result<Option<Box<RawValue>>, serde_json::Error> {
-        Ok(self.0)
     }
 }

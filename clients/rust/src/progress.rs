@@ -4,7 +4,7 @@
 //! the answer is. Of what a caller has not looked at yet, a beginning, the latest report and an end
 //! are kept and no more; the connection never waits for a caller.
 
-use crate::{CallError, Client, Params};
+use crate::{CallError, Client, rpc::Params};
 use serde_json::{Map, Value, value::RawValue};
 use std::{
     collections::HashMap,

@@ -5,13 +5,15 @@
 //! Only where nobody can be there is one started: a socket of another user, a file in its place
 //! or a folder that may not be entered is an error.
 
-use crate::{CallError, Rpc, introduce, late, progress::Listeners, rpc, socket};
+use crate::{
+    CallError, program,
+    progress::Listeners,
+    rpc::{self, Rpc, introduce, late},
+    socket,
+};
 use std::{
     collections::VecDeque,
-    env,
-    ffi::OsString,
-    fmt, io,
-    os::unix::fs::PermissionsExt as _,
+    env, fmt, io,
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
     sync::{Arc, Mutex, PoisonError},
@@ -94,7 +96,7 @@ impl Start {
         if let Some(program) = &self.program {
             return Ok(program.clone());
         }
-        found(
+        program::found(
             env::var_os("VOUCHD"),
             env::current_exe().ok().as_deref(),
             env::var_os("PATH").as_ref(),
@@ -107,7 +109,7 @@ impl Start {
 pub struct StartError {
     /// The socket.
     pub socket: PathBuf,
-    /// The program that was started, or should have been; absent where none was found.
+    /// The program that was started, or should have been; absent where there is none that can.
     pub program: Option<PathBuf>,
     /// What happened.
     pub message: String,
@@ -137,7 +139,7 @@ pub(crate) async fn connect(
     }
     // The service works in another folder.
     let path = &std::path::absolute(path).map_err(CallError::Connection)?;
-    let failed = |program: Option<PathBuf>, message: String, last_words: Vec<String>| {
+    let not_started = |program: Option<PathBuf>, message: String, last_words: Vec<String>| {
         CallError::NotStarted(StartError {
             socket: path.clone(),
             program,
@@ -147,13 +149,19 @@ pub(crate) async fn connect(
     };
     let program = match start.found_program() {
         Ok(program) => program,
-        Err(message) => return Err(failed(None, message, Vec::new())),
+        Err(message) => return Err(not_started(None, message, Vec::new())),
     };
-    let failed = |message: String, words| failed(Some(program.clone()), message, words);
+    let failed = |message: String, words| not_started(Some(program.clone()), message, words);
     let deadline = Instant::now() + start.patience;
     loop {
         let mut starting = Starting::begin(&program, path).map_err(|error| {
-            failed(
+            // One that is not there, or may not be run, is no program.
+            let is_none = matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied
+            );
+            not_started(
+                (!is_none).then(|| program.clone()),
                 format!("cannot start {}: {error}", program.display()),
                 Vec::new(),
             )
@@ -241,7 +249,7 @@ async fn look(
         return Ok(Found::Nobody);
     };
     let (reader, writer) = stream.into_split();
-    let rpc = rpc(reader, writer, listeners);
+    let rpc = rpc::over(reader, writer, listeners);
     let introduced = introduce(&rpc, client.clone());
     let answered = match deadline {
         None => introduced.await,
@@ -350,104 +358,9 @@ impl LastWords {
     }
 }
 
-/// The program to start: what is named, or `vouchd` beside our own program, or on the path.
-fn found(
-    named: Option<OsString>,
-    own: Option<&Path>,
-    path: Option<&OsString>,
-) -> Result<PathBuf, String> {
-    let on_path = |name: &Path| {
-        let folders = path.into_iter().flat_map(env::split_paths);
-        folders
-            // A program must not depend on the folder that somebody happens to be in.
-            .filter(|folder| folder.is_absolute())
-            .map(|folder| folder.join(name))
-            .find(|program| is_program(program))
-    };
-    if let Some(named) = named.filter(|named| !named.is_empty()).map(PathBuf::from) {
-        let found = if named.components().count() > 1 {
-            std::path::absolute(&named).ok()
-        } else {
-            on_path(&named)
-        };
-        return found.ok_or_else(|| {
-            format!(
-                "VOUCHD names {}, and PATH has no such program",
-                named.display()
-            )
-        });
-    }
-    own.map(|own| own.with_file_name("vouchd"))
-        .filter(|program| is_program(program))
-        .or_else(|| on_path(Path::new("vouchd")))
-        .ok_or_else(|| "there is no program vouchd".to_owned())
-}
-
-fn is_program(path: &Path) -> bool {
-    path.metadata()
-        .is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
-
-    #[test]
-    fn the_program_is_named_or_beside_us_or_on_the_path() {
-        let folder = tempfile::tempdir().unwrap();
-        let program = |name: &str, mode: u32| {
-            let path = folder.path().join(name);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(&path, "").unwrap();
-            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-            path
-        };
-        let beside = program("own/vouchd", 0o755);
-        let first = program("a/vouchd", 0o755);
-        let other = program("b/other", 0o700);
-        program("text/vouchd", 0o644);
-        fs::create_dir_all(folder.path().join("folder/vouchd")).unwrap();
-        let own = folder.path().join("own/vouch (deleted)");
-        let alone = folder.path().join("b/vouch");
-        let text = folder.path().join("text/vouch");
-        let path = env::join_paths(["relative", "text", "folder", "a", "b"].map(|name| {
-            if name == "relative" {
-                name.into()
-            } else {
-                folder.path().join(name)
-            }
-        }))
-        .unwrap();
-        let check = |named: Option<&str>,
-                     own: Option<&Path>,
-                     path: Option<&OsString>,
-                     expected: Result<&Path, &str>| {
-            let got = found(named.map(OsString::from), own, path);
-            match (&got, expected) {
-                (Ok(got), Ok(expected)) => assert_eq!(got, expected),
-                (Err(got), Err(expected)) => assert!(got.contains(expected), "{got}"),
-                _ => panic!("{got:?} is not {expected:?}"),
-            }
-        };
-        let all = Some(&path);
-        check(
-            Some("/any/where"),
-            Some(&own),
-            all,
-            Ok(Path::new("/any/where")),
-        );
-        check(Some("other"), Some(&own), all, Ok(&other));
-        check(Some("absent"), Some(&own), all, Err("VOUCHD names absent"));
-        check(Some(""), Some(&own), all, Ok(&beside));
-        check(None, Some(&own), all, Ok(&beside));
-        check(None, Some(&alone), all, Ok(&first));
-        check(None, Some(&text), all, Ok(&first));
-        check(None, None, all, Ok(&first));
-        check(None, Some(&alone), None, Err("no program vouchd"));
-        let named = std::path::absolute("some/vouchd").unwrap();
-        check(Some("some/vouchd"), None, None, Ok(&named));
-    }
 
     #[test]
     fn last_words_are_bounded() {

@@ -1,3 +1,5 @@
+//! Layouts on disk: what is written, by several at once too, and what is read back.
+
 use super::*;
 use crate::{
     artifact::ArtifactKind,

@@ -1,3 +1,5 @@
+//! Manifests that are made, and those of others that are read.
+
 use super::*;
 use serde_json::{Value, json};
 use std::io::Write;

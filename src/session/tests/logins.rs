@@ -1,7 +1,7 @@
 //! Logins: where they come from, what becomes of work when they end, and what nobody gets to see.
 
 use super::{
-    tokens::{asked, lasting, until},
+    tokens::{asked, lasting},
     *,
 };
 use crate::session::token::Authorization;
@@ -223,11 +223,14 @@ async fn work_under_way_ends_with_its_login() {
     let scope = Scope::new("acme/echo", Action::Pull);
     let never = Activity::default();
     let build = |client: &reqwest::Client, base: &Url| client.get(base.join("thing").unwrap());
+    // The logout comes once there is a body to wait for, not while the answer is on its way.
+    let answered = tokio::sync::Notify::new();
     let work = async {
         let response = session
             .attempt("looking", &scope, &never, &build)
             .await
             .unwrap();
+        answered.notify_one();
         tokio::select! {
             body = bounded(&session, "looking", response, 9, ErrorKind::RegistryError) => {
                 panic!("{body:?}")
@@ -236,7 +239,7 @@ async fn work_under_way_ends_with_its_login() {
         }
     };
     let logout = async {
-        until(|| server.lines().iter().any(|line| line == "GET /thing")).await;
+        answered.notified().await;
         sessions.logout(&name).unwrap();
     };
     let (error, ()) = tokio::join!(work, logout);

@@ -9,7 +9,7 @@ use crate::{
     error::{Error, Result},
     progress::Progress,
     service::Service,
-    session::Carried,
+    session::{Carried, clean_to},
 };
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, send, sendmsg};
 use std::{
@@ -172,7 +172,7 @@ async fn start(successor: Successor) -> Result<(UnixStream, New, pipe::Receiver)
             ErrorKind::RestartFailed,
             format!("cannot start {}: {error}", program.display()),
         )
-        .help("The service goes on as it was.")
+        .help("The service goes on as it was. Install the program there, then try again.")
         .source(error)
     };
     let started = tokio::task::spawn_blocking(move || {
@@ -321,7 +321,8 @@ fn shown(words: &[u8]) -> String {
     let text = String::from_utf8_lossy(words);
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let line = lines.collect::<Vec<_>>().join(" / ");
-    line.replace(char::is_control, "")
+    // A line break has become three characters.
+    clean_to(&line, 3 * LAST_WORDS)
 }
 
 fn broken(error: io::Error) -> Error {

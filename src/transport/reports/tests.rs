@@ -1,3 +1,5 @@
+//! What a client is told, however fast a request goes and however slowly the client reads.
+
 use super::*;
 use crate::transport::queue::QUEUE;
 use futures_util::FutureExt;

@@ -119,10 +119,12 @@ fn serve(
     }
 }
 
-/// `vouch`, in the root folder, without the environment of who tests.
+/// `vouch`, in the root folder, without the environment of who tests. An interrupt means to it what
+/// it means on a terminal: whatever a shell starts in the background ignores it, tests included.
 pub(crate) fn vouch() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_vouch"));
+    let mut command = Command::new("/usr/bin/env");
     command
+        .args(["--default-signal=INT", env!("CARGO_BIN_EXE_vouch")])
         .env_clear()
         .current_dir("/")
         .stdin(Stdio::null())

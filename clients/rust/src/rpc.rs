@@ -1,0 +1,87 @@
+//! What calls go through while one connection lasts, and the first of them.
+
+use crate::{CallError, cancel::CancelsWhenDropped, lines, progress::Listeners, sent::Sent};
+use jsonrpsee::core::{
+    client::{self, ClientBuilder, ClientT},
+    middleware::RpcServiceBuilder,
+    traits::ToRpcParams,
+};
+use serde_json::value::{RawValue, to_raw_value};
+use std::time::Duration;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::timeout,
+};
+use vouch_protocol::{
+    ClientInfo, Initialize, InitializeParams, InitializeResult, Method, PROTOCOL_VERSION,
+};
+
+/// A push of 4 GiB over a slow line takes its time, and the server has its own ends for waits.
+const LONGEST_CALL: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// An `initialize` is answered at once, even by a service that has much to do.
+const LONGEST_SILENCE: Duration = Duration::from_secs(30);
+
+/// What calls go through while one connection lasts.
+pub(crate) type Rpc = client::Client<CancelsWhenDropped>;
+
+/// A connection over these streams.
+pub(crate) fn over<R, W>(reader: R, writer: W, listeners: &Listeners) -> Rpc
+where
+    R: AsyncRead + Send + Unpin + 'static,
+    W: AsyncWrite + Send + Unpin + 'static,
+{
+    let sent = Sent::default();
+    let writer = lines::Sender::new(writer, sent.clone());
+    let layer = move |service| CancelsWhenDropped::new(service, sent.clone());
+    ClientBuilder::new()
+        .request_timeout(LONGEST_CALL)
+        .set_rpc_middleware(RpcServiceBuilder::new().layer_fn(layer))
+        .build_with_tokio(writer, lines::Receiver::new(reader, listeners.clone()))
+}
+
+/// Says who asks, and answers what the service told of itself.
+pub(crate) async fn introduce(
+    rpc: &Rpc,
+    client: ClientInfo,
+) -> Result<InitializeResult, CallError> {
+    let params = Params::of(&InitializeParams {
+        client_info: Some(client),
+        protocol_version: Some(PROTOCOL_VERSION.into()),
+        ..InitializeParams::default()
+    })?;
+    timeout(LONGEST_SILENCE, rpc.request(Initialize::NAME, params))
+        .await
+        .map_err(|_| late("the service does not answer"))?
+        .map_err(CallError::from)
+}
+
+/// Nobody answered in time.
+pub(crate) fn late(what: &str) -> CallError {
+    CallError::Connection(std::io::Error::new(std::io::ErrorKind::TimedOut, what))
+}
+
+/// Params by name, as they go over the wire.
+#[derive(Clone)]
+pub(crate) struct Params(Option<Box<RawValue>>);
+
+impl Params {
+    pub(crate) fn of(params: &impl serde::Serialize) -> Result<Self, CallError> {
+        let params = to_raw_value(params)
+            .map_err(|error| CallError::Protocol(format!("the params are no JSON: {error}")))?;
+        if params.get().len() > lines::LONGEST_REQUEST {
+            return Err(CallError::Protocol(format!(
+                "the params take {} bytes; a request has at most {}",
+                params.get().len(),
+                lines::LONGEST_REQUEST
+            )));
+        }
+        Ok(Self(Some(params).filter(|params| params.get() != "null")))
+    }
+}
+
+impl ToRpcParams for Params {
+    fn to_rpc_params(self) -> Result<Option<Box<RawValue>>, serde_json::Error> {
+        Ok(self.0)
+    }
+}
