@@ -26,3 +26,5 @@ mod many;
 mod scene;
 #[path = "load/slow.rs"]
 mod slow;
+#[path = "support/wire.rs"]
+mod wire;

@@ -4,11 +4,12 @@ use crate::{
     daemon::{Conversation, Daemon},
     folder::Folder,
     forge::{Signer, module},
+    wire,
 };
 use rustix::process::{Resource, getrlimit, setrlimit};
 use serde_json::{Value, json};
 use std::{
-    io::{BufRead, BufReader, Read, Write},
+    io::{BufReader, Read, Write},
     net::Shutdown,
     os::unix::net::UnixStream,
     path::PathBuf,
@@ -19,6 +20,7 @@ use std::{
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
+pub use wire::Framing;
 
 /// What may be taken above what there was, in megabytes, by what is said and answered in short.
 pub const TALK: u64 = 16;
@@ -172,34 +174,6 @@ pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-/// How a peer frames what it says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Framing {
-    Lines,
-    ContentLength,
-    Http,
-}
-
-impl Framing {
-    pub const ALL: [Self; 3] = [Self::Lines, Self::ContentLength, Self::Http];
-
-    pub fn frame(self, message: &str) -> String {
-        let length = message.len();
-        match self {
-            Self::Lines => format!("{message}\n"),
-            Self::ContentLength => format!("Content-Length: {length}\r\n\r\n{message}"),
-            Self::Http => format!(
-                "POST / HTTP/1.1\r\nHost: vouchd\r\nContent-Length: {length}\r\n\r\n{message}"
-            ),
-        }
-    }
-
-    pub fn request(self, id: u64, method: &str, params: &Value) -> String {
-        let request = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
-        self.frame(&request.to_string())
-    }
-}
-
 /// A raw connection.
 pub struct Peer(pub BufReader<UnixStream>);
 
@@ -231,27 +205,7 @@ impl Peer {
 
     /// The next answer of that framing.
     pub fn hear(&mut self, framing: Framing) -> Value {
-        let mut body = Vec::new();
-        if framing == Framing::Lines {
-            self.0.read_until(b'\n', &mut body).expect("it answers");
-        } else {
-            let mut length = None;
-            loop {
-                let mut line = String::new();
-                self.0.read_line(&mut line).expect("it answers");
-                let line = line.trim_end().to_ascii_lowercase();
-                if let Some(value) = line.strip_prefix("content-length:") {
-                    length = value.trim().parse().ok();
-                }
-                if line.is_empty() {
-                    break;
-                }
-            }
-            body.resize(length.expect("a length is announced"), 0);
-            self.0.read_exact(&mut body).expect("it answers whole");
-        }
-        serde_json::from_slice(&body)
-            .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&body)))
+        wire::hear(&mut self.0, framing)
     }
 
     /// Waits until the service closes the connection; what it still says is read.

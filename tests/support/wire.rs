@@ -17,6 +17,51 @@ pub enum Framing {
     Http,
 }
 
+impl Framing {
+    pub const ALL: [Self; 3] = [Self::Lines, Self::ContentLength, Self::Http];
+
+    pub fn frame(self, message: &str) -> String {
+        let length = message.len();
+        match self {
+            Self::Lines => format!("{message}\n"),
+            Self::ContentLength => format!("Content-Length: {length}\r\n\r\n{message}"),
+            Self::Http => format!(
+                "POST / HTTP/1.1\r\nHost: vouchd\r\nContent-Length: {length}\r\n\r\n{message}"
+            ),
+        }
+    }
+
+    pub fn request(self, id: u64, method: &str, params: &Value) -> String {
+        let request = json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params});
+        self.frame(&request.to_string())
+    }
+}
+
+/// The next message of that framing; of HTTP, a response's body.
+pub fn hear(reader: &mut impl BufRead, framing: Framing) -> Value {
+    let mut body = Vec::new();
+    if framing == Framing::Lines {
+        reader.read_until(b'\n', &mut body).expect("it answers");
+    } else {
+        let mut length = None;
+        loop {
+            let mut line = String::new();
+            reader.read_line(&mut line).expect("it answers");
+            let line = line.trim_end().to_ascii_lowercase();
+            if let Some(value) = line.strip_prefix("content-length:") {
+                length = value.trim().parse().ok();
+            }
+            if line.is_empty() {
+                break;
+            }
+        }
+        body.resize(length.expect("a length is announced"), 0);
+        reader.read_exact(&mut body).expect("it answers whole");
+    }
+    serde_json::from_slice(&body)
+        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&body)))
+}
+
 pub struct Wire<S> {
     stream: BufReader<S>,
     framing: Framing,
@@ -40,15 +85,7 @@ impl<S: Read + Write> Wire<S> {
     }
 
     pub fn send(&mut self, message: &Value) {
-        let text = message.to_string();
-        let length = text.len();
-        let framed = match self.framing {
-            Framing::Lines => format!("{text}\n"),
-            Framing::ContentLength => format!("Content-Length: {length}\r\n\r\n{text}"),
-            Framing::Http => {
-                format!("POST / HTTP/1.1\r\nHost: vouchd\r\nContent-Length: {length}\r\n\r\n{text}")
-            }
-        };
+        let framed = self.framing.frame(&message.to_string());
         let stream = self.stream.get_mut();
         stream.write_all(framed.as_bytes()).expect("it is taken");
     }
@@ -63,29 +100,7 @@ impl<S: Read + Write> Wire<S> {
 
     /// The next message; of HTTP, a response's body.
     pub fn hear(&mut self) -> Value {
-        let mut first = self.line();
-        if self.framing == Framing::Lines {
-            return serde_json::from_str(&first)
-                .unwrap_or_else(|error| panic!("{error}: {first:?}"));
-        }
-        let mut length = 0;
-        while !first.trim().is_empty() {
-            if let Some((name, value)) = first.split_once(':')
-                && name.eq_ignore_ascii_case("content-length")
-            {
-                length = value.trim().parse().expect("a length");
-            }
-            first = self.line();
-        }
-        let mut body = vec![0; length];
-        self.stream.read_exact(&mut body).expect("it answers");
-        serde_json::from_slice(&body).expect("a message is JSON")
-    }
-
-    fn line(&mut self) -> String {
-        let mut line = String::new();
-        self.stream.read_line(&mut line).expect("it answers");
-        line
+        hear(&mut self.stream, self.framing)
     }
 }
 
