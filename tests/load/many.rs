@@ -191,13 +191,12 @@ fn batches_of_a_hundred_from_many() {
                             .as_bytes(),
                     );
                     let answer = peer.hear(framing);
-                    assert!(
-                        answer
-                            .as_array()
-                            .unwrap()
-                            .iter()
-                            .all(|one| outcome(one) == "ok")
-                    );
+                    for one in answer.as_array().unwrap() {
+                        // The more is under way, the longer: there may be no room for all of them.
+                        if outcome(one) != "ok" {
+                            is_busy(one);
+                        }
+                    }
                 }
             });
         }
