@@ -1,7 +1,7 @@
 //! The connection to the service, which is started where none listens, and what there is to say
 //! about its age. It must never start a second one where somebody may be there already.
 
-use crate::{arguments::Command, failure::Failure};
+use crate::{arguments::Command, failure::Failure, log};
 use std::{env, io, path::Path, time::Duration};
 use vouch_client::{
     CallError, Client, Start,
@@ -10,6 +10,9 @@ use vouch_client::{
 
 /// This program's version.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// So many lines of a log are shown where a service could not be started.
+const LOG_LINES: usize = 10;
 
 /// Whether the environment forbids to start a service.
 pub(crate) fn told_not_to_start() -> bool {
@@ -82,6 +85,13 @@ fn nobody(error: &CallError) -> bool {
 
 fn failed(path: &Path, error: CallError) -> Failure {
     match error {
+        // A service in the background says on standard error why it ends, and all else in its log.
+        CallError::NotStarted(mut error)
+            if error.program.is_some() && error.last_words.is_empty() =>
+        {
+            error.last_words = log::newest_lines(LOG_LINES);
+            CallError::NotStarted(error).into()
+        }
         CallError::Connection(error) => {
             let failure = Failure::new(format!("cannot connect to {}: {error}", path.display()));
             match error.kind() {

@@ -112,6 +112,20 @@ fn usual_path(state: Option<OsString>, home: Option<OsString>) -> Option<PathBuf
     Some(folder?.join("vouchd/vouchd.log"))
 }
 
+/// The newest lines of the usual log, as far as there are any and they can be read.
+pub(crate) fn newest_lines(count: usize) -> Vec<String> {
+    let newest = || -> Option<Vec<String>> {
+        let path = usual_path(env::var_os("XDG_STATE_HOME"), env::var_os("HOME"))?;
+        let mut file = open(&path).ok()?;
+        back(&mut file, count as u64).ok()?;
+        let mut text = Vec::new();
+        file.take(BLOCK as u64).read_to_end(&mut text).ok()?;
+        let text = String::from_utf8_lossy(&text);
+        Some(text.lines().take(count).map(ToOwned::to_owned).collect())
+    };
+    newest().unwrap_or_default()
+}
+
 fn open(path: &Path) -> io::Result<File> {
     let nonblocking = OFlags::NONBLOCK.bits();
     let file = OpenOptions::new()

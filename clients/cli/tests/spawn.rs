@@ -324,10 +324,14 @@ fn what_a_failing_program_says_is_shown() {
     assert_eq!(ran.code, 2);
     assert_eq!(ran.lines()[0]["error"]["data"]["said"][9], "word 12");
 
-    // It ends well, and serves nobody.
+    // It ends well, and serves nobody. What it has to say stands in its log.
+    fs::create_dir_all(home.path("state/vouchd")).unwrap();
+    let lines = (1..=12).fold(String::new(), |all, i| format!("{all}line {i}\n"));
+    fs::write(home.path("state/vouchd/vouchd.log"), lines).unwrap();
     let program = home.program("exit 0");
     let mut command = home.vouch(&["sessions"]);
-    home.fails(command.env("VOUCHD", &program), &["ended: exit status: 0"]);
+    let says = ["ended: exit status: 0\n  line 3\n", "  line 12\nhelp: "];
+    home.fails(command.env("VOUCHD", &program), &says);
 
     let mut command = home.vouch(&["sessions"]);
     let absent = home.path("absent");
