@@ -92,6 +92,31 @@ async fn a_request_begins_reports_what_has_changed_and_ends() {
     assert!(heard.0.recv().await.is_none(), "nothing follows the end");
 }
 
+/// The clock is the test's own: it goes on when all wait.
+#[tokio::test(start_paused = true)]
+async fn ten_reports_a_second_and_no_more() {
+    let progress = Progress::default();
+    let (reports, mut heard) = Heard::begin(&progress);
+    let moving = async {
+        for _ in 0..2000 {
+            progress.advance(1);
+            sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let hearing = async {
+        let mut told = 0;
+        while heard.next().await["kind"] != "end" {
+            told += 1;
+        }
+        told
+    };
+    let (told, ()) = tokio::join!(hearing, reports.during(moving));
+    assert!(
+        (15..=21).contains(&told),
+        "{told} in two seconds, and the beginning"
+    );
+}
+
 #[tokio::test]
 async fn a_slow_reader_misses_reports_but_no_beginning_and_no_end() {
     let progress = Progress::default();
