@@ -2,7 +2,7 @@
 //!
 //! A path is opened once, and everything is read from that handle. A file that is written has no
 //! name until [`Unnamed::give_name`] gives it one, whole and synced; only `trust::Vouched` may call that.
-//! Everything here blocks: call it off the runtime's threads.
+//! Everything here blocks, but for [`Identity::at_hand`]: call it off the runtime's threads.
 
 mod destination;
 
@@ -73,6 +73,34 @@ impl Identity {
             modified: (metadata.mtime(), metadata.mtime_nsec()),
             changed: (metadata.ctime(), metadata.ctime_nsec()),
         }
+    }
+
+    /// A file's identity, as far as the kernel has all of that in memory: it waits for no disk, no
+    /// network and nobody's file system. What is found says nothing of a file that others than
+    /// this machine change: see [`Source::is_local`].
+    ///
+    /// `openat2(2)`, `RESOLVE_CACHED` (Linux 5.12), and `statx(2)`, `AT_STATX_DONT_SYNC`.
+    #[cfg(target_os = "linux")]
+    pub fn at_hand(path: &Path) -> Option<Self> {
+        use rustix::fs::{AtFlags, CWD, ResolveFlags, StatxFlags, makedev, openat2, statx};
+        // A handle for the name alone: the file system is not asked to open anything.
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        let file = openat2(CWD, path, flags, Mode::empty(), ResolveFlags::CACHED).ok()?;
+        let looked = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
+        let found = statx(&file, c"", looked, StatxFlags::BASIC_STATS).ok()?;
+        Some(Self {
+            device: makedev(found.stx_dev_major, found.stx_dev_minor),
+            inode: found.stx_ino,
+            size: found.stx_size,
+            modified: (found.stx_mtime.tv_sec, found.stx_mtime.tv_nsec.into()),
+            changed: (found.stx_ctime.tv_sec, found.stx_ctime.tv_nsec.into()),
+        })
+    }
+
+    /// Elsewhere nothing is known to be at hand.
+    #[cfg(not(target_os = "linux"))]
+    pub fn at_hand(_: &Path) -> Option<Self> {
+        None
     }
 
     /// Whether both times lie at least 2 s back, so that a further change would have moved them:
@@ -160,6 +188,24 @@ impl Source {
     /// Its size when it was opened, in bytes.
     pub fn size(&self) -> u64 {
         self.identity.size
+    }
+
+    /// Whether it lies on a file system that only this machine changes, so that what the kernel
+    /// remembers of it is so. Those that lie on others may be anything.
+    #[cfg(target_os = "linux")]
+    // Its number is as wide as the machine's words.
+    #[allow(clippy::useless_conversion)]
+    pub fn is_local(&self) -> bool {
+        // statfs(2): ext2 to ext4, XFS, Btrfs, F2FS, tmpfs.
+        const LOCAL: [i64; 5] = [0xef53, 0x5846_5342, 0x9123_683e, 0xf2f5_2010, 0x0102_1994];
+        rustix::fs::fstatfs(&self.file)
+            .is_ok_and(|found| i64::try_from(found.f_type).is_ok_and(|kind| LOCAL.contains(&kind)))
+    }
+
+    /// Elsewhere that is not looked for.
+    #[cfg(not(target_os = "linux"))]
+    pub fn is_local(&self) -> bool {
+        false
     }
 
     /// Whether nobody else can read it: as `PostgreSQL`'s clients hold it, one of root's may be
@@ -262,6 +308,26 @@ mod tests {
             source.reader().read_to_string(&mut read).unwrap();
             assert_eq!(read, "contents");
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_is_at_hand_is_what_opening_finds() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        std::fs::write(&path, b"abc").unwrap();
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink("a", &link).unwrap();
+        for path in [&path, &link] {
+            let opened = Source::open(path).unwrap();
+            // Whoever renames something in this moment makes the kernel look twice.
+            match (0..1000).find_map(|_| Identity::at_hand(path)) {
+                Some(found) => assert_eq!(found, opened.identity()),
+                // A kernel or file system that does not keep it.
+                None => assert!(!opened.is_local(), "{}", path.display()),
+            }
+        }
+        assert_eq!(Identity::at_hand(&folder.path().join("absent")), None);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::{
 use lru::LruCache;
 use std::{
     num::NonZeroUsize,
+    path::Path,
     sync::{Arc, Mutex, PoisonError},
     time::SystemTime,
 };
@@ -24,7 +25,15 @@ const LARGEST_CLAIMS: usize = 16 << 10;
 
 /// A bounded memory of files that were examined.
 #[derive(Debug)]
-pub struct Cache(Mutex<LruCache<Identity, Arc<Examination>>>);
+pub struct Cache(Mutex<LruCache<Identity, Known>>);
+
+/// What is remembered of a file.
+#[derive(Debug)]
+struct Known {
+    examination: Arc<Examination>,
+    /// Whether nobody but this machine changes it.
+    local: bool,
+}
 
 impl Default for Cache {
     fn default() -> Self {
@@ -33,6 +42,14 @@ impl Default for Cache {
 }
 
 impl Cache {
+    /// What a file is remembered to be, where that can be told without waiting for anything.
+    pub fn at_hand(&self, path: &Path) -> Option<Arc<Examination>> {
+        let identity = Identity::at_hand(path)?;
+        let mut files = self.lock();
+        let known = files.get(&identity).filter(|known| known.local)?;
+        Some(known.examination.clone())
+    }
+
     /// Examines a file, or remembers what it was found to be while its identity is the same.
     /// What comes from memory has no [`Verified::blocks`]. Blocks.
     pub fn examine(
@@ -43,7 +60,7 @@ impl Cache {
     ) -> Result<Arc<Examination>> {
         let identity = source.identity();
         if let Some(known) = self.lock().get(&identity) {
-            return Ok(known.clone());
+            return Ok(known.examination.clone());
         }
         let started = SystemTime::now();
         let examination = examine(progress.watch(source.reader()), limits)
@@ -54,7 +71,11 @@ impl Cache {
             && source.unchanged()
             && claimed(&examination) <= LARGEST_CLAIMS
         {
-            self.lock().put(identity, examination.clone());
+            let known = Known {
+                examination: examination.clone(),
+                local: source.is_local(),
+            };
+            self.lock().put(identity, known);
         }
         Ok(examination)
     }
@@ -64,7 +85,7 @@ impl Cache {
         (self.lock().len(), CAPACITY.get())
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, LruCache<Identity, Arc<Examination>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, LruCache<Identity, Known>> {
         // What another thread left behind when it panicked is a whole entry or none.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -95,7 +116,7 @@ fn claimed(examination: &Examination) -> usize {
 mod tests {
     use super::*;
     use crate::artifact::fixtures::{Signer, module};
-    use std::{fs, path::Path, time::Duration};
+    use std::{fs, time::Duration};
     use vouch_protocol::ErrorKind;
 
     fn look(cache: &Cache, path: &Path) -> Arc<Examination> {
@@ -124,6 +145,14 @@ mod tests {
         let first = look(&cache, &path);
         assert_eq!(cache.fill().0, 1);
         assert!(Arc::ptr_eq(&first, &look(&cache, &path)));
+        let local = Source::open(&path).unwrap().is_local();
+        // Whoever renames something in this moment makes the kernel look twice.
+        let at_hand = || {
+            (0..1000)
+                .find_map(|_| cache.at_hand(&path))
+                .is_some_and(|known| Arc::ptr_eq(&first, &known))
+        };
+        assert_eq!(at_hand(), local, "another's file may have changed");
         let verified = first.verdict.as_ref().unwrap();
         assert!(verified.blocks().is_empty(), "nothing to push by");
 
@@ -134,6 +163,7 @@ mod tests {
         fs::write(&path, &tampered).unwrap();
         let file = fs::File::options().write(true).open(&path).unwrap();
         file.set_modified(before).unwrap();
+        assert!(!at_hand());
         let refusal = look(&cache, &path).verdict.clone().unwrap_err();
         assert_eq!(refusal.kind, ErrorKind::HashMismatch);
     }

@@ -30,6 +30,10 @@ pub(super) async fn verify(request: Arc<Request>, params: VerifyParams) -> Resul
 async fn stored(request: &Arc<Request>, path: PathBuf) -> Result<Verification> {
     request.touches(&path);
     let name = path.display().to_string();
+    // Another thread, and its turn, cost more than to look.
+    if let Some(known) = request.settings().cache.at_hand(&path) {
+        return Ok(judge(request, &known, None, &name));
+    }
     let examination = request
         .examine(Work::Local, move |request| {
             let source = Source::open(&path)?;

@@ -114,7 +114,7 @@ pub(crate) fn beside_a_web_socket() {
         }
         row(
             &format!("a warm verify, {clients} clients side by side"),
-            "p50/p99 <= jsonrpsee's",
+            "p50/p99, beside a peer",
             &format!(
                 "{} us over the socket; {} us for the same work by jsonrpsee over WebSocket",
                 ours.shown(),
