@@ -27,26 +27,13 @@ mod registry;
 #[path = "config/reload.rs"]
 mod reload;
 
-use daemon::Conversation;
+use daemon::{kind, pull, push};
 use folder::Folder;
 use forge::{Signer, component};
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// A signed component in a folder.
 fn signed(folder: &Folder) -> PathBuf {
     folder.write("echo.wasm", &Signer::default().wasm(&component()))
-}
-
-fn push(client: &mut Conversation, path: &Path, reference: &str) -> Result<Value, Value> {
-    client.call("push", &json!({"path": path, "reference": reference}))
-}
-
-fn pull(client: &mut Conversation, to: &Path, reference: &str) -> Result<Value, Value> {
-    let params = json!({"reference": reference, "destination": to, "overwrite": true});
-    client.call("pull", &params)
-}
-
-fn kind(error: &Value) -> &str {
-    error["data"]["kind"].as_str().unwrap()
 }

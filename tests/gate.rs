@@ -19,16 +19,12 @@ mod real_modules;
 #[allow(dead_code, unreachable_pub)]
 mod registry;
 
-use daemon::Daemon;
+use daemon::{Daemon, kind};
 use folder::{Folder, run};
 use forge::{ENTRIES, Signer, component, custom, gzip, module};
 use registry::Registry;
 use serde_json::{Value, json};
 use std::{fs, path::Path, process::Command};
-
-fn kind(error: &Value) -> &str {
-    error["data"]["kind"].as_str().unwrap_or("none")
-}
 
 fn artifacts() -> Vec<(&'static str, Vec<u8>)> {
     let signer = Signer::default();

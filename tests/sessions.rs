@@ -28,7 +28,7 @@ mod token_server;
 #[path = "sessions/tokens.rs"]
 mod tokens;
 
-use daemon::{Conversation, Daemon};
+use daemon::{Daemon, kind, pull, push};
 use forge::{Signer, custom, module};
 use proxy::Proxy;
 use registry::Registry;
@@ -88,19 +88,6 @@ impl Modules {
     fn pulled(&self) -> PathBuf {
         self.folder.path().join("pulled.wasm")
     }
-}
-
-fn push(client: &mut Conversation, path: &Path, reference: &str) -> Result<Value, Value> {
-    client.call("push", &json!({"path": path, "reference": reference}))
-}
-
-fn pull(client: &mut Conversation, to: &Path, reference: &str) -> Result<Value, Value> {
-    let params = json!({"reference": reference, "destination": to, "overwrite": true});
-    client.call("pull", &params)
-}
-
-fn kind(error: &Value) -> &str {
-    error["data"]["kind"].as_str().unwrap()
 }
 
 const SMALL: usize = 10_000;

@@ -260,3 +260,16 @@ impl Conversation {
         }
     }
 }
+
+pub fn push(client: &mut Conversation, path: &Path, reference: &str) -> Result<Value, Value> {
+    client.call("push", &json!({"path": path, "reference": reference}))
+}
+
+pub fn pull(client: &mut Conversation, to: &Path, reference: &str) -> Result<Value, Value> {
+    let params = json!({"reference": reference, "destination": to, "overwrite": true});
+    client.call("pull", &params)
+}
+
+pub fn kind(error: &Value) -> &str {
+    error["data"]["kind"].as_str().expect("an error has a kind")
+}

@@ -1,0 +1,104 @@
+//! Digests, of the one kind that is taken.
+
+use super::recognisable;
+use crate::error::{Error, Result};
+use std::{fmt, str::FromStr};
+use vouch_protocol::ErrorKind;
+
+/// A SHA-256 digest, as OCI writes it: `sha256:` and 64 lower-case hex digits. Other algorithms
+/// are not taken, since nothing in this field uses them.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Digest([u8; 32]);
+
+impl Digest {
+    /// A digest of these 32 bytes.
+    pub const fn new(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The digest of bytes that are in memory.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self::finish(&ring::digest::digest(&ring::digest::SHA256, bytes))
+    }
+
+    /// The digest that a SHA-256 ended with.
+    pub(crate) fn finish(digest: &ring::digest::Digest) -> Self {
+        let mut bytes = [0; 32];
+        // SHA-256 is 32 bytes long; another length would leave zeros, which match nothing.
+        for (to, from) in bytes.iter_mut().zip(digest.as_ref()) {
+            *to = *from;
+        }
+        Self(bytes)
+    }
+
+    /// The 64 lower-case hex digits.
+    pub fn hex(&self) -> String {
+        use fmt::Write as _;
+        self.0
+            .iter()
+            .fold(String::with_capacity(64), |mut hex, byte| {
+                let _ = write!(hex, "{byte:02x}");
+                hex
+            })
+    }
+
+    /// The 64 upper-case hex digits, as wascap's claims write hashes.
+    pub fn claim(&self) -> String {
+        self.hex().to_ascii_uppercase()
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "sha256:{}", self.hex())
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for Digest {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let wrong = || {
+            Error::new(
+                ErrorKind::InvalidReference,
+                format!("{:?} is no SHA-256 digest", recognisable(text)),
+            )
+            .help("A digest is `sha256:` and 64 lower-case hex digits.")
+        };
+        let hex = text.strip_prefix("sha256:").ok_or_else(wrong)?;
+        let digits = hex.as_bytes();
+        if digits.len() != 64
+            || !digits
+                .iter()
+                .all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
+        {
+            return Err(wrong());
+        }
+        let mut bytes = [0; 32];
+        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+            let pair = std::str::from_utf8(pair).map_err(|_| wrong())?;
+            *byte = u8::from_str_radix(pair, 16).map_err(|_| wrong())?;
+        }
+        Ok(Self(bytes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_digest_prints_as_it_was(bytes in any::<[u8; 32]>()) {
+            let digest = Digest::new(bytes);
+            prop_assert_eq!(digest.to_string().parse::<Digest>().expect("it printed it"), digest);
+        }
+    }
+}
