@@ -185,7 +185,7 @@ fn log_file(
     let path = match named {
         Some(path) if path == Path::new("-") => return Ok(None),
         Some(path) => path,
-        None if detached => match logging::usual_path() {
+        None if detached => match vouch_protocol::paths::log_file() {
             Some(path) => path,
             None => return Ok(None),
         },

@@ -1,14 +1,15 @@
 //! The types of vouchd's JSON-RPC protocol.
 //!
 //! A method is a type that names its params and its result; `README.md` beside this crate is the
-//! specification in words, `openrpc.json` the same for programs. This crate holds no behaviour
-//! but [`acts`], which whoever shows a text needs, and, by default, depends on serde alone: it must
-//! stay cheap to depend on.
+//! specification in words, `openrpc.json` the same for programs. Of behaviour this crate holds only
+//! what service and clients must agree on: where they meet ([`paths`]), and what [`acts`] on a
+//! terminal. By default it depends on serde alone: it must stay cheap to depend on.
 
 #![cfg_attr(test, allow(clippy::expect_used))]
 
 mod error;
 mod lifecycle;
+pub mod paths;
 mod progress;
 mod pull;
 mod push;

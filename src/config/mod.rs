@@ -223,7 +223,7 @@ impl Config {
             return Some(path.to_owned());
         }
         // One that cannot be looked at is read too: it may say what must not be missed.
-        paths::usual().filter(|path| path.try_exists().unwrap_or(true))
+        vouch_protocol::paths::config_file().filter(|path| path.try_exists().unwrap_or(true))
     }
 
     /// What is wrong with the files that it names. Blocks.

@@ -1,28 +1,6 @@
 //! Paths in a config file: relative ones are relative to the file's folder, `~/` is the user's.
 
-use std::{
-    env,
-    path::{Path, PathBuf},
-};
-
-/// XDG base directory specification: `$XDG_CONFIG_HOME`, else `~/.config`; relative paths in the
-/// variable are ignored.
-pub(super) fn usual() -> Option<PathBuf> {
-    absolute("XDG_CONFIG_HOME")
-        .or_else(|| Some(home()?.join(".config")))
-        .map(|folder| folder.join("vouchd/config.toml"))
-}
-
-fn absolute(name: &str) -> Option<PathBuf> {
-    env::var_os(name)
-        .map(PathBuf::from)
-        .filter(|path| path.is_absolute())
-}
-
-/// The user's folder, if it is known.
-pub(super) fn home() -> Option<PathBuf> {
-    absolute("HOME")
-}
+use std::path::{Path, PathBuf};
 
 /// The absolute path that is meant in a file of that folder, which is absolute.
 pub(super) fn resolve(path: &Path, folder: &Path, home: Option<&Path>) -> Result<PathBuf, String> {

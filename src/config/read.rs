@@ -33,7 +33,7 @@ impl Config {
     pub fn read(path: &Path) -> Result<Self, Failure> {
         let text = text(path)?;
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        let home = paths::home();
+        let home = vouch_protocol::paths::home();
         Self::parse(&text, &path, home.as_deref()).map_err(Failure::Wrong)
     }
 

@@ -12,7 +12,6 @@ pub(crate) use file::LogFile;
 
 use std::{
     io::{self, IsTerminal, Write},
-    path::PathBuf,
     sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError},
     time::Duration,
 };
@@ -83,19 +82,6 @@ pub(crate) fn change(filter: &str) -> Result<()> {
         levels.reload(filter)?;
     }
     Ok(())
-}
-
-/// Where a log goes whose owner named no file: XDG base directory specification,
-/// `$XDG_STATE_HOME`, else `~/.local/state`; relative paths in the variables are ignored.
-pub(crate) fn usual_path() -> Option<PathBuf> {
-    let absolute = |name| {
-        std::env::var_os(name)
-            .map(PathBuf::from)
-            .filter(|path| path.is_absolute())
-    };
-    absolute("XDG_STATE_HOME")
-        .or_else(|| Some(absolute("HOME")?.join(".local/state")))
-        .map(|folder| folder.join("vouchd/vouchd.log"))
 }
 
 /// A word alone is a level. The library takes another one for a target, and logs nothing else.

@@ -7,7 +7,6 @@ use rustix::{
     net::{AddressFamily, Shutdown, SocketAddrUnix, SocketFlags, SocketType},
 };
 use std::{
-    env,
     ffi::OsString,
     fs::File,
     io,
@@ -155,17 +154,9 @@ impl Socket {
     }
 }
 
-/// `$XDG_RUNTIME_DIR/vouchd/vouchd.sock`, else `/tmp/vouchd-$UID/vouchd.sock`. Not `TMPDIR`: it
-/// differs between a user's sessions, and all of them shall meet the same service.
+/// Where the socket is when nobody names another: see [`vouch_protocol::paths`].
 pub fn usual_path() -> PathBuf {
-    let folder = env::var_os("XDG_RUNTIME_DIR")
-        .map(PathBuf::from)
-        .filter(|folder| folder.is_absolute())
-        .map_or_else(
-            || format!("/tmp/vouchd-{}", rustix::process::getuid().as_raw()).into(),
-            |folder| folder.join("vouchd"),
-        );
-    folder.join("vouchd.sock")
+    vouch_protocol::paths::socket(rustix::process::getuid().as_raw())
 }
 
 /// Makes the socket's folder, or makes sure that nobody else has.

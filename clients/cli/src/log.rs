@@ -13,8 +13,6 @@ use rustix::{
     fs::OFlags,
 };
 use std::{
-    env,
-    ffi::OsString,
     fs::{self, File, OpenOptions},
     io::{self, IsTerminal, Read, Seek, SeekFrom, Write},
     os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
@@ -24,7 +22,7 @@ use std::{
 use tokio::time::timeout;
 use vouch_client::{
     Client,
-    protocol::{NoParams, ServerStatus},
+    protocol::{NoParams, ServerStatus, paths},
 };
 
 /// A service that does not say where its log is within this time has other troubles.
@@ -93,7 +91,7 @@ async fn place(socket: &Path) -> Result<PathBuf, Failure> {
         };
     }
     let nobody = format!("no service answers on {}", socket.display());
-    match usual_path(env::var_os("XDG_STATE_HOME"), env::var_os("HOME")) {
+    match paths::log_file() {
         Some(path) if path.exists() => Ok(path),
         Some(path) => Err(Failure::new(format!(
             "{nobody}, and there is no log at {}",
@@ -103,19 +101,10 @@ async fn place(socket: &Path) -> Result<PathBuf, Failure> {
     }
 }
 
-/// XDG base directory specification: `$XDG_STATE_HOME`, else `~/.local/state`; relative paths are
-/// ignored.
-fn usual_path(state: Option<OsString>, home: Option<OsString>) -> Option<PathBuf> {
-    let absolute = |path: OsString| Some(PathBuf::from(path)).filter(|path| path.is_absolute());
-    let state = state.and_then(absolute);
-    let folder = state.or_else(|| Some(home.and_then(absolute)?.join(".local/state")));
-    Some(folder?.join("vouchd/vouchd.log"))
-}
-
 /// The newest lines of the usual log, as far as there are any and they can be read.
 pub(crate) fn newest_lines(count: usize) -> Vec<String> {
     let newest = || -> Option<Vec<String>> {
-        let path = usual_path(env::var_os("XDG_STATE_HOME"), env::var_os("HOME"))?;
+        let path = paths::log_file()?;
         let mut file = open(&path).ok()?;
         back(&mut file, count as u64).ok()?;
         let mut text = Vec::new();
@@ -305,23 +294,6 @@ impl Output {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_usual_place_is_the_specification_s() {
-        let check = |state: Option<&str>, home: Option<&str>, expected: Option<&str>| {
-            let path = usual_path(state.map(OsString::from), home.map(OsString::from));
-            assert_eq!(path, expected.map(PathBuf::from));
-        };
-        check(Some("/s"), Some("/h"), Some("/s/vouchd/vouchd.log"));
-        check(
-            Some("s"),
-            Some("/h"),
-            Some("/h/.local/state/vouchd/vouchd.log"),
-        );
-        check(None, Some("/h"), Some("/h/.local/state/vouchd/vouchd.log"));
-        check(None, Some("h"), None);
-        check(None, None, None);
-    }
 
     #[test]
     fn the_last_lines_are_found_from_behind() {

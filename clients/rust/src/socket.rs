@@ -3,9 +3,7 @@
 
 use crate::CallError;
 use std::{
-    env,
-    ffi::OsString,
-    io,
+    env, io,
     os::unix::fs::{FileTypeExt as _, MetadataExt as _},
     path::{Path, PathBuf},
     time::Duration,
@@ -14,30 +12,21 @@ use tokio::{
     net::UnixStream,
     time::{Instant, sleep},
 };
+use vouch_protocol::paths;
 
 /// How long a service may have more connections waiting than its queue holds.
 const FULL_QUEUE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// The socket that a client uses which is told nothing else: `VOUCHD_SOCKET`, else
-/// `$XDG_RUNTIME_DIR/vouchd/vouchd.sock`, else `/tmp/vouchd-$UID/vouchd.sock`.
+/// The socket that a client uses when it is told of no other: what `VOUCHD_SOCKET` names, else the
+/// one that [`paths::socket`] says.
 pub fn default_socket() -> PathBuf {
-    chosen(
-        env::var_os("VOUCHD_SOCKET"),
-        env::var_os("XDG_RUNTIME_DIR"),
-        rustix::process::getuid().as_raw(),
-    )
-}
-
-fn chosen(named: Option<OsString>, runtime: Option<OsString>, uid: u32) -> PathBuf {
-    if let Some(named) = named.filter(|named| !named.is_empty()) {
-        return named.into();
-    }
-    // XDG Base Directory specification: a relative path is invalid and is to be ignored.
-    match runtime.map(PathBuf::from).filter(|path| path.is_absolute()) {
-        Some(runtime) => runtime.join("vouchd/vouchd.sock"),
-        None => PathBuf::from(format!("/tmp/vouchd-{uid}/vouchd.sock")),
-    }
+    env::var_os(paths::SOCKET_VARIABLE)
+        .filter(|named| !named.is_empty())
+        .map_or_else(
+            || paths::socket(rustix::process::getuid().as_raw()),
+            PathBuf::from,
+        )
 }
 
 /// Connects, and looks whose service it is before a byte is sent.
@@ -119,20 +108,6 @@ fn trusted(owner: u32, own: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_socket_is_where_the_specification_says() {
-        let check = |named: Option<&str>, runtime: Option<&str>, expected: &str| {
-            let path = chosen(named.map(OsString::from), runtime.map(OsString::from), 1000);
-            assert_eq!(path, Path::new(expected));
-        };
-        check(Some("/a/b"), Some("/run/user/1000"), "/a/b");
-        check(Some(""), Some("/run"), "/run/vouchd/vouchd.sock");
-        check(None, Some("/run"), "/run/vouchd/vouchd.sock");
-        check(None, Some("run"), "/tmp/vouchd-1000/vouchd.sock");
-        check(None, Some(""), "/tmp/vouchd-1000/vouchd.sock");
-        check(None, None, "/tmp/vouchd-1000/vouchd.sock");
-    }
 
     #[tokio::test]
     async fn only_a_socket_that_was_left_is_nobody() {
