@@ -1,9 +1,10 @@
 //! The commands: each asks the service once, or once for each file, and shows the answer.
 
 use crate::{
-    arguments::{self, PullArguments, PushArguments, RpcArguments, VerifyArguments},
+    arguments::{PullArguments, PushArguments, RpcArguments, VerifyArguments},
     bars::Bars,
     failure::{Failure, Outcome},
+    reference::absolute,
     show::{Screen, size},
 };
 use futures_util::{StreamExt as _, stream};
@@ -66,7 +67,7 @@ impl Subject {
     fn params(&self) -> io::Result<VerifyParams> {
         Ok(match self {
             Self::File(file) => VerifyParams {
-                path: Some(arguments::absolute(file)?),
+                path: Some(absolute(file)?),
                 ..VerifyParams::default()
             },
             Self::Reference(reference) => VerifyParams {
@@ -159,7 +160,7 @@ pub(crate) async fn push(
     arguments: PushArguments,
     screen: &mut Screen,
 ) -> io::Result<Outcome> {
-    let answered = match arguments::absolute(&arguments.file) {
+    let answered = match absolute(&arguments.file) {
         Ok(path) => {
             let params = PushParams {
                 path,
@@ -193,7 +194,7 @@ pub(crate) async fn pull(
     arguments: PullArguments,
     screen: &mut Screen,
 ) -> io::Result<Outcome> {
-    let answered = match arguments::absolute(&arguments.output) {
+    let answered = match absolute(&arguments.output) {
         Ok(destination) => {
             let params = PullParams {
                 reference: arguments.reference,

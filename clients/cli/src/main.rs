@@ -11,6 +11,7 @@ mod connect;
 mod failure;
 mod log;
 mod password;
+mod reference;
 mod sessions;
 mod show;
 mod status;
