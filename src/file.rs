@@ -1,7 +1,7 @@
 //! Files, opened without surprises and named atomically.
 //!
 //! A path is opened once, and everything is read from that handle. A file that is written has no
-//! name until [`Unnamed::give_name`] gives it one, whole and synced; only `trust::Vouched` may call that.
+//! name until [`Unnamed::give_name`] gives it one, whole and synced.
 //! Everything here blocks, but for [`Identity::at_hand`]: call it off the runtime's threads.
 
 mod destination;

@@ -6,7 +6,7 @@
 use crate::{
     artifact::{self, Examination, Refusal, Verified},
     error::Result,
-    file::Unnamed,
+    file,
     progress::Progress,
     reference::Reference,
 };
@@ -21,6 +21,13 @@ use vouch_protocol::{Artifact, ErrorKind, Trust, Verification};
 /// The owner's trust policy. Until there is one, any issuer is accepted.
 #[derive(Debug, Default)]
 pub struct Policy {}
+
+/// What naming a file takes. Nothing outside of this module can make one.
+#[derive(Debug)]
+pub struct Permit(());
+
+/// A file that gets its name only with a [`Vouched`].
+pub type Unnamed = file::Unnamed<Permit>;
 
 /// An artifact that may be published or placed: every row of the rule held when it was judged.
 /// Only [`Policy::judge`] makes one.
@@ -106,7 +113,7 @@ impl Vouched {
 
     /// Gives the file that was verified its name. Blocks.
     pub fn place(&self, file: Unnamed, or_name: &OsStr, overwrite: bool) -> Result<PathBuf> {
-        file.give_name(or_name, overwrite)
+        file.give_name(or_name, overwrite, || Ok(Permit(())))
     }
 
     /// Takes one target out of the provider archive that was verified. Blocks.
@@ -131,7 +138,7 @@ pub struct Extracted(Unnamed);
 impl Extracted {
     /// Gives the target its name, as [`Vouched::place`] does for a whole artifact. Blocks.
     pub fn place(self, or_name: &OsStr, overwrite: bool) -> Result<PathBuf> {
-        self.0.give_name(or_name, overwrite)
+        self.0.give_name(or_name, overwrite, || Ok(Permit(())))
     }
 }
 

@@ -1,5 +1,4 @@
-//! Dependencies point one way, and one function only makes a file usable. The compiler does not
-//! know; this test does.
+//! Dependencies point one way. The compiler does not know; this test does.
 
 #![allow(missing_docs, clippy::expect_used, clippy::unwrap_used)]
 
@@ -255,62 +254,6 @@ fn some_things_are_for_some_modules_only() {
     check("trust.rs", &runtime);
     // One place alone speaks to registries, so that none is asked without its session.
     check("registry", &["Client::builder", "Client::new"]);
-}
-
-/// Whether code gives an unnamed file its name, or makes something that does: by `give_name`, or by
-/// a function `name` of two arguments, which no other one has.
-fn gives_a_name(code: &str) -> bool {
-    let named = code.contains("give_name") || code.contains("Unnamed::name");
-    let by_name = code.match_indices(".name(").any(|(index, call)| {
-        let mut depth = 0_usize;
-        for character in code[index + call.len()..].chars() {
-            match character {
-                '(' | '[' | '{' => depth += 1,
-                ')' if depth == 0 => return false,
-                ')' | ']' | '}' => depth -= 1,
-                ',' if depth == 0 => return true,
-                _ => {}
-            }
-        }
-        false
-    });
-    named || by_name
-}
-
-#[test]
-fn only_trust_gives_a_file_its_name() {
-    let mut seen = false;
-    for (path, code) in files() {
-        let (own, _) = module(&path);
-        if own == "file" || path == Path::new("trust.rs") {
-            seen |= own == "trust" && gives_a_name(&code);
-            continue;
-        }
-        assert!(
-            !gives_a_name(&code),
-            "{} names an unnamed file; only `trust` may",
-            path.display()
-        );
-    }
-    assert!(seen, "`trust` does, and it shows");
-}
-
-#[test]
-fn naming_is_seen() {
-    let check = |code: &str, expected: bool| {
-        assert_eq!(gives_a_name(&without_comments(code)), expected, "{code}");
-    };
-    check("file.give_name(name, overwrite)?", true);
-    check("file\n    .give_name(\n        name,\n    )", true);
-    check("let place = Unnamed::give_name;", true);
-    check("file.name(OsStr::new(\"a\"), false)", true);
-    check("Unnamed::name(file)", true);
-    check("service.name()", false);
-    check("builder.name(\"a, b\".into())", false);
-    check("builder.name(format!(\"{a}\", b))", false);
-    check("// file.give_name(a)", false);
-    check("let url = \"https://\"; file.give_name(a);", true);
-    check("let help = \"file.give_name(a)\";", false);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use std::{
     ffi::{OsStr, OsString},
     fs::File,
     io::{self, Write},
+    marker::PhantomData,
     os::{
         fd::{AsFd, AsRawFd, OwnedFd},
         unix::ffi::OsStrExt,
@@ -84,7 +85,7 @@ impl Destination {
     }
 
     /// Starts a file without a name in the folder.
-    pub fn create(self) -> Result<Unnamed> {
+    pub fn create<P>(self) -> Result<Unnamed<P>> {
         let failed = |error: Errno| Error::at(&self.path, "write in", error.into());
         sweep(&self.folder);
         let (file, temporary) = match unnamed(&self.folder) {
@@ -100,21 +101,24 @@ impl Destination {
             file,
             temporary,
             destination: self,
+            permit: PhantomData,
         })
     }
 }
 
 /// A file that nobody finds under the destination's name, and whose content is gone when it is
-/// dropped.
+/// dropped. A name is what makes bytes usable: `P` is what naming it takes, and whoever alone can
+/// make a `P` alone can name the file.
 #[derive(Debug)]
-pub struct Unnamed {
+pub struct Unnamed<P> {
     file: File,
     /// Its name where the file system knows no unnamed files.
     temporary: Option<OsString>,
     destination: Destination,
+    permit: PhantomData<fn(P)>,
 }
 
-impl Unnamed {
+impl<P> Unnamed<P> {
     /// Reads what was written so far.
     pub fn reader(&self) -> Positioned<'_> {
         Positioned::new(&self.file)
@@ -143,8 +147,13 @@ impl Unnamed {
     /// Syncs the file and gives it its name, in one step; `or_name` is for a destination that is a
     /// folder. Without `overwrite` nothing is replaced, in a race neither. Answers the path.
     ///
-    /// Only `trust::Vouched` may call this: a name is what makes bytes usable.
-    pub(crate) fn give_name(mut self, or_name: &OsStr, overwrite: bool) -> Result<PathBuf> {
+    /// The permit is asked for last, when all but the naming is done.
+    pub fn give_name(
+        mut self,
+        or_name: &OsStr,
+        overwrite: bool,
+        permit: impl FnOnce() -> Result<P>,
+    ) -> Result<PathBuf> {
         let name = self
             .destination
             .name
@@ -157,6 +166,7 @@ impl Unnamed {
             error => Error::at(&path, "write", error.into()),
         };
         rustix::fs::fsync(&self.file).map_err(failed)?;
+        let _: P = permit()?;
         match (&self.temporary, overwrite) {
             (None, false) => link(&self.file, folder, &name).map_err(failed)?,
             (None, true) => {
@@ -191,7 +201,7 @@ impl Unnamed {
     }
 }
 
-impl Write for Unnamed {
+impl<P> Write for Unnamed<P> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.file.write(bytes)
     }
@@ -201,7 +211,7 @@ impl Write for Unnamed {
     }
 }
 
-impl Drop for Unnamed {
+impl<P> Drop for Unnamed<P> {
     fn drop(&mut self) {
         if let Some(name) = &self.temporary {
             // A failure leaves a file that the next sweep takes.
@@ -335,7 +345,7 @@ mod tests {
     }
 
     /// Both ways: unnamed, and with a temporary name as on file systems that know no better.
-    fn start(path: &Path, named: bool) -> Unnamed {
+    fn start(path: &Path, named: bool) -> Unnamed<()> {
         let destination = Destination::at(path).unwrap();
         if !named {
             return destination.create().unwrap();
@@ -345,6 +355,7 @@ mod tests {
             file,
             temporary: Some(name),
             destination,
+            permit: PhantomData,
         }
     }
 
@@ -356,7 +367,11 @@ mod tests {
             let mut file = start(&path, named);
             file.write_all(b"contents").unwrap();
             assert!(!path.exists());
-            assert_eq!(file.give_name(OsStr::new("unused"), false).unwrap(), path);
+            assert_eq!(
+                file.give_name(OsStr::new("unused"), false, || Ok(()))
+                    .unwrap(),
+                path
+            );
             assert_eq!(fs::read(&path).unwrap(), b"contents");
             assert_eq!(names(folder.path()), ["echo.wasm"]);
         }
@@ -380,14 +395,17 @@ mod tests {
             let path = folder.path().join("echo.wasm");
             let late = start(&path, named);
             fs::write(&path, b"old").unwrap();
-            let error = late.give_name(OsStr::new("unused"), false).unwrap_err();
+            let error = late
+                .give_name(OsStr::new("unused"), false, || Ok(()))
+                .unwrap_err();
             assert_eq!(error.kind(), ErrorKind::DestinationExists);
             assert!(Destination::at(&path).unwrap().check_free().is_err());
             assert_eq!(fs::read(&path).unwrap(), b"old");
 
             let mut over = start(&path, named);
             over.write_all(b"new").unwrap();
-            over.give_name(OsStr::new("unused"), true).unwrap();
+            over.give_name(OsStr::new("unused"), true, || Ok(()))
+                .unwrap();
             assert_eq!(fs::read(&path).unwrap(), b"new");
             assert_eq!(names(folder.path()), ["echo.wasm"]);
         }
@@ -397,7 +415,9 @@ mod tests {
     fn a_folder_gets_the_other_name() {
         let folder = tempfile::tempdir().unwrap();
         let file = start(folder.path(), false);
-        let path = file.give_name(OsStr::new("echo.wasm"), false).unwrap();
+        let path = file
+            .give_name(OsStr::new("echo.wasm"), false, || Ok(()))
+            .unwrap();
         assert_eq!(path, folder.path().join("echo.wasm"));
     }
 

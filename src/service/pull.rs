@@ -4,11 +4,11 @@ use super::{request::Request, turns::Work};
 use crate::{
     artifact::{self, ArtifactKind},
     error::{Error, Result},
-    file::{self, Destination, Unnamed},
+    file::{self, Destination},
     progress::Phase,
     reference::Reference,
     registry,
-    trust::Vouched,
+    trust::{Unnamed, Vouched},
 };
 use std::{
     ffi::OsString,
@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn what_is_read_is_kept_and_what_fails_says_why() {
         let folder = tempfile::tempdir().unwrap();
-        let mut file = Destination::at(folder.path()).unwrap().create().unwrap();
+        let mut file: Unnamed = Destination::at(folder.path()).unwrap().create().unwrap();
         let mut kept = Kept {
             download: Cut(7),
             file: &mut file,
