@@ -162,8 +162,8 @@ pub fn refused(examination: &Examination, refusal: &Refusal, name: &str) -> Veri
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::artifact::fixtures::{Signer, module};
     use std::time::Duration;
+    use vouch_testing::forge::{Signer, module};
 
     fn at(not_before: Option<u64>, expires: Option<u64>, now: u64) -> Option<ErrorKind> {
         let signer = Signer {

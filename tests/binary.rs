@@ -1,29 +1,14 @@
 //! The binary's log, and its end on stdio.
 
-#![allow(missing_docs, clippy::expect_used, clippy::unwrap_used)]
-
-#[path = "support/service.rs"]
-#[allow(dead_code)]
-mod service;
-
-use service::{binary, ended, summary, until, within};
+use crate::over::summary;
 use std::{
     io::{BufRead, BufReader, Read, Write},
     os::unix::net::UnixStream,
-    process::{Child, Stdio},
+    process::Stdio,
     thread,
     time::Duration,
 };
-
-/// A process, killed at the latest when the test ends.
-struct Process(Child);
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
+use vouch_testing::process::{Process, binary, ended, until, within};
 
 /// A service on stdio, with what follows on its command line.
 fn on_stdio(arguments: &[&str]) -> Process {
@@ -48,7 +33,7 @@ fn a_crash_leaves_no_file_of_the_memory() {
     let mut serving = binary();
     serving.args(["serve", "--socket"]).arg(&socket);
     let serving = Process(serving.stderr(Stdio::null()).spawn().expect("it starts"));
-    until(|| UnixStream::connect(&socket).is_ok());
+    until("it listens", || UnixStream::connect(&socket).is_ok());
     let mut stdio = on_stdio(&[]);
     let request = br#"{"jsonrpc":"2.0","id":1,"method":"server/status"}"#;
     let mut stdin = stdio.0.stdin.take().expect("it has one");
@@ -191,7 +176,7 @@ fn a_log_shows_the_artifact_and_nothing_else_that_is_asked() {
         .spawn()
         .expect("it starts");
     let mut daemon = Process(daemon);
-    until(|| UnixStream::connect(&socket).is_ok());
+    until("it listens", || UnixStream::connect(&socket).is_ok());
     let body = r#"{"jsonrpc":"2.0","id":1,"method":"push","params":{"path":"/absent.wasm","reference":"127.0.0.1:9/acme/echo:1","annotations":{"open":"sesame"}}}"#;
     let length = body.len();
     let http = format!(
@@ -208,8 +193,7 @@ fn a_log_shows_the_artifact_and_nothing_else_that_is_asked() {
             .read_line(&mut line)
             .expect("it answers");
     }
-    let process = rustix::process::Pid::from_child(&daemon.0);
-    rustix::process::kill_process(process, rustix::process::Signal::TERM).expect("it lives");
+    daemon.signal(rustix::process::Signal::TERM);
     ended(&mut daemon.0);
     let mut log = String::new();
     let mut stderr = daemon.0.stderr.take().expect("it has one");

@@ -1,48 +1,22 @@
 //! Cancelling from outside: wherever a request is, though the other side stalls for ever, and
 //! however it is said. Nothing may be left of it: no file, no thread, no connection, no process.
 
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::pedantic
-)]
-
-#[path = "cancel/committed.rs"]
 mod committed;
-#[path = "support/daemon.rs"]
-mod daemon;
-#[path = "support/faulty.rs"]
-#[allow(dead_code, unreachable_pub)]
-mod faulty;
-#[path = "support/folder.rs"]
-mod folder;
-#[path = "support/forge.rs"]
-mod forge;
-#[path = "cancel/local.rs"]
 mod local;
-#[path = "cancel/logins.rs"]
 mod logins;
-#[path = "support/proxy.rs"]
-#[allow(dead_code, unreachable_pub)]
-mod proxy;
-#[path = "cancel/registries.rs"]
 mod registries;
-#[path = "support/registry.rs"]
-#[allow(dead_code, unreachable_pub)]
-mod registry;
-#[path = "cancel/stdio.rs"]
 mod stdio;
-#[path = "support/wire.rs"]
-mod wire;
 
-use daemon::Daemon;
-use faulty::Faulty;
-use folder::Folder;
-use forge::{Signer, custom, module};
 use serde_json::{Value, json};
 use std::{path::PathBuf, sync::Arc};
-use wire::{Framing, Wire, under_way, until};
+use vouch_testing::{
+    daemon::Daemon,
+    faulty::Faulty,
+    folder::Folder,
+    forge::{Signer, custom, module},
+    process::until,
+    wire::{Framing, Wire, under_way},
+};
 
 /// How a client says that it does not want the answer any more.
 #[derive(Debug, Clone, Copy)]

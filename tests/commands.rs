@@ -1,19 +1,13 @@
 //! What people and scripts type: a shell, the command line, the demo.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
-
-#[path = "support/daemon.rs"]
-mod daemon;
-#[path = "support/folder.rs"]
-mod folder;
-#[path = "support/forge.rs"]
-mod forge;
-
-use daemon::Daemon;
-use folder::{Folder, run};
-use forge::{Signer, component};
 use serde_json::{Value, json};
-use std::{fs, path::Path, process::Command};
+use std::{fs, process::Command};
+use vouch_testing::{
+    daemon::Daemon,
+    folder::Folder,
+    forge::{Signer, component},
+    process::{program, run},
+};
 
 /// The commands of the README, as a shell runs them.
 #[test]
@@ -42,7 +36,7 @@ fn a_shell_needs_no_client() {
 /// The command line, built beside the service.
 #[test]
 fn vouch_speaks_to_the_service() {
-    let vouch = Path::new(env!("CARGO_BIN_EXE_vouchd")).with_file_name("vouch");
+    let vouch = program("vouch");
     assert!(vouch.exists(), "run `cargo build --workspace` first");
     let daemon = Daemon::start();
     let folder = Folder::new();

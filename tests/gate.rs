@@ -1,30 +1,15 @@
 //! The gate from outside: the built service, Debian's docker-registry and skopeo.
 
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::pedantic
-)]
-
-#[path = "support/daemon.rs"]
-mod daemon;
-#[path = "support/folder.rs"]
-mod folder;
-#[path = "support/forge.rs"]
-mod forge;
-#[path = "support/real_modules.rs"]
-mod real_modules;
-#[path = "support/registry.rs"]
-#[allow(dead_code, unreachable_pub)]
-mod registry;
-
-use daemon::{Daemon, kind};
-use folder::{Folder, run};
-use forge::{ENTRIES, Signer, component, custom, gzip, module};
-use registry::Registry;
 use serde_json::{Value, json};
 use std::{fs, path::Path, process::Command};
+use vouch_testing::{
+    daemon::{Daemon, kind},
+    folder::Folder,
+    forge::{self, ENTRIES, Signer, component, custom, gzip, module},
+    process::run,
+    real_modules,
+    registry::Registry,
+};
 
 fn artifacts() -> Vec<(&'static str, Vec<u8>)> {
     let signer = Signer::default();
@@ -210,7 +195,7 @@ fn a_target_is_placed_alone() {
     client
         .call("push", &json!({"path": path, "reference": reference}))
         .unwrap();
-    let pull = |client: &mut daemon::Conversation, target: &str| {
+    let pull = |client: &mut vouch_testing::wire::Wire, target: &str| {
         let destination = folder.path("");
         let params = json!({"reference": reference, "destination": destination, "target": target});
         client.call("pull", &params)
@@ -316,12 +301,12 @@ fn a_kill_at_any_moment_leaves_nothing_unvouched() {
         let reference = format!("{}/acme/killed-{step}:1", registry.name());
         let pulls = step % 2 == 0;
         if pulls {
-            client.send(
+            client.request(
                 "pull",
                 &json!({"reference": source, "destination": destination}),
             );
         } else {
-            client.send("push", &json!({"path": path, "reference": reference}));
+            client.request("push", &json!({"path": path, "reference": reference}));
         }
         std::thread::sleep(std::time::Duration::from_millis(15 * step));
         daemon.kill();

@@ -1,19 +1,16 @@
 //! The Debian package, and the files for service managers: built, looked at, installed in a folder
 //! and started from there.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
-
 use std::{
     collections::BTreeMap,
     ffi::OsStr,
     fs,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    thread,
-    time::{Duration, Instant},
+    process::{Command, Stdio},
 };
 use tempfile::TempDir;
+use vouch_testing::process::{Process, run, until};
 
 fn source() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -21,15 +18,6 @@ fn source() -> &'static Path {
 
 fn is_root() -> bool {
     rustix::process::geteuid().is_root()
-}
-
-fn output(command: &mut Command) -> String {
-    let output = command
-        .output()
-        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {said}");
-    String::from_utf8(output.stdout).expect("it is text")
 }
 
 /// The package, of the programs that are tested.
@@ -44,7 +32,7 @@ fn package() -> PathBuf {
     };
     let mut build = Command::new(source().join("dist/deb"));
     build.args([profile, "--built"]);
-    let path = output(build.env("CARGO_TARGET_DIR", folder.parent().unwrap()));
+    let path = run(build.env("CARGO_TARGET_DIR", folder.parent().unwrap()));
     PathBuf::from(path.trim())
 }
 
@@ -68,7 +56,7 @@ impl Machine {
         } else {
             // Others may not give files to root, as installing does.
             let mut unpack = Command::new("dpkg-deb");
-            output(unpack.arg("-x").arg(package).arg(machine.path("root")));
+            run(unpack.arg("-x").arg(package).arg(machine.path("root")));
         }
         machine
     }
@@ -81,7 +69,7 @@ impl Machine {
             // Its tools, which it wants to see, are not on everybody's path.
             .env("PATH", "/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin")
             .args(arguments);
-        output(&mut dpkg);
+        run(&mut dpkg);
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -113,7 +101,7 @@ impl Machine {
 
     /// The process that serves the usual socket.
     fn process(&self) -> u32 {
-        let said = output(self.program("vouch").args(["--json", "status"]));
+        let said = run(self.program("vouch").args(["--json", "status"]));
         let status: serde_json::Value = serde_json::from_str(&said).unwrap();
         status["processId"].as_u64().unwrap().try_into().unwrap()
     }
@@ -141,24 +129,6 @@ impl Drop for Machine {
     }
 }
 
-/// A process, killed at the latest when the test ends.
-struct Process(Child);
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn until(mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while !condition() {
-        assert!(Instant::now() < deadline, "it takes too long");
-        thread::sleep(Duration::from_millis(5));
-    }
-}
-
 /// The settings of a unit: `Section.Key`, each at most once but for what may be repeated.
 fn unit(path: &Path) -> BTreeMap<String, String> {
     let mut section = String::new();
@@ -179,7 +149,7 @@ fn unit(path: &Path) -> BTreeMap<String, String> {
 #[test]
 fn the_package_installs_and_what_it_installs_works() {
     let package = package();
-    let control = output(Command::new("dpkg-deb").arg("-I").arg(&package));
+    let control = run(Command::new("dpkg-deb").arg("-I").arg(&package));
     for line in [
         "Package: vouchd",
         "Depends: libc6",
@@ -199,12 +169,10 @@ fn the_package_installs_and_what_it_installs_works() {
     let machine = Machine::with(&package);
     has_its_files(&machine);
     let samples = machine.path("samples");
-    output(
-        machine
-            .program("vouchd")
-            .args(["demo", "--keep"])
-            .arg(samples),
-    );
+    run(machine
+        .program("vouchd")
+        .args(["demo", "--keep"])
+        .arg(samples));
 
     // `vouch` starts the service that was installed beside it.
     machine.judges(&[]);
@@ -212,8 +180,10 @@ fn the_package_installs_and_what_it_installs_works() {
     let program = fs::read_link(format!("/proc/{process}/exe")).unwrap();
     let installed = machine.installed("usr/bin/vouchd").canonicalize().unwrap();
     assert_eq!(program, installed);
-    output(machine.program("vouch").arg("stop"));
-    until(|| !Path::new(&format!("/proc/{process}")).exists());
+    run(machine.program("vouch").arg("stop"));
+    until("it is gone", || {
+        !Path::new(&format!("/proc/{process}")).exists()
+    });
 
     by_its_socket(&machine);
 
@@ -261,7 +231,7 @@ fn has_its_files(machine: &Machine) {
         let mut man = Command::new("man");
         man.arg("-M").arg(machine.installed("usr/share/man"));
         man.env("LC_ALL", "C.UTF-8");
-        let shown = output(man.arg(page.trim_end_matches(".1")));
+        let shown = run(man.arg(page.trim_end_matches(".1")));
         assert!(shown.contains("SYNOPSIS"), "{page}");
     }
 }
@@ -285,8 +255,8 @@ fn by_its_socket(machine: &Machine) {
             "{hides}"
         );
     }
-    let run = machine.path("run");
-    let path = socket["Socket.ListenStream"].replace("%t", run.to_str().unwrap());
+    let runtime = machine.path("run");
+    let path = socket["Socket.ListenStream"].replace("%t", runtime.to_str().unwrap());
     let mut words = service["Service.ExecStart"].split(' ');
     let program = words.next().unwrap().trim_start_matches('/');
     // What systemd does for the unit.
@@ -302,11 +272,11 @@ fn by_its_socket(machine: &Machine) {
         .args(words)
         .stderr(Stdio::null());
     let mut service = Process(activate.spawn().unwrap());
-    until(|| Path::new(&path).exists());
+    until("the socket is there", || Path::new(&path).exists());
     machine.judges(&["--no-spawn"]);
     assert_eq!(machine.process(), service.0.id());
-    output(machine.program("vouch").arg("stop"));
-    until(|| service.0.try_wait().unwrap().is_some());
+    run(machine.program("vouch").arg("stop"));
+    until("it ends", || service.0.try_wait().unwrap().is_some());
 }
 
 #[test]
@@ -347,7 +317,7 @@ fn the_property_list_for_launchd_is_one() {
     python
         .args(["-c", script])
         .arg(source().join("dist/launchd/vouchd.plist"));
-    let list: serde_json::Value = serde_json::from_str(&output(&mut python)).unwrap();
+    let list: serde_json::Value = serde_json::from_str(&run(&mut python)).unwrap();
     assert_eq!(list["ProgramArguments"][1], "serve");
     assert_eq!(list["KeepAlive"]["SuccessfulExit"], false);
     assert_eq!(list["Label"], "vouchd");

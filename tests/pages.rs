@@ -1,7 +1,5 @@
 //! The man pages and completions of both programs, as `man` and `bash` take them.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
-
 use std::{
     collections::BTreeSet,
     fs,

@@ -1,44 +1,22 @@
 //! What a client is told of its requests while they last, in every framing.
 
-#![allow(
-    missing_docs,
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::pedantic
-)]
-
-#[path = "support/daemon.rs"]
-mod daemon;
-#[path = "support/faulty.rs"]
-#[allow(dead_code, unreachable_pub)]
-mod faulty;
-#[path = "support/folder.rs"]
-mod folder;
-#[path = "support/forge.rs"]
-mod forge;
-#[path = "support/proxy.rs"]
-#[allow(dead_code, unreachable_pub)]
-mod proxy;
-#[path = "support/registry.rs"]
-#[allow(dead_code, unreachable_pub)]
-mod registry;
-#[path = "support/wire.rs"]
-mod wire;
-
-use daemon::Daemon;
-use faulty::{Answer, Faulty};
-use folder::Folder;
-use forge::{Signer, custom, module};
-use proxy::Proxy;
-use registry::Registry;
 use serde_json::{Value, json};
 use std::{
     io::{self, Read, Write},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     time::Duration,
 };
+use vouch_testing::{
+    daemon::Daemon,
+    faulty::{Answer, Faulty},
+    folder::Folder,
+    forge::{Signer, custom, module},
+    process::until,
+    proxy::Proxy,
+    registry::Registry,
+    wire::{Framing, Wire},
+};
 use vouchd::reference::Digest;
-use wire::{Framing, Wire, until};
 
 /// What was told of a request, and its answer.
 struct Story {

@@ -1,18 +1,11 @@
 //! The protocol from outside, message by message: over a socket that the library serves, and over
 //! the binary's stdin and stdout. Both must behave the same.
 
-#![allow(missing_docs, clippy::expect_used, clippy::unwrap_used)]
-
-#[path = "protocol/framing.rs"]
 mod framing;
-#[path = "protocol/http.rs"]
 mod http;
-#[path = "support/service.rs"]
-#[allow(dead_code)]
-mod service;
 
+use crate::over::{Over, Talk, summary};
 use serde_json::{Value, json};
-use service::{Over, Talk, summary};
 
 /// All that is said, and what is answered, line by line. Answers may come in any order.
 fn check(input: impl AsRef<[u8]>, expected: &[&str], why: &str) {

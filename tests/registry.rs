@@ -1,14 +1,9 @@
 //! What other tools push to real registries is found, read and confirmed.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
-
-#[path = "support/registry.rs"]
-#[allow(dead_code, unreachable_pub, clippy::pedantic)]
-mod support;
 
 use serde_json::json;
 use std::{fs, io::Read, path::Path, process::Command};
-use support::{PASSWORD, Registry, USERNAME};
 use vouch_protocol::ErrorKind;
+use vouch_testing::registry::{PASSWORD, Registry, USERNAME};
 use vouchd::{
     artifact::Limits,
     error::{Error, Result},
@@ -57,16 +52,16 @@ async fn pull(sessions: &Sessions, reference: &str) -> Result<(Digest, Vec<u8>)>
     let reference: Reference = reference.parse()?;
     let found = registry::find(sessions, &reference, &Limits::default()).await?;
     assert_eq!(found.digest, Digest::of(ARTIFACT));
-    let received = tokio::task::spawn_blocking(move || {
-        let bytes = found.receive(&Progress::default(), |mut download| {
-            let mut bytes = Vec::new();
-            let read = download.read_to_end(&mut bytes);
-            read.map_err(|error| Error::from_io(error, Path::new("/"), "read"))?;
-            Ok(bytes)
-        })?;
-        Ok((found.manifest, bytes))
+    let mut reader = found.download(&Progress::default())?;
+    let read = tokio::task::spawn_blocking(move || {
+        let mut bytes = Vec::new();
+        reader.read_to_end(&mut bytes).map(|_| bytes)
     });
-    received.await.unwrap()
+    let bytes = read
+        .await
+        .unwrap()
+        .map_err(|error| Error::from_io(error, Path::new("/"), "read"))?;
+    Ok((found.manifest, bytes))
 }
 
 /// Skopeo copies a layout into the registry; we read both.

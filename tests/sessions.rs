@@ -1,37 +1,11 @@
 //! Logins from outside: the built service, Debian's docker-registry, a token server, a proxy
 //! between them, and credential helpers.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
-
-#[path = "support/daemon.rs"]
-mod daemon;
-#[path = "support/faulty.rs"]
-#[allow(dead_code, unreachable_pub, clippy::pedantic)]
-mod faulty;
-#[path = "support/forge.rs"]
-mod forge;
-#[path = "sessions/helpers.rs"]
 mod helpers;
-#[path = "sessions/logins.rs"]
 mod logins;
-#[path = "support/proxy.rs"]
-#[allow(dead_code, unreachable_pub, clippy::pedantic)]
-mod proxy;
-#[path = "support/registry.rs"]
-#[allow(dead_code, unreachable_pub, clippy::pedantic)]
-mod registry;
-#[path = "sessions/secrets.rs"]
 mod secrets;
-#[path = "support/token_server.rs"]
-#[allow(dead_code, unreachable_pub, clippy::pedantic)]
-mod token_server;
-#[path = "sessions/tokens.rs"]
 mod tokens;
 
-use daemon::{Daemon, kind, pull, push};
-use forge::{Signer, custom, module};
-use proxy::Proxy;
-use registry::Registry;
 use serde_json::{Value, json};
 use std::{
     fs,
@@ -42,7 +16,14 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use token_server::{PASSWORD, TokenServer, USERNAME, has_expired};
+use vouch_testing::{
+    daemon::{Daemon, kind, pull, push},
+    forge::{Signer, custom, module},
+    process::{program, until},
+    proxy::{self, Proxy},
+    registry::{self, Registry},
+    token_server::{PASSWORD, TokenServer, USERNAME, has_expired},
+};
 
 /// A folder with a docker config that holds these entries.
 fn docker(auths: &Value) -> tempfile::TempDir {
@@ -91,15 +72,6 @@ impl Modules {
 }
 
 const SMALL: usize = 10_000;
-
-/// Waits for what happens elsewhere.
-fn until(happened: impl Fn() -> bool, what: &str) {
-    let deadline = Instant::now() + Duration::from_secs(20);
-    while !happened() {
-        assert!(Instant::now() < deadline, "{what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
 
 /// A value that the threads of a server share with its test.
 fn shared<T>(value: T) -> (Arc<T>, Arc<T>) {

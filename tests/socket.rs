@@ -1,12 +1,6 @@
 //! The binary as a daemon: its socket, its lock, its end.
 
-#![allow(missing_docs, clippy::expect_used, clippy::unwrap_used)]
-
-#[path = "support/service.rs"]
-#[allow(dead_code)]
-mod service;
-
-use service::{binary, ended, summary, until, within};
+use crate::over::summary;
 use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
@@ -15,53 +9,38 @@ use std::{
         net::{UnixListener, UnixStream},
     },
     path::{Path, PathBuf},
-    process::{Child, Stdio},
+    process::Stdio,
     thread,
     time::Duration,
 };
 use tempfile::TempDir;
+use vouch_testing::process::{Process, binary, ended, until, within};
 
-/// A daemon, killed at the latest when the test ends.
-struct Daemon(Child);
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+/// Starts a service, and waits until it says that it is ready.
+fn serve(socket: &Path) -> Process {
+    let mut service = binary()
+        .args(["serve", "--socket"])
+        .arg(socket)
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut log = BufReader::new(service.stderr.take().expect("it has one"));
+    let service = Process(service);
+    let (line, mut log) = within(move || {
+        let mut line = String::new();
+        log.read_line(&mut line).expect("it logs");
+        (line, log)
+    });
+    assert!(line.contains("ready"), "{line}");
+    assert!(line.contains(&socket.display().to_string()), "{line}");
+    // What else it logs is taken, so that it never waits for a reader.
+    thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
+    service
 }
 
-impl Daemon {
-    /// Starts one, and waits until it says that it is ready.
-    fn start(socket: &Path) -> Self {
-        let mut daemon = binary()
-            .args(["serve", "--socket"])
-            .arg(socket)
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("it starts");
-        let mut log = BufReader::new(daemon.stderr.take().expect("it has one"));
-        let daemon = Self(daemon);
-        let (line, mut log) = within(move || {
-            let mut line = String::new();
-            log.read_line(&mut line).expect("it logs");
-            (line, log)
-        });
-        assert!(line.contains("ready"), "{line}");
-        assert!(line.contains(&socket.display().to_string()), "{line}");
-        // What else it logs is taken, so that it never waits for a reader.
-        thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
-        daemon
-    }
-
-    fn signal(&self, signal: rustix::process::Signal) {
-        let process = rustix::process::Pid::from_child(&self.0);
-        rustix::process::kill_process(process, signal).expect("it lives");
-    }
-
-    fn code(mut self) -> Option<i32> {
-        ended(&mut self.0).code()
-    }
+/// The code that a service ends with.
+fn code(mut service: Process) -> Option<i32> {
+    ended(&mut service.0).code()
 }
 
 /// A connection that does not wait for ever.
@@ -104,7 +83,7 @@ fn fails_with(code: i32, arguments: &[&str], environment: &[(&str, &Path)]) -> S
         .args(arguments)
         .envs(environment.iter().copied())
         .stderr(Stdio::piped());
-    let mut daemon = Daemon(daemon.spawn().expect("it starts"));
+    let mut daemon = Process(daemon.spawn().expect("it starts"));
     assert_eq!(ended(&mut daemon.0).code(), Some(code));
     let mut said = String::new();
     let mut stderr = daemon.0.stderr.take().expect("it has one");
@@ -116,13 +95,13 @@ fn fails_with(code: i32, arguments: &[&str], environment: &[(&str, &Path)]) -> S
 fn the_socket_is_its_owner_s_and_goes_with_the_service() {
     for signal in [rustix::process::Signal::TERM, rustix::process::Signal::INT] {
         let (_folder, socket) = place();
-        let daemon = Daemon::start(&socket);
+        let daemon = serve(&socket);
         let metadata = fs::symlink_metadata(&socket).expect("it is there");
         assert!(metadata.file_type().is_socket());
         assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
         assert!(answers(&socket));
         daemon.signal(signal);
-        assert_eq!(daemon.code(), Some(0));
+        assert_eq!(code(daemon), Some(0));
         assert!(!socket.exists());
     }
 }
@@ -150,19 +129,19 @@ fn the_usual_folder_is_made_and_must_be_safe() {
 
     let mut daemon = binary();
     let daemon = daemon.arg("serve").env("XDG_RUNTIME_DIR", runtime);
-    let daemon = Daemon(daemon.spawn().expect("it starts"));
+    let daemon = Process(daemon.spawn().expect("it starts"));
     let socket = usual.join("vouchd.sock");
-    until(|| answers(&socket));
+    until("it answers", || answers(&socket));
     let mode = fs::metadata(&usual).expect("it is there").mode();
     assert_eq!(mode & 0o777, 0o700);
     daemon.signal(rustix::process::Signal::TERM);
-    assert_eq!(daemon.code(), Some(0));
+    assert_eq!(code(daemon), Some(0));
 }
 
 #[test]
 fn one_service_has_a_socket() {
     let (_folder, socket) = place();
-    let daemon = Daemon::start(&socket);
+    let daemon = serve(&socket);
     // A code of its own: who starts services tells by it that one is there.
     let code = i32::from(vouch_protocol::EXIT_ALREADY_SERVED);
     let said = fails_with(code, &["--socket", socket.to_str().unwrap()], &[]);
@@ -178,11 +157,11 @@ fn one_service_has_a_socket() {
 #[test]
 fn a_dead_service_s_socket_is_replaced() {
     let (_folder, socket) = place();
-    let mut daemon = Daemon::start(&socket);
+    let mut daemon = serve(&socket);
     daemon.0.kill().expect("it lives");
     daemon.0.wait().expect("it ends");
     assert!(socket.exists() && !answers(&socket));
-    let _daemon = Daemon::start(&socket);
+    let _daemon = serve(&socket);
     assert!(answers(&socket));
 }
 
@@ -206,11 +185,11 @@ fn what_is_alive_or_no_socket_is_never_replaced() {
 #[test]
 fn a_successor_s_socket_is_left_alone() {
     let (_folder, socket) = place();
-    let daemon = Daemon::start(&socket);
+    let daemon = serve(&socket);
     fs::remove_file(&socket).expect("it is there");
     let successor = UnixListener::bind(&socket).expect("it listens");
     daemon.signal(rustix::process::Signal::TERM);
-    assert_eq!(daemon.code(), Some(0));
+    assert_eq!(code(daemon), Some(0));
     assert!(socket.exists());
     drop(successor);
 }
@@ -244,10 +223,12 @@ fn a_variable_that_is_empty_says_nothing() {
             ("VOUCHD_CONFIG", ""),
             ("VOUCHD_LOG", ""),
         ]);
-    let daemon = Daemon(daemon.spawn().expect("it starts"));
-    until(|| answers(&folder.path().join("vouchd/vouchd.sock")));
+    let daemon = Process(daemon.spawn().expect("it starts"));
+    until("it answers", || {
+        answers(&folder.path().join("vouchd/vouchd.sock"))
+    });
     daemon.signal(rustix::process::Signal::TERM);
-    assert_eq!(daemon.code(), Some(0));
+    assert_eq!(code(daemon), Some(0));
 
     let said = fails_with(2, &["--socket", ""], &[]);
     assert!(
@@ -272,7 +253,7 @@ fn a_config_that_is_named_must_be_there_and_right() {
 #[test]
 fn a_client_can_stop_the_service() {
     let (_folder, socket) = place();
-    let daemon = Daemon::start(&socket);
+    let daemon = serve(&socket);
     let mut stream = connect(&socket).expect("it listens");
     let request = br#"{"jsonrpc":"2.0","id":1,"method":"server/stop"}"#;
     stream.write_all(request).expect("it reads");
@@ -280,7 +261,7 @@ fn a_client_can_stop_the_service() {
     let mut output = String::new();
     stream.read_to_string(&mut output).expect("it answers");
     assert_eq!(summary(&output), "1 ok");
-    assert_eq!(daemon.code(), Some(0));
+    assert_eq!(code(daemon), Some(0));
     assert!(!socket.exists());
 }
 
@@ -294,21 +275,21 @@ fn a_socket_that_is_passed_is_served() {
         .arg(env!("CARGO_BIN_EXE_vouchd"))
         .arg("serve")
         .stderr(Stdio::null());
-    let daemon = Daemon(
+    let daemon = Process(
         manager
             .spawn()
             .expect("systemd-socket-activate is installed"),
     );
-    until(|| answers(&socket));
+    until("it answers", || answers(&socket));
     daemon.signal(rustix::process::Signal::TERM);
-    assert_eq!(daemon.code(), Some(0));
+    assert_eq!(code(daemon), Some(0));
     assert!(socket.exists(), "it is the manager's");
 }
 
 #[test]
 fn curl_is_understood() {
     let (_folder, socket) = place();
-    let _daemon = Daemon::start(&socket);
+    let _daemon = serve(&socket);
     let http = |request: &str| {
         let mut stream = connect(&socket).expect("it listens");
         // A refusal may come before all is read.

@@ -115,9 +115,9 @@ fn claimed(examination: &Examination) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::artifact::fixtures::{Signer, module};
     use std::{fs, time::Duration};
     use vouch_protocol::ErrorKind;
+    use vouch_testing::forge::{Signer, module};
 
     fn look(cache: &Cache, path: &Path) -> Arc<Examination> {
         let source = Source::open(path).unwrap();
@@ -197,7 +197,7 @@ mod tests {
         let mut claims = signer.wasm_claims(&module());
         claims["wascap"]["name"] = "x".repeat(LARGEST_CLAIMS).into();
         let token = signer.jwt(&claims.to_string());
-        let section = crate::artifact::fixtures::custom("jwt", token.as_bytes());
+        let section = vouch_testing::forge::custom("jwt", token.as_bytes());
         fs::write(&path, [module(), section].concat()).unwrap();
         settle();
         let cache = Cache::default();

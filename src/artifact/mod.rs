@@ -17,8 +17,6 @@ mod token;
 mod wasm;
 
 #[cfg(test)]
-pub(crate) mod fixtures;
-#[cfg(test)]
 mod tests;
 
 pub use cache::Cache;

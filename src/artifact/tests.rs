@@ -5,10 +5,11 @@ mod hostile;
 mod interoperability;
 mod mutants;
 
-use super::{Examination, Limits, examine, feed::CHUNK, fixtures::*};
+use super::{Examination, Limits, examine, feed::CHUNK};
 use crate::reference::Digest;
 use std::io::{self, Read};
 use vouch_protocol::{ArtifactKind, ErrorKind};
+use vouch_testing::forge::*;
 
 fn look(bytes: &[u8]) -> Examination {
     examine(bytes, &Limits::default()).expect("memory can be read")

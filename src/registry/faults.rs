@@ -8,12 +8,10 @@ use super::{
     tests::{pull, sessions},
     *,
 };
-use crate::session::{
-    Config, Timeouts,
-    faulty::{Answer, Faulty, Seen},
-};
+use crate::session::{Config, Timeouts};
 use serde_json::{Value, json};
-use std::{io::Read as _, time::Duration};
+use std::time::Duration;
+use vouch_testing::faulty::{Answer, Faulty, Seen};
 
 fn impatient() -> Sessions {
     sessions(Config::new()).timeouts(Timeouts {
@@ -212,28 +210,19 @@ async fn a_dropped_or_stopped_reader_ends_the_transfer() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    let found = Arc::new(found);
-    let receive = |read: fn(Download) -> Result<()>| {
-        let (found, progress) = (Arc::clone(&found), progress.clone());
-        tokio::task::spawn_blocking(move || found.receive(&progress, read))
-    };
-    receive(|mut download| {
-        let read = download.read_exact(&mut [0; 3]);
-        read.map_err(|error| Error::from_io(error, "/".as_ref(), "read"))
-    })
-    .await
-    .unwrap()
-    .unwrap();
+    let reader = found.download(&progress).unwrap();
+    wait(&|| server.seen().len() == 2).await;
+    drop(reader);
     wait(&|| server.closed() == 2).await;
 
-    let read = receive(|mut download| {
-        let read = download.read_to_end(&mut Vec::new());
-        read.map_err(|error| Error::from_io(error, "/".as_ref(), "read"))?;
-        Ok(())
+    let mut reader = found.download(&progress).unwrap();
+    let read = tokio::task::spawn_blocking(move || {
+        let mut bytes = Vec::new();
+        reader.read_to_end(&mut bytes)
     });
-    wait(&|| progress.bytes() == 6).await;
+    wait(&|| progress.bytes() == 3).await;
     progress.stop();
-    let error = read.await.unwrap().unwrap_err();
+    let error = Error::from_io(read.await.unwrap().unwrap_err(), "/".as_ref(), "read");
     assert_eq!(error.kind(), ErrorKind::Cancelled);
     wait(&|| server.closed() == 3).await;
 }
@@ -293,7 +282,7 @@ fn what_was_examined_is_what_the_manifest_names() {
         manifest: Digest::of(b""),
         digest: layer.digest,
         size: layer.size,
-        origin: Origin::Layout("/x".into()),
+        place: Place::File("/x".into()),
         runtime: runtime.handle().clone(),
     };
     let refusal = crate::artifact::Refusal::new(ErrorKind::Unsigned, "is not signed".into(), None);

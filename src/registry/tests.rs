@@ -1,17 +1,13 @@
 //! Pushes and pulls through real registries. What registries do wrong is in `faults`.
 
-#[path = "../../tests/support/registry.rs"]
-#[allow(dead_code, unreachable_pub, clippy::pedantic)]
-mod support;
-
 use super::*;
 use crate::{
     artifact::ArtifactKind,
     session::{Config, RegistryConfig},
 };
-use std::io::{Read, Write};
-use support::Registry;
+use std::io::Write;
 use tempfile::NamedTempFile;
+use vouch_testing::registry::Registry;
 
 pub(super) fn sessions(config: Config) -> Sessions {
     Sessions::new(config)
@@ -44,15 +40,14 @@ pub(super) async fn push_file(
 pub(super) async fn pull(sessions: &Sessions, reference: &str) -> Result<Vec<u8>> {
     let reference = reference.parse().unwrap();
     let found = find(sessions, &reference, &Limits::default()).await?;
-    let received = tokio::task::spawn_blocking(move || {
-        found.receive(&Progress::default(), |mut download| {
-            let mut bytes = Vec::new();
-            let read = download.read_to_end(&mut bytes);
-            read.map_err(|error| Error::from_io(error, "/".as_ref(), "read"))?;
-            Ok(bytes)
-        })
+    let mut reader = found.download(&Progress::default())?;
+    let read = tokio::task::spawn_blocking(move || {
+        let mut bytes = Vec::new();
+        reader.read_to_end(&mut bytes).map(|_| bytes)
     });
-    received.await.unwrap()
+    read.await
+        .unwrap()
+        .map_err(|error| Error::from_io(error, "/".as_ref(), "read"))
 }
 
 /// Larger than a block and no multiple of one.

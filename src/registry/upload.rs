@@ -3,7 +3,7 @@
 
 use super::{
     content::{Checkpoint, Content},
-    remote::{Remote, agree},
+    remote::{Blobs, agree},
 };
 use crate::{
     error::Result,
@@ -74,57 +74,52 @@ impl Blob {
 
 /// Has the registry take a blob from another of its repositories, where it was seen with the same
 /// login; answers whether it did. What it does not take is uploaded.
-pub(super) async fn mount(remote: &Remote, blob: &Blob) -> bool {
+pub(super) async fn mount(blobs: &Blobs, blob: &Blob) -> bool {
     let digest = blob.digest();
-    let from = remote.session.repository_of(digest);
-    let from =
-        from.filter(|from| *from != remote.scope.repository && blob.size() >= WORTH_MOUNTING);
+    let from = blobs.session.repository_of(digest);
+    let from = from.filter(|from| *from != blobs.scope.repository && blob.size() >= WORTH_MOUNTING);
     let Some(from) = from else {
         return false;
     };
     let build = |client: &Client, base: &Url| {
-        let mut url = remote.url(base, "blobs/uploads/");
+        let mut url = blobs.url(base, "blobs/uploads/");
         url.query_pairs_mut()
             .append_pair("mount", &digest.to_string())
             .append_pair("from", &from);
         client.post(url).header(CONTENT_LENGTH, 0)
     };
-    let scope = remote.scope.mounting(&from);
-    match remote
-        .session
-        .offer("mounting a blob", &scope, &build)
-        .await
-    {
+    let scope = blobs.scope.mounting(&from);
+    match blobs.session.offer("mounting a blob", &scope, &build).await {
         Ok(response) if response.status() == StatusCode::CREATED => return true,
         // It has begun an upload instead, which ends with this.
-        Ok(response) => drop(Upload::begun(remote, &response)),
+        Ok(response) => drop(Upload::begun(blobs, &response)),
         Err(failure) => tracing::debug!(error = %failure.error, "a blob was not mounted"),
     }
     // Not asked for again at each push.
-    remote.session.forget_blob(digest);
+    blobs.session.forget_blob(digest);
     false
 }
 
 /// Uploads a blob that is not there.
-pub(super) async fn upload(remote: &Remote, blob: &Blob, progress: &Progress) -> Result<()> {
-    let mut retries = Retries::new(remote.session.timeouts());
+pub(super) async fn upload(blobs: &Blobs, blob: &Blob, progress: &Progress) -> Result<()> {
+    let mut retries = Retries::new(blobs.session.timeouts());
     let mut chunked = false;
     loop {
         let attempt = async {
             if !chunked {
-                match Upload::begin(remote).await?.whole(blob, progress).await {
+                match Upload::begin(blobs).await?.whole(blob, progress).await {
                     Err(failure) if wants_chunks(&failure) => chunked = true,
                     sent => return sent,
                 }
             }
-            Upload::begin(remote).await?.chunks(blob, progress).await
+            Upload::begin(blobs).await?.chunks(blob, progress).await
         };
         match attempt.await {
             Ok(()) => return Ok(()),
             Err(failure) => retries.wait(failure).await?,
         }
         // What broke may have been no more than the answer.
-        if remote.has(blob.digest()).await? {
+        if blobs.has(blob.digest()).await? {
             return Ok(());
         }
     }
@@ -141,7 +136,7 @@ fn wants_chunks(failure: &Failure) -> bool {
 
 /// An upload that a registry has begun; taken back when it is dropped before its end.
 struct Upload<'a> {
-    remote: &'a Remote,
+    blobs: &'a Blobs,
     /// Where the next request goes; each answer may move it.
     location: Url,
     /// The smallest chunk that the registry takes.
@@ -152,32 +147,32 @@ struct Upload<'a> {
 const UPLOADING: &str = "uploading a blob";
 
 impl<'a> Upload<'a> {
-    async fn begin(remote: &'a Remote) -> Result<Self, Failure> {
-        let response = remote
+    async fn begin(blobs: &'a Blobs) -> Result<Self, Failure> {
+        let response = blobs
             .session
             .attempt(
                 "beginning an upload",
-                &remote.scope,
+                &blobs.scope,
                 &Activity::still(),
                 &|client: &Client, base: &Url| {
                     client
-                        .post(remote.url(base, "blobs/uploads/"))
+                        .post(blobs.url(base, "blobs/uploads/"))
                         .header(CONTENT_LENGTH, 0)
                 },
             )
             .await?;
-        Self::begun(remote, &response)
+        Self::begun(blobs, &response)
     }
 
-    fn begun(remote: &'a Remote, response: &Response) -> Result<Self, Failure> {
+    fn begun(blobs: &'a Blobs, response: &Response) -> Result<Self, Failure> {
         let minimum = response
             .headers()
             .get("oci-chunk-min-length")
             .and_then(|value| value.to_str().ok()?.parse().ok())
             .unwrap_or(0);
         Ok(Self {
-            location: next_location(remote, response)?,
-            remote,
+            location: next_location(blobs, response)?,
+            blobs,
             minimum,
             ended: false,
         })
@@ -209,21 +204,21 @@ impl<'a> Upload<'a> {
             {
                 let why = format!(
                     "{} took only a part of a chunk",
-                    self.remote.session.registry()
+                    self.blobs.session.registry()
                 );
-                let error = self.remote.session.error(ErrorKind::RegistryError, why);
+                let error = self.blobs.session.error(ErrorKind::RegistryError, why);
                 return Err(Failure::passing(error));
             }
-            self.location = next_location(self.remote, &response)?;
+            self.location = next_location(self.blobs, &response)?;
             at = reached;
         }
         let url = self.closing(blob);
-        let remote = self.remote;
-        let response = remote
+        let blobs = self.blobs;
+        let response = blobs
             .session
             .attempt(
                 UPLOADING,
-                &remote.scope,
+                &blobs.scope,
                 &Activity::still(),
                 &|client: &Client, _: &Url| client.put(url.clone()).header(CONTENT_LENGTH, 0),
             )
@@ -241,7 +236,7 @@ impl<'a> Upload<'a> {
 
     fn end(&mut self, blob: &Blob, response: &Response) -> Result<(), Failure> {
         self.ended = true;
-        agree(&self.remote.session, response, blob.digest())?;
+        agree(&self.blobs.session, response, blob.digest())?;
         Ok(())
     }
 
@@ -254,14 +249,14 @@ impl<'a> Upload<'a> {
         progress: &Progress,
         build: impl Fn(&Client) -> RequestBuilder,
     ) -> Result<(Response, Checkpoint), Failure> {
-        let session = &self.remote.session;
+        let session = &self.blobs.session;
         let activity = Activity::default();
         // The reader of the latest attempt; those before have ended, as nobody takes from them.
         let reader = Mutex::new(None);
         let answer = session
             .attempt(
                 UPLOADING,
-                &self.remote.scope,
+                &self.blobs.scope,
                 &activity,
                 &|client: &Client, _: &Url| {
                     let (body, task) = stream(blob, from, end, progress, &activity);
@@ -277,22 +272,22 @@ impl<'a> Upload<'a> {
         // It ends at once: either it is through, or nobody takes from it any more.
         let read = match reader {
             Some(task) => tokio::time::timeout(session.timeouts().idle, task).await,
-            None => return Err(answer.err().unwrap_or_else(|| early(self.remote))),
+            None => return Err(answer.err().unwrap_or_else(|| early(self.blobs))),
         };
         match read {
             // The file's failure is the cause, the connection's the consequence.
             Ok(Ok(Err(error))) => Err(error.into()),
             Ok(Ok(Ok(Some(reached)))) => Ok((answer?, reached)),
-            _ => Err(answer.err().unwrap_or_else(|| early(self.remote))),
+            _ => Err(answer.err().unwrap_or_else(|| early(self.blobs))),
         }
     }
 }
 
 /// A success that came before all bytes were sent.
-fn early(remote: &Remote) -> Failure {
-    let registry = remote.session.registry();
+fn early(blobs: &Blobs) -> Failure {
+    let registry = blobs.session.registry();
     let why = format!("{registry} ended an upload before it had all of it");
-    Failure::passing(remote.session.error(ErrorKind::RegistryError, why))
+    Failure::passing(blobs.session.error(ErrorKind::RegistryError, why))
 }
 
 impl Drop for Upload<'_> {
@@ -300,12 +295,12 @@ impl Drop for Upload<'_> {
         let (false, Ok(runtime)) = (self.ended, Handle::try_current()) else {
             return;
         };
-        let (remote, url) = (self.remote.clone(), self.location.clone());
+        let (blobs, url) = (self.blobs.clone(), self.location.clone());
         runtime.spawn(async move {
             let build = |client: &Client, _: &Url| client.delete(url.clone());
-            let taking = remote
+            let taking = blobs
                 .session
-                .offer("taking an upload back", &remote.scope, &build);
+                .offer("taking an upload back", &blobs.scope, &build);
             // A courtesy: registries forget such uploads by themselves. docker-registry 2.8 knows
             // no upload any more whose connection broke, and wants the right to delete for this.
             if let Ok(Err(failure)) = tokio::time::timeout(TAKE_BACK, taking).await {
@@ -316,18 +311,18 @@ impl Drop for Upload<'_> {
 }
 
 /// Where a registry wants the next request of an upload. It may be relative (RFC 9110).
-fn next_location(remote: &Remote, response: &Response) -> Result<Url, Failure> {
+fn next_location(blobs: &Blobs, response: &Response) -> Result<Url, Failure> {
     let location = response
         .headers()
         .get(LOCATION)
         .and_then(|value| value.to_str().ok())
         .and_then(|location| response.url().join(location).ok());
     let Some(url) = location else {
-        let registry = remote.session.registry();
+        let registry = blobs.session.registry();
         let why = format!("{registry} does not say where the upload goes on");
-        return Err(remote.session.error(ErrorKind::RegistryError, why).into());
+        return Err(blobs.session.error(ErrorKind::RegistryError, why).into());
     };
-    remote.session.permit(&url)?;
+    blobs.session.permit(&url)?;
     Ok(url)
 }
 

@@ -57,12 +57,17 @@ async fn published(request: &Arc<Request>, reference: Reference) -> Result<Verif
     let name = shown.clone();
     let examination = request
         .examine(Work::Download, move |request| {
-            found.receive(request.progress(), |download| {
+            let mut found = found;
+            let examination = loop {
+                let download = found.download(request.progress())?;
                 let examination = artifact::examine(download, request.limits())
                     .map_err(|error| Error::from_io(error, Path::new(&name), "download"))?;
-                found.confirm(&examination)?;
-                Ok(examination)
-            })
+                match found.confirm(&examination) {
+                    Ok(()) => break examination,
+                    Err(error) => found = found.past_mirrors().ok_or(error)?,
+                }
+            };
+            Ok(examination)
         })
         .await?;
     Ok(judge(request, &examination, Some(&reference), &shown))

@@ -428,8 +428,4 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 #[cfg(test)]
-#[path = "../../tests/support/faulty.rs"]
-#[allow(dead_code, unreachable_pub, clippy::pedantic, unused_qualifications)]
-pub(crate) mod faulty;
-#[cfg(test)]
 mod tests;

@@ -5,13 +5,11 @@ mod logins;
 mod reload;
 mod tokens;
 
-use super::{
-    faulty::{Answer, Faulty, Seen},
-    *,
-};
+use super::*;
 use reqwest::Response;
 use std::io::Write;
 use tempfile::NamedTempFile;
+use vouch_testing::faulty::{Answer, Faulty, Seen};
 
 fn impatient() -> Timeouts {
     Timeouts {

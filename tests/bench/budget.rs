@@ -13,32 +13,11 @@
 )]
 #![allow(clippy::cast_precision_loss)]
 
-#[path = "../support/daemon.rs"]
-mod daemon;
-#[path = "../support/faulty.rs"]
-#[allow(dead_code, unreachable_pub, clippy::pedantic)]
-mod faulty;
-#[path = "../support/forge.rs"]
-mod forge;
-#[path = "../support/real_modules.rs"]
-mod real_modules;
-#[path = "../support/registry.rs"]
-#[allow(dead_code, unreachable_pub)]
-mod registry;
-#[path = "../support/token_server.rs"]
-#[allow(dead_code, unreachable_pub)]
-mod token_server;
-
-#[path = "../support/wire.rs"]
-mod wire;
-
 mod cancel;
 mod latency;
 mod transfer;
 mod warm;
 
-use daemon::Daemon;
-use forge::Signer;
 use serde_json::json;
 use std::{
     fs,
@@ -47,6 +26,11 @@ use std::{
     process::{Command, Stdio},
     sync::Arc,
     time::{Duration, Instant},
+};
+use vouch_testing::{
+    daemon::Daemon,
+    forge::{self, Signer},
+    real_modules,
 };
 use vouchd::{
     artifact::{Limits, examine},
@@ -294,10 +278,10 @@ fn again(inputs: &Inputs) {
                 // Sixteen under way at a time, as an editor's or a script's requests are.
                 for _ in 0..each / 16 {
                     for _ in 0..16 {
-                        client.send("verify", &params);
+                        client.request("verify", &params);
                     }
                     for _ in 0..16 {
-                        drop(client.answer());
+                        drop(client.hear());
                     }
                 }
             })

@@ -1,11 +1,6 @@
 //! From `$/cancelRequest` to the answer, where requests are stuck.
 
-use super::{
-    Daemon,
-    faulty::{Answer, Faulty},
-    row,
-    wire::{Framing, Wire, under_way, until},
-};
+use super::{Daemon, row};
 use serde_json::{Value, json};
 use std::{
     fs,
@@ -13,6 +8,11 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::Path,
     time::{Duration, Instant},
+};
+use vouch_testing::{
+    faulty::{Answer, Faulty},
+    process::until,
+    wire::{Framing, Wire, under_way},
 };
 
 const ROUNDS: u64 = 20;

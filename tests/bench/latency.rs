@@ -2,7 +2,6 @@
 //! jsonrpsee's own server, which is given the same work.
 
 use super::{Daemon, ROUNDS, row, timed};
-use crate::forge::{Signer, module};
 use jsonrpsee::{
     RpcModule,
     server::Server,
@@ -18,6 +17,7 @@ use std::{
     thread,
     time::{Duration, SystemTime},
 };
+use vouch_testing::forge::{Signer, module};
 use vouchd::{
     artifact::{Cache, Limits},
     file::Source,

@@ -1,6 +1,6 @@
 //! Push and pull of 100 MB against a registry on loopback, beside curl and skopeo.
 
-use super::{Daemon, Inputs, forge, installed, race, registry::Registry, row, timed};
+use super::{Daemon, Inputs, installed, race, row, timed};
 use serde_json::json;
 use std::{
     fs,
@@ -8,6 +8,7 @@ use std::{
     process::{Command, Stdio},
     time::Duration,
 };
+use vouch_testing::{forge, registry::Registry};
 
 const ROUNDS: usize = 5;
 const SMALL_ROUNDS: usize = 25;

@@ -1,13 +1,13 @@
 //! 10 KB on a warm session of a registry that wants tokens, beside a cold `skopeo copy`.
 
-use super::{
-    Daemon, forge, installed, race,
-    registry::Registry,
-    row, timed,
-    token_server::{PASSWORD, TokenServer, USERNAME},
-};
+use super::{Daemon, installed, race, row, timed};
 use serde_json::json;
 use std::{fs, path::Path, process::Command};
+use vouch_testing::{
+    forge,
+    registry::Registry,
+    token_server::{PASSWORD, TokenServer, USERNAME},
+};
 
 const ROUNDS: usize = 10;
 

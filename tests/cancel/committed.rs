@@ -1,13 +1,12 @@
 //! Once the step has begun that cannot be undone, a cancel changes nothing.
 
 use super::*;
-use proxy::Proxy;
-use registry::Registry;
 use std::{
     fs,
     sync::atomic::{AtomicBool, Ordering},
     thread,
 };
+use vouch_testing::{proxy::Proxy, registry::Registry};
 
 #[test]
 fn a_push_whose_manifest_is_being_written_is_finished() {

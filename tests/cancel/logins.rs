@@ -1,13 +1,13 @@
 //! Stuck where logins and tokens come from.
 
 use super::*;
-use faulty::Answer;
 use std::{
     fs,
     os::unix::fs::PermissionsExt,
     path::Path,
     sync::atomic::{AtomicBool, Ordering},
 };
+use vouch_testing::faulty::Answer;
 
 #[test]
 fn a_token_server_that_never_answers() {

@@ -1,7 +1,6 @@
 //! Stuck at a registry.
 
 use super::*;
-use faulty::Answer;
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
@@ -10,6 +9,7 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
 };
+use vouch_testing::faulty::Answer;
 
 /// Before it has answered anything.
 #[test]

@@ -1,11 +1,11 @@
 //! `exit` on stdio ends the process, whatever its requests wait for.
 
 use super::*;
-use faulty::Answer;
 use std::{
     io::{Read, Write},
     process::{Command, Stdio},
 };
+use vouch_testing::faulty::Answer;
 
 #[test]
 fn exit_does_not_wait_for_requests() {

@@ -1,9 +1,8 @@
 //! Mutual TLS.
 
 use super::*;
-use daemon::Daemon;
-use registry::Registry;
 use std::{fs, os::unix::fs::PermissionsExt};
+use vouch_testing::{daemon::Daemon, registry::Registry};
 
 /// The section of a registry, with a certificate of that other's authority or without.
 fn section(registry: &Registry, client: Option<(PathBuf, PathBuf)>) -> String {

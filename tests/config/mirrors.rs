@@ -1,9 +1,13 @@
 //! Mirrors, with two real registries.
 
 use super::*;
-use daemon::Daemon;
-use registry::{PASSWORD, Registry, USERNAME};
 use std::fs;
+use vouch_testing::{
+    daemon::Daemon,
+    faulty::{Answer, Faulty},
+    process::run,
+    registry::{PASSWORD, Registry, USERNAME},
+};
 
 fn mirrored(registry: &str, mirror: &str) -> String {
     format!("[registry.\"{registry}\"]\nmirrors = [\"{mirror}\"]\n")
@@ -92,13 +96,13 @@ fn a_mirror_that_sends_other_bytes_costs_a_second_download() {
     // Its manifests are the registry's, its blobs are not.
     let manifest = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
     let served = std::sync::Arc::clone(&manifest);
-    let mirror = faulty::Faulty::start(move |seen, _| {
+    let mirror = Faulty::start(move |seen, _| {
         if seen.target.contains("/manifests/") {
-            return faulty::Answer::new(200).body(served.lock().unwrap().clone());
+            return Answer::new(200).body(served.lock().unwrap().clone());
         }
         let mut other = bytes.clone();
         other[length / 2] ^= 1;
-        faulty::Answer::new(200).body(other)
+        Answer::new(200).body(other)
     });
     let daemon = Daemon::logging_all(&mirrored(&upstream, &mirror.name()), &[]);
     let mut client = daemon.connect();
@@ -106,8 +110,7 @@ fn a_mirror_that_sends_other_bytes_costs_a_second_download() {
     push(&mut client, &path, &reference).unwrap();
     let url = format!("http://{upstream}/v2/acme/echo/manifests/1");
     let accept = "Accept: application/vnd.oci.image.manifest.v1+json";
-    let fetched =
-        folder::run(std::process::Command::new("curl").args(["-sSf", "-H", accept, &url]));
+    let fetched = run(std::process::Command::new("curl").args(["-sSf", "-H", accept, &url]));
     *manifest.lock().unwrap() = fetched.into_bytes();
 
     pull(&mut client, &to, &reference).unwrap();

@@ -1,9 +1,6 @@
 //! SIGHUP: what is under way goes on, what begins afterwards meets another config.
 
 use super::*;
-use daemon::Daemon;
-use proxy::Proxy;
-use registry::Registry;
 use std::{
     fs,
     io::{BufRead, BufReader, Write},
@@ -12,11 +9,11 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
-
-fn status(daemon: &Daemon) -> Value {
-    let status = daemon.connect().call("server/status", &json!({}));
-    status.unwrap()
-}
+use vouch_testing::{
+    daemon::Daemon,
+    proxy::Proxy,
+    registry::{self, Registry},
+};
 
 const STRICT: &str = "[limits]\nartifact = 10\n";
 
@@ -45,16 +42,16 @@ fn limits_count_at_once_and_an_error_changes_nothing() {
         assert!(said.contains("the config stays as it was"), "{said}");
         assert!(said.contains(expected), "{said}");
         assert_eq!(verdict(), "tooLarge");
-        let status = status(&daemon);
+        let status = daemon.status();
         let error = status["configError"].as_str().unwrap();
         assert!(error.contains(expected), "{error}");
     }
     daemon.reconfigure("");
     assert_eq!(verdict(), "accepted");
-    assert_eq!(status(&daemon)["configError"], Value::Null);
-    assert_eq!(status(&daemon)["idle"], Value::Null);
+    assert_eq!(daemon.status()["configError"], Value::Null);
+    assert_eq!(daemon.status()["idle"], Value::Null);
     daemon.reconfigure("[idle]\ntimeout = '90m'\n");
-    assert_eq!(status(&daemon)["idle"]["timeoutSeconds"], 5400);
+    assert_eq!(daemon.status()["idle"]["timeoutSeconds"], 5400);
     let said = daemon.reconfigure("socket = '/elsewhere'\n[log]\nkeep = 1\n");
     assert!(said.contains("`socket` counts after a restart"), "{said}");
     assert!(said.contains("`log.keep` counts after a restart"), "{said}");
@@ -68,7 +65,7 @@ fn what_is_remembered_of_files_goes_with_the_limits() {
     let path = signed(&folder);
     let mut client = daemon.connect();
     let mut verify = || client.call("verify", &json!({"path": path})).unwrap();
-    let remembered = || status(&daemon)["cache"]["entries"] == 1;
+    let remembered = || daemon.status()["cache"]["entries"] == 1;
     // Once its times lie two seconds back.
     let deadline = Instant::now() + Duration::from_secs(60);
     while !remembered() {
@@ -104,7 +101,7 @@ fn a_push_under_way_ends_as_it_began() {
     let path = signed(&folder);
     let reference = |tag: &str| format!("{}/acme/echo:{tag}", proxy.name());
     let mut client = daemon.connect();
-    client.send("push", &json!({"path": path, "reference": reference("1")}));
+    client.request("push", &json!({"path": path, "reference": reference("1")}));
     arrival.recv().unwrap();
     let tls = format!(
         "{STRICT}[registry.\"{}\"]\nplain-http = false\n",
@@ -114,7 +111,7 @@ fn a_push_under_way_ends_as_it_began() {
     let error = push(&mut daemon.connect(), &path, &reference("2")).unwrap_err();
     assert_eq!(kind(&error), "tooLarge");
     go.send(()).unwrap();
-    let answer = client.answer();
+    let answer = client.hear();
     assert!(answer["result"]["digest"].is_string(), "{answer}");
     // What begins now meets the registry's other section, too.
     daemon.reconfigure(&tls.replace(STRICT, ""));

@@ -1,18 +1,19 @@
 //! Clients of which half is left, or nothing.
 
 use crate::scene::{Framing, READING, Scene, TALK, outcome, until};
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::{
     io::{Read, Write},
     net::{Shutdown, TcpListener},
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
 };
+use vouch_testing::process::Process;
 
 /// A process that is connected, and hands on what it is told.
-struct Process(Child);
+struct Client(Process);
 
-impl Process {
+impl Client {
     fn connect(scene: &Scene) -> Self {
         let address = format!("UNIX-CONNECT:{}", scene.daemon.socket().display());
         let process = Command::new("socat")
@@ -21,29 +22,18 @@ impl Process {
             .stdout(Stdio::piped())
             .spawn()
             .expect("socat is installed");
-        Self(process)
+        Self(Process(process))
     }
 
     fn say(&mut self, bytes: &[u8]) {
-        let stdin = self.0.stdin.as_mut().expect("it has one");
+        let stdin = self.0.0.stdin.as_mut().expect("it has one");
         stdin.write_all(bytes).expect("it is taken");
     }
 
     /// Waits for the first byte of an answer.
     fn hears(&mut self) {
-        let stdout = self.0.stdout.as_mut().expect("it has one");
+        let stdout = self.0.0.stdout.as_mut().expect("it has one");
         stdout.read_exact(&mut [0]).expect("it answers");
-    }
-
-    fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.0), signal).expect("it lives");
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
     }
 }
 
@@ -132,7 +122,7 @@ fn processes_that_are_killed() {
     let scene = Scene::start();
     let (_registry, pull) = silent_registry(&scene);
     let before = connections(&scene);
-    let mut processes: Vec<_> = (0..12).map(|_| Process::connect(&scene)).collect();
+    let mut processes: Vec<_> = (0..12).map(|_| Client::connect(&scene)).collect();
     for (number, process) in processes.iter_mut().enumerate() {
         let framing = Framing::ALL[number % 3];
         process.say(framing.request(1, "pull", &pull).as_bytes());
@@ -141,7 +131,7 @@ fn processes_that_are_killed() {
     }
     until("all are under way", || under_way(&scene, "pull") == 12);
     for process in &processes {
-        process.signal(Signal::KILL);
+        process.0.signal(Signal::KILL);
     }
     until("what they asked for is cancelled", || {
         under_way(&scene, "pull") == 0 && connections(&scene) <= before
@@ -156,7 +146,7 @@ fn processes_that_are_killed() {
 fn processes_that_are_stopped() {
     let scene = Scene::start();
     let before = connections(&scene);
-    let mut processes: Vec<_> = (0..6).map(|_| Process::connect(&scene)).collect();
+    let mut processes: Vec<_> = (0..6).map(|_| Client::connect(&scene)).collect();
     until("all are connected", || connections(&scene) == before + 6);
     for (number, process) in processes.iter_mut().enumerate() {
         // The answers fill the pipe that nobody reads, and then the socket.
@@ -166,12 +156,12 @@ fn processes_that_are_stopped() {
         process.say(discover.as_bytes());
         // It has handed on all when the first answer comes.
         process.hears();
-        process.signal(Signal::STOP);
+        process.0.signal(Signal::STOP);
     }
     scene.serves_others();
     until("they are given up", || connections(&scene) <= before);
     for process in &processes {
-        process.signal(Signal::CONT);
+        process.0.signal(Signal::CONT);
     }
     drop(processes);
     scene.took_at_most(TALK + READING);

@@ -1,14 +1,14 @@
 //! A service that has few file handles, all of which are used.
 
-use crate::{
-    daemon::Daemon,
-    folder::Folder,
-    forge::{Signer, module},
-    scene::{Framing, Peer, READING, Scene, TALK, is_busy, outcome, until},
-};
+use crate::scene::{Framing, Peer, READING, Scene, TALK, is_busy, outcome, until};
 use rustix::process::{Pid, Resource, getrlimit, prlimit};
 use serde_json::{Value, json};
 use std::{fs, net::TcpListener};
+use vouch_testing::{
+    daemon::Daemon,
+    folder::Folder,
+    forge::{Signer, module},
+};
 
 const HANDLES: u32 = 64;
 /// Half of them.
@@ -120,7 +120,7 @@ fn handles_that_are_taken_away() {
     is_busy(&json!({"error": refused}));
     for _ in 0..20 {
         let mut stranger = daemon.connect();
-        is_busy(&stranger.answer());
+        is_busy(&stranger.hear());
     }
     known.call("server/status", &json!({})).unwrap();
 

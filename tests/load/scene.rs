@@ -1,11 +1,5 @@
 //! A service, a client that behaves well all the while, and what the service may cost.
 
-use crate::{
-    daemon::{Conversation, Daemon},
-    folder::Folder,
-    forge::{Signer, module},
-    wire,
-};
 use rustix::process::{Resource, getrlimit, setrlimit};
 use serde_json::{Value, json};
 use std::{
@@ -18,9 +12,15 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread::{self, JoinHandle},
-    time::{Duration, Instant},
+    time::Duration,
 };
-pub use wire::Framing;
+use vouch_testing::{
+    daemon::Daemon,
+    folder::Folder,
+    forge::{Signer, module},
+    wire::{self, Wire},
+};
+pub use vouch_testing::{process::until, wire::Framing};
 
 /// What may be taken above what there was, in megabytes, by what is said and answered in short.
 pub const TALK: u64 = 16;
@@ -158,20 +158,11 @@ impl Scene {
 }
 
 /// Asks for what an everyday client asks for, and gets it.
-fn serves(client: &mut Conversation, artifact: &PathBuf) {
+fn serves(client: &mut Wire, artifact: &PathBuf) {
     let verified = client.call("verify", &json!({"path": artifact})).unwrap();
     assert_eq!(verified["verdict"], "accepted", "{verified}");
     let status = client.call("server/status", &json!({})).unwrap();
     assert_eq!(status["version"], env!("CARGO_PKG_VERSION"));
-}
-
-/// Waits until it is so.
-pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(60);
-    while !condition() {
-        assert!(Instant::now() < deadline, "not yet: {what}");
-        thread::sleep(Duration::from_millis(10));
-    }
 }
 
 /// A raw connection.

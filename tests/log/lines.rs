@@ -10,20 +10,24 @@ fn provoke(daemon: &Daemon) {
         let error = json!({"errors": [{"code": "DENIED\n", "message": HOSTILE}]});
         Answer::new(403).body(error.to_string())
     });
-    let mut talk = daemon.talk();
+    let mut talk = daemon.connect();
     let info = json!({"clientInfo": {"name": HOSTILE}});
-    talk.call("initialize", &info);
+    ask(&mut talk, "initialize", &info);
     let reference = format!("{}/acme/echo:1", registry.name());
     for (path, reference) in [
         (format!("/{HOSTILE}"), reference.as_str()),
         ("/a".to_owned(), HOSTILE),
     ] {
-        talk.call("verify", &json!({ "path": path }));
-        talk.call("push", &json!({"path": path, "reference": reference}));
+        ask(&mut talk, "verify", &json!({ "path": path }));
+        ask(
+            &mut talk,
+            "push",
+            &json!({"path": path, "reference": reference}),
+        );
         let pull = json!({"reference": reference, "destination": daemon.path("pulled")});
-        talk.call("pull", &pull);
+        ask(&mut talk, "pull", &pull);
     }
-    talk.call(HOSTILE, &json!({}));
+    ask(&mut talk, HOSTILE, &json!({}));
 }
 
 #[test]
@@ -37,10 +41,9 @@ fn no_stranger_s_words_forge_a_line() {
             "--log-format",
             format,
         ];
-        let mut daemon = Daemon::start(&arguments, |_, _| {});
+        let mut daemon = start(&arguments, |_, _| {});
         provoke(&daemon);
-        let mut talk = daemon.talk();
-        let status = talk.status();
+        let status = daemon.status();
         assert_eq!(
             status["log"].as_str().map(Path::new),
             Some(&*daemon.path("log"))
@@ -76,14 +79,26 @@ fn no_stranger_s_words_forge_a_line() {
 
 #[test]
 fn each_request_is_one_line_that_says_who_what_how_and_how_long() {
-    let mut daemon = Daemon::start(&["--log-file", "log", "--log-format", "json"], |_, _| {});
+    let mut daemon = start(&["--log-file", "log", "--log-format", "json"], |_, _| {});
     let path = daemon.path("unsigned.wasm");
     fs::write(&path, b"\0asm\x01\0\0\0").unwrap();
-    let mut talk = daemon.talk();
-    talk.call("initialize", &json!({"clientInfo": {"name": "neovim"}}));
+    let mut talk = daemon.connect();
+    ask(
+        &mut talk,
+        "initialize",
+        &json!({"clientInfo": {"name": "neovim"}}),
+    );
     let reference = "r.example/acme/echo:1";
-    talk.call("push", &json!({"path": path, "reference": reference}));
-    talk.call("session/logout", &json!({"registry": "r.example"}));
+    ask(
+        &mut talk,
+        "push",
+        &json!({"path": path, "reference": reference}),
+    );
+    ask(
+        &mut talk,
+        "session/logout",
+        &json!({"registry": "r.example"}),
+    );
     daemon.stop();
     let log = daemon.read("log");
     let lines = log.lines().map(|line| serde_json::from_str(line).unwrap());

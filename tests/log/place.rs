@@ -6,7 +6,7 @@ use super::*;
 fn who_says_where_the_log_goes() {
     let config = "[log]\nfile = 'by-config'\n";
     let check = |arguments: &[&str], environment: Option<&str>, expected: &str| {
-        let mut daemon = Daemon::start(arguments, |command, folder| {
+        let mut daemon = start(arguments, |command, folder| {
             fs::write(folder.join("config.toml"), config).unwrap();
             command.env("VOUCHD_CONFIG", folder.join("config.toml"));
             if let Some(name) = environment {
@@ -44,13 +44,15 @@ fn a_service_in_the_background_logs_to_the_usual_file() {
         // It says its process and goes on without this one.
         let output = command.output().unwrap();
         assert!(output.status.success(), "{output:?}");
-        let mut talk = Talk(BufReader::new(UnixStream::connect(&socket).unwrap()));
+        let mut talk = Wire::connect(&socket, Framing::Lines);
         let log = folder.path().join(expected);
-        let status = talk.status();
+        let status = talk.call("server/status", &json!({})).unwrap();
         let _guard = Detached::named(&status);
         assert_eq!(status["log"].as_str().map(Path::new), Some(&*log));
-        talk.call("server/stop", &json!({}));
-        until(|| fs::read_to_string(&log).unwrap().contains("has stopped"));
+        ask(&mut talk, "server/stop", &json!({}));
+        until("it has stopped", || {
+            fs::read_to_string(&log).unwrap().contains("has stopped")
+        });
         assert_eq!(fs::metadata(&log).unwrap().mode() & 0o777, 0o600);
         let folder = fs::metadata(log.parent().unwrap()).unwrap();
         assert_eq!(folder.mode() & 0o777, 0o700);
@@ -77,27 +79,27 @@ fn a_log_file_that_cannot_be_is_an_error_at_the_start() {
 
 #[test]
 fn a_service_that_takes_over_goes_on_with_the_log() {
-    let mut daemon = Daemon::start(&["--log-file", "log"], |_, _| {});
-    let restarted = daemon.talk().call("server/restart", &json!({}));
-    let _guard = Detached::named(&restarted["result"]);
+    let mut daemon = start(&["--log-file", "log"], |_, _| {});
+    let new = daemon.restart();
     ended(&mut daemon.process);
-    let mut talk = daemon.talk();
-    let status = talk.status();
-    assert_eq!(status["processId"], restarted["result"]["processId"]);
+    let status = daemon.status();
+    assert_eq!(status["processId"], new);
     assert_eq!(
         status["log"].as_str().map(Path::new),
         Some(&*daemon.path("log"))
     );
-    talk.call("server/stop", &json!({}));
-    until(|| daemon.read("log").matches("has stopped").count() == 2);
+    ask(&mut daemon.connect(), "server/stop", &json!({}));
+    until("both have stopped", || {
+        daemon.read("log").matches("has stopped").count() == 2
+    });
     assert_eq!(daemon.read("log").matches("is ready").count(), 2);
 }
 
 #[test]
 fn vouch_shows_the_log_of_the_service() {
-    let vouch = Path::new(env!("CARGO_BIN_EXE_vouchd")).with_file_name("vouch");
-    let mut daemon = Daemon::start(&["--log-file", "log"], |_, _| {});
-    until(|| daemon.read("log").contains("is ready"));
+    let vouch = program("vouch");
+    let mut daemon = start(&["--log-file", "log"], |_, _| {});
+    until("it logs", || daemon.read("log").contains("is ready"));
     let run = || {
         let mut command = Command::new(&vouch);
         let command = command.arg("--socket").arg(daemon.path("socket"));

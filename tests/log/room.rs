@@ -4,10 +4,10 @@ use super::*;
 
 /// So many requests that are logged.
 fn be_busy(daemon: &Daemon, requests: usize) {
-    let mut talk = daemon.talk();
+    let mut talk = daemon.connect();
     for number in 0..requests {
         let push = json!({"path": format!("/absent/{number}"), "reference": "r.example/a:1"});
-        talk.call("push", &push);
+        ask(&mut talk, "push", &push);
     }
 }
 
@@ -19,14 +19,16 @@ fn a_busy_log_is_bounded_and_two_services_share_one() {
         "[log]\nfile = '{}'\nsize = 20000\nkeep = 3\n",
         log.display()
     );
-    let start = || Daemon::configured(&config, &["--log-format", "json"]);
+    let start = || configured(&config, &["--log-format", "json"]);
     let mut daemons = [start(), start()];
     std::thread::scope(|scope| {
         for daemon in &daemons {
             scope.spawn(|| be_busy(daemon, 400));
         }
     });
-    daemons.iter_mut().for_each(Daemon::stop);
+    for daemon in &mut daemons {
+        daemon.stop();
+    }
     let mut names: Vec<_> = fs::read_dir(log.parent().unwrap())
         .unwrap()
         .map(|entry| entry.unwrap().path())
@@ -48,11 +50,11 @@ fn a_busy_log_is_bounded_and_two_services_share_one() {
 
 #[test]
 fn a_log_that_cannot_be_written_holds_up_nothing_and_is_told_of() {
-    let mut daemon = Daemon::start(&["--log-file", "state/log"], |_, _| {});
-    until(|| daemon.read("state/log").contains("is ready"));
+    let mut daemon = start(&["--log-file", "state/log"], |_, _| {});
+    until("it logs", || daemon.read("state/log").contains("is ready"));
     // Again, where the thread that writes has not come to it meanwhile.
-    until(|| {
-        until(|| {
+    until("lines are lost", || {
+        until("the way is blocked", || {
             // It may be made again while it is removed.
             let _ = fs::remove_dir_all(daemon.path("state"));
             fs::write(daemon.path("state"), "in the way").is_ok()
@@ -60,7 +62,7 @@ fn a_log_that_cannot_be_written_holds_up_nothing_and_is_told_of() {
         be_busy(&daemon, 20);
         fs::remove_file(daemon.path("state")).unwrap();
         be_busy(&daemon, 1);
-        until(|| daemon.path("state/log").exists());
+        until("there is a log again", || daemon.path("state/log").exists());
         daemon.read("state/log").contains("lines were lost")
     });
     let log = daemon.read("state/log");
@@ -92,7 +94,7 @@ fn on_a_small_disk(command: &Command, folder: &Path) -> Command {
 #[test]
 fn a_full_disk_holds_up_nothing_and_breaks_no_line() {
     let arguments = ["--log-file", "state/log", "--log-format", "json"];
-    let mut daemon = Daemon::start(&arguments, |command, folder| {
+    let mut daemon = start(&arguments, |command, folder| {
         let state = folder.join("state");
         fs::create_dir(&state).unwrap();
         let mut inside = on_a_small_disk(command, &state);
@@ -109,7 +111,7 @@ fn a_full_disk_holds_up_nothing_and_breaks_no_line() {
     let ballast = seen(daemon.path("state/ballast"));
     assert!(log.exists() && !daemon.path("state/log").exists());
     // Again, where the thread that writes has not come to it meanwhile.
-    until(|| {
+    until("lines are lost", || {
         assert!(fs::write(&ballast, vec![0; 1 << 20]).is_err(), "it is full");
         // More than its last page may have room for.
         be_busy(&daemon, 40);

@@ -4,18 +4,22 @@ use super::*;
 
 #[test]
 fn what_happened_is_in_the_status() {
-    let daemon = Daemon::start(&[], |_, _| {});
-    let mut talk = daemon.talk();
+    let daemon = start(&[], |_, _| {});
+    let mut talk = daemon.connect();
     let wasm = daemon.path("unsigned.wasm");
     fs::write(&wasm, b"\0asm\x01\0\0\0").unwrap();
-    talk.call("initialize", &json!({"clientInfo": {"name": "neovim"}}));
-    talk.call("verify", &json!({ "path": wasm }));
+    ask(
+        &mut talk,
+        "initialize",
+        &json!({"clientInfo": {"name": "neovim"}}),
+    );
+    ask(&mut talk, "verify", &json!({ "path": wasm }));
     let push = json!({"path": wasm, "reference": "r.example/acme/echo:1"});
     for _ in 0..3 {
-        talk.call("push", &push);
+        ask(&mut talk, "push", &push);
     }
-    talk.call("later/method", &json!({}));
-    let status = talk.status();
+    ask(&mut talk, "later/method", &json!({}));
+    let status = daemon.status();
     assert!(status.get("log").is_none(), "it logs to standard error");
     assert_eq!(
         status["outcomes"],
@@ -36,16 +40,14 @@ fn what_happened_is_in_the_status() {
 #[test]
 fn requests_under_way_say_what_they_are_about() {
     let registry = Faulty::start(|_, _| Answer::new(200).body("{}").stall(0));
-    let daemon = Daemon::start(&[], |_, _| {});
+    let daemon = start(&[], |_, _| {});
     let reference = format!("{}/acme/echo:1", registry.name());
-    let mut stream = daemon.talk();
-    let request = json!({"jsonrpc": "2.0", "id": 1, "method": "pull",
-        "params": {"reference": reference, "destination": daemon.path("pulled")}});
-    writeln!(stream.0.get_mut(), "{request}").unwrap();
-    let mut talk = daemon.talk();
+    let mut stream = daemon.connect();
+    let params = json!({"reference": reference, "destination": daemon.path("pulled")});
+    stream.request("pull", &params);
     let mut pull = Value::Null;
-    until(|| {
-        let status = talk.status();
+    until("the registry is asked", || {
+        let status = daemon.status();
         pull = status["requests"][0].clone();
         // The session is known though its registry has not answered.
         pull["phase"] == "asking" && status["sessions"][0]["registry"] == registry.name()

@@ -1,10 +1,7 @@
 //! Where a message ends: both framings, their limits, and what is neither.
 
-use super::{
-    NOTE, check, request,
-    service::{Over, summary},
-    status,
-};
+use super::{NOTE, check, request, status};
+use crate::over::{Over, summary};
 
 #[test]
 fn garbage() {

@@ -1,10 +1,7 @@
 //! HTTP on the socket and on stdio: statuses, several requests on a connection, and its end.
 
-use super::{
-    NOTE, request,
-    service::{Over, summary},
-    status,
-};
+use super::{NOTE, request, status};
+use crate::over::{Over, summary};
 
 /// A request with a body, and headers besides its length.
 fn post(headers: &str, body: &str) -> String {

@@ -2,53 +2,7 @@
 
 use super::*;
 use std::io::ErrorKind;
-
-/// How a client speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Framing {
-    Lines,
-    Headers,
-    Http,
-}
-
-impl Framing {
-    fn frame(self, body: &str) -> String {
-        let length = body.len();
-        match self {
-            Self::Lines => format!("{body}\n"),
-            Self::Headers => format!("Content-Length: {length}\r\n\r\n{body}"),
-            Self::Http => {
-                format!("POST / HTTP/1.1\r\nHost: vouchd\r\nContent-Length: {length}\r\n\r\n{body}")
-            }
-        }
-    }
-
-    /// The next answer; none where the connection has ended before it.
-    fn read(self, stream: &mut BufReader<UnixStream>) -> Option<Value> {
-        let mut length = None;
-        loop {
-            let mut line = String::new();
-            match stream.read_line(&mut line) {
-                Ok(0) => return None,
-                Ok(_) => {}
-                Err(error) if error.kind() == ErrorKind::ConnectionReset => return None,
-                Err(error) => panic!("{error}"),
-            }
-            if self == Self::Lines {
-                return Some(serde_json::from_str(&line).unwrap());
-            }
-            let header = line.trim_end().to_ascii_lowercase();
-            if let Some(said) = header.strip_prefix("content-length: ") {
-                length = Some(said.parse().unwrap());
-            } else if header.is_empty() {
-                break;
-            }
-        }
-        let mut body = vec![0; length.expect("it says how long it is")];
-        stream.read_exact(&mut body).unwrap();
-        Some(serde_json::from_slice(&body).unwrap())
-    }
-}
+use vouch_testing::wire::{Framing, hear_or_end};
 
 /// Connects and asks, again and again, until it is told to end: each time anew, or for as long as
 /// the connection lasts. Nobody may be refused, and whatever was sent must be answered.
@@ -58,8 +12,7 @@ fn ask_again_and_again(socket: &Path, framing: Framing, stays: bool, body: &str,
     while !end.load(Ordering::Relaxed) {
         let stream = connection.get_or_insert_with(|| {
             let stream = UnixStream::connect(socket).expect("nobody is refused");
-            let limit = Some(Duration::from_secs(60));
-            stream.set_read_timeout(limit).unwrap();
+            stream.set_read_timeout(Some(PATIENCE)).unwrap();
             BufReader::new(stream)
         });
         if let Err(error) = stream.get_mut().write_all(request.as_bytes()) {
@@ -67,7 +20,10 @@ fn ask_again_and_again(socket: &Path, framing: Framing, stays: bool, body: &str,
             connection = None;
             continue;
         }
-        let answer = framing.read(stream);
+        let answer = match hear_or_end(stream, framing) {
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => None,
+            answer => answer.unwrap(),
+        };
         let answer = answer.unwrap_or_else(|| panic!("{framing:?}: a request was not answered"));
         let asked_again = answer["error"]["data"]["kind"] == "shuttingDown";
         assert!(
@@ -82,14 +38,14 @@ fn ask_again_and_again(socket: &Path, framing: Framing, stays: bool, body: &str,
 
 #[test]
 fn no_client_is_refused_and_no_request_is_lost() {
-    let running = Running::start();
-    let path = signed(running.folder.path(), "a.wasm");
+    let running = Daemon::start();
+    let path = signed(running.folder.root(), "a.wasm");
     let body = json!({"jsonrpc": "2.0", "id": 1, "method": "verify", "params": {"path": path}})
         .to_string();
     let end = AtomicBool::new(false);
-    let mut processes = vec![running.process()];
+    let mut processes = vec![process(&running)];
     std::thread::scope(|scope| {
-        for framing in [Framing::Lines, Framing::Headers, Framing::Http] {
+        for framing in Framing::ALL {
             for stays in [true, false] {
                 let (socket, body, end) = (running.socket(), &body, &end);
                 scope.spawn(move || ask_again_and_again(&socket, framing, stays, body, end));
@@ -101,13 +57,15 @@ fn no_client_is_refused_and_no_request_is_lost() {
         end.store(true, Ordering::Relaxed);
     });
     let new = processes.pop().unwrap();
-    assert_eq!(running.process(), new);
-    until(|| !processes.iter().any(|process| lives(*process)));
+    assert_eq!(process(&running), new);
+    until("they are gone", || {
+        !processes.iter().any(|process| lives(*process))
+    });
     assert!(!processes.contains(&new));
     assert!(lives(new) && running.is_locked());
     assert_eq!(running.lock_names(), new.to_string());
     // The socket is still one that goes with its service.
     running.connect().call("server/stop", &json!({})).unwrap();
-    until(|| !lives(new));
+    until("it is gone", || !lives(new));
     assert!(!running.socket().exists() && !running.is_locked());
 }

@@ -24,7 +24,7 @@ fn a_manager_hears_who_serves() {
         let length = socket.recv(&mut text).expect("it says so");
         String::from_utf8_lossy(&text[..length]).into_owned()
     };
-    let mut running = Running::with(|_, command| {
+    let mut running = Daemon::with(|_, command| {
         command.env("NOTIFY_SOCKET", &place);
     });
     let ready = format!("READY=1\nSTATUS=Serving {}", running.socket().display());
@@ -32,7 +32,7 @@ fn a_manager_hears_who_serves() {
     let new = running.restart();
     assert_eq!(hear(), format!("MAINPID={new}"));
     assert_eq!(hear(), ready);
-    assert_eq!(ended(&mut running.first).code(), Some(0));
+    assert_eq!(ended(&mut running.process).code(), Some(0));
     let new = Pid::from_raw(new).unwrap();
     for config in ["", "bogus = 1"] {
         fs::write(running.path("config.toml"), config).unwrap();
@@ -54,11 +54,11 @@ fn a_manager_that_waits_for_this_process_keeps_it() {
     let mut command = Command::new("sh");
     let run = "SYSTEMD_EXEC_PID=$$ exec \"$0\" \"$@\"";
     command.args(["-c", run, env!("CARGO_BIN_EXE_vouchd")]);
-    let running = Running::of(command, |_, _| {});
-    let old = running.process();
-    let said = running.cannot_restart();
+    let running = Daemon::of(command, |_, _| {});
+    let old = process(&running);
+    let said = cannot_restart(&running);
     assert!(said.contains("Type=notify"), "{said}");
-    assert_eq!(running.process(), old);
+    assert_eq!(process(&running), old);
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn a_socket_that_was_passed_is_handed_on() {
         .stdin(OwnedFd::from(listener.try_clone().unwrap()))
         .spawn()
         .unwrap();
-    let connect = || Talk::with(UnixStream::connect(&socket).expect("it is refused"));
+    let connect = || Wire::connect(&socket, Framing::Lines);
     let new = connect().call("server/restart", &json!({})).unwrap();
     assert_eq!(ended(&mut first).code(), Some(0));
     let status = connect().call("server/status", &json!({})).unwrap();
@@ -81,7 +81,7 @@ fn a_socket_that_was_passed_is_handed_on() {
     assert_eq!(status["socket"], socket.display().to_string());
     connect().call("server/stop", &json!({})).unwrap();
     let new: i32 = new["processId"].as_i64().unwrap().try_into().unwrap();
-    until(|| !lives(new));
+    until("it is gone", || !lives(new));
     // It is the manager's, who can start another.
     assert!(socket.exists());
     drop(UnixStream::connect(&socket).expect("it waits for another service"));
@@ -159,8 +159,8 @@ impl New {
     }
 
     fn serves(&self) -> bool {
-        let stream = UnixStream::connect(self.socket()).unwrap();
-        let status = Talk::with(stream).call("server/status", &json!({}));
+        let mut client = Wire::connect(&self.socket(), Framing::Lines);
+        let status = client.call("server/status", &json!({}));
         status.unwrap()["processId"] == self.process.id()
     }
 

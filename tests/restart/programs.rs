@@ -4,13 +4,13 @@ use super::*;
 use std::os::unix::fs::PermissionsExt;
 
 /// A service whose program is a copy of its own.
-fn with_program() -> (tempfile::TempDir, PathBuf, Running) {
+fn with_program() -> (tempfile::TempDir, PathBuf, Daemon) {
     let folder = tempfile::tempdir().unwrap();
     let program = folder.path().join("vouchd");
     fs::copy(env!("CARGO_BIN_EXE_vouchd"), &program).unwrap();
     let mut command = Command::new(&program);
     command.stderr(Stdio::null());
-    let running = Running::of(command, |_, _| {});
+    let running = Daemon::of(command, |_, _| {});
     (folder, program, running)
 }
 
@@ -50,7 +50,7 @@ fn a_link_to_the_program_is_followed_anew() {
     std::os::unix::fs::symlink(&one, &link).unwrap();
     let mut command = Command::new(&link);
     command.stderr(Stdio::null());
-    let running = Running::of(command, |_, _| {});
+    let running = Daemon::of(command, |_, _| {});
     fs::remove_file(&link).unwrap();
     std::os::unix::fs::symlink(&two, &link).unwrap();
     let new = running.restart();
@@ -63,11 +63,11 @@ fn the_folder_that_it_was_started_in_may_be_gone() {
     let place = tempfile::tempdir().unwrap();
     let working = place.path().join("working");
     fs::create_dir(&working).unwrap();
-    let running = Running::with(|_, command| {
+    let running = Daemon::with(|_, command| {
         command.current_dir(&working);
     });
     fs::remove_dir(&working).unwrap();
-    let old = running.process();
+    let old = process(&running);
     let new = running.restart();
     assert_ne!(new, old);
     // And this one starts anew from where there is none.
@@ -77,15 +77,15 @@ fn the_folder_that_it_was_started_in_may_be_gone() {
 #[test]
 fn one_that_fails_leaves_the_old_one_serving() {
     let (_folder, program, mut running) = with_program();
-    let old = running.process();
+    let old = process(&running);
     let check = |script: &str, expected: &[&str]| {
         install(&program, script);
-        let said = running.cannot_restart();
+        let said = cannot_restart(&running);
         for expected in expected {
             assert!(said.contains(expected), "{script}: {said}");
         }
         assert!(!said.contains(char::is_control), "{said:?}");
-        assert_eq!(running.process(), old);
+        assert_eq!(process(&running), old);
         assert!(running.is_locked());
     };
     check(
@@ -115,41 +115,41 @@ fn one_that_fails_leaves_the_old_one_serving() {
         &["exit status: 1", "HTTPS_PROXY"],
     );
     fs::remove_file(&program).unwrap();
-    assert!(running.cannot_restart().contains("No such file"));
+    assert!(cannot_restart(&running).contains("No such file"));
     fs::write(&program, "#!/bin/sh\n").unwrap();
-    assert!(running.cannot_restart().contains("ermission denied"));
+    assert!(cannot_restart(&running).contains("ermission denied"));
 
     install(&program, &format!("exec {REAL} \"$@\""));
     let config = running.path("config.toml");
     fs::write(&config, "\n\nbogus = 1\n").unwrap();
-    let said = running.cannot_restart();
+    let said = cannot_restart(&running);
     assert!(
         said.contains("config.toml") && said.contains("bogus"),
         "{said}"
     );
-    assert_eq!(running.process(), old);
+    assert_eq!(process(&running), old);
     fs::write(&config, "").unwrap();
     assert_ne!(running.restart(), old);
-    assert_eq!(ended(&mut running.first).code(), Some(0));
+    assert_eq!(ended(&mut running.process).code(), Some(0));
 }
 
 #[test]
 fn one_that_says_nothing_is_killed() {
     let (folder, program, running) = with_program();
-    let (old, number) = (running.process(), folder.path().join("number"));
+    let (old, number) = (process(&running), folder.path().join("number"));
     let silent = format!("echo $$ > {}; exec sleep 1000", number.display());
     install(&program, &silent);
-    let said = running.cannot_restart();
+    let said = cannot_restart(&running);
     assert!(said.contains("not ready after 10 seconds"), "{said}");
     let new: i32 = fs::read_to_string(&number).unwrap().trim().parse().unwrap();
     assert!(!lives(new));
-    assert_eq!(running.process(), old);
+    assert_eq!(process(&running), old);
 }
 
 #[test]
 fn one_that_is_given_up_is_killed_before_it_can_take_this_process_for_dead() {
     let (folder, program, running) = with_program();
-    let (old, number) = (running.process(), folder.path().join("number"));
+    let (old, number) = (process(&running), folder.path().join("number"));
     let (heard, ended) = (folder.path().join("heard"), folder.path().join("ended"));
     let hello = r#"{"hello":{"processId":1,"version":"9"}}"#;
     // What it says in place of being ready makes the old one give it up.
@@ -164,19 +164,19 @@ fn one_that_is_given_up_is_killed_before_it_can_take_this_process_for_dead() {
             ended.display()
         ),
     );
-    let said = running.cannot_restart();
+    let said = cannot_restart(&running);
     assert!(said.contains("no message"), "{said}");
     let new: i32 = fs::read_to_string(&number).unwrap().trim().parse().unwrap();
     assert!(!lives(new));
     assert!(!ended.exists());
-    assert_eq!(running.process(), old);
+    assert_eq!(process(&running), old);
     assert!(running.is_locked());
 }
 
 #[test]
 fn one_that_was_started_by_a_script_hears_that_it_was_given_up() {
     let (folder, program, running) = with_program();
-    let (old, heard) = (running.process(), folder.path().join("heard"));
+    let (old, heard) = (process(&running), folder.path().join("heard"));
     let ended = folder.path().join("ended");
     let hello = r#"{"hello":{"processId":1,"version":"9"}}"#;
     install(
@@ -189,12 +189,12 @@ fn one_that_was_started_by_a_script_hears_that_it_was_given_up() {
             ended.display()
         ),
     );
-    let said = running.cannot_restart();
+    let said = cannot_restart(&running);
     assert!(said.contains("no message"), "{said}");
-    until(|| ended.exists());
+    until("it has ended", || ended.exists());
     let heard = fs::read(&heard).unwrap();
     assert!(heard.ends_with(br#""stay""#), "{heard:?}");
-    assert_eq!(running.process(), old);
+    assert_eq!(process(&running), old);
     // So it ends, where it is one of ours.
     install(
         &program,
@@ -206,28 +206,28 @@ fn one_that_was_started_by_a_script_hears_that_it_was_given_up() {
 #[test]
 fn one_restart_at_a_time_which_can_be_cancelled() {
     let (folder, program, running) = with_program();
-    let (old, number) = (running.process(), folder.path().join("number"));
+    let (old, number) = (process(&running), folder.path().join("number"));
     let written = || fs::read_to_string(&number).ok()?.trim().parse::<i32>().ok();
     let silent = format!("echo $$ > {}; exec sleep 1000", number.display());
     install(&program, &silent);
     let mut first = running.connect();
-    let id = first.send("server/restart", &json!({}));
-    until(|| written().is_some());
+    let id = first.request("server/restart", &json!({}));
+    until("it runs", || written().is_some());
     let error = running.connect().call("server/restart", &json!({}));
     assert_eq!(error.unwrap_err()["data"]["kind"], "busy");
     first.cancel(id);
     assert_eq!(first.outcome(id), "cancelled");
     let new = written().unwrap();
-    until(|| !lives(new));
-    assert_eq!(running.process(), old);
+    until("it is gone", || !lives(new));
+    assert_eq!(process(&running), old);
     // A client that goes takes its request with it.
     fs::remove_file(&number).unwrap();
     let mut leaving = running.connect();
-    leaving.send("server/restart", &json!({}));
-    until(|| written().is_some());
+    leaving.request("server/restart", &json!({}));
+    until("it runs", || written().is_some());
     drop(leaving);
     let new = written().unwrap();
-    until(|| !lives(new));
+    until("it is gone", || !lives(new));
     install(&program, &format!("exec {REAL} \"$@\""));
     assert_ne!(running.restart(), old);
 }
@@ -240,11 +240,11 @@ fn a_stop_ends_a_restart_that_is_under_way() {
     let silent = format!("echo $$ > {}; exec sleep 1000", number.display());
     install(&program, &silent);
     let mut asking = running.connect();
-    let id = asking.send("server/restart", &json!({}));
-    until(|| written().is_some());
+    let id = asking.request("server/restart", &json!({}));
+    until("it runs", || written().is_some());
     running.connect().call("server/stop", &json!({})).unwrap();
     assert_eq!(asking.outcome(id), "shuttingDown");
-    assert_eq!(ended(&mut running.first).code(), Some(0));
+    assert_eq!(ended(&mut running.process).code(), Some(0));
     assert!(!lives(written().unwrap()));
     assert!(!running.socket().exists());
 }

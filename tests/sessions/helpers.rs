@@ -1,8 +1,8 @@
 //! Credential helpers as the service finds them: by name, in its own `PATH`.
 
 use super::*;
-use faulty::{Answer, Faulty};
 use std::os::unix::fs::PermissionsExt;
+use vouch_testing::faulty::{Answer, Faulty};
 
 /// A folder with a helper `docker-credential-fake` that runs a shell's lines, and a docker config
 /// that names it.
@@ -60,7 +60,7 @@ fn the_status_waits_for_no_helper() {
     let config = json!({"credsStore": "fake", "changed": true});
     fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
     let mut list = daemon.connect();
-    list.send("session/list", &json!({}));
+    list.request("session/list", &json!({}));
     while runs(folder.path()) < 2 {
         std::thread::sleep(Duration::from_millis(5));
     }

@@ -28,10 +28,9 @@ fn a_login_is_checked_used_listed_and_forgotten() {
     assert_eq!(session["state"], "accepted");
     push(&mut client, &path, &reference).unwrap();
     let line = "PUT /v2/acme/echo/manifests/1 HTTP/2.0";
-    until(
-        || registry.logged(&[line]) == 1,
-        "HTTP/2 is not used where it is offered",
-    );
+    until("HTTP/2 is used where it is offered", || {
+        registry.logged(&[line]) == 1
+    });
     let denied = format!("{name}/denied/echo:1");
     let error = push(&mut client, &path, &denied).unwrap_err();
     assert_eq!(kind(&error), "denied", "{error}");
@@ -69,15 +68,15 @@ fn a_logout_ends_what_is_under_way() {
     proxy.throttle(1 << 20);
     let reference = format!("{name}/acme/echo:1");
     let params = json!({"path": modules.make(30 << 20), "reference": reference});
-    client.send("push", &params);
+    client.request("push", &params);
     let sending = |(head, _): &(proxy::Head, u16)| head.length > 1 << 20;
-    until(|| proxy.seen().iter().any(sending), "it sends");
+    until("it sends", || proxy.seen().iter().any(sending));
     let begun = Instant::now();
     let mut other = daemon.connect();
     other
         .call("session/logout", &json!({"registry": name}))
         .unwrap();
-    let answer = client.answer();
+    let answer = client.hear();
     assert!(
         begun.elapsed() < Duration::from_secs(10),
         "it was not waited for"
@@ -146,7 +145,7 @@ fn vouch_logs_in_and_out() {
         io::Write,
         process::{Command, Stdio},
     };
-    let vouch = Path::new(env!("CARGO_BIN_EXE_vouchd")).with_file_name("vouch");
+    let vouch = program("vouch");
     assert!(vouch.exists(), "run `cargo build --workspace` first");
     let registry = Registry::with_login();
     let name = registry.name();

@@ -1,7 +1,7 @@
 //! No secret comes back: not in an answer, not in the log, whatever happens.
 
 use super::*;
-use faulty::{Answer, Faulty};
+use vouch_testing::faulty::{Answer, Faulty};
 
 #[test]
 fn planted_secrets_are_nowhere_to_be_seen() {

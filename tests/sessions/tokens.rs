@@ -20,11 +20,11 @@ fn a_warm_push_and_pull_ask_for_no_token() {
     assert_eq!(tokens.counts(), counts);
     let tagged = |tag: &str| {
         let line = format!("PUT /v2/acme/echo/manifests/{tag} HTTP");
-        until(|| registry.logged(&[&line]) == 1, "the registry logs it");
+        until("the registry logs it", || registry.logged(&[&line]) == 1);
     };
     let refused = || registry.logged(&["error authorizing"]);
     tagged("1");
-    until(|| refused() == 1, "the registry asked for a login");
+    until("the registry asks for a login", || refused() == 1);
     push(&mut client, &modules.make(SMALL), &reference("2")).unwrap();
     pull(&mut client, &modules.pulled(), &reference("2")).unwrap();
     assert_eq!(tokens.count(), 2, "{:?}", tokens.counts());
@@ -131,7 +131,7 @@ fn a_token_in_use_is_renewed_in_the_background() {
     let reference = format!("{}/acme/echo:1", registry.name());
     push(&mut daemon.connect(), &modules.make(SMALL), &reference).unwrap();
     assert_eq!(tokens.count(), 1);
-    until(|| tokens.count() >= 3, "nobody renews it");
+    until("it is renewed", || tokens.count() >= 3);
 }
 
 #[test]

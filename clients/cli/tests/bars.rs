@@ -1,16 +1,11 @@
 //! Bars: on a terminal, and nowhere else.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
-
-#[allow(dead_code)]
-mod service;
-
+use crate::service::{Ran, introduced, vouch};
 use rustix::{
     pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
     termios::{Winsize, tcsetwinsize},
 };
 use serde_json::{Value, json};
-use service::{Ran, introduced, vouch};
 use std::{
     fs::{File, OpenOptions},
     io::{BufRead, BufReader, Read, Write},
@@ -22,9 +17,10 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 use tempfile::TempDir;
+use vouch_testing::process::until;
 
 /// A service that takes its time: it reports once, and answers when it is told to.
 struct Slow {
@@ -97,14 +93,6 @@ impl Slow {
         let socket = self.folder.path().join("socket");
         command.arg("--socket").arg(socket).args(arguments);
         command
-    }
-}
-
-fn until(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !condition() {
-        assert!(Instant::now() < deadline, "it takes too long: {what}");
-        thread::sleep(Duration::from_millis(5));
     }
 }
 

@@ -1,11 +1,7 @@
 //! The built `vouch` against a service that answers what each test says.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
-
-mod service;
-
+use crate::service::{Ran, Service, introduced, vouch};
 use serde_json::{Value, json};
-use service::{Ran, Service, vouch};
 use std::{
     ffi::OsStr,
     io::{BufRead, BufReader, Write},
@@ -343,7 +339,7 @@ fn a_service_that_dies_is_an_error() {
             let mut stream = BufReader::new(stream.unwrap());
             let mut line = String::new();
             let _ = stream.read_line(&mut line);
-            let mut reply = service::introduced("0.1.0");
+            let mut reply = introduced("0.1.0");
             reply["id"] = serde_json::from_str::<Value>(&line).unwrap()["id"].clone();
             reply["jsonrpc"] = json!("2.0");
             let _ = writeln!(stream.get_mut(), "{reply}");

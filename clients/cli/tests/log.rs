@@ -1,12 +1,7 @@
 //! `vouch log` on files that services write, as each test has them.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
-
-#[allow(dead_code)]
-mod service;
-
+use crate::service::{Ran, Service, vouch};
 use serde_json::json;
-use service::{Ran, Service, vouch};
 use std::{
     fs::{self, File, OpenOptions},
     io::{BufRead, BufReader, Lines, Write},

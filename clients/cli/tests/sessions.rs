@@ -1,13 +1,8 @@
 //! `vouch login`, `vouch logout` and `vouch sessions` against a service that answers what each test
 //! says.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
-
-#[allow(dead_code)]
-mod service;
-
+use crate::service::{Ran, Service, vouch};
 use serde_json::{Value, json};
-use service::{Ran, Service, vouch};
 use std::{io::Write, process::Stdio};
 
 fn session() -> Value {

@@ -1,12 +1,7 @@
 //! `vouch` starts the built service where none listens: with real processes, on sockets of their
 //! own.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
-
-#[allow(dead_code)]
-mod service;
-
-use service::{Ran, vouch};
+use crate::service::{Ran, vouch};
 use std::{
     collections::BTreeSet,
     fs,
@@ -19,9 +14,10 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command},
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 use tempfile::TempDir;
+use vouch_testing::process::{program, until};
 
 /// A user's folder. Services that were started for it are gone at its end.
 struct Home {
@@ -69,7 +65,7 @@ impl Home {
         for says in says {
             assert!(ran.err.contains(says), "{says:?} is not in {}", ran.err);
         }
-        assert!(holds(|| self.services().is_empty()));
+        until("no service is left", || self.services().is_empty());
     }
 
     /// A program in place of vouchd.
@@ -117,8 +113,9 @@ impl Drop for Home {
         for process in self.services() {
             kill(process);
         }
-        let gone = holds(|| self.services().is_empty());
-        assert!(gone || thread::panicking(), "a service is left");
+        if !thread::panicking() {
+            until("no service is left", || self.services().is_empty());
+        }
     }
 }
 
@@ -128,31 +125,15 @@ fn kill(process: u32) {
     let _ = kill.args(["-9", &process.to_string()]).output();
 }
 
-/// Whether it becomes so.
-fn holds(mut condition: impl FnMut() -> bool) -> bool {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !condition() {
-        if Instant::now() > deadline {
-            return false;
-        }
-        thread::sleep(Duration::from_millis(5));
-    }
-    true
-}
-
-fn vouchd() -> PathBuf {
-    let vouchd = Path::new(env!("CARGO_BIN_EXE_vouch")).with_file_name("vouchd");
-    assert!(vouchd.exists(), "run `cargo build --workspace` first");
-    vouchd
-}
-
 #[test]
 fn a_service_is_started_and_goes_on_by_itself() {
     let home = Home::new();
     home.run(&["sessions"]).printed(0, "", "");
     let process = home.process();
     // The process that put it into the background is about to end.
-    assert!(holds(|| home.services() == BTreeSet::from([process])));
+    until("only the service is left", || {
+        home.services() == BTreeSet::from([process])
+    });
     home.run(&["sessions"]).printed(0, "", "");
     assert_eq!(home.process(), process, "the second command finds it");
 
@@ -168,7 +149,7 @@ fn a_service_is_started_and_goes_on_by_itself() {
             fs::read_link(proc.join(format!("fd/{stream}"))).unwrap() == Path::new("/dev/null")
         })
     };
-    assert!(holds(streams_closed));
+    until("its streams are closed", streams_closed);
     let mode = |path: &Path| fs::metadata(path).unwrap().mode() & 0o777;
     assert_eq!(mode(&home.path("vouchd")), 0o700);
     assert_eq!(mode(&home.socket()), 0o600);
@@ -207,7 +188,7 @@ fn many_who_come_at_once_end_up_with_one() {
                 .map(u64::from)
                 .eq(served_by.iter().copied())
         };
-        assert!(holds(one), "round {round}: {:?}", home.services());
+        until(&format!("one is left in round {round}"), one);
     }
 }
 
@@ -232,7 +213,9 @@ fn a_restart_replaces_the_process_and_nobody_notices() {
             let ran = Ran::from(client.wait_with_output().unwrap());
             assert_eq!((ran.code, ran.err.as_str()), (0, ""), "round {round}");
         }
-        assert!(holds(|| home.services() == BTreeSet::from([process])));
+        until("only the service is left", || {
+            home.services() == BTreeSet::from([process])
+        });
     }
 }
 
@@ -263,7 +246,7 @@ fn none_is_started_where_somebody_or_something_is() {
     };
     let file = home.path("file");
     fs::write(&file, "mine").unwrap();
-    check(&file, "is not a socket");
+    check(&file, "is no socket");
     assert_eq!(fs::read(&file).unwrap(), b"mine");
     check(&file.join("socket"), "Not a directory");
     let link = home.path("link");
@@ -288,7 +271,7 @@ fn a_folder_of_somebody_else_is_not_entered() {
     let folder = home.path("vouchd");
     fs::create_dir(&folder).unwrap();
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
-    let says = ["starting one failed", "is open to others"];
+    let says = ["none could be started", "is open to others"];
     home.fails(&mut home.vouch(&["sessions"]), &says);
 }
 
@@ -298,7 +281,7 @@ fn a_service_that_was_killed_is_followed_by_another() {
     home.run(&["sessions"]).printed(0, "", "");
     let first = home.process();
     kill(first);
-    assert!(holds(|| home.services().is_empty()));
+    until("no service is left", || home.services().is_empty());
     assert!(home.socket().exists());
     home.run(&["sessions"]).printed(0, "", "");
     assert_ne!(home.process(), first);
@@ -313,7 +296,7 @@ fn what_a_failing_program_says_is_shown() {
     command.env("VOUCHD", &program);
     let ran = Ran::of(&mut command);
     let nobody = format!(
-        "vouch: no service listens on {}, and starting one failed: {} ended: exit status: 3\n",
+        "vouch: no service listens on {}, and none could be started: {} ended: exit status: 3\n",
         home.socket().display(),
         program.display()
     );
@@ -369,7 +352,7 @@ fn what_a_failing_program_says_is_shown() {
 #[test]
 fn one_that_loses_the_race_to_one_that_goes_is_started_again() {
     let home = Home::new();
-    let real = vouchd();
+    let real = program("vouchd");
     let script = format!(
         "if mkdir {}; then exit 75; fi; exec {} \"$@\"",
         home.path("first").display(),
@@ -379,7 +362,7 @@ fn one_that_loses_the_race_to_one_that_goes_is_started_again() {
     let ran = Ran::of(home.vouch(&["sessions"]).env("VOUCHD", &program));
     ran.printed(0, "", "");
     assert!(home.path("first").exists());
-    assert!(holds(|| home.services().len() == 1));
+    until("one is left", || home.services().len() == 1);
 }
 
 #[test]
@@ -446,10 +429,10 @@ fn an_interrupt_cancels_and_leaves_nothing() {
     let limit = Some(Duration::from_secs(30));
     asked.set_read_timeout(limit).unwrap();
     assert_eq!(asked.read(&mut [0; 1024]).unwrap(), 0, "it is let go");
-    assert!(holds(|| {
+    until("nothing is under way", || {
         let status = home.run(&["--json", "status"]).lines();
         let requests = status[0]["requests"].as_array().unwrap();
         requests.iter().all(|request| request["method"] != "pull")
-    }));
+    });
     assert_eq!(fs::read_dir(&to).unwrap().count(), 0);
 }

@@ -1,12 +1,7 @@
 //! `vouch status` and its `--watch`, against a service that answers what each test says.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
-
-#[allow(dead_code)]
-mod service;
-
+use crate::service::{Service, vouch};
 use serde_json::{Value, json};
-use service::{Service, vouch};
 use std::{
     io::{BufRead, BufReader, Read, Write},
     os::unix::net::UnixListener,

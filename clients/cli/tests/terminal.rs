@@ -1,16 +1,11 @@
 //! `vouch login` at a terminal: what is asked, and that the password is not shown.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
-
-#[allow(dead_code)]
-mod service;
-
+use crate::service::{Ran, Service, vouch};
 use rustix::{
     fs::{Mode, OFlags},
     pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
 };
 use serde_json::json;
-use service::{Ran, Service, vouch};
 use std::{
     fs::File,
     io::{BufReader, Read, Write},

@@ -1,13 +1,8 @@
 //! What `vouch` says of a service of another version, and of replacing it: against services that only
 //! answer.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
-
-#[allow(dead_code)]
-mod service;
-
+use crate::service::{Ran, Service, introduced};
 use serde_json::{Value, json};
-use service::{Ran, Service, introduced};
 use std::process::{Command, Stdio};
 
 /// `vouch` on a terminal, and all that it shows there.

@@ -1,4 +1,5 @@
-//! Which program to start as the service. It must not depend on the current folder.
+//! Which program is the service, where one is to be started. It must not depend on the folder that
+//! somebody happens to be in.
 
 use std::{
     env,
@@ -7,8 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The program to start: the one that is named, else `vouchd` beside our own program, else on the
-/// path.
+/// The program to start: what is named, or `vouchd` beside our own program, or on the path.
 pub(crate) fn found(
     named: Option<OsString>,
     own: Option<&Path>,
@@ -17,7 +17,7 @@ pub(crate) fn found(
     let on_path = |name: &Path| {
         let folders = path.into_iter().flat_map(env::split_paths);
         folders
-            // A relative entry would depend on the current folder.
+            // A program must not depend on the folder that somebody happens to be in.
             .filter(|folder| folder.is_absolute())
             .map(|folder| folder.join(name))
             .find(|program| is_program(program))
@@ -28,13 +28,17 @@ pub(crate) fn found(
         } else {
             on_path(&named)
         };
-        return found
-            .ok_or_else(|| format!("VOUCHD names {}, which is not on PATH", named.display()));
+        return found.ok_or_else(|| {
+            format!(
+                "VOUCHD names {}, and PATH has no such program",
+                named.display()
+            )
+        });
     }
     own.map(|own| own.with_file_name("vouchd"))
         .filter(|program| is_program(program))
         .or_else(|| on_path(Path::new("vouchd")))
-        .ok_or_else(|| "no program named vouchd was found".to_owned())
+        .ok_or_else(|| "there is no program vouchd".to_owned())
 }
 
 fn is_program(path: &Path) -> bool {
@@ -98,7 +102,7 @@ mod tests {
         check(None, Some(&alone), all, Ok(&first));
         check(None, Some(&text), all, Ok(&first));
         check(None, None, all, Ok(&first));
-        check(None, Some(&alone), None, Err("no program named vouchd"));
+        check(None, Some(&alone), None, Err("no program vouchd"));
         let named = std::path::absolute("some/vouchd").unwrap();
         check(Some("some/vouchd"), None, None, Ok(&named));
     }

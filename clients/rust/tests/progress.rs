@@ -1,11 +1,6 @@
 //! What callers see of what a server tells.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
-
-#[allow(dead_code)]
-mod peer;
-
-use peer::{connected, soon};
+use crate::peer::{connected, soon};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::{sync::oneshot, time::timeout};

@@ -1,8 +1,6 @@
 //! A client that starts a service where none listens: what the built service and other programs
 //! do with that.
 
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
-
 use futures_util::future::join_all;
 use std::{
     fs,
@@ -16,14 +14,7 @@ use vouch_client::{
     CallError, Client, Start, StartError,
     protocol::{ClientInfo, NoParams, ServerRestart},
 };
-
-/// The built service, where tests of the workspace find it.
-fn vouchd() -> PathBuf {
-    let own = std::env::current_exe().unwrap();
-    let vouchd = own.ancestors().nth(2).unwrap().join("vouchd");
-    assert!(vouchd.exists(), "run `cargo build --workspace` first");
-    vouchd
-}
+use vouch_testing::process::program;
 
 fn start(program: &Path) -> Start {
     let client = ClientInfo {
@@ -72,7 +63,7 @@ async fn a_service_is_started_once_and_introduced() {
     let folder = TempDir::new().unwrap();
     let socket = folder.path().join("socket");
     // Other tests may keep the machine busy.
-    let start = start(&vouchd()).patience(Duration::from_secs(100));
+    let start = start(&program("vouchd")).patience(Duration::from_secs(100));
     // Side by side, as the parts of an editor do.
     let _service = Service(&socket);
     let (one, other) = tokio::join!(
@@ -98,7 +89,7 @@ async fn a_service_is_started_once_and_introduced() {
 async fn a_client_outlives_its_service() {
     let folder = TempDir::new().unwrap();
     let socket = folder.path().join("socket");
-    let start = start(&vouchd()).patience(Duration::from_secs(100));
+    let start = start(&program("vouchd")).patience(Duration::from_secs(100));
     let _service = Service(&socket);
     let client = Client::connect_or_start(&socket, &start).await.unwrap();
     let mut process = client.status().await.unwrap().process_id;

@@ -1,7 +1,5 @@
 //! Makes artifacts, rightly signed and wrongly: what a signer does, what a forger tries.
 
-#![allow(dead_code, missing_docs, unreachable_pub, clippy::pedantic)]
-
 use data_encoding::{BASE64URL_NOPAD, HEXUPPER};
 use nkeys::KeyPair;
 use serde_json::{Value, json};

@@ -1,7 +1,6 @@
 //! Real modules from npm packages: fetched once into `target/`, never committed.
 
-#![allow(dead_code, missing_docs, unreachable_pub)]
-
+use crate::process::run;
 use std::{
     path::{Path, PathBuf},
     process::Command,
@@ -17,7 +16,7 @@ const PACKAGES: &[(&str, &str)] = &[
 
 /// The modules' paths: DuckDB in three builds (34 MB and more), and esbuild (12 MB).
 pub fn fetch() -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/real-modules");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/real-modules");
     PACKAGES
         .iter()
         .map(|(package, file)| {
@@ -42,11 +41,4 @@ pub fn fetch() -> Vec<PathBuf> {
             path
         })
         .collect()
-}
-
-fn run(command: &mut Command) {
-    let status = command
-        .status()
-        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    assert!(status.success(), "{command:?} failed");
 }

@@ -1,15 +1,26 @@
-//! Scratch folders and commands.
+//! Scratch folders.
 
-#![allow(dead_code, missing_docs, unreachable_pub)]
-
-use std::{fs, path::PathBuf, process::Command};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 /// A temporary folder.
 pub struct Folder(tempfile::TempDir);
 
+impl Default for Folder {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Folder {
     pub fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
+    }
+
+    pub fn root(&self) -> &Path {
+        self.0.path()
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -30,14 +41,4 @@ impl Folder {
         names.sort();
         names
     }
-}
-
-/// Runs a command that has to succeed, and answers its output.
-pub fn run(command: &mut Command) -> String {
-    let output = command
-        .output()
-        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {said}");
-    String::from_utf8_lossy(&output.stdout).into_owned()
 }

@@ -1,7 +1,7 @@
 //! A token server for docker-registry, with all that a test wants to count, shorten and revoke:
 //! "Token Authentication Specification" by GET, "OAuth2 Token Authentication" by POST.
 
-use super::faulty::{Answer, Faulty, Seen};
+use crate::faulty::{Answer, Faulty, Seen};
 use data_encoding::{BASE64, BASE64URL_NOPAD};
 use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
 use serde_json::{Value, json};
@@ -147,9 +147,8 @@ fn form(seen: &Seen) -> HashMap<String, String> {
     let body = String::from_utf8_lossy(&seen.body);
     let target = seen.target.split_once('?').map_or("", |(_, query)| query);
     let query = if seen.method == "POST" { &body } else { target };
-    let url = reqwest::Url::parse(&format!("http://x/?{query}")).unwrap();
     let mut form = HashMap::<String, String>::new();
-    for (name, value) in url.query_pairs() {
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         // Several scopes in a GET are one parameter each; in a POST they share one.
         let entry = form.entry(name.into_owned()).or_default();
         if !entry.is_empty() {

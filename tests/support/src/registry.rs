@@ -1,5 +1,6 @@
 //! Real registries, started on a free port of the loopback address and killed with their guard.
 
+use crate::process;
 use std::{
     fs,
     io::{BufRead, BufReader, Write},
@@ -247,15 +248,7 @@ fn issue(folder: &Path, name: &str, extension: &str) {
 }
 
 fn run(program: &str, arguments: &[&str]) {
-    let output = Command::new(program)
-        .args(arguments)
-        .output()
-        .unwrap_or_else(|error| panic!("{program} must be installed: {error}"));
-    assert!(
-        output.status.success(),
-        "{program}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    process::run(Command::new(program).args(arguments));
 }
 
 fn text(path: &Path) -> &str {

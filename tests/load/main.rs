@@ -9,22 +9,8 @@
     clippy::pedantic
 )]
 
-#[path = "support/daemon.rs"]
-mod daemon;
-#[path = "support/folder.rs"]
-mod folder;
-#[path = "support/forge.rs"]
-mod forge;
-
-#[path = "load/gone.rs"]
 mod gone;
-#[path = "load/handles.rs"]
 mod handles;
-#[path = "load/many.rs"]
 mod many;
-#[path = "load/scene.rs"]
 mod scene;
-#[path = "load/slow.rs"]
 mod slow;
-#[path = "support/wire.rs"]
-mod wire;

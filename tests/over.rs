@@ -1,18 +1,17 @@
 //! A service to talk to from outside: in this process on a socket, or the binary on stdio.
 
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::Shutdown,
     os::unix::net::UnixStream,
-    process::{Child, ChildStdin, Command, ExitStatus, Stdio},
-    sync::{Arc, mpsc},
+    process::{ChildStdin, Stdio},
+    sync::Arc,
     thread::{self, JoinHandle},
-    time::{Duration, Instant},
 };
 use tokio::sync::oneshot;
 use vouch_protocol::ErrorKind;
+use vouch_testing::process::{Process, binary, ended, within};
 use vouchd::{config::Config, service::Service, transport};
 
 /// The two ways to a service.
@@ -60,7 +59,7 @@ impl Over {
         writing.join().expect("the writer ends");
         let code = match &mut talk.service {
             Running::Thread(..) => 0,
-            Running::Process(process) => ended(process).code().expect("no signal ended it"),
+            Running::Process(process) => ended(&mut process.0).code().expect("no signal ended it"),
         };
         (String::from_utf8_lossy(&output).into_owned(), code)
     }
@@ -108,70 +107,18 @@ impl Writer {
     }
 }
 
-/// What that comes to, or a failure where it takes too long.
-pub(crate) fn within<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    let (done, came) = mpsc::channel();
-    thread::spawn(move || done.send(work()));
-    came.recv_timeout(Duration::from_secs(30))
-        .expect("it takes too long, or panicked")
-}
-
-/// Waits until it is so.
-pub(crate) fn until(mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !condition() {
-        assert!(Instant::now() < deadline, "it takes too long");
-        thread::sleep(Duration::from_millis(5));
-    }
-}
-
-/// A process that is nobody's child, killed at the latest when the test ends.
-pub(crate) struct Detached(pub(crate) Pid);
-
-impl Detached {
-    /// The process that an answer names.
-    pub(crate) fn named(answer: &Value) -> Self {
-        let process = answer["processId"].as_i64().expect("it is named");
-        let process = process.try_into().ok().and_then(Pid::from_raw);
-        Self(process.expect("it is one"))
-    }
-}
-
-impl Drop for Detached {
-    fn drop(&mut self) {
-        // It may have ended.
-        let _ = kill_process(self.0, Signal::KILL);
-    }
-}
-
-/// How a process ended that is about to.
-pub(crate) fn ended(process: &mut Child) -> ExitStatus {
-    let mut status = None;
-    until(|| {
-        status = process.try_wait().expect("it can be waited for");
-        status.is_some()
-    });
-    status.expect("it has ended")
-}
-
 /// The service of a conversation, which ends with it.
 enum Running {
     Thread(Option<oneshot::Sender<()>>, Option<JoinHandle<()>>),
-    Process(Child),
+    Process(Process),
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        match self {
-            Self::Thread(stop, thread) => {
-                drop(stop.take());
-                let ended = thread.take().is_some_and(|thread| thread.join().is_ok());
-                assert!(ended || thread::panicking(), "the service ends");
-            }
-            Self::Process(process) => {
-                let _ = process.kill();
-                let _ = process.wait();
-            }
+        if let Self::Thread(stop, thread) = self {
+            drop(stop.take());
+            let ended = thread.take().is_some_and(|thread| thread.join().is_ok());
+            assert!(ended || thread::panicking(), "the service ends");
         }
     }
 }
@@ -218,25 +165,8 @@ fn over_stdio() -> Talk {
     Talk {
         reader: BufReader::new(Box::new(reader)),
         writer: Some(Writer::Stdio(writer)),
-        service: Running::Process(process),
+        service: Running::Process(Process(process)),
     }
-}
-
-/// The binary, without what the environment says to it.
-pub(crate) fn binary() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_vouchd"));
-    for name in [
-        "VOUCHD_CONFIG",
-        "VOUCHD_LOG",
-        "VOUCHD_LOG_FILE",
-        "VOUCHD_SOCKET",
-        "HOME",
-        "XDG_CONFIG_HOME",
-    ] {
-        command.env_remove(name);
-    }
-    command.stderr(Stdio::null());
-    command
 }
 
 /// A reply in a few words: its id, and `ok` or the kind of its error; for a batch, a list of them.

@@ -1,13 +1,11 @@
 //! A client that writes its messages by itself, in any of the three framings.
 
-#![allow(dead_code, missing_docs, unreachable_pub)]
-
+use crate::process::PATIENCE;
 use serde_json::{Value, json};
 use std::{
-    io::{BufRead, BufReader, Read, Write},
+    io::{self, BufRead, BufReader, Read, Write},
     os::unix::net::UnixStream,
     path::Path,
-    time::{Duration, Instant},
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,14 +37,24 @@ impl Framing {
 
 /// The next message of that framing; of HTTP, a response's body.
 pub fn hear(reader: &mut impl BufRead, framing: Framing) -> Value {
+    let message = hear_or_end(reader, framing).expect("it answers");
+    message.expect("it answers before it closes")
+}
+
+/// The same; nothing where the connection has ended before it.
+pub fn hear_or_end(reader: &mut impl BufRead, framing: Framing) -> io::Result<Option<Value>> {
     let mut body = Vec::new();
     if framing == Framing::Lines {
-        reader.read_until(b'\n', &mut body).expect("it answers");
+        if reader.read_until(b'\n', &mut body)? == 0 {
+            return Ok(None);
+        }
     } else {
         let mut length = None;
         loop {
             let mut line = String::new();
-            reader.read_line(&mut line).expect("it answers");
+            if reader.read_line(&mut line)? == 0 {
+                return Ok(None);
+            }
             let line = line.trim_end().to_ascii_lowercase();
             if let Some(value) = line.strip_prefix("content-length:") {
                 length = value.trim().parse().ok();
@@ -56,22 +64,24 @@ pub fn hear(reader: &mut impl BufRead, framing: Framing) -> Value {
             }
         }
         body.resize(length.expect("a length is announced"), 0);
-        reader.read_exact(&mut body).expect("it answers whole");
+        reader.read_exact(&mut body)?;
     }
-    serde_json::from_slice(&body)
-        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&body)))
+    let message = serde_json::from_slice(&body)
+        .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&body)));
+    Ok(Some(message))
 }
 
-pub struct Wire<S> {
-    stream: BufReader<S>,
+/// A client's connection. It does not wait for ever.
+pub struct Wire<S = UnixStream> {
+    pub stream: BufReader<S>,
     framing: Framing,
+    last_id: u64,
 }
 
-impl Wire<UnixStream> {
+impl Wire {
     pub fn connect(socket: &Path, framing: Framing) -> Self {
         let stream = UnixStream::connect(socket).expect("it listens");
-        let limit = Some(Duration::from_secs(60));
-        stream.set_read_timeout(limit).expect("it takes a limit");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a limit");
         Self::over(stream, framing)
     }
 }
@@ -81,17 +91,30 @@ impl<S: Read + Write> Wire<S> {
         Self {
             stream: BufReader::new(stream),
             framing,
+            last_id: 0,
         }
+    }
+
+    /// Bytes, as they are.
+    pub fn say(&mut self, bytes: &[u8]) {
+        let stream = self.stream.get_mut();
+        stream.write_all(bytes).expect("it is taken");
     }
 
     pub fn send(&mut self, message: &Value) {
         let framed = self.framing.frame(&message.to_string());
-        let stream = self.stream.get_mut();
-        stream.write_all(framed.as_bytes()).expect("it is taken");
+        self.say(framed.as_bytes());
     }
 
     pub fn ask(&mut self, id: u64, method: &str, params: &Value) {
         self.send(&json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}));
+    }
+
+    /// Sends a request under the next id, which it answers, and does not wait.
+    pub fn request(&mut self, method: &str, params: &Value) -> u64 {
+        self.last_id += 1;
+        self.ask(self.last_id, method, params);
+        self.last_id
     }
 
     pub fn cancel(&mut self, id: u64) {
@@ -102,14 +125,31 @@ impl<S: Read + Write> Wire<S> {
     pub fn hear(&mut self) -> Value {
         hear(&mut self.stream, self.framing)
     }
-}
 
-/// Waits until it is so.
-pub fn until(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !condition() {
-        assert!(Instant::now() < deadline, "it takes too long: {what}");
-        std::thread::sleep(Duration::from_millis(5));
+    /// Sends a request, and waits for its result or error.
+    pub fn call(&mut self, method: &str, params: &Value) -> Result<Value, Value> {
+        let id = self.request(method, params);
+        let mut answer = self.hear();
+        assert_eq!(answer["id"], id, "{answer}");
+        match answer.get_mut("result") {
+            Some(result) => Ok(result.take()),
+            None => Err(answer["error"].take()),
+        }
+    }
+
+    /// `ok` or the kind of the next answer's error, which is to this request.
+    pub fn outcome(&mut self, id: u64) -> String {
+        let answer = self.hear();
+        assert_eq!(answer["id"], id, "{answer}");
+        let kind = answer["error"]["data"]["kind"].as_str();
+        kind.unwrap_or("ok").to_owned()
+    }
+
+    /// Whether the other side has closed it, and said nothing before.
+    pub fn is_over(&mut self) -> bool {
+        let mut rest = Vec::new();
+        self.stream.read_to_end(&mut rest).expect("it closes");
+        rest.is_empty()
     }
 }
 

@@ -1,0 +1,13 @@
+//! The built `vouch` from outside: what it prints, asks for, draws and starts.
+
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
+
+mod bars;
+mod cli;
+mod log;
+mod service;
+mod sessions;
+mod spawn;
+mod status;
+mod terminal;
+mod versions;

@@ -1,6 +1,0 @@
-//! Artifacts for tests; the same forge serves the tests from outside.
-
-#[path = "../../tests/support/forge.rs"]
-mod forge;
-
-pub(crate) use forge::*;

@@ -1,0 +1,27 @@
+//! The built service from outside: as clients, service managers and registries see it. Each module
+//! is a subject; [`vouch_testing`] has what they share.
+
+#![allow(
+    missing_docs,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::pedantic
+)]
+
+mod binary;
+mod cancel;
+mod commands;
+mod config;
+mod gate;
+mod idle;
+mod log;
+mod over;
+mod package;
+mod pages;
+mod progress;
+mod protocol;
+mod registry;
+mod restart;
+mod sessions;
+mod socket;
