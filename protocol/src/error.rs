@@ -1,10 +1,21 @@
-//! The one table of errors: kind, code, whether the same request may succeed later, and what it
-//! means. Clients switch on the kind. A row, once released, never changes its meaning.
+//! The one table of errors: kind, code, what a client may make of it, and what it means. Clients
+//! switch on the kind. Once released, a row never changes its meaning.
 
 use serde::{Deserialize, Serialize};
 
+/// What a client may make of an error, whatever its kind.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Class {
+    /// The same request will fail again until somebody changes something.
+    Final,
+    /// The same request may succeed later without anybody changing anything.
+    Retryable,
+    /// The artifact does not satisfy the signature rule. `verify` answers these as a result.
+    Refusal,
+}
+
 macro_rules! errors {
-    ($($variant:ident $kind:literal $code:literal $retryable:literal $meaning:literal;)*) => {
+    ($($variant:ident $kind:literal $code:literal $class:ident $meaning:literal;)*) => {
         /// Why a request failed, or why an artifact is refused.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
         #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
@@ -31,9 +42,8 @@ macro_rules! errors {
                 match self { $(Self::$variant => $code,)* Self::Unknown => 0 }
             }
 
-            /// Whether the same request may succeed later without anybody changing anything.
-            pub const fn retryable(self) -> bool {
-                match self { $(Self::$variant => $retryable,)* Self::Unknown => false }
+            const fn class(self) -> Class {
+                match self { $(Self::$variant => Class::$class,)* Self::Unknown => Class::Final }
             }
 
             /// What the kind means, in one sentence.
@@ -48,59 +58,136 @@ macro_rules! errors {
 }
 
 errors! {
-    ParseError "parseError" -32700 false "The message is no JSON, or is not framed as the connection's first byte announced.";
-    InvalidRequest "invalidRequest" -32600 false "The message is JSON, but no request: a wrong version, id or shape, or an id that is already in flight.";
-    MethodNotFound "methodNotFound" -32601 false "There is no such method.";
-    InvalidParams "invalidParams" -32602 false "The params do not fit the method.";
-    Internal "internalError" -32603 false "The server failed in a way that is its own fault.";
-    Cancelled "cancelled" -32800 false "The request was cancelled, by `$/cancelRequest` or because its client went away.";
+    ParseError "parseError" -32700 Final "The message is not JSON, or is not framed as the first byte of the connection announced.";
+    InvalidRequest "invalidRequest" -32600 Final "The message is JSON but not a request: a wrong version, id or shape, or an id that is still in use.";
+    MethodNotFound "methodNotFound" -32601 Final "There is no such method.";
+    InvalidParams "invalidParams" -32602 Final "The params do not fit the method.";
+    Internal "internalError" -32603 Final "The server failed through a fault of its own.";
+    Cancelled "cancelled" -32800 Final "The request was cancelled, by `$/cancelRequest` or because its client went away.";
 
-    UnknownArtifact "unknownArtifact" 1001 false "The bytes are no WebAssembly module, component or provider archive.";
-    MalformedArtifact "malformedArtifact" 1002 false "The artifact is not well formed, or carries something that its signature cannot cover.";
-    TooLarge "tooLarge" 1003 false "The artifact, or something in it, is over the limits of the server's owner.";
-    ContentModified "contentModified" 1004 false "The file changed between being verified and being sent; no manifest was written.";
-    TargetNotFound "targetNotFound" 1005 false "The artifact has no such target.";
+    UnknownArtifact "unknownArtifact" 1001 Refusal "The bytes are not a WebAssembly module, a component or a provider archive.";
+    MalformedArtifact "malformedArtifact" 1002 Refusal "The artifact is not well formed, or carries something that its signature cannot cover.";
+    TooLarge "tooLarge" 1003 Refusal "The artifact, or something in it, exceeds the limits set by the server's owner.";
+    ContentModified "contentModified" 1004 Final "The file changed between being verified and being sent; no manifest was written.";
+    TargetNotFound "targetNotFound" 1005 Final "The artifact has no such target.";
 
-    Unsigned "unsigned" 1101 false "The artifact carries no signature token.";
-    AmbiguousToken "ambiguousToken" 1102 false "The artifact carries more than one token, or one where it does not belong.";
-    InvalidToken "invalidToken" 1103 false "The token is not of the form that the rule asks for.";
-    SignatureInvalid "signatureInvalid" 1104 false "The token's signature does not verify with its issuer's key.";
-    NotYetValid "notYetValid" 1105 false "The token is not valid yet.";
-    Expired "expired" 1106 false "The token has expired.";
-    HashMismatch "hashMismatch" 1107 false "The contents are not the ones that were signed.";
-    UntrustedIssuer "untrustedIssuer" 1108 false "The issuer does not satisfy the trust policy of the server's owner.";
+    Unsigned "unsigned" 1101 Refusal "The artifact carries no signature token.";
+    AmbiguousToken "ambiguousToken" 1102 Refusal "The artifact carries more than one token, or one where it does not belong.";
+    InvalidToken "invalidToken" 1103 Refusal "The token does not have the form that the rule requires.";
+    SignatureInvalid "signatureInvalid" 1104 Refusal "The token's signature does not verify with its issuer's key.";
+    NotYetValid "notYetValid" 1105 Refusal "The token is not valid yet.";
+    Expired "expired" 1106 Refusal "The token has expired.";
+    HashMismatch "hashMismatch" 1107 Refusal "The contents are not the ones that were signed.";
+    UntrustedIssuer "untrustedIssuer" 1108 Refusal "The issuer does not satisfy the trust policy of the server's owner.";
 
-    InvalidReference "invalidReference" 1201 false "The reference does not parse, or names no registry.";
-    LatestNotAllowed "latestNotAllowed" 1202 false "The reference names `latest`, or neither tag nor digest, and the request does not allow that.";
-    NotFound "notFound" 1203 false "The registry or layout has no such repository, tag or digest.";
-    UnsupportedManifest "unsupportedManifest" 1204 false "The manifest is an index, has several layers or is of no known shape.";
-    InvalidManifest "invalidManifest" 1205 false "The manifest is not what the specification allows, or does not match its digest.";
-    DigestMismatch "digestMismatch" 1206 true "The downloaded bytes are not the ones that the manifest names.";
-    RegistryUnreachable "registryUnreachable" 1207 true "No connection to the registry could be made, or it kept breaking.";
-    RegistryTimeout "registryTimeout" 1208 true "The registry sent or took nothing for too long.";
-    RegistryError "registryError" 1209 true "The registry answered with a server error, or with something that its protocol does not allow.";
-    RegistryRefused "registryRefused" 1210 false "The registry refused the request for a reason of its own; its words are in the message.";
-    RateLimited "rateLimited" 1211 true "The registry asks to come back later.";
-    InsecureRegistry "insecureRegistry" 1212 false "The registry, or where it redirects to, could only be reached without the protection that the owner's config asks for.";
-    InvalidLayout "invalidLayout" 1213 false "The folder is no OCI image layout, or a broken one.";
+    InvalidReference "invalidReference" 1201 Final "The reference cannot be parsed, or does not name a registry.";
+    LatestNotAllowed "latestNotAllowed" 1202 Final "The reference has the tag `latest`, or neither a tag nor a digest, and the request does not allow that.";
+    NotFound "notFound" 1203 Final "The registry or layout has no such repository, tag or digest.";
+    UnsupportedManifest "unsupportedManifest" 1204 Final "The manifest is an index, has several layers, or has an unknown shape.";
+    InvalidManifest "invalidManifest" 1205 Final "The manifest breaks the specification, or does not match its digest.";
+    DigestMismatch "digestMismatch" 1206 Retryable "The downloaded bytes are not the ones that the manifest names.";
+    RegistryUnreachable "registryUnreachable" 1207 Retryable "No connection to the registry could be made, or it kept breaking.";
+    RegistryTimeout "registryTimeout" 1208 Retryable "The registry sent or accepted nothing for too long.";
+    RegistryError "registryError" 1209 Retryable "The registry answered with a server error, or with something that its protocol does not allow.";
+    RegistryRefused "registryRefused" 1210 Final "The registry refused the request for a reason of its own; the message quotes it.";
+    RateLimited "rateLimited" 1211 Retryable "The registry asks its clients to come back later.";
+    InsecureRegistry "insecureRegistry" 1212 Final "The registry, or where it redirects to, could only be reached without the protection that the owner's config requires.";
+    InvalidLayout "invalidLayout" 1213 Final "The folder is not an OCI image layout, or it is a broken one.";
 
-    Unauthorized "unauthorized" 1301 false "The registry wants a login, or does not accept the one there is.";
-    Denied "denied" 1302 false "The login is known, but may not do this.";
-    CredentialUnusable "credentialUnusable" 1303 false "A credential is configured for the registry, but cannot be used.";
+    Unauthorized "unauthorized" 1301 Final "The registry requires a login, or does not accept the one it was given.";
+    Denied "denied" 1302 Final "The registry knows the login, but does not let it do this.";
+    CredentialUnusable "credentialUnusable" 1303 Final "A credential is configured for the registry but cannot be used.";
 
-    FileNotFound "fileNotFound" 1401 false "There is no file or folder of that name.";
-    NotAFile "notAFile" 1402 false "The path names a folder, device, pipe or socket where a file is needed.";
-    PermissionDenied "permissionDenied" 1403 false "The system does not let the server read or write there.";
-    DestinationExists "destinationExists" 1404 false "The destination exists and the request does not say `overwrite`.";
-    DiskFull "diskFull" 1405 true "There is no space left where the file should go.";
-    InvalidPath "invalidPath" 1406 false "The path is not absolute, or no path at all.";
-    Io "io" 1407 true "The system failed to read or write.";
+    FileNotFound "fileNotFound" 1401 Final "There is no file or folder with that name.";
+    NotAFile "notAFile" 1402 Final "The path names a folder, device, pipe or socket where a file is needed.";
+    PermissionDenied "permissionDenied" 1403 Final "The system does not let the server read or write there.";
+    DestinationExists "destinationExists" 1404 Final "The destination exists and the request does not set `overwrite`.";
+    DiskFull "diskFull" 1405 Retryable "There is no space left where the file should go.";
+    InvalidPath "invalidPath" 1406 Final "The path is not absolute, or is not a path at all.";
+    Io "io" 1407 Retryable "The system failed to read or write.";
 
-    Busy "busy" 1501 true "The connection or the server has all that it takes: requests under way, connections, long messages or file handles.";
-    ShuttingDown "shuttingDown" 1502 true "The server is stopping and takes no new requests.";
-    UnsupportedProtocol "unsupportedProtocol" 1503 false "The client asks for a protocol version that this server does not speak.";
-    ResponseTooLarge "responseTooLarge" 1504 false "The answer is larger than a response may be.";
-    RestartFailed "restartFailed" 1505 false "No new process took over; the server goes on as it was.";
+    Busy "busy" 1501 Retryable "The connection or the server is at its limit of requests, connections, long messages or file handles.";
+    ShuttingDown "shuttingDown" 1502 Retryable "The server is stopping: it takes no new requests, and gives up those that take too long.";
+    UnsupportedProtocol "unsupportedProtocol" 1503 Final "The client requires a protocol version that this server does not speak.";
+    ResponseTooLarge "responseTooLarge" 1504 Final "The answer is larger than a response may be.";
+    RestartFailed "restartFailed" 1505 Final "No new process took over; the server continues as it was.";
+}
+
+impl ErrorKind {
+    /// Whether the same request may succeed later without anybody changing anything.
+    pub const fn retryable(self) -> bool {
+        matches!(self.class(), Class::Retryable)
+    }
+
+    /// Whether it says that the artifact does not satisfy the signature rule. `verify` answers such
+    /// a kind as its result; elsewhere it is an error.
+    pub const fn is_refusal(self) -> bool {
+        matches!(self.class(), Class::Refusal)
+    }
+
+    /// The kind with that code; [`ErrorKind::Unknown`] if this crate does not know it.
+    pub fn of_code(code: i32) -> Self {
+        let known = Self::ALL.iter().find(|kind| kind.code() == code);
+        known.copied().unwrap_or(Self::Unknown)
+    }
+
+    /// [`is_refusal`](Self::is_refusal) by code. One that this crate does not know counts by its
+    /// hundred, as "Compatibility" in the specification says: 11xx is about signatures.
+    pub fn refuses(code: i32) -> bool {
+        match Self::of_code(code) {
+            Self::Unknown => code / 100 == 11,
+            kind => kind.is_refusal(),
+        }
+    }
+}
+
+/// Kinds that belong together, for the methods' declarations.
+impl ErrorKind {
+    /// What every method may answer.
+    pub const COMMON: &[Self] = &[
+        Self::ParseError,
+        Self::InvalidRequest,
+        Self::MethodNotFound,
+        Self::InvalidParams,
+        Self::Internal,
+        Self::Cancelled,
+        Self::Busy,
+        Self::ShuttingDown,
+        Self::ResponseTooLarge,
+    ];
+
+    /// What may go wrong with asking a registry.
+    pub const REGISTRY: &[Self] = &[
+        Self::InvalidReference,
+        Self::RegistryUnreachable,
+        Self::RegistryTimeout,
+        Self::RegistryError,
+        Self::RegistryRefused,
+        Self::RateLimited,
+        Self::InsecureRegistry,
+        Self::Unauthorized,
+        Self::Denied,
+        Self::CredentialUnusable,
+    ];
+
+    /// What may go wrong with what is published there.
+    pub const PUBLISHED: &[Self] = &[
+        Self::NotFound,
+        Self::UnsupportedManifest,
+        Self::InvalidManifest,
+        Self::DigestMismatch,
+        Self::InvalidLayout,
+    ];
+
+    /// What may go wrong with files and folders.
+    pub const FILES: &[Self] = &[
+        Self::FileNotFound,
+        Self::NotAFile,
+        Self::PermissionDenied,
+        Self::DiskFull,
+        Self::InvalidPath,
+        Self::Io,
+    ];
 }
 
 impl std::fmt::Display for ErrorKind {
@@ -109,7 +196,7 @@ impl std::fmt::Display for ErrorKind {
     }
 }
 
-/// What `error.data` holds, for every error of this server, JSON-RPC's own included.
+/// The `error.data` of every error of this server, including JSON-RPC's own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -119,12 +206,12 @@ pub struct ErrorData {
     /// What to do next, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
-    /// Whether the same request may succeed later.
+    /// Whether the same request may succeed later without anybody changing anything.
     pub retryable: bool,
-    /// The registry it is about, where it is about one.
+    /// The registry that the error is about, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registry: Option<String>,
-    /// The HTTP status that the registry answered, where it did.
+    /// The HTTP status that the registry answered, if it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
 }
@@ -151,10 +238,30 @@ mod tests {
     }
 
     #[test]
+    fn a_refusal_is_about_the_artifact_or_its_signature() {
+        let check = |code, expected, why| assert_eq!(ErrorKind::refuses(code), expected, "{why}");
+        check(1001, true, "the first");
+        check(1003, true, "over a limit");
+        check(1004, false, "nobody knows what the file is now");
+        check(
+            1005,
+            false,
+            "the artifact is signed; the request asks for something else",
+        );
+        check(1101, true, "unsigned");
+        check(1108, true, "an untrusted issuer");
+        check(1199, true, "a newer server's, about the signature");
+        check(1099, false, "a newer server's, about the artifact");
+        check(1203, false, "the registry");
+        check(-32602, false, "JSON-RPC's own");
+        check(0, false, "not a code");
+    }
+
+    #[test]
     fn data_of_a_newer_server_is_read() {
         let data: ErrorData =
             serde_json::from_str(r#"{"kind": "cursed", "retryable": true, "phase": "full moon"}"#)
-                .expect("unknown kinds and members are no reason to fail");
+                .expect("unknown kinds and members are not errors");
         assert_eq!(data.kind, ErrorKind::Unknown);
         assert!(data.retryable);
         assert!(!ErrorKind::ALL.contains(&ErrorKind::Unknown));

@@ -1,21 +1,23 @@
 //! The types of vouchd's JSON-RPC protocol.
 //!
-//! A method is a type that names its params and its result; `README.md` beside this crate is the
-//! specification in words, `openrpc.json` the same for programs. Of behaviour this crate holds only
-//! what service and clients must agree on: where they meet ([`paths`]), and what [`acts`] on a
-//! terminal. By default it depends on serde alone: it must stay cheap to depend on.
+//! A method is a type that declares all that is said about it: see [`Method`]. `README.md` beside
+//! this crate is the specification in words, and `openrpc.json` is the same for programs. Of
+//! behaviour this crate holds only what service and clients must agree on: where they meet
+//! ([`paths`]), and which characters [need escaping](needs_escape) before people see them. By default
+//! it depends on serde alone: it must stay cheap to depend on.
 
 #![cfg_attr(test, allow(clippy::expect_used))]
 
 mod error;
+mod escape;
 mod lifecycle;
+mod method;
 pub mod paths;
 mod progress;
 mod pull;
 mod push;
 mod server;
 mod session;
-mod text;
 mod verification;
 mod verify;
 
@@ -23,28 +25,27 @@ mod verify;
 pub mod openrpc;
 
 pub use error::{ErrorData, ErrorKind};
+pub use escape::needs_escape;
 pub use lifecycle::{
     Cancel, CancelParams, ClientInfo, Exit, Initialize, InitializeParams, InitializeResult,
     Initialized, RequestId, ServerCapabilities, ServerInfo, Shutdown,
 };
+pub use method::{Declaration, LogLevel, Method, NoParams, Notification, Reporting};
 pub use progress::{Progress, ProgressParams, ProgressToken, WorkDone};
 pub use pull::{Pull, PullParams, PullResult};
 pub use push::{Push, PushParams, PushResult};
 pub use server::{
-    CacheStatus, Discover, DiscoverInfo, DiscoverMethod, DiscoverResult, IdleKeeper, IdleStatus,
-    LastError, RequestStatus, ServerRestart, ServerRestartResult, ServerStatus, ServerStatusResult,
-    ServerStop, ServerStopResult,
+    CacheStatus, Discover, DiscoverResult, IdleKeeper, IdleStatus, LastError, OpenRpcInfo,
+    OpenRpcMethod, RequestStatus, ServerRestart, ServerRestartResult, ServerStatus,
+    ServerStatusResult, ServerStop, ServerStopResult,
 };
 pub use session::{
-    CredentialFile, LoginSource, Password, SessionList, SessionListResult, SessionLogin,
+    CredentialFile, Login, LoginSource, Password, SessionList, SessionListResult, SessionLogin,
     SessionLoginParams, SessionLogout, SessionLogoutParams, SessionLogoutResult, SessionState,
     SessionStatus,
 };
-pub use text::acts;
 pub use verification::{Artifact, ArtifactKind, Claims, Refusal, Trust, Verification};
-pub use verify::{Verify, VerifyParams};
-
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+pub use verify::{Verify, VerifyParams, VerifySubject};
 
 /// The protocol's version, as `initialize` tells it. The first number changes when a client
 /// written for the older one would break.
@@ -54,51 +55,45 @@ pub const PROTOCOL_VERSION: &str = "1.0";
 /// (`EX_TEMPFAIL` of sysexits(3)): who started it may connect to that one.
 pub const EXIT_ALREADY_SERVED: u8 = 75;
 
-/// A request: it is answered with `Result` or an error.
-pub trait Method {
-    /// The method's name on the wire.
-    const NAME: &'static str;
-    /// What the request carries, by name.
-    type Params: Serialize + DeserializeOwned;
-    /// What a success carries.
-    type Result: Serialize + DeserializeOwned;
+macro_rules! listed {
+    (
+        methods: $($method:ident)*;
+        of_clients: $($notification:ident)*;
+        of_servers: $($notice:ident)*;
+    ) => {
+        /// Every method that a server of this version answers, in the order of the specification.
+        pub const METHODS: &[Declaration] = &[$(Declaration::of::<$method>(),)*];
+
+        /// Every notification that a client may send.
+        pub const NOTIFICATIONS: &[&str] = &[$($notification::NAME,)*];
+
+        /// Every notification that a server may send.
+        pub const SERVER_NOTIFICATIONS: &[&str] = &[$($notice::NAME,)*];
+
+        #[cfg(feature = "schemars")]
+        impl openrpc::Schemas<'_> {
+            fn methods(&mut self) -> Vec<serde_json::Value> {
+                vec![$(self.method::<$method>(),)*]
+            }
+
+            fn notifications(&mut self) -> Vec<serde_json::Value> {
+                vec![
+                    $(self.notification::<$notification>("client"),)*
+                    $(self.notification::<$notice>("server"),)*
+                ]
+            }
+        }
+    };
 }
 
-/// A notification: it is never answered.
-pub trait Notification {
-    /// The notification's name on the wire.
-    const NAME: &'static str;
-    /// What it carries, by name.
-    type Params: Serialize + DeserializeOwned;
+// A method is a type of this crate, a name here, and a file of the service.
+listed! {
+    methods:
+        Initialize Shutdown Verify Push Pull SessionLogin SessionLogout SessionList ServerStatus
+        ServerRestart ServerStop Discover;
+    of_clients: Initialized Exit Cancel;
+    of_servers: Progress;
 }
-
-/// Params of a method that takes none. An absent `params`, `null` and `{}` all mean this.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
-#[serde(deny_unknown_fields)]
-pub struct NoParams {}
-
-/// Every method that a server of this version answers, in the order of the specification.
-pub const METHODS: &[&str] = &[
-    Initialize::NAME,
-    Shutdown::NAME,
-    Verify::NAME,
-    Push::NAME,
-    Pull::NAME,
-    SessionLogin::NAME,
-    SessionLogout::NAME,
-    SessionList::NAME,
-    ServerStatus::NAME,
-    ServerRestart::NAME,
-    ServerStop::NAME,
-    Discover::NAME,
-];
-
-/// Every notification that a client may send.
-pub const NOTIFICATIONS: &[&str] = &[Initialized::NAME, Exit::NAME, Cancel::NAME];
-
-/// Every notification that a server may send.
-pub const SERVER_NOTIFICATIONS: &[&str] = &[Progress::NAME];
 
 /// The `OpenRPC` document of this version, as `rpc.discover` answers it.
 pub const OPENRPC: &str = include_str!("../openrpc.json");

@@ -1,11 +1,15 @@
-//! The `OpenRPC` document, made of the types. `tests/document.rs` holds `openrpc.json` to it.
+//! The `OpenRPC` document, made from the declarations. `tests/document.rs` holds `openrpc.json` to it.
+//!
+//! It is written for generators of clients: every named schema has a title, an enum is one `enum`,
+//! and whatever "Compatibility" in the specification lets a later server add is admitted by an open
+//! arm, so that a generated client reads it.
 
-use crate::{
-    Discover, ErrorData, ErrorKind, Initialize, Method, PROTOCOL_VERSION, ProgressParams, Pull,
-    Push, ServerRestart, ServerStatus, ServerStop, SessionList, SessionLogin, SessionLogout,
-    Shutdown, Verify,
+use crate::{Declaration, ErrorData, ErrorKind, Method, Notification, PROTOCOL_VERSION};
+use schemars::{
+    JsonSchema, Schema, SchemaGenerator,
+    generate::SchemaSettings,
+    transform::{Transform, transform_subschemas},
 };
-use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
 /// Makes the document: <https://spec.open-rpc.org/>, version 1.3.2.
@@ -14,36 +18,21 @@ pub fn document() -> Value {
         settings.definitions_path = "/components/schemas".into();
     });
     // A member with a default may be left out of params, but is always in a result.
-    let mut params = settings.clone().for_deserialize().into_generator();
-    let mut results = settings.for_serialize().into_generator();
     let mut schemas = Schemas {
-        params: &mut params,
-        results: &mut results,
+        params: &mut settings.clone().for_deserialize().into_generator(),
+        results: &mut settings.for_serialize().into_generator(),
     };
-    let methods = vec![
-        schemas.method::<Initialize>("Introduces client and server to each other."),
-        schemas.method::<Shutdown>("Takes no more requests from this connection."),
-        schemas.method::<Verify>(
-            "Judges an artifact by the signature rule. Needs either `path` or `reference`.",
-        ),
-        schemas.method::<Push>("Verifies a file and publishes it."),
-        schemas.method::<Pull>("Fetches an artifact, verifies it and places it."),
-        schemas.method::<SessionLogin>(
-            "Checks a login with its registry and keeps it. Needs `identityToken`, or `username` and `password`.",
-        ),
-        schemas.method::<SessionLogout>("Forgets a login and ends what is under way with it."),
-        schemas.method::<SessionList>("Lists the logins that are kept or in use."),
-        schemas.method::<ServerStatus>("Tells what the server is doing."),
-        schemas.method::<ServerRestart>(
-            "Has a new process of the installed program take over, without refusing anybody.",
-        ),
-        schemas.method::<ServerStop>("Stops the server."),
-        schemas.method::<Discover>("Answers this document."),
-    ];
-    let error_data = results.subschema_for::<ErrorData>();
-    let progress = results.subschema_for::<ProgressParams>();
-    let mut definitions = params.take_definitions(true);
-    definitions.append(&mut results.take_definitions(true));
+    let methods = schemas.methods();
+    let notifications = schemas.notifications();
+    let error_data = schemas.results.subschema_for::<ErrorData>();
+    let mut definitions = schemas.params.take_definitions(true);
+    definitions.append(&mut schemas.results.take_definitions(true));
+    for (name, schema) in &mut definitions {
+        if let Ok(schema) = <&mut Schema>::try_from(schema) {
+            Generated { title: name }.transform(schema);
+            schema.insert("title".into(), json!(name));
+        }
+    }
     let errors: Map<String, Value> = ErrorKind::ALL
         .iter()
         .map(|kind| {
@@ -60,108 +49,237 @@ pub fn document() -> Value {
         "info": { "title": "vouchd", "version": PROTOCOL_VERSION, "license": { "name": "Apache-2.0" } },
         "methods": methods,
         "components": { "schemas": definitions, "errors": errors },
-        // `OpenRPC` has no schema for errors, so this is where a generator finds it.
+        // `OpenRPC` knows neither schemas of errors nor notifications: a generator finds them here.
         "x-errorData": error_data,
-        // Nor for what a server sends unasked: the params of `$/progress`.
-        "x-progress": progress,
+        "x-notifications": notifications,
     });
     unwrap_descriptions(&mut document);
     document
 }
 
-struct Schemas<'a> {
+/// The schemas of what is sent to a server, and of what a server sends.
+pub(crate) struct Schemas<'a> {
     params: &'a mut SchemaGenerator,
     results: &'a mut SchemaGenerator,
 }
 
 impl Schemas<'_> {
-    fn method<M>(&mut self, summary: &str) -> Value
+    pub(crate) fn method<M>(&mut self) -> Value
     where
         M: Method<Params: JsonSchema, Result: JsonSchema>,
     {
-        let schema = M::Params::json_schema(self.params);
-        let required: Vec<&str> = schema
-            .get("required")
-            .and_then(Value::as_array)
-            .map(|names| names.iter().filter_map(Value::as_str).collect())
-            .unwrap_or_default();
-        // `OpenRPC`: optional params stand after the required ones.
-        let (mut params, optional): (Vec<_>, Vec<_>) = schema
-            .get("properties")
-            .and_then(Value::as_object)
-            .into_iter()
-            .flatten()
-            .map(|(name, schema)| {
-                let required = required.contains(&name.as_str());
-                (
-                    required,
-                    json!({ "name": name, "required": required, "schema": schema }),
-                )
-            })
-            .partition(|(required, _)| *required);
-        params.extend(optional);
-        let params: Vec<Value> = params.into_iter().map(|(_, param)| param).collect();
+        let whole = self.params.subschema_for::<M::Params>();
+        let params = each(&M::Params::json_schema(self.params));
+        let title = format!("{}Result", title(M::NAME));
+        let result = named(self.results.subschema_for::<M::Result>(), &title);
+        let declaration = Declaration::of::<M>();
+        let errors = ErrorKind::ALL
+            .iter()
+            .filter(|kind| declaration.answers(**kind));
+        let errors: Vec<Value> = errors
+            .map(|kind| json!({ "$ref": format!("#/components/errors/{}", kind.name()) }))
+            .collect();
         json!({
             "name": M::NAME,
-            "summary": summary,
+            "summary": M::SUMMARY,
             "paramStructure": "by-name",
             "params": params,
-            "result": { "name": "result", "schema": self.results.subschema_for::<M::Result>() },
-            "errors": errors_of(M::NAME),
+            // All params as one object: what goes together, and that there are no others.
+            "x-params": whole,
+            "result": { "name": "result", "schema": result },
+            "errors": errors,
+        })
+    }
+
+    pub(crate) fn notification<N: Notification<Params: JsonSchema>>(
+        &mut self,
+        from: &str,
+    ) -> Value {
+        let schemas = match from {
+            "server" => &mut *self.results,
+            _ => &mut *self.params,
+        };
+        json!({
+            "name": N::NAME,
+            "summary": N::SUMMARY,
+            "x-sentBy": from,
+            "x-params": schemas.subschema_for::<N::Params>(),
         })
     }
 }
 
-/// Which errors a method may answer.
-fn errors_of(method: &str) -> Vec<Value> {
-    ErrorKind::ALL
+/// The params one by one, as `OpenRPC` has them. Where there are several forms, a param is required
+/// if it is in each.
+fn each(params: &Schema) -> Vec<Value> {
+    let forms = match params.get("oneOf").and_then(Value::as_array) {
+        Some(forms) => forms.iter().collect(),
+        None => vec![params.as_value()],
+    };
+    let is_required = |form: &Value, name: &str| {
+        let required = form["required"].as_array();
+        required.is_some_and(|names| names.iter().any(|required| required == name))
+    };
+    let mut each: Vec<(bool, Value)> = Vec::new();
+    for (name, schema) in forms
         .iter()
-        .filter(|kind| match (kind, kind.code()) {
-            (ErrorKind::RestartFailed, _) => method == "server/restart",
-            (ErrorKind::UnsupportedProtocol, _) => method == "initialize",
-            (ErrorKind::TargetNotFound | ErrorKind::DestinationExists, _) => method == "pull",
-            // `verify` answers these as a result.
-            (ErrorKind::UnknownArtifact | ErrorKind::MalformedArtifact, _) | (_, 1101..=1199) => {
-                matches!(method, "push" | "pull")
+        .filter_map(|form| form["properties"].as_object())
+        .flatten()
+    {
+        if each.iter().all(|(_, param)| param["name"] != *name) {
+            let required = forms.iter().all(|form| is_required(form, name));
+            let mut schema = Schema::try_from(schema.clone()).unwrap_or_default();
+            if !schema.as_value()["$ref"].is_string() {
+                schema = named(schema, &title(name));
             }
-            // What a check with a registry may meet, and what its name may be.
-            (ErrorKind::InvalidReference, _) if method.starts_with("session/log") => true,
-            (
-                ErrorKind::RegistryUnreachable
-                | ErrorKind::RegistryTimeout
-                | ErrorKind::RegistryError
-                | ErrorKind::RegistryRefused
-                | ErrorKind::RateLimited
-                | ErrorKind::InsecureRegistry
-                | ErrorKind::Unauthorized
-                | ErrorKind::Denied
-                | ErrorKind::CredentialUnusable,
-                _,
-            ) if method == "session/login" => true,
-            (_, 1000..=1499) => matches!(method, "verify" | "push" | "pull"),
-            _ => true,
-        })
-        .map(|kind| json!({ "$ref": format!("#/components/errors/{}", kind.name()) }))
-        .collect()
+            let param = json!({ "name": name, "required": required, "schema": schema });
+            each.push((required, param));
+        }
+    }
+    // `OpenRPC`: optional params stand after the required ones.
+    each.sort_by_key(|(required, _)| !required);
+    each.into_iter().map(|(_, param)| param).collect()
 }
 
-/// Doc comments break their lines and link to types; a document for programs does neither.
-fn unwrap_descriptions(value: &mut Value) {
-    match value {
-        Value::Object(members) => {
-            for (name, value) in members {
-                match value {
-                    Value::String(text) if name == "description" => {
-                        *text = text
-                            .replace('\n', " ")
-                            .replace("[`", "`")
-                            .replace("`]", "`");
+/// The same schema with a title, unless it is a reference: what it refers to has one.
+fn named(mut schema: Schema, title: &str) -> Schema {
+    if !schema.as_value()["$ref"].is_string() {
+        schema.insert("title".into(), json!(title));
+    }
+    schema
+}
+
+/// A name on the wire as that of a type: `SessionLogin` of `session/login`.
+fn title(name: &str) -> String {
+    let words = name.split(['/', '.', '$']);
+    let capital = |word: &str| {
+        let mut letters = word.chars();
+        let first = letters.next().map(|first| first.to_ascii_uppercase());
+        first.into_iter().chain(letters).collect::<String>()
+    };
+    words.map(capital).collect()
+}
+
+/// Replaces an object by several: each has the members of one form, all required, and those that the
+/// forms share. The first member of a form is its alone.
+pub(crate) fn one_of(schema: &mut Schema, forms: &[&[&str]]) {
+    let description = schema.remove("description");
+    let whole = std::mem::take(schema).to_value();
+    let objects: Vec<Value> = forms
+        .iter()
+        .map(|own| {
+            let mut object = whole.clone();
+            let foreign = |name: &str| {
+                let mut others = forms.iter().filter(|other| *other != own);
+                others.any(|other| other.first() == Some(&name))
+            };
+            if let Some(properties) = object["properties"].as_object_mut() {
+                properties.retain(|name, _| !foreign(name));
+                for name in *own {
+                    if let Some(member) = properties.get_mut(*name) {
+                        // Not null.
+                        member["type"] = json!("string");
                     }
-                    value => unwrap_descriptions(value),
                 }
             }
+            let mut required = object["required"].as_array().cloned().unwrap_or_default();
+            required.extend(own.iter().map(|name| json!(name)));
+            object["required"] = json!(required);
+            object["title"] = json!(own.first().map(|name| title(name)));
+            object
+        })
+        .collect();
+    schema.insert("oneOf".into(), json!(objects));
+    if let Some(description) = description {
+        schema.insert("description".into(), description);
+    }
+}
+
+/// Makes of what is derived what generators of clients take: see the module.
+struct Generated<'a> {
+    title: &'a str,
+}
+
+impl Transform for Generated<'_> {
+    fn transform(&mut self, schema: &mut Schema) {
+        transform_subschemas(self, schema);
+        let Some(Value::Array(arms)) = schema.remove("oneOf") else {
+            return;
+        };
+        let title = self.title;
+        let constant = |arm: &Value| arm["const"].as_str().map(ToOwned::to_owned);
+        let mut words = Vec::new();
+        let mut meanings = Vec::new();
+        for arm in &arms {
+            // Words without a meaning of their own come together.
+            let together = arm["enum"].as_array().cloned().unwrap_or_default();
+            for word in constant(arm).map(Value::from).into_iter().chain(together) {
+                words.push(word);
+                meanings.push(arm["description"].clone());
+            }
         }
+        if !words.is_empty() {
+            let known = json!({
+                "title": format!("Known{title}"),
+                "type": "string",
+                "enum": words,
+                "x-enumDescriptions": meanings,
+            });
+            let later = json!({ "title": format!("Later{title}"), "type": "string" });
+            schema.insert("anyOf".into(), json!([known, later]));
+            return;
+        }
+        // The member whose constant tells the arms apart, where one does.
+        let tag = arms.first().and_then(|arm| {
+            let properties = arm["properties"].as_object()?;
+            let tagged = properties
+                .iter()
+                .find(|(_, kind)| kind["const"].is_string())?;
+            Some(tagged.0.clone())
+        });
+        let Some(tag) = tag else {
+            let named = arms.into_iter().map(|mut arm| {
+                let form = arm["title"].as_str().unwrap_or_default();
+                arm["title"] = json!(format!("{title}Of{form}"));
+                arm
+            });
+            schema.insert("oneOf".into(), named.collect());
+            return;
+        };
+        let mut arms: Vec<Value> = arms
+            .into_iter()
+            .map(|mut arm| {
+                let word = arm["properties"][&tag]["const"].take();
+                arm["title"] = json!(format!(
+                    "{title}{}",
+                    self::title(word.as_str().unwrap_or_default())
+                ));
+                arm["properties"][&tag] = json!({ "type": "string", "enum": [word] });
+                arm
+            })
+            .collect();
+        arms.push(json!({
+            "title": format!("Later{title}"),
+            "description": "Of a later version.",
+            "type": "object",
+            "properties": { &tag: { "type": "string" } },
+            "required": [tag],
+        }));
+        schema.insert("anyOf".into(), json!(arms));
+    }
+}
+
+/// Doc comments break their lines and link to types; a document for programs does neither. Nothing
+/// else in it has line breaks or such brackets.
+fn unwrap_descriptions(value: &mut Value) {
+    match value {
+        Value::Object(members) => members.values_mut().for_each(unwrap_descriptions),
         Value::Array(values) => values.iter_mut().for_each(unwrap_descriptions),
+        Value::String(text) => {
+            *text = text
+                .replace('\n', " ")
+                .replace("[`", "`")
+                .replace("`]", "`");
+        }
         _ => {}
     }
 }

@@ -1,13 +1,14 @@
-//! `workDoneToken` and `$/progress`: how far a request is, as language servers tell it.
+//! `workDoneToken` and `$/progress`: how far a request is, as language servers report it.
 
 use crate::Notification;
 use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 
-/// Tells how far a request is. Only a server sends it, and only for requests with a token.
+/// Tells how far a request is. Only servers send it, and only for requests with a token.
 pub enum Progress {}
 
 impl Notification for Progress {
     const NAME: &'static str = "$/progress";
+    const SUMMARY: &'static str = "Tells how far a request with a `workDoneToken` is.";
     type Params = ProgressParams;
 }
 
@@ -17,11 +18,11 @@ impl Notification for Progress {
 pub struct ProgressParams {
     /// The `workDoneToken` of the request.
     pub token: ProgressToken,
-    /// What there is to tell.
+    /// What there is to report.
     pub value: WorkDone,
 }
 
-/// Names a request in what is told of its progress: a string of at most 256 bytes or a non-negative
+/// Names a request in reports of its progress: a string of at most 256 bytes or a non-negative
 /// integer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
@@ -59,8 +60,8 @@ impl<'de> Deserialize<'de> for ProgressToken {
     }
 }
 
-/// What there is to tell of a request. A request that tells begins once, reports any number of
-/// times, and ends once, before it is answered.
+/// What there is to report of a request. It begins once, reports any number of times, and ends
+/// once, before it is answered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "camelCase")]
@@ -74,8 +75,9 @@ pub enum WorkDone {
         /// What it is doing, in a word: `waiting`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         message: Option<String>,
-        /// 0: editors take its absence for a request that will never tell.
+        /// 0: without it, editors do not expect any later.
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "schemars", schemars(range(max = 100)))]
         percentage: Option<u8>,
         /// 0.
         bytes: u64,
@@ -83,24 +85,25 @@ pub enum WorkDone {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         total: Option<u64>,
     },
-    /// It is so far.
+    /// It is this far.
     Report {
         /// What it is doing, in a word: `sending`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         message: Option<String>,
-        /// How much of `total` is done, from 0 to 100; absent where there is none.
+        /// How much of `total` is done, from 0 to 100; absent while `total` is.
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[cfg_attr(feature = "schemars", schemars(range(max = 100)))]
         percentage: Option<u8>,
-        /// Bytes that were read, sent or received, each counted once for each of these. They never
-        /// shrink, and are never more than `total`.
+        /// Bytes that were read, sent or received, each counted once for each of these. It never
+        /// shrinks, and is never more than `total`.
         bytes: u64,
-        /// What `bytes` will be when all is done; absent until that is known, then always the same.
+        /// What `bytes` will be in the end; absent until that is known, then always the same.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         total: Option<u64>,
     },
     /// It has ended, and its answer follows.
     End {
-        /// How, in a word: `done`, `refused`, `cancelled` or `failed`.
+        /// How it ended, in a word: `done`, `refused`, `cancelled` or `failed`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         message: Option<String>,
     },

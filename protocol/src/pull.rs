@@ -1,6 +1,6 @@
 //! `pull`: fetch an artifact, verify it and place it.
 
-use crate::{Method, ProgressToken, Verification};
+use crate::{ErrorKind, LogLevel, Method, ProgressToken, Reporting, Verification};
 use serde::{Deserialize, Serialize};
 
 /// Fetches an artifact, verifies it, and only then gives it its name.
@@ -8,6 +8,23 @@ pub enum Pull {}
 
 impl Method for Pull {
     const NAME: &'static str = "pull";
+    const SUMMARY: &'static str = "Fetches an artifact, verifies it, and only then names its file.";
+    const ERRORS: &'static [&'static [ErrorKind]] = &[
+        ErrorKind::REGISTRY,
+        ErrorKind::PUBLISHED,
+        ErrorKind::FILES,
+        &[
+            ErrorKind::LatestNotAllowed,
+            ErrorKind::DestinationExists,
+            ErrorKind::TargetNotFound,
+        ],
+    ];
+    const REFUSES: bool = true;
+    const LOG: LogLevel = LogLevel::Info;
+    const PROGRESS: Option<Reporting<PullParams>> = Some(Reporting {
+        title: "Pulling",
+        token: |params| params.work_done_token.as_ref(),
+    });
     type Params = PullParams;
     type Result = PullResult;
 }
@@ -17,22 +34,22 @@ impl Method for Pull {
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PullParams {
-    /// Where from: `registry/repository[:tag][@digest]` or `oci:/path/to/layout:tag`.
+    /// Where to fetch it from: `registry/repository[:tag][@digest]` or `oci:/path/to/layout:tag`.
     pub reference: String,
     /// An absolute path or `file:` URI. In a folder that exists, the file is named after the
     /// repository.
     pub destination: String,
-    /// Replace a file that is there.
+    /// Replace an existing file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overwrite: Option<bool>,
     /// Place only this target of a provider archive, for example `x86_64-linux`. The whole
     /// archive is verified all the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
-    /// Allow the tag `latest`, or none.
+    /// Allow the tag `latest`, or no tag.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allow_latest: Option<bool>,
-    /// Names the request in `$/progress`. Without one, nothing is told of it.
+    /// Names the request in `$/progress`. Without one, nothing is reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub work_done_token: Option<ProgressToken>,
 }
@@ -47,7 +64,7 @@ pub struct PullResult {
     pub reference: String,
     /// The manifest's digest.
     pub digest: String,
-    /// What was found out about the artifact.
+    /// What was found out about the whole artifact: always accepted.
     pub verification: Verification,
     /// Bytes that were transferred.
     pub downloaded: u64,

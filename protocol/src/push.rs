@@ -1,17 +1,30 @@
 //! `push`: verify a file and publish it.
 
-use crate::{Method, ProgressToken, Verification};
+use crate::{ErrorKind, LogLevel, Method, ProgressToken, Reporting, Verification};
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{self, MapAccess, Visitor},
 };
 use std::{collections::BTreeMap, fmt};
 
-/// Verifies a file and publishes it under a reference. Nothing is sent of a file that is refused.
+/// Verifies a file and publishes it under a reference. Nothing of a refused file is sent.
 pub enum Push {}
 
 impl Method for Push {
     const NAME: &'static str = "push";
+    const SUMMARY: &'static str = "Verifies a file and publishes it.";
+    const ERRORS: &'static [&'static [ErrorKind]] = &[
+        ErrorKind::REGISTRY,
+        ErrorKind::PUBLISHED,
+        ErrorKind::FILES,
+        &[ErrorKind::LatestNotAllowed, ErrorKind::ContentModified],
+    ];
+    const REFUSES: bool = true;
+    const LOG: LogLevel = LogLevel::Info;
+    const PROGRESS: Option<Reporting<PushParams>> = Some(Reporting {
+        title: "Pushing",
+        token: |params| params.work_done_token.as_ref(),
+    });
     type Params = PushParams;
     type Result = PushResult;
 }
@@ -23,25 +36,25 @@ impl Method for Push {
 pub struct PushParams {
     /// An absolute path or `file:` URI.
     pub path: String,
-    /// Where to: `registry/repository:tag` or `oci:/path/to/layout:tag`.
+    /// Where to publish it: `registry/repository:tag` or `oci:/path/to/layout:tag`.
     pub reference: String,
-    /// Annotations of the manifest. `org.opencontainers.image.*` and reverse domain names are the
-    /// custom.
+    /// Annotations for the manifest. By convention their names are `org.opencontainers.image.*` or
+    /// start with a reversed domain name.
     #[serde(
         default,
         skip_serializing_if = "Option::is_none",
         deserialize_with = "each_once"
     )]
     pub annotations: Option<BTreeMap<String, String>>,
-    /// Allow the tag `latest`, or none.
+    /// Allow the tag `latest`, or no tag.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allow_latest: Option<bool>,
-    /// Names the request in `$/progress`. Without one, nothing is told of it.
+    /// Names the request in `$/progress`. Without one, nothing is reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub work_done_token: Option<ProgressToken>,
 }
 
-/// Reads a map, and refuses a name that is there twice: which one was meant is anybody's guess.
+/// Reads a map, and refuses a name that appears twice: nobody can tell which one was meant.
 fn each_once<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<BTreeMap<String, String>>, D::Error> {
@@ -62,7 +75,7 @@ fn each_once<'de, D: Deserializer<'de>>(
             let mut annotations = BTreeMap::new();
             while let Some((name, value)) = map.next_entry::<String, String>()? {
                 if annotations.insert(name, value).is_some() {
-                    return Err(de::Error::custom("an annotation is there twice"));
+                    return Err(de::Error::custom("an annotation appears twice"));
                 }
             }
             Ok(Some(annotations))
@@ -76,15 +89,15 @@ fn each_once<'de, D: Deserializer<'de>>(
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct PushResult {
-    /// The reference with the manifest's digest: it names these bytes for ever.
+    /// The reference with the manifest's digest: it always names these bytes.
     pub reference: String,
     /// The manifest's digest.
     pub digest: String,
-    /// What was found out about the file.
+    /// What was found out about the file: always accepted.
     pub verification: Verification,
     /// Bytes of blobs that were sent.
     pub uploaded: u64,
-    /// Bytes of blobs that were there already.
+    /// Bytes of blobs that the registry already had.
     pub skipped: u64,
 }
 

@@ -1,6 +1,6 @@
 //! `server/status`, `server/restart`, `server/stop` and `rpc.discover`: about the server itself.
 
-use crate::{CredentialFile, ErrorKind, Method, NoParams, SessionStatus};
+use crate::{CredentialFile, ErrorKind, LogLevel, Method, NoParams, SessionStatus};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -9,6 +9,7 @@ pub enum ServerStatus {}
 
 impl Method for ServerStatus {
     const NAME: &'static str = "server/status";
+    const SUMMARY: &'static str = "Tells what the server is doing.";
     type Params = NoParams;
     type Result = ServerStatusResult;
 }
@@ -20,7 +21,7 @@ impl Method for ServerStatus {
 pub struct ServerStatusResult {
     /// The server's version.
     pub version: String,
-    /// What tells builds of a version apart, as in `initialize`.
+    /// Tells builds of one version apart, as in `initialize`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub build: Option<String>,
     /// The protocol version that it speaks.
@@ -32,44 +33,44 @@ pub struct ServerStatusResult {
     /// The socket it listens on; absent on stdio.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub socket: Option<String>,
-    /// The config file that it read, where there is one.
+    /// The config file that it read, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config: Option<String>,
-    /// What is wrong with the config file, where it was to be read again and could not be used: the
+    /// What is wrong with the config file, if it could not be used when it was last read: the
     /// config before it still holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config_error: Option<String>,
-    /// The file that it logs to; absent where it logs to standard error.
+    /// The file that it logs to; absent if it logs to standard error.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log: Option<String>,
-    /// When it ends by itself; absent where it does not.
+    /// When it ends by itself; absent if it does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle: Option<IdleStatus>,
-    /// Connections that are open, this one included.
+    /// Open connections, including this one.
     pub connections: u64,
-    /// Requests under way, this one included, oldest first; the first 256.
+    /// Requests under way, including this one, oldest first; the first 256.
     pub requests: Vec<RequestStatus>,
     /// How many requests are under way in all.
     #[serde(default)]
     pub requests_under_way: u64,
-    /// Requests that were answered since it started, by outcome: `ok`, `refused` (a `verify` that
-    /// refused), or the kind of the error.
+    /// How many requests were answered since it started, by outcome: `ok`, `refused` (a `verify`
+    /// that refused), or the kind of the error.
     #[serde(default)]
     pub outcomes: BTreeMap<String, u64>,
     /// The newest errors, newest first, at most 16.
     #[serde(default)]
     pub last_errors: Vec<LastError>,
-    /// The logins that are kept or in use, as they were when they were last used: other than
-    /// `session/list`, this asks no credential helper whether they are still there.
+    /// The logins that are kept or in use, as they were when they were last used. Unlike
+    /// `session/list`, this does not ask credential helpers whether they are still there.
     #[serde(default)]
     pub sessions: Vec<SessionStatus>,
-    /// The memory of files that were verified.
+    /// The memory of verified files.
     pub cache: CacheStatus,
     /// The files in which logins are looked for, in this order, after those of `session/login`.
     #[serde(default)]
     pub credential_files: Vec<CredentialFile>,
-    /// The variables of the server's environment that decide this, as far as they are set. A
-    /// client's own environment means nothing to the server.
+    /// The variables of the server's environment that decide this, if they are set. A client's own
+    /// environment means nothing to the server.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
 }
@@ -84,25 +85,25 @@ pub struct RequestStatus {
     /// The name that its client gave in `initialize`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client: Option<String>,
-    /// The reference that it is about, where it names one. Of a long one, the end.
+    /// The reference that it is about, if it names one. Of a long one, the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
-    /// The file that it reads or writes, where it names one. Of a long path, the end.
+    /// The file that it reads or writes, if it names one. Of a long path, the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
     /// Milliseconds since it arrived.
     pub age_milliseconds: u64,
-    /// What is being done for it: `waiting`, `asking`, `verifying`, `sending`, `receiving` or
-    /// `finishing`; of one that is about to be answered, how it ended.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    /// What the server is doing for it: `waiting`, `asking`, `verifying`, `sending`, `receiving` or
+    /// `finishing`. If it is about to be answered, how it ended.
     pub phase: String,
     /// Bytes that were read, sent or received for it.
     pub bytes: u64,
-    /// Bytes that will be, once that is known.
+    /// What `bytes` will be in the end, once that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total: Option<u64>,
-    /// How much of them is done.
+    /// How much of `total` is done, from 0 to 100.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schemars", schemars(range(max = 100)))]
     pub percentage: Option<u8>,
 }
 
@@ -111,9 +112,9 @@ pub struct RequestStatus {
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct LastError {
-    /// Seconds since it happened, the last time.
+    /// Seconds since it last happened.
     pub seconds_ago: u64,
-    /// The method that failed; absent where it was no request that did.
+    /// The method that failed; absent if it was not a request that failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
     /// The name that the client gave in `initialize`.
@@ -123,7 +124,7 @@ pub struct LastError {
     pub kind: ErrorKind,
     /// What happened, for people.
     pub message: String,
-    /// How often it happened like that.
+    /// How often it happened in the same way.
     pub times: u64,
 }
 
@@ -142,15 +143,15 @@ pub struct CacheStatus {
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct IdleStatus {
-    /// So many seconds after its last connection and request have ended.
+    /// How many seconds it stays after its last connection and request have ended.
     pub timeout_seconds: u64,
-    /// So many seconds after their last use, logins that are in its memory only keep it alive.
+    /// For how many seconds after their last use logins that are only in its memory keep it alive.
     pub logins_seconds: u64,
-    /// What keeps it alive, beside this connection.
+    /// What keeps it alive, apart from this connection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kept_by: Option<IdleKeeper>,
-    /// How long it would go on if this connection ended now and no other came; absent while
-    /// other connections or requests keep it alive.
+    /// How long it would stay if this connection ended now and no other came; absent while other
+    /// connections or requests keep it alive.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ends_in_seconds: Option<u64>,
 }
@@ -167,14 +168,22 @@ pub enum IdleKeeper {
     /// Logins would be lost: those of `session/login`, and refresh tokens that a registry gave in
     /// place of a file's.
     Logins,
+    /// Something that a newer server has and this crate does not know. It is only ever read.
+    #[serde(rename = "unknown", other)]
+    #[cfg_attr(feature = "schemars", schemars(skip))]
+    Unknown,
 }
 
-/// Replaces the server by a new process of its program, as it is installed now. The new one takes
-/// the socket over, so that no client is refused; the old one finishes what it has under way.
+/// Replaces the server with a new process of its program, as it is installed now. The new one takes
+/// over the socket, so that no client is refused; the old one finishes what it has under way.
 pub enum ServerRestart {}
 
 impl Method for ServerRestart {
     const NAME: &'static str = "server/restart";
+    const SUMMARY: &'static str =
+        "Lets a new process of the installed program take over, without refusing anybody.";
+    const ERRORS: &'static [&'static [ErrorKind]] = &[&[ErrorKind::RestartFailed]];
+    const LOG: LogLevel = LogLevel::Info;
     type Params = NoParams;
     type Result = ServerRestartResult;
 }
@@ -198,6 +207,8 @@ pub enum ServerStop {}
 
 impl Method for ServerStop {
     const NAME: &'static str = "server/stop";
+    const SUMMARY: &'static str = "Stops the server.";
+    const LOG: LogLevel = LogLevel::Info;
     type Params = NoParams;
     type Result = ServerStopResult;
 }
@@ -216,27 +227,28 @@ pub enum Discover {}
 
 impl Method for Discover {
     const NAME: &'static str = "rpc.discover";
+    const SUMMARY: &'static str = "Answers this document.";
     type Params = NoParams;
     type Result = DiscoverResult;
 }
 
-/// Result of [`Discover`]: an object of the `OpenRPC` specification, of which this type reads what
-/// tells one server from another.
+/// Result of [`Discover`]: an `OpenRPC` document. This type reads the members that tell one server
+/// from another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct DiscoverResult {
     /// The version of the `OpenRPC` specification.
     pub openrpc: String,
     /// Title and version of the protocol.
-    pub info: DiscoverInfo,
+    pub info: OpenRpcInfo,
     /// The methods.
-    pub methods: Vec<DiscoverMethod>,
+    pub methods: Vec<OpenRpcMethod>,
 }
 
 /// Title and version of the protocol.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
-pub struct DiscoverInfo {
+pub struct OpenRpcInfo {
     /// `vouchd`.
     pub title: String,
     /// The protocol's version.
@@ -246,7 +258,7 @@ pub struct DiscoverInfo {
 /// A method of the document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
-pub struct DiscoverMethod {
+pub struct OpenRpcMethod {
     /// Its name.
     pub name: String,
     /// What it does, in one sentence.

@@ -11,7 +11,7 @@ use tracing_subscriber::{
     field::MakeExt,
     fmt::{FormatFields, format},
 };
-use vouch_protocol::acts;
+use vouch_protocol::needs_escape;
 
 /// The longest value of a field, in bytes.
 const LONGEST_VALUE: usize = 2 << 10;
@@ -32,7 +32,7 @@ pub(super) fn fields() -> impl for<'writer> FormatFields<'writer> {
     .delimited(" ")
 }
 
-/// Escapes what acts, and ends with `…` where it has become too long.
+/// Escapes what needs it, and ends with `…` where it has become too long.
 struct Escaping<'a, W> {
     writer: &'a mut W,
     left: usize,
@@ -41,7 +41,7 @@ struct Escaping<'a, W> {
 impl<W: fmt::Write> fmt::Write for Escaping<'_, W> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         // Nearly always there is nothing to do.
-        if text.len() < self.left && !text.contains(acts) {
+        if text.len() < self.left && !text.contains(needs_escape) {
             self.left -= text.len();
             return self.writer.write_str(text);
         }
@@ -52,7 +52,7 @@ impl<W: fmt::Write> fmt::Write for Escaping<'_, W> {
             self.left = self.left.saturating_sub(c.len_utf8());
             if self.left == 0 {
                 self.writer.write_char('…')?;
-            } else if acts(c) {
+            } else if needs_escape(c) {
                 write!(self.writer, "{}", c.escape_default())?;
             } else {
                 self.writer.write_char(c)?;
@@ -73,10 +73,10 @@ impl io::Write for Json {
             Some(text) => (text, "\n"),
             None => (&*text, ""),
         };
-        if text.contains(acts) {
+        if text.contains(needs_escape) {
             let mut escaped = String::with_capacity(text.len() + 16);
             for c in text.chars() {
-                if acts(c) {
+                if needs_escape(c) {
                     for unit in c.encode_utf16(&mut [0; 2]) {
                         // A string takes whatever is written to it.
                         let _ = write!(escaped, "\\u{unit:04x}");
@@ -137,7 +137,7 @@ mod tests {
         let text = logged(false);
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(lines.len(), 2, "{text}");
-        assert!(!text.contains(|c| acts(c) && c != '\n'), "{text:?}");
+        assert!(!text.contains(|c| needs_escape(c) && c != '\n'), "{text:?}");
         assert!(lines[0].contains(r"error=a\n2026 INFO forged\r"), "{text}");
         assert!(lines[1].ends_with("x…"), "a long value is cut");
         assert!(lines[1].len() < 2 * LONGEST_VALUE);
@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn json_stays_what_it_says() {
         let text = logged(true);
-        assert!(!text.contains(|c| acts(c) && c != '\n'), "{text:?}");
+        assert!(!text.contains(|c| needs_escape(c) && c != '\n'), "{text:?}");
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(lines.len(), 1, "what is too long is no line: {text}");
         let value: serde_json::Value = serde_json::from_str(lines[0]).unwrap();

@@ -30,7 +30,7 @@ pub(super) fn initialize(request: &Request, params: InitializeParams) -> Result<
         },
         protocol_version: PROTOCOL_VERSION.into(),
         capabilities: ServerCapabilities {
-            methods: METHODS.iter().map(|&name| name.into()).collect(),
+            methods: METHODS.iter().map(|method| method.name.into()).collect(),
         },
     })
 }

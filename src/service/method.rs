@@ -21,7 +21,7 @@ use std::{
     sync::Arc,
 };
 use tracing::Instrument;
-use vouch_protocol::{ErrorKind, Method};
+use vouch_protocol::{ErrorKind, LogLevel, Method};
 
 /// Lists a method that answers without waiting for anything.
 pub(super) fn at_once<M, F>(
@@ -32,13 +32,14 @@ where
     M: Method<Params: 'static, Result: Clone + 'static>,
     F: Fn(&Request, M::Params) -> Result<M::Result> + Send + Sync + 'static,
 {
-    answered(module, M::NAME, method)
+    answered(module, M::NAME, M::LOG, method)
 }
 
 /// The same for a method whose answer is made already, and need not be of the protocol's type.
 pub(super) fn answered<P, R, F>(
     module: &mut RpcModule<()>,
     name: &'static str,
+    level: LogLevel,
     method: F,
 ) -> Result<(), RegisterMethodError>
 where
@@ -53,7 +54,7 @@ where
             catch_unwind(AssertUnwindSafe(work))
                 .unwrap_or_else(|panic| Err(panicked(name, &*panic)))
         });
-        request.log(outcome.as_ref().err());
+        request.log(level, outcome.as_ref().err());
         outcome.map_err(ErrorObjectOwned::from)
     })?;
     Ok(())
@@ -88,7 +89,7 @@ where
         request
             .progress()
             .enter(end(&outcome, request.progress().phase()));
-        request.log(outcome.as_ref().err());
+        request.log(M::LOG, outcome.as_ref().err());
         outcome.map_err(ErrorObjectOwned::from)
     })?;
     Ok(())
@@ -99,10 +100,9 @@ fn end<T>(outcome: &Result<T>, phase: Phase) -> Phase {
     match outcome {
         Ok(_) if phase == Phase::Refused => Phase::Refused,
         Ok(_) => Phase::Done,
-        Err(error) => match error.kind().code() {
-            // What a refusal may be of: see "Verification" in the specification.
-            1001..=1003 | 1101..=1199 => Phase::Refused,
-            _ if error.kind() == ErrorKind::Cancelled => Phase::Cancelled,
+        Err(error) => match error.kind() {
+            kind if kind.is_refusal() => Phase::Refused,
+            ErrorKind::Cancelled => Phase::Cancelled,
             _ => Phase::Failed,
         },
     }

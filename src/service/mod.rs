@@ -374,7 +374,12 @@ fn table() -> Result<Methods, RegisterMethodError> {
     at_once::<ServerStatus, _>(&mut module, status::status)?;
     worked::<ServerRestart, _, _>(&mut module, restart::restart)?;
     at_once::<ServerStop, _>(&mut module, stop::stop)?;
-    answered::<NoParams, _, _>(&mut module, Discover::NAME, discover::discover)?;
+    answered::<NoParams, _, _>(
+        &mut module,
+        Discover::NAME,
+        Discover::LOG,
+        discover::discover,
+    )?;
     worked::<Verify, _, _>(&mut module, verify::verify)?;
     worked::<Push, _, _>(&mut module, push::push)?;
     worked::<Pull, _, _>(&mut module, pull::pull)?;

@@ -25,10 +25,7 @@ use std::{
     time::Instant,
 };
 use tracing::{Span, field::Empty};
-use vouch_protocol::{
-    ClientInfo, Discover, ErrorKind, Initialize, InitializeParams, Method, ServerStatus,
-    SessionList, Shutdown, Verify,
-};
+use vouch_protocol::{ClientInfo, ErrorKind, InitializeParams, LogLevel};
 
 /// The longest reference or path, and the longest message of an error, that is shown or logged, in
 /// characters.
@@ -263,7 +260,7 @@ impl Request {
 
     /// Says how the request ended, and counts it; of what it asked for, only which artifact and
     /// where.
-    pub(super) fn log(&self, error: Option<&Error>) {
+    pub(super) fn log(&self, level: LogLevel, error: Option<&Error>) {
         let milliseconds = (self.since.elapsed().as_secs_f64() * 1e4).round() / 10.0;
         let history = &self.state.history;
         let outcome = match error {
@@ -275,17 +272,7 @@ impl Request {
             None => history.count(outcome),
             Some(error) => history.failed(self.method, &self.caller, error),
         }
-        // What moves artifacts, logs in or ends the service is worth a line in everybody's log; an
-        // editor may verify with each key.
-        let notable = !matches!(
-            self.method,
-            Initialize::NAME
-                | Shutdown::NAME
-                | Verify::NAME
-                | ServerStatus::NAME
-                | SessionList::NAME
-                | Discover::NAME
-        );
+        let notable = level == LogLevel::Info;
         let failed = error.filter(|error| error.kind() != ErrorKind::Cancelled);
         let _inside = self.span.enter();
         match (notable, failed) {

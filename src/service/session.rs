@@ -9,8 +9,8 @@ use crate::{
 };
 use std::sync::Arc;
 use vouch_protocol::{
-    ErrorKind, NoParams, SessionListResult, SessionLoginParams, SessionLogoutParams,
-    SessionLogoutResult, SessionStatus,
+    ErrorKind, Login, NoParams, Password, SessionListResult, SessionLoginParams,
+    SessionLogoutParams, SessionLogoutResult, SessionStatus,
 };
 
 /// Names are that long at most, secrets a little longer.
@@ -23,30 +23,32 @@ pub(super) async fn login(
 ) -> Result<SessionStatus> {
     let registry = params.registry;
     check_registry(&registry)?;
-    let secret = |password: vouch_protocol::Password| {
+    let secret = |password: Password| {
         let secret = Secret::new(password.0);
         Some(secret).filter(|secret| (1..=LONGEST_SECRET).contains(&secret.len()))
     };
-    let username = params.username.filter(|name| !name.is_empty());
     // RFC 7617, section 2: a colon would end the name.
-    let named = username
-        .as_ref()
-        .is_none_or(|name| name.len() <= LONGEST_NAME && !name.contains([':', '\r', '\n', '\0']));
-    let credential = match (username, params.password, params.identity_token) {
-        (Some(username), Some(password), None) => {
+    let is_name =
+        |name: &String| name.len() <= LONGEST_NAME && !name.contains([':', '\r', '\n', '\0']);
+    let credential = match params.login {
+        Login::Password { username, password } if !username.is_empty() && is_name(&username) => {
             secret(password).map(|password| Credential::Password { username, password })
         }
-        (username, None, Some(token)) => {
-            secret(token).map(|token| Credential::IdentityToken { username, token })
-        }
+        Login::IdentityToken {
+            username,
+            identity_token,
+        } if username.as_ref().is_none_or(is_name) => secret(identity_token).map(|token| {
+            let username = username.filter(|name| !name.is_empty());
+            Credential::IdentityToken { username, token }
+        }),
         _ => None,
     };
-    let Some(credential) = credential.filter(|_| named) else {
+    let Some(credential) = credential else {
         return Err(Error::new(
             ErrorKind::InvalidParams,
-            "`session/login` takes `username` and `password`, or `identityToken`",
+            "the user name, password or token is empty, too long, or has a character that it may not have",
         )
-        .help("None may be empty, and no user name has a colon."));
+        .help("A user name has at most 1,024 bytes and no colon or line break; a password or token has at most 65,536 bytes."));
     };
     request
         .settings()

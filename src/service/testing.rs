@@ -7,12 +7,13 @@ use super::{
 use crate::error::{Error, Result};
 use jsonrpsee::{RpcModule, core::RegisterMethodError};
 use std::{future::pending, path::PathBuf, sync::Arc, time::Duration};
-use vouch_protocol::{Method, NoParams};
+use vouch_protocol::{LogLevel, Method, NoParams};
 
 enum Wait {}
 
 impl Method for Wait {
     const NAME: &'static str = "test/wait";
+    const SUMMARY: &'static str = "For tests.";
     type Params = NoParams;
     type Result = ();
 }
@@ -21,6 +22,7 @@ enum Commit {}
 
 impl Method for Commit {
     const NAME: &'static str = "test/commit";
+    const SUMMARY: &'static str = "For tests.";
     type Params = CommitParams;
     type Result = bool;
 }
@@ -34,6 +36,7 @@ enum Panic {}
 
 impl Method for Panic {
     const NAME: &'static str = "test/panic";
+    const SUMMARY: &'static str = "For tests.";
     type Params = NoParams;
     type Result = ();
 }
@@ -42,6 +45,7 @@ enum PanicOnThread {}
 
 impl Method for PanicOnThread {
     const NAME: &'static str = "test/panicOnThread";
+    const SUMMARY: &'static str = "For tests.";
     type Params = NoParams;
     type Result = ();
 }
@@ -51,13 +55,16 @@ pub(super) fn register(module: &mut RpcModule<()>) -> Result<(), RegisterMethodE
     worked::<Commit, _, _>(module, commit)?;
     worked::<Panic, _, _>(module, panics)?;
     worked::<PanicOnThread, _, _>(module, panics_on_thread)?;
-    answered(module, "test/panicAtOnce", panics_at_once)?;
-    answered(module, "test/large", |_, _: NoParams| {
+    answered(module, "test/panicAtOnce", LogLevel::Debug, panics_at_once)?;
+    answered(module, "test/large", LogLevel::Debug, |_, _: NoParams| {
         Ok("x".repeat(9 << 20))
     })?;
-    answered(module, "test/megabyte", |_, _: NoParams| {
-        Ok("x".repeat(1 << 20))
-    })?;
+    answered(
+        module,
+        "test/megabyte",
+        LogLevel::Debug,
+        |_, _: NoParams| Ok("x".repeat(1 << 20)),
+    )?;
     Ok(())
 }
 

@@ -14,16 +14,12 @@ use std::{
     sync::Arc,
     time::SystemTime,
 };
-use vouch_protocol::{ErrorKind, Verification, VerifyParams};
+use vouch_protocol::{Verification, VerifyParams, VerifySubject};
 
 pub(super) async fn verify(request: Arc<Request>, params: VerifyParams) -> Result<Verification> {
-    match (params.path, params.reference) {
-        (Some(path), None) => stored(&request, file::parse_path(&path)?).await,
-        (None, Some(reference)) => published(&request, reference.parse()?).await,
-        _ => Err(Error::new(
-            ErrorKind::InvalidParams,
-            "`verify` takes one of `path` and `reference`",
-        )),
+    match params.subject {
+        VerifySubject::Path(path) => stored(&request, file::parse_path(&path)?).await,
+        VerifySubject::Reference(reference) => published(&request, reference.parse()?).await,
     }
 }
 

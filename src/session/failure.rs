@@ -11,7 +11,7 @@ use reqwest::{
     header::{HeaderMap, RETRY_AFTER},
 };
 use std::{error, io, time::Duration};
-use vouch_protocol::{ErrorKind, acts};
+use vouch_protocol::{ErrorKind, needs_escape};
 
 /// Bodies of errors are read that far.
 const LARGEST_BODY: usize = 64 << 10;
@@ -314,7 +314,7 @@ pub(crate) fn clean(text: &str) -> String {
 pub(crate) fn clean_to(text: &str, longest: usize) -> String {
     let mut clean: String = text
         .chars()
-        .filter(|c| !acts(*c))
+        .filter(|c| !needs_escape(*c))
         .take(longest + 1)
         .collect();
     if let Some((end, _)) = clean.char_indices().nth(longest) {

@@ -233,7 +233,10 @@ async fn verify(
     cache: Arc<Cache>,
 ) -> Result<vouch_protocol::Verification, ErrorObjectOwned> {
     let params: vouch_protocol::VerifyParams = params.parse()?;
-    let path = vouchd::file::parse_path(&params.path.unwrap_or_default()).unwrap();
+    let vouch_protocol::VerifySubject::Path(path) = params.subject else {
+        unreachable!("the bench names files");
+    };
+    let path = vouchd::file::parse_path(&path).unwrap();
     let name = path.display().to_string();
     let reading = tokio::task::spawn_blocking(move || {
         let source = Source::open(&path).unwrap();

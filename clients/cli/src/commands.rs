@@ -66,14 +66,8 @@ enum Subject {
 impl Subject {
     fn params(&self) -> io::Result<VerifyParams> {
         Ok(match self {
-            Self::File(file) => VerifyParams {
-                path: Some(absolute(file)?),
-                ..VerifyParams::default()
-            },
-            Self::Reference(reference) => VerifyParams {
-                reference: Some(reference.clone()),
-                ..VerifyParams::default()
-            },
+            Self::File(file) => VerifyParams::path(absolute(file)?),
+            Self::Reference(reference) => VerifyParams::reference(reference),
         })
     }
 

@@ -52,9 +52,7 @@ impl Failure {
 
     pub(crate) fn outcome(&self) -> Outcome {
         match self.answered {
-            // Kinds about what the artifact is, and about its signature. 1004, a file that
-            // changed meanwhile, says nothing about what it is now.
-            Some((1001..=1003 | 1005 | 1100..=1199, _)) => Outcome::Refused,
+            Some((code, _)) if ErrorKind::refuses(code) => Outcome::Refused,
             _ => Outcome::Failed,
         }
     }
@@ -158,14 +156,8 @@ mod tests {
                 answered: Some((kind.code(), Value::Null)),
                 ..Failure::new("")
             };
-            let refused = match kind {
-                ErrorKind::UnknownArtifact
-                | ErrorKind::MalformedArtifact
-                | ErrorKind::TooLarge
-                | ErrorKind::TargetNotFound => true,
-                kind => (1100..1200).contains(&kind.code()),
-            };
-            assert_eq!(failure.outcome() == Outcome::Refused, refused, "{kind}");
+            let refused = failure.outcome() == Outcome::Refused;
+            assert_eq!(refused, kind.is_refusal(), "{kind}");
         }
         assert_eq!(Failure::new("").outcome(), Outcome::Failed);
     }

@@ -11,7 +11,7 @@ use std::io;
 use vouch_client::{
     Client,
     protocol::{
-        LoginSource, NoParams, Password, SessionList, SessionListResult, SessionLogin,
+        Login, LoginSource, NoParams, Password, SessionList, SessionListResult, SessionLogin,
         SessionLoginParams, SessionLogout, SessionLogoutParams, SessionLogoutResult, SessionState,
         SessionStatus,
     },
@@ -61,18 +61,18 @@ fn params(arguments: LoginArguments) -> Result<SessionLoginParams, String> {
         };
         password::prompt(question, false)?
     };
-    let secret = Some(Password(secret));
-    let (password, identity_token) = if identity_token {
-        (None, secret)
-    } else {
-        (secret, None)
+    let secret = Password(secret);
+    let login = match username {
+        Some(username) if !identity_token => Login::Password {
+            username,
+            password: secret,
+        },
+        username => Login::IdentityToken {
+            username,
+            identity_token: secret,
+        },
     };
-    Ok(SessionLoginParams {
-        registry,
-        username,
-        password,
-        identity_token,
-    })
+    Ok(SessionLoginParams { registry, login })
 }
 
 pub(crate) async fn logout(

@@ -11,7 +11,7 @@ use std::{
     fmt::{Display, Write as _},
     io::{self, IsTerminal as _, Stdout, Write},
 };
-use vouch_client::protocol::{ArtifactKind, Verification, acts};
+use vouch_client::protocol::{ArtifactKind, Verification, needs_escape};
 
 /// The longest text that is shown, in characters.
 const LONGEST: usize = 4096;
@@ -210,7 +210,7 @@ pub(crate) fn escaped(text: &str) -> String {
             shown.push('…');
             break;
         }
-        if acts(c) {
+        if needs_escape(c) {
             shown.extend(c.escape_default());
         } else {
             shown.push(c);
@@ -224,7 +224,7 @@ pub(crate) fn escaped(text: &str) -> String {
 fn escaped_json(json: &str) -> String {
     let mut shown = String::with_capacity(json.len());
     for c in json.chars() {
-        if acts(c) && !matches!(c, '\n' | '\t') {
+        if needs_escape(c) && !matches!(c, '\n' | '\t') {
             for unit in c.encode_utf16(&mut [0; 2]) {
                 let _ = write!(shown, "\\u{unit:04x}");
             }
@@ -258,7 +258,10 @@ mod tests {
         let value = json!({"name": "\u{1b}[2J\u{9b}\u{7f}\u{202e}\u{e0041}\n\"ü"});
         for text in [value.to_string(), format!("{value:#}")] {
             let shown = escaped_json(&text);
-            assert!(!shown.chars().any(|c| acts(c) && c != '\n'), "{shown}");
+            assert!(
+                !shown.chars().any(|c| needs_escape(c) && c != '\n'),
+                "{shown}"
+            );
             assert_eq!(serde_json::from_str::<Value>(&shown).unwrap(), value);
         }
     }

@@ -185,6 +185,7 @@ fn ends(idle: &IdleStatus) -> String {
         Some(IdleKeeper::Requests) => ", kept by requests",
         Some(IdleKeeper::Connections) => ", kept by other connections",
         Some(IdleKeeper::Logins) => ", kept by logins in its memory",
+        Some(IdleKeeper::Unknown) => ", kept by something newer than this program",
         None => "",
     };
     let ends = match idle.ends_in_seconds {

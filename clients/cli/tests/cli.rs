@@ -241,7 +241,7 @@ fn the_exit_code_tells_a_refusal_from_other_errors() {
     check(1001, "unknownArtifact", 1);
     check(1003, "tooLarge", 1);
     check(1004, "contentModified", 2);
-    check(1005, "targetNotFound", 1);
+    check(1005, "targetNotFound", 2);
     check(1101, "unsigned", 1);
     check(1108, "untrustedIssuer", 1);
     check(1199, "cursed", 1);
@@ -255,7 +255,7 @@ fn status_and_stop_tell_of_the_service() {
     let status = json!({
         "version": "0.1.0", "protocolVersion": "1.0", "processId": 4711, "uptimeSeconds": 90_061,
         "socket": "/run/vouchd.sock", "connections": 2,
-        "requests": [{"method": "push", "client": "neo\u{7}vim", "ageMilliseconds": 1200, "bytes": 2048}],
+        "requests": [{"method": "push", "client": "neo\u{7}vim", "ageMilliseconds": 1200, "phase": "sending", "bytes": 2048}],
         "cache": {"entries": 1, "capacity": 4096}, "later": 1,
     });
     let service = Service::result(status.clone());
@@ -264,7 +264,7 @@ fn status_and_stop_tell_of_the_service() {
   socket        /run/vouchd.sock
   connections   2
   cache         1 of 4096 files
-  request       push for neo\\u{7}vim: 2.0 KiB, for 1 s
+  request       push for neo\\u{7}vim: sending, 2.0 KiB, for 1 s
 ";
     ran.printed(0, out, "");
     assert_eq!(service.asked().0, "server/status");

@@ -6,7 +6,7 @@
 //!
 //! let client = Client::connect_default().await?;
 //! let verification = client
-//!     .verify(VerifyParams { path: Some("/home/ann/echo.wasm".into()), ..Default::default() })
+//!     .verify(VerifyParams::path("/home/ann/echo.wasm"))
 //!     .await?;
 //! if let Verification::Refused { refusal, .. } = verification {
 //!     println!("{}", refusal.message);

@@ -11,10 +11,7 @@ use vouch_client::{
 };
 
 fn path(path: &str) -> VerifyParams {
-    VerifyParams {
-        path: Some(path.into()),
-        ..VerifyParams::default()
-    }
+    VerifyParams::path(path)
 }
 
 #[tokio::test]

@@ -7,10 +7,7 @@ use tokio::{sync::oneshot, time::timeout};
 use vouch_client::protocol::{Verification, VerifyParams, WorkDone};
 
 fn path(path: &str) -> VerifyParams {
-    VerifyParams {
-        path: Some(path.into()),
-        ..VerifyParams::default()
-    }
+    VerifyParams::path(path)
 }
 
 /// What a server tells of the request.

@@ -1,8 +1,8 @@
-//! Words of strangers: names in claims, messages of registries, references of other clients.
+//! Other people's words: names in claims, messages of registries, references of other clients.
 
-/// Whether a character could do more to a terminal or a line than stand there: control characters,
-/// line breaks, marks of direction, invisible ones. Escape them before people see a text.
-pub fn acts(c: char) -> bool {
+/// Whether a character can do more in a line or on a terminal than be shown: control characters,
+/// line breaks, direction marks, invisible ones. Escape them before a person sees the text.
+pub fn needs_escape(c: char) -> bool {
     c.is_control()
         || matches!(
             c,
@@ -21,14 +21,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_does_more_than_stand_there() {
+    fn what_needs_escaping() {
         for c in
             "\0\n\r\t\u{1b}\u{7f}\u{9b}\u{61c}\u{200b}\u{202e}\u{2066}\u{feff}\u{e0041}".chars()
         {
-            assert!(acts(c), "{c:?}");
+            assert!(needs_escape(c), "{c:?}");
         }
         for c in " az09–ü✓\u{fffd}\u{a0}".chars() {
-            assert!(!acts(c), "{c:?}");
+            assert!(!needs_escape(c), "{c:?}");
         }
     }
 }
