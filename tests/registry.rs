@@ -52,16 +52,16 @@ async fn pull(sessions: &Sessions, reference: &str) -> Result<(Digest, Vec<u8>)>
     let reference: Reference = reference.parse()?;
     let found = registry::find(sessions, &reference, &Limits::default()).await?;
     assert_eq!(found.digest, Digest::of(ARTIFACT));
-    let mut reader = found.download(&Progress::default())?;
-    let read = tokio::task::spawn_blocking(move || {
-        let mut bytes = Vec::new();
-        reader.read_to_end(&mut bytes).map(|_| bytes)
+    let received = tokio::task::spawn_blocking(move || {
+        let bytes = found.receive(&Progress::default(), |mut download| {
+            let mut bytes = Vec::new();
+            let read = download.read_to_end(&mut bytes);
+            read.map_err(|error| Error::from_io(error, Path::new("/"), "read"))?;
+            Ok(bytes)
+        })?;
+        Ok((found.manifest, bytes))
     });
-    let bytes = read
-        .await
-        .unwrap()
-        .map_err(|error| Error::from_io(error, Path::new("/"), "read"))?;
-    Ok((found.manifest, bytes))
+    received.await.unwrap()
 }
 
 /// Skopeo copies a layout into the registry; we read both.

@@ -1,7 +1,7 @@
 //! Downloads: a stream that survives cuts, ends when nobody reads it, and never yields more bytes
 //! than the manifest names.
 
-use super::{manifest::Layer, places::Places, remote::Blobs};
+use super::{endpoints::Endpoints, manifest::Layer, remote::Remote};
 use crate::{
     error::{Error, Result},
     file::Source,
@@ -31,7 +31,7 @@ const RESUMES: u32 = 64;
 const LEAST: u64 = 64 << 10;
 
 /// Reads what arrives from a registry or a layout. Blocks.
-pub(super) struct Download {
+pub struct Download {
     arriving: Arriving,
     left: u64,
     progress: Progress,
@@ -52,7 +52,7 @@ enum Arriving {
 /// from there: the bytes are the same everywhere, or the digest says so in the end.
 pub(super) fn remote(
     runtime: &Handle,
-    places: Places,
+    endpoints: Endpoints,
     layer: Layer,
     progress: Progress,
 ) -> Download {
@@ -60,17 +60,17 @@ pub(super) fn remote(
     let stop = progress.clone();
     runtime.spawn(async move {
         let (offset, sending) = (&AtomicU64::new(0), &sender);
-        let transfer = places.first(|place, blobs| async move {
-            let timeouts = blobs.session.timeouts();
-            let retries = if place.is_mirror {
+        let transfer = endpoints.first(|endpoint, remote| async move {
+            let timeouts = remote.session.timeouts();
+            let retries = if endpoint.is_mirror {
                 Retries::none(timeouts)
             } else {
                 Retries::new(timeouts)
             };
             tokio::select! {
                 // A logout ends what began with the login.
-                over = blobs.session.ended() => Err(over),
-                outcome = transfer(&blobs, layer, offset, retries, sending) => outcome,
+                over = remote.session.ended() => Err(over),
+                outcome = transfer(&remote, layer, offset, retries, sending) => outcome,
             }
         });
         let outcome = tokio::select! {
@@ -171,7 +171,7 @@ fn cut_short() -> Error {
 
 /// Sends the bytes of a blob from `offset` on to the reader, in as many attempts as it takes.
 async fn transfer(
-    blobs: &Blobs,
+    remote: &Remote,
     layer: Layer,
     offset: &AtomicU64,
     mut retries: Retries,
@@ -180,9 +180,9 @@ async fn transfer(
     let mut resumes = 0;
     loop {
         let before = offset.load(Ordering::Relaxed);
-        let Err(failure) = continue_at(blobs, layer, offset, sender).await else {
-            let repository = &blobs.scope.repository;
-            blobs.session.saw_blob(layer.digest, repository);
+        let Err(failure) = continue_at(remote, layer, offset, sender).await else {
+            let repository = &remote.scope.repository;
+            remote.session.saw_blob(layer.digest, repository);
             return Ok(());
         };
         resumes += 1;
@@ -203,24 +203,24 @@ async fn transfer(
 
 /// One attempt, from `sent` on; `sent` is how far it got.
 async fn continue_at(
-    blobs: &Blobs,
+    remote: &Remote,
     layer: Layer,
     sent: &AtomicU64,
     sender: &mpsc::Sender<Result<Bytes>>,
 ) -> Result<(), Failure> {
     const ACTION: &str = "downloading a blob";
-    let session = &blobs.session;
+    let session = &remote.session;
     let path = format!("blobs/{}", layer.digest);
     let start = sent.load(Ordering::Relaxed);
     let mut offset = start;
     let mut response = session
         .attempt(
             ACTION,
-            &blobs.scope,
+            &remote.scope,
             &Activity::still(),
             &|client: &Client, base: &Url| {
                 let request = client
-                    .get(blobs.url(base, &path))
+                    .get(remote.url(base, &path))
                     // The digest is of the bytes as they are.
                     .header(ACCEPT_ENCODING, "identity");
                 if start == 0 {

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::session::{Config, Timeouts};
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::{io::Read as _, time::Duration};
 use vouch_testing::faulty::{Answer, Faulty, Seen};
 
 fn impatient() -> Sessions {
@@ -210,19 +210,28 @@ async fn a_dropped_or_stopped_reader_ends_the_transfer() {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    let reader = found.download(&progress).unwrap();
-    wait(&|| server.seen().len() == 2).await;
-    drop(reader);
+    let found = Arc::new(found);
+    let receive = |read: fn(Download) -> Result<()>| {
+        let (found, progress) = (Arc::clone(&found), progress.clone());
+        tokio::task::spawn_blocking(move || found.receive(&progress, read))
+    };
+    receive(|mut download| {
+        let read = download.read_exact(&mut [0; 3]);
+        read.map_err(|error| Error::from_io(error, "/".as_ref(), "read"))
+    })
+    .await
+    .unwrap()
+    .unwrap();
     wait(&|| server.closed() == 2).await;
 
-    let mut reader = found.download(&progress).unwrap();
-    let read = tokio::task::spawn_blocking(move || {
-        let mut bytes = Vec::new();
-        reader.read_to_end(&mut bytes)
+    let read = receive(|mut download| {
+        let read = download.read_to_end(&mut Vec::new());
+        read.map_err(|error| Error::from_io(error, "/".as_ref(), "read"))?;
+        Ok(())
     });
-    wait(&|| progress.bytes() == 3).await;
+    wait(&|| progress.bytes() == 6).await;
     progress.stop();
-    let error = Error::from_io(read.await.unwrap().unwrap_err(), "/".as_ref(), "read");
+    let error = read.await.unwrap().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Cancelled);
     wait(&|| server.closed() == 3).await;
 }
@@ -282,7 +291,7 @@ fn what_was_examined_is_what_the_manifest_names() {
         manifest: Digest::of(b""),
         digest: layer.digest,
         size: layer.size,
-        place: Place::File("/x".into()),
+        origin: Origin::Layout("/x".into()),
         runtime: runtime.handle().clone(),
     };
     let refusal = crate::artifact::Refusal::new(ErrorKind::Unsigned, "is not signed".into(), None);

@@ -6,9 +6,11 @@
 
 mod content;
 mod download;
+mod endpoints;
 mod layout;
+mod lookup;
 mod manifest;
-mod places;
+mod push;
 mod remote;
 mod upload;
 
@@ -22,9 +24,10 @@ use crate::{
     trust::Vouched,
 };
 use content::Content;
+use download::Download;
+use endpoints::Endpoints;
 use manifest::Manifest;
-use places::Places;
-use std::{collections::BTreeMap, io::Read, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 use tokio::runtime::Handle;
 use vouch_protocol::ErrorKind;
 
@@ -79,7 +82,7 @@ async fn publish(
     let work = async {
         match reference {
             Reference::Registry(reference) => {
-                remote::push(sessions, content, manifest, reference, progress).await
+                push::push(sessions, content, manifest, reference, progress).await
             }
             Reference::Layout(reference) => {
                 layout::push(content, manifest, reference, progress).await
@@ -102,74 +105,73 @@ pub struct Found {
     pub digest: Digest,
     /// The artifact's size in bytes, as the manifest says.
     pub size: u64,
-    place: Place,
+    origin: Origin,
     runtime: Handle,
 }
 
-/// Where the bytes of a found artifact are.
+/// Where the bytes of a found artifact come from.
 #[derive(Debug)]
-enum Place {
-    Remote(Places),
+enum Origin {
+    Registry(Endpoints),
     /// A layout's file.
-    File(PathBuf),
+    Layout(PathBuf),
 }
 
 /// Looks a reference up: in the mirrors of its registry first, then in the registry.
 pub async fn find(sessions: &Sessions, reference: &Reference, limits: &Limits) -> Result<Found> {
-    let (manifest, place, artifact) = match reference {
+    let (manifest, origin, artifact) = match reference {
         Reference::Registry(reference) => {
-            let (manifest, places, artifact) = remote::find(sessions, reference, limits).await?;
-            (manifest, Place::Remote(places), artifact)
+            let (manifest, endpoints, artifact) = lookup::find(sessions, reference, limits).await?;
+            (manifest, Origin::Registry(endpoints), artifact)
         }
         Reference::Layout(reference) => {
             let (manifest, path, artifact) = layout::find(reference, limits).await?;
-            (manifest, Place::File(path), artifact)
+            (manifest, Origin::Layout(path), artifact)
         }
     };
     Ok(Found {
         manifest,
         digest: artifact.digest,
         size: artifact.size,
-        place,
+        origin,
         runtime: Handle::current(),
     })
 }
 
 impl Found {
-    /// Streams the artifact's bytes, and counts them; to be read on a blocking thread. Dropping the reader ends
-    /// the transfer. The reader fails with our own `Error` inside the `io::Error`, and where more
-    /// bytes come than the manifest says.
-    pub fn download(&self, progress: &Progress) -> Result<impl Read + Send + use<>> {
+    /// Has `read` read the artifact's bytes as they arrive; to be called on a blocking thread.
+    /// Where it fails with `digestMismatch` and a mirror may have sent the wrong bytes, it reads
+    /// once more, from the registry itself: what came says nothing about what was published.
+    ///
+    /// The reader that `read` gets counts the bytes, ends the transfer when it is dropped, and
+    /// fails where more bytes come than the manifest says, with our own `Error` inside the
+    /// `io::Error`.
+    pub fn receive<T>(
+        &self,
+        progress: &Progress,
+        mut read: impl FnMut(Download) -> Result<T>,
+    ) -> Result<T> {
+        progress.expect(self.size);
+        progress.enter(Phase::Receiving);
         let artifact = manifest::Layer {
             digest: self.digest,
             size: self.size,
         };
-        progress.expect(self.size);
-        progress.enter(Phase::Receiving);
-        match &self.place {
-            Place::Remote(places) => Ok(download::remote(
-                &self.runtime,
-                places.clone(),
-                artifact,
-                progress.clone(),
-            )),
-            Place::File(path) => download::file(path, artifact, progress.clone()),
-        }
-    }
-
-    /// The same artifact from the registry itself, where other bytes than the manifest's may have
-    /// come from a mirror.
-    pub fn past_mirrors(&self) -> Option<Self> {
-        let Place::Remote(places) = &self.place else {
-            return None;
+        let endpoints = match &self.origin {
+            Origin::Registry(endpoints) => endpoints,
+            Origin::Layout(path) => {
+                return read(download::file(path, artifact, progress.clone())?);
+            }
         };
-        let places = places.past_mirrors()?;
-        tracing::warn!(digest = %self.digest, "a mirror sent other bytes than the manifest's");
-        Some(Self {
-            place: Place::Remote(places),
-            runtime: self.runtime.clone(),
-            ..*self
-        })
+        let from =
+            |endpoints| download::remote(&self.runtime, endpoints, artifact, progress.clone());
+        match (read(from(endpoints.clone())), endpoints.past_mirrors()) {
+            (Err(error), Some(registry)) if error.kind() == ErrorKind::DigestMismatch => {
+                tracing::warn!(%error, "a mirror sent other bytes than the manifest's");
+                read(from(registry))
+            }
+            (result, _) => result,
+        }
     }
 
     /// Fails with `digestMismatch` unless what was examined is what the manifest names.

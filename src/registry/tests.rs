@@ -5,7 +5,7 @@ use crate::{
     artifact::ArtifactKind,
     session::{Config, RegistryConfig},
 };
-use std::io::Write;
+use std::io::{Read, Write};
 use tempfile::NamedTempFile;
 use vouch_testing::registry::Registry;
 
@@ -40,14 +40,15 @@ pub(super) async fn push_file(
 pub(super) async fn pull(sessions: &Sessions, reference: &str) -> Result<Vec<u8>> {
     let reference = reference.parse().unwrap();
     let found = find(sessions, &reference, &Limits::default()).await?;
-    let mut reader = found.download(&Progress::default())?;
-    let read = tokio::task::spawn_blocking(move || {
-        let mut bytes = Vec::new();
-        reader.read_to_end(&mut bytes).map(|_| bytes)
+    let received = tokio::task::spawn_blocking(move || {
+        found.receive(&Progress::default(), |mut download| {
+            let mut bytes = Vec::new();
+            let read = download.read_to_end(&mut bytes);
+            read.map_err(|error| Error::from_io(error, "/".as_ref(), "read"))?;
+            Ok(bytes)
+        })
     });
-    read.await
-        .unwrap()
-        .map_err(|error| Error::from_io(error, "/".as_ref(), "read"))
+    received.await.unwrap()
 }
 
 /// Larger than a block and no multiple of one.

@@ -3,7 +3,7 @@
 
 use super::{
     content::{Checkpoint, Content},
-    remote::{Blobs, agree},
+    remote::{Remote, agree},
 };
 use crate::{
     error::Result,
@@ -74,52 +74,57 @@ impl Blob {
 
 /// Has the registry take a blob from another of its repositories, where it was seen with the same
 /// login; answers whether it did. What it does not take is uploaded.
-pub(super) async fn mount(blobs: &Blobs, blob: &Blob) -> bool {
+pub(super) async fn mount(remote: &Remote, blob: &Blob) -> bool {
     let digest = blob.digest();
-    let from = blobs.session.repository_of(digest);
-    let from = from.filter(|from| *from != blobs.scope.repository && blob.size() >= WORTH_MOUNTING);
+    let from = remote.session.repository_of(digest);
+    let from =
+        from.filter(|from| *from != remote.scope.repository && blob.size() >= WORTH_MOUNTING);
     let Some(from) = from else {
         return false;
     };
     let build = |client: &Client, base: &Url| {
-        let mut url = blobs.url(base, "blobs/uploads/");
+        let mut url = remote.url(base, "blobs/uploads/");
         url.query_pairs_mut()
             .append_pair("mount", &digest.to_string())
             .append_pair("from", &from);
         client.post(url).header(CONTENT_LENGTH, 0)
     };
-    let scope = blobs.scope.mounting(&from);
-    match blobs.session.offer("mounting a blob", &scope, &build).await {
+    let scope = remote.scope.mounting(&from);
+    match remote
+        .session
+        .offer("mounting a blob", &scope, &build)
+        .await
+    {
         Ok(response) if response.status() == StatusCode::CREATED => return true,
         // It has begun an upload instead, which ends with this.
-        Ok(response) => drop(Upload::begun(blobs, &response)),
+        Ok(response) => drop(Upload::begun(remote, &response)),
         Err(failure) => tracing::debug!(error = %failure.error, "a blob was not mounted"),
     }
     // Not asked for again at each push.
-    blobs.session.forget_blob(digest);
+    remote.session.forget_blob(digest);
     false
 }
 
 /// Uploads a blob that is not there.
-pub(super) async fn upload(blobs: &Blobs, blob: &Blob, progress: &Progress) -> Result<()> {
-    let mut retries = Retries::new(blobs.session.timeouts());
+pub(super) async fn upload(remote: &Remote, blob: &Blob, progress: &Progress) -> Result<()> {
+    let mut retries = Retries::new(remote.session.timeouts());
     let mut chunked = false;
     loop {
         let attempt = async {
             if !chunked {
-                match Upload::begin(blobs).await?.whole(blob, progress).await {
+                match Upload::begin(remote).await?.whole(blob, progress).await {
                     Err(failure) if wants_chunks(&failure) => chunked = true,
                     sent => return sent,
                 }
             }
-            Upload::begin(blobs).await?.chunks(blob, progress).await
+            Upload::begin(remote).await?.chunks(blob, progress).await
         };
         match attempt.await {
             Ok(()) => return Ok(()),
             Err(failure) => retries.wait(failure).await?,
         }
         // What broke may have been no more than the answer.
-        if blobs.has(blob.digest()).await? {
+        if remote.has(blob.digest()).await? {
             return Ok(());
         }
     }
@@ -136,7 +141,7 @@ fn wants_chunks(failure: &Failure) -> bool {
 
 /// An upload that a registry has begun; taken back when it is dropped before its end.
 struct Upload<'a> {
-    blobs: &'a Blobs,
+    remote: &'a Remote,
     /// Where the next request goes; each answer may move it.
     location: Url,
     /// The smallest chunk that the registry takes.
@@ -147,32 +152,32 @@ struct Upload<'a> {
 const UPLOADING: &str = "uploading a blob";
 
 impl<'a> Upload<'a> {
-    async fn begin(blobs: &'a Blobs) -> Result<Self, Failure> {
-        let response = blobs
+    async fn begin(remote: &'a Remote) -> Result<Self, Failure> {
+        let response = remote
             .session
             .attempt(
                 "beginning an upload",
-                &blobs.scope,
+                &remote.scope,
                 &Activity::still(),
                 &|client: &Client, base: &Url| {
                     client
-                        .post(blobs.url(base, "blobs/uploads/"))
+                        .post(remote.url(base, "blobs/uploads/"))
                         .header(CONTENT_LENGTH, 0)
                 },
             )
             .await?;
-        Self::begun(blobs, &response)
+        Self::begun(remote, &response)
     }
 
-    fn begun(blobs: &'a Blobs, response: &Response) -> Result<Self, Failure> {
+    fn begun(remote: &'a Remote, response: &Response) -> Result<Self, Failure> {
         let minimum = response
             .headers()
             .get("oci-chunk-min-length")
             .and_then(|value| value.to_str().ok()?.parse().ok())
             .unwrap_or(0);
         Ok(Self {
-            location: next_location(blobs, response)?,
-            blobs,
+            location: next_location(remote, response)?,
+            remote,
             minimum,
             ended: false,
         })
@@ -204,21 +209,21 @@ impl<'a> Upload<'a> {
             {
                 let why = format!(
                     "{} took only a part of a chunk",
-                    self.blobs.session.registry()
+                    self.remote.session.registry()
                 );
-                let error = self.blobs.session.error(ErrorKind::RegistryError, why);
+                let error = self.remote.session.error(ErrorKind::RegistryError, why);
                 return Err(Failure::passing(error));
             }
-            self.location = next_location(self.blobs, &response)?;
+            self.location = next_location(self.remote, &response)?;
             at = reached;
         }
         let url = self.closing(blob);
-        let blobs = self.blobs;
-        let response = blobs
+        let remote = self.remote;
+        let response = remote
             .session
             .attempt(
                 UPLOADING,
-                &blobs.scope,
+                &remote.scope,
                 &Activity::still(),
                 &|client: &Client, _: &Url| client.put(url.clone()).header(CONTENT_LENGTH, 0),
             )
@@ -236,7 +241,7 @@ impl<'a> Upload<'a> {
 
     fn end(&mut self, blob: &Blob, response: &Response) -> Result<(), Failure> {
         self.ended = true;
-        agree(&self.blobs.session, response, blob.digest())?;
+        agree(&self.remote.session, response, blob.digest())?;
         Ok(())
     }
 
@@ -249,14 +254,14 @@ impl<'a> Upload<'a> {
         progress: &Progress,
         build: impl Fn(&Client) -> RequestBuilder,
     ) -> Result<(Response, Checkpoint), Failure> {
-        let session = &self.blobs.session;
+        let session = &self.remote.session;
         let activity = Activity::default();
         // The reader of the latest attempt; those before have ended, as nobody takes from them.
         let reader = Mutex::new(None);
         let answer = session
             .attempt(
                 UPLOADING,
-                &self.blobs.scope,
+                &self.remote.scope,
                 &activity,
                 &|client: &Client, _: &Url| {
                     let (body, task) = stream(blob, from, end, progress, &activity);
@@ -272,22 +277,22 @@ impl<'a> Upload<'a> {
         // It ends at once: either it is through, or nobody takes from it any more.
         let read = match reader {
             Some(task) => tokio::time::timeout(session.timeouts().idle, task).await,
-            None => return Err(answer.err().unwrap_or_else(|| early(self.blobs))),
+            None => return Err(answer.err().unwrap_or_else(|| early(self.remote))),
         };
         match read {
             // The file's failure is the cause, the connection's the consequence.
             Ok(Ok(Err(error))) => Err(error.into()),
             Ok(Ok(Ok(Some(reached)))) => Ok((answer?, reached)),
-            _ => Err(answer.err().unwrap_or_else(|| early(self.blobs))),
+            _ => Err(answer.err().unwrap_or_else(|| early(self.remote))),
         }
     }
 }
 
 /// A success that came before all bytes were sent.
-fn early(blobs: &Blobs) -> Failure {
-    let registry = blobs.session.registry();
+fn early(remote: &Remote) -> Failure {
+    let registry = remote.session.registry();
     let why = format!("{registry} ended an upload before it had all of it");
-    Failure::passing(blobs.session.error(ErrorKind::RegistryError, why))
+    Failure::passing(remote.session.error(ErrorKind::RegistryError, why))
 }
 
 impl Drop for Upload<'_> {
@@ -295,12 +300,12 @@ impl Drop for Upload<'_> {
         let (false, Ok(runtime)) = (self.ended, Handle::try_current()) else {
             return;
         };
-        let (blobs, url) = (self.blobs.clone(), self.location.clone());
+        let (remote, url) = (self.remote.clone(), self.location.clone());
         runtime.spawn(async move {
             let build = |client: &Client, _: &Url| client.delete(url.clone());
-            let taking = blobs
+            let taking = remote
                 .session
-                .offer("taking an upload back", &blobs.scope, &build);
+                .offer("taking an upload back", &remote.scope, &build);
             // A courtesy: registries forget such uploads by themselves. docker-registry 2.8 knows
             // no upload any more whose connection broke, and wants the right to delete for this.
             if let Ok(Err(failure)) = tokio::time::timeout(TAKE_BACK, taking).await {
@@ -311,18 +316,18 @@ impl Drop for Upload<'_> {
 }
 
 /// Where a registry wants the next request of an upload. It may be relative (RFC 9110).
-fn next_location(blobs: &Blobs, response: &Response) -> Result<Url, Failure> {
+fn next_location(remote: &Remote, response: &Response) -> Result<Url, Failure> {
     let location = response
         .headers()
         .get(LOCATION)
         .and_then(|value| value.to_str().ok())
         .and_then(|location| response.url().join(location).ok());
     let Some(url) = location else {
-        let registry = blobs.session.registry();
+        let registry = remote.session.registry();
         let why = format!("{registry} does not say where the upload goes on");
-        return Err(blobs.session.error(ErrorKind::RegistryError, why).into());
+        return Err(remote.session.error(ErrorKind::RegistryError, why).into());
     };
-    blobs.session.permit(&url)?;
+    remote.session.permit(&url)?;
     Ok(url)
 }
 

@@ -55,27 +55,25 @@ pub(super) async fn pull(request: Arc<Request>, params: PullParams) -> Result<Pu
     let pinned = reference.with_digest(manifest).to_string();
     let (path, verification) = request
         .examine(Work::Download, move |request| {
-            let mut found = found;
-            // Asked for first: the registry may answer while the file is made.
-            let mut download = found.download(request.progress())?;
-            let mut file = destination.create()?;
-            let examination = loop {
+            let mut unnamed = destination.create()?;
+            let mut begun = false;
+            let examination = found.receive(request.progress(), |download| {
+                // What came before was wrong.
+                if std::mem::replace(&mut begun, true) {
+                    unnamed = unnamed.sibling()?;
+                }
                 let kept = Kept {
                     download,
-                    file: &mut file,
+                    file: &mut unnamed,
                 };
                 let examination = artifact::examine(kept, request.limits()).map_err(|error| {
                     let name = reference.to_string();
                     Error::from_io(error, Path::new(&name), "download")
                 })?;
-                // Bytes that were damaged on their way say nothing about what was published.
-                match found.confirm(&examination) {
-                    Ok(()) => break examination,
-                    Err(error) => found = found.past_mirrors().ok_or(error)?,
-                }
-                download = found.download(request.progress())?;
-                file = file.sibling()?;
-            };
+                found.confirm(&examination)?;
+                Ok(examination)
+            })?;
+            let file = unnamed;
             let policy = &request.settings().policy;
             let vouched = policy
                 .judge(&examination, Some(&reference), SystemTime::now())

@@ -53,17 +53,12 @@ async fn published(request: &Arc<Request>, reference: Reference) -> Result<Verif
     let name = shown.clone();
     let examination = request
         .examine(Work::Download, move |request| {
-            let mut found = found;
-            let examination = loop {
-                let download = found.download(request.progress())?;
+            found.receive(request.progress(), |download| {
                 let examination = artifact::examine(download, request.limits())
                     .map_err(|error| Error::from_io(error, Path::new(&name), "download"))?;
-                match found.confirm(&examination) {
-                    Ok(()) => break examination,
-                    Err(error) => found = found.past_mirrors().ok_or(error)?,
-                }
-            };
-            Ok(examination)
+                found.confirm(&examination)?;
+                Ok(examination)
+            })
         })
         .await?;
     Ok(judge(request, &examination, Some(&reference), &shown))

@@ -121,3 +121,51 @@ async fn a_mirror_s_mirrors_are_not_asked() {
     found_in(&sessions(config), &registry).await.unwrap_err();
     assert_eq!((one.lines().len(), other.lines().len()), (1, 0));
 }
+
+#[tokio::test]
+async fn wrong_bytes_from_a_mirror_are_fetched_once_more_from_the_registry() {
+    let check = async |there: &'static [u8], mirrors: usize, expected: Option<ErrorKind>| {
+        let registry = Faulty::start(move |seen, _| {
+            let answer = Answer::new(200);
+            if seen.target.contains("/blobs/") {
+                answer.body(there)
+            } else {
+                answer.body(manifest().to_string())
+            }
+        });
+        let mirror = serves(|_, _| Answer::new(200).body("012345678X"));
+        let sessions = mirrored(&registry, &vec![mirror.name(); mirrors]);
+        let reference = format!("{}/acme/echo:1", registry.name()).parse().unwrap();
+        let found = find(&sessions, &reference, &Limits::default())
+            .await
+            .unwrap();
+        let received = tokio::task::spawn_blocking(move || {
+            found.receive(&Progress::default(), |mut download| {
+                let mut bytes = Vec::new();
+                let read = download.read_to_end(&mut bytes);
+                read.map_err(|error| Error::from_io(error, "/".as_ref(), "read"))?;
+                if Digest::of(&bytes) != found.digest {
+                    return Err(Error::new(ErrorKind::DigestMismatch, "other bytes"));
+                }
+                Ok(bytes)
+            })
+        });
+        let received = received.await.unwrap();
+        assert_eq!(
+            received.map_err(|error| error.kind()),
+            match expected {
+                None => Ok(BLOB.to_vec()),
+                Some(kind) => Err(kind),
+            }
+        );
+        let blobs = registry
+            .lines()
+            .iter()
+            .filter(|line| line.contains("/blobs/"))
+            .count();
+        assert_eq!(blobs, 1);
+    };
+    check(BLOB, 1, None).await;
+    check(b"012345678X", 1, Some(ErrorKind::DigestMismatch)).await;
+    check(b"012345678X", 0, Some(ErrorKind::DigestMismatch)).await;
+}
