@@ -246,7 +246,7 @@ fn none_is_started_where_somebody_or_something_is() {
     };
     let file = home.path("file");
     fs::write(&file, "mine").unwrap();
-    check(&file, "is no socket");
+    check(&file, "is not a socket");
     assert_eq!(fs::read(&file).unwrap(), b"mine");
     check(&file.join("socket"), "Not a directory");
     let link = home.path("link");
@@ -271,7 +271,7 @@ fn a_folder_of_somebody_else_is_not_entered() {
     let folder = home.path("vouchd");
     fs::create_dir(&folder).unwrap();
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).unwrap();
-    let says = ["none could be started", "is open to others"];
+    let says = ["starting one failed", "is open to others"];
     home.fails(&mut home.vouch(&["sessions"]), &says);
 }
 
@@ -296,7 +296,7 @@ fn what_a_failing_program_says_is_shown() {
     command.env("VOUCHD", &program);
     let ran = Ran::of(&mut command);
     let nobody = format!(
-        "vouch: no service listens on {}, and none could be started: {} ended: exit status: 3\n",
+        "vouch: no service listens on {}, and starting one failed: {} ended: exit status: 3\n",
         home.socket().display(),
         program.display()
     );

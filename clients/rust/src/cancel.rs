@@ -1,5 +1,5 @@
-//! A call that is dropped is cancelled on the server, which would otherwise go on working for
-//! nobody. It must never cancel a call that was answered.
+//! Dropping a call cancels it on the server, which would otherwise work for nobody. A call that was
+//! answered is never cancelled.
 
 use crate::sent::{Sent, refused, unsent};
 use jsonrpsee::core::{
@@ -11,21 +11,21 @@ use std::borrow::Cow;
 use tokio::runtime::Handle;
 use vouch_protocol::{Cancel, Notification as _};
 
-/// Sends `$/cancelRequest` for each call whose future is dropped before its answer came, and tells
-/// of those that failed whether they were sent.
+/// Sends `$/cancelRequest` for each call whose future is dropped before its answer came, and says of
+/// failed calls whether they were sent.
 #[derive(Debug, Clone)]
-pub(crate) struct CancelsWhenDropped {
+pub(crate) struct CancelOnDrop {
     service: RpcService,
     sent: Sent,
 }
 
-impl CancelsWhenDropped {
+impl CancelOnDrop {
     pub(crate) fn new(service: RpcService, sent: Sent) -> Self {
         Self { service, sent }
     }
 }
 
-impl RpcServiceT for CancelsWhenDropped {
+impl RpcServiceT for CancelOnDrop {
     type MethodResponse = <RpcService as RpcServiceT>::MethodResponse;
     type NotificationResponse = <RpcService as RpcServiceT>::NotificationResponse;
     type BatchResponse = <RpcService as RpcServiceT>::BatchResponse;
@@ -38,7 +38,7 @@ impl RpcServiceT for CancelsWhenDropped {
         let sent = self.sent.clone();
         async move {
             let mut unanswered = Unanswered {
-                // No id of a client's own making fails to be JSON.
+                // Our own ids can always be written as JSON.
                 params: to_raw_value(&serde_json::json!({ "id": request.id })).ok(),
                 id: serde_json::to_string(&request.id).unwrap_or_default(),
                 sent,
@@ -50,7 +50,7 @@ impl RpcServiceT for CancelsWhenDropped {
                 () = unanswered.sent.refused(&unanswered.id) => Err(refused()),
             };
             unanswered.params = None;
-            let sent = unanswered.sent.take(&unanswered.id);
+            let sent = unanswered.sent.forget(&unanswered.id);
             response.map_err(|error| if sent { error } else { unsent(error) })
         }
     }
@@ -73,7 +73,7 @@ impl RpcServiceT for CancelsWhenDropped {
 /// A call under way.
 struct Unanswered {
     service: RpcService,
-    /// What cancels it; none once it was answered.
+    /// The params of the cancellation; none once the call was answered.
     params: Option<Box<RawValue>>,
     id: String,
     sent: Sent,
@@ -84,7 +84,7 @@ impl Drop for Unanswered {
         let Some(params) = self.params.take() else {
             return;
         };
-        self.sent.take(&self.id);
+        self.sent.forget(&self.id);
         // Without a runtime the connection is gone too, and that cancels everything.
         let Ok(runtime) = Handle::try_current() else {
             return;

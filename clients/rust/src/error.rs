@@ -1,9 +1,9 @@
-//! Why a call failed. Kinds of errors that a newer server has are kept as they came.
+//! Why a call failed. Error kinds of a newer server are kept as they came.
 
-use crate::{StartError, sent};
+use crate::sent;
 use jsonrpsee::core::client::Error as RpcError;
 use serde_json::Value;
-use std::{error, fmt, io};
+use std::{error, fmt, io, path::PathBuf};
 use vouch_protocol::ErrorKind;
 
 /// Why a call failed.
@@ -16,15 +16,15 @@ pub enum CallError {
     Connection(io::Error),
     /// No service listens, and none could be started.
     NotStarted(StartError),
-    /// What was sent or received is not what the protocol says; which is in the text.
+    /// Something that was sent or received breaks the protocol; the text says what.
     Protocol(String),
 }
 
 /// An error that the server answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerError {
-    /// What programs switch on, as it came: a newer server may have kinds that [`ErrorKind`] has
-    /// not. Empty where the server sent none.
+    /// What programs switch on, as it came: a newer server may have kinds that [`ErrorKind`] lacks.
+    /// Empty if the server sent none.
     pub kind: String,
     /// The JSON-RPC error code.
     pub code: i32,
@@ -34,12 +34,12 @@ pub struct ServerError {
     pub help: Option<String>,
     /// Whether the same call may succeed later.
     pub retryable: bool,
-    /// All of the error's data, as it came; null where there was none.
+    /// All of the error's data, as it came; null if there was none.
     pub data: Value,
 }
 
 impl ServerError {
-    /// The kind, where this version knows it.
+    /// The kind, if this version knows it.
     pub fn known_kind(&self) -> Option<ErrorKind> {
         let known = |kind: &&ErrorKind| kind.name() == self.kind;
         ErrorKind::ALL.iter().find(known).copied()
@@ -47,7 +47,7 @@ impl ServerError {
 
     fn new(code: i32, message: &str, data: Value) -> Self {
         let text = |name: &str| data.get(name).and_then(Value::as_str).map(str::to_owned);
-        // Data is ours to send; codes are all that another server in the way would have.
+        // Any JSON-RPC server has codes; `data` is vouchd's own.
         let by_code = ErrorKind::ALL.iter().find(|kind| kind.code() == code);
         Self {
             kind: text("kind")
@@ -59,6 +59,30 @@ impl ServerError {
             retryable: data.get("retryable").and_then(Value::as_bool) == Some(true),
             data,
         }
+    }
+}
+
+/// Why no service could be started.
+#[derive(Debug)]
+pub struct StartError {
+    /// The socket.
+    pub socket: PathBuf,
+    /// The program that was started, or should have been; absent if there is none to start.
+    pub program: Option<PathBuf>,
+    /// What happened.
+    pub message: String,
+    /// The last lines that the program wrote to standard error; ten at most.
+    pub last_words: Vec<String>,
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "no service listens on {}, and starting one failed: {}",
+            self.socket.display(),
+            self.message
+        )
     }
 }
 
@@ -100,7 +124,7 @@ impl From<RpcError> for CallError {
                 "the server closed the connection",
             )),
             RpcError::RequestTimeout => Self::Connection(io::ErrorKind::TimedOut.into()),
-            // The connection's end is one for all of its calls, so each gets a copy.
+            // A connection ends once for all of its calls, so each gets a copy of the error.
             RpcError::RestartNeeded(error) => broken(&error),
             error => broken(&error),
         }
@@ -124,7 +148,7 @@ fn broken(error: &RpcError) -> CallError {
         error => {
             // It may quote the reply, which may be long.
             let what: String = error.to_string().chars().take(300).collect();
-            CallError::Protocol(format!("the server's reply is none: {what}"))
+            CallError::Protocol(format!("cannot read the server's reply: {what}"))
         }
     }
 }

@@ -1,7 +1,7 @@
-//! One JSON value a line, over any pair of streams. Neither side may wait for ever or grow
-//! without bound because of a server that misbehaves.
+//! One JSON value per line, over any pair of streams. A server that misbehaves can neither stall the
+//! client for ever nor make it grow without bound.
 
-use crate::{progress::Listeners, sent::Sent};
+use crate::{listeners::Listeners, sent::Sent};
 use jsonrpsee::core::client::{ReceivedMessage, TransportReceiverT, TransportSenderT};
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::value::RawValue;
@@ -12,13 +12,13 @@ use tokio::{
 };
 use vouch_protocol::{Notification, Progress};
 
-/// The most that a request may be, in bytes: see "Limits" in the specification.
+/// The longest request, in bytes: see "Limits" in the specification.
 pub(crate) const LONGEST_REQUEST: usize = 1024 * 1024;
 
-/// A reply has at most 8 MiB; the frame around it is small.
+/// The longest reply, in bytes: a result has at most 8 MiB, and what surrounds it is small.
 const LONGEST_REPLY: u64 = 9 * 1024 * 1024;
 
-/// A server that takes no request for so long is dead.
+/// A server that reads nothing for this long is dead.
 const SEND_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The sending side.
@@ -28,7 +28,7 @@ pub(crate) struct Sender<W> {
 }
 
 impl<W> Sender<W> {
-    /// What is written is noted.
+    /// `sent` learns which calls were written.
     pub(crate) fn new(writer: W, sent: Sent) -> Self {
         Self { writer, sent }
     }
@@ -43,8 +43,8 @@ impl<W: AsyncWrite + Send + Unpin + 'static> TransportSenderT for Sender<W> {
         timeout(SEND_TIMEOUT, async {
             let first = match (self.writer.write(message.as_bytes()).await, noted) {
                 (Ok(first), _) => first,
-                // A server that is being replaced reads no more, and still answers what it has
-                // read. The connection lasts until it has; this call goes elsewhere.
+                // A server that is being replaced reads no more, but still answers what it has
+                // read. The connection lasts until then; this call goes to the next server.
                 (Err(error), Some(id)) if error.kind() == io::ErrorKind::BrokenPipe => {
                     self.sent.refuse(id);
                     return Ok(());
@@ -70,7 +70,7 @@ pub(crate) struct Receiver<R> {
 }
 
 impl<R: AsyncRead> Receiver<R> {
-    /// What is told of calls under way goes to those who listen.
+    /// Reports of calls under way go to `listeners`.
     pub(crate) fn new(reader: R, listeners: Listeners) -> Self {
         Self {
             reader: BufReader::new(reader),
@@ -102,31 +102,31 @@ impl<R: AsyncRead + Send + Unpin + 'static> TransportReceiverT for Receiver<R> {
             if line.trim_ascii().is_empty() {
                 continue;
             }
-            match Short::read(&line) {
-                Some(Short {
+            match Envelope::read(&line) {
+                Some(Envelope {
                     id: None,
-                    error: Some(told),
+                    error: Some(error),
                     ..
-                }) => return Err(invalid(told.message)),
-                Some(Short {
+                }) => return Err(invalid(error.message)),
+                Some(Envelope {
                     method: Some(method),
                     params,
                     ..
-                }) if method == Progress::NAME => self.listeners.tell(params),
+                }) if method == Progress::NAME => self.listeners.report(params),
                 _ => return Ok(ReceivedMessage::Bytes(line)),
             }
         }
     }
 }
 
-/// What is looked at before the client's core sees it.
+/// What is looked at before the client's core sees a message.
 #[derive(Deserialize)]
-struct Short<'a> {
+struct Envelope<'a> {
     // Null counts as absent, and so does a result.
     id: Option<IgnoredAny>,
-    /// Where a server could not tell the id of what it refuses, it answers null. That says why the
-    /// connection is of no more use, but no call would get to see it.
-    error: Option<Told>,
+    /// A server that could not read the id of what it refuses answers with a null one. That error
+    /// says why the connection is useless from now on, and no call would get to see it.
+    error: Option<Message>,
     #[serde(borrow)]
     method: Option<Cow<'a, str>>,
     #[serde(borrow)]
@@ -134,12 +134,12 @@ struct Short<'a> {
 }
 
 #[derive(Deserialize)]
-struct Told {
+struct Message {
     message: String,
 }
 
-impl<'a> Short<'a> {
-    /// What is meant here is short, and long answers are not to be parsed twice.
+impl<'a> Envelope<'a> {
+    /// The messages meant here are short; long answers must not be parsed twice.
     fn read(line: &'a [u8]) -> Option<Self> {
         if line.len() > 64 * 1024 {
             return None;
@@ -182,21 +182,21 @@ mod tests {
             Ok(b"{\"id\":1,\"error\":{\"message\":\"x\"}}"),
         )
         .await;
-        // What nobody listens to is skipped, whatever it is.
+        // Reports that no call waits for are skipped, whatever they hold.
         check(
             b"{\"method\":\"$/progress\"}\n{\"method\":\"$/progress\",\"params\":{\"token\":0,\"value\":{\"kind\":\"end\"}}}\n{}\n",
             Ok(b"{}"),
         )
         .await;
         check(
-            b"{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32700,\"message\":\"no JSON\"}}\n",
-            Err((io::ErrorKind::InvalidData, "no JSON")),
+            b"{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32700,\"message\":\"not JSON\"}}\n",
+            Err((io::ErrorKind::InvalidData, "not JSON")),
         )
         .await;
     }
 
     #[tokio::test]
-    async fn a_reply_without_an_end_is_given_up() {
+    async fn an_endless_reply_is_an_error() {
         let endless = tokio::io::repeat(b'x');
         let endless = Receiver::new(endless, Listeners::default()).receive().await;
         assert_eq!(endless.unwrap_err().kind(), io::ErrorKind::InvalidData);

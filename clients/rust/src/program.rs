@@ -1,5 +1,4 @@
-//! Which program is the service, where one is to be started. It must not depend on the folder that
-//! somebody happens to be in.
+//! Which program to start as the service. It must not depend on the current folder.
 
 use std::{
     env,
@@ -8,7 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// The program to start: what is named, or `vouchd` beside our own program, or on the path.
+/// The program to start: the one that is named, else `vouchd` beside our own program, else on the
+/// path.
 pub(crate) fn found(
     named: Option<OsString>,
     own: Option<&Path>,
@@ -17,7 +17,7 @@ pub(crate) fn found(
     let on_path = |name: &Path| {
         let folders = path.into_iter().flat_map(env::split_paths);
         folders
-            // A program must not depend on the folder that somebody happens to be in.
+            // A relative entry would depend on the current folder.
             .filter(|folder| folder.is_absolute())
             .map(|folder| folder.join(name))
             .find(|program| is_program(program))
@@ -28,17 +28,13 @@ pub(crate) fn found(
         } else {
             on_path(&named)
         };
-        return found.ok_or_else(|| {
-            format!(
-                "VOUCHD names {}, and PATH has no such program",
-                named.display()
-            )
-        });
+        return found
+            .ok_or_else(|| format!("VOUCHD names {}, which is not on PATH", named.display()));
     }
     own.map(|own| own.with_file_name("vouchd"))
         .filter(|program| is_program(program))
         .or_else(|| on_path(Path::new("vouchd")))
-        .ok_or_else(|| "there is no program vouchd".to_owned())
+        .ok_or_else(|| "no program named vouchd was found".to_owned())
 }
 
 fn is_program(path: &Path) -> bool {
@@ -102,7 +98,7 @@ mod tests {
         check(None, Some(&alone), all, Ok(&first));
         check(None, Some(&text), all, Ok(&first));
         check(None, None, all, Ok(&first));
-        check(None, Some(&alone), None, Err("no program vouchd"));
+        check(None, Some(&alone), None, Err("no program named vouchd"));
         let named = std::path::absolute("some/vouchd").unwrap();
         check(Some("some/vouchd"), None, None, Ok(&named));
     }

@@ -1,6 +1,6 @@
-//! What calls go through while one connection lasts, and the first of them.
+//! One connection's calls, and the first of them, `initialize`.
 
-use crate::{CallError, cancel::CancelsWhenDropped, lines, progress::Listeners, sent::Sent};
+use crate::{cancel::CancelOnDrop, error::CallError, lines, listeners::Listeners, sent::Sent};
 use jsonrpsee::core::{
     client::{self, ClientBuilder, ClientT},
     middleware::RpcServiceBuilder,
@@ -16,14 +16,14 @@ use vouch_protocol::{
     ClientInfo, Initialize, InitializeParams, InitializeResult, Method, PROTOCOL_VERSION,
 };
 
-/// A push of 4 GiB over a slow line takes its time, and the server has its own ends for waits.
+/// Pushing 4 GiB over a slow line takes hours, and the server bounds its own waits.
 const LONGEST_CALL: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// An `initialize` is answered at once, even by a service that has much to do.
+/// An `initialize` is answered at once, even by a busy service.
 const LONGEST_SILENCE: Duration = Duration::from_secs(30);
 
-/// What calls go through while one connection lasts.
-pub(crate) type Rpc = client::Client<CancelsWhenDropped>;
+/// One connection.
+pub(crate) type Rpc = client::Client<CancelOnDrop>;
 
 /// A connection over these streams.
 pub(crate) fn over<R, W>(reader: R, writer: W, listeners: &Listeners) -> Rpc
@@ -33,7 +33,7 @@ where
 {
     let sent = Sent::default();
     let writer = lines::Sender::new(writer, sent.clone());
-    let layer = move |service| CancelsWhenDropped::new(service, sent.clone());
+    let layer = move |service| CancelOnDrop::new(service, sent.clone());
     ClientBuilder::new()
         .request_timeout(LONGEST_CALL)
         .set_rpc_middleware(RpcServiceBuilder::new().layer_fn(layer))
@@ -56,7 +56,7 @@ pub(crate) async fn introduce(
         .map_err(CallError::from)
 }
 
-/// Nobody answered in time.
+/// The error for a server that did not act in time.
 pub(crate) fn late(what: &str) -> CallError {
     CallError::Connection(std::io::Error::new(std::io::ErrorKind::TimedOut, what))
 }
@@ -67,8 +67,9 @@ pub(crate) struct Params(Option<Box<RawValue>>);
 
 impl Params {
     pub(crate) fn of(params: &impl serde::Serialize) -> Result<Self, CallError> {
-        let params = to_raw_value(params)
-            .map_err(|error| CallError::Protocol(format!("the params are no JSON: {error}")))?;
+        let params = to_raw_value(params).map_err(|error| {
+            CallError::Protocol(format!("the params cannot be written as JSON: {error}"))
+        })?;
         if params.get().len() > lines::LONGEST_REQUEST {
             return Err(CallError::Protocol(format!(
                 "the params take {} bytes; a request has at most {}",

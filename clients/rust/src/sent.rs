@@ -1,5 +1,5 @@
-//! Which calls a server may have received. One that it certainly has not may be made again, with
-//! whoever took its place.
+//! Which calls a server may have received. A call that it certainly has not received may be repeated
+//! with its successor.
 
 use jsonrpsee::core::client::Error as RpcError;
 use serde::Deserialize;
@@ -12,10 +12,10 @@ use std::{
 use tokio::sync::Notify;
 use vouch_protocol::ErrorKind;
 
-/// What the error of a call says that was never sent.
+/// The text of the error for a call that was never sent.
 const UNSENT: &str = "the server ended the connection before the call was sent";
 
-/// The ids of calls under way, as far as they came to be written. Clones share it.
+/// The ids of calls under way whose writing has begun or failed. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Sent(Arc<Shared>);
 
@@ -27,9 +27,9 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct Ids {
-    /// Of these, something was written.
+    /// Calls of which something was written.
     written: HashSet<Box<str>>,
-    /// Of these, nothing could be.
+    /// Calls of which nothing could be written.
     refused: HashSet<Box<str>>,
 }
 
@@ -38,14 +38,14 @@ impl Sent {
         self.0.ids.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes a message before it is written; answers the id of a call.
+    /// Notes a message before it is written. Returns the id, if it is a call.
     pub(crate) fn note(&self, message: &str) -> Option<Box<str>> {
         #[derive(Deserialize)]
         struct Message<'a> {
             #[serde(borrow)]
             id: Option<&'a RawValue>,
         }
-        // A notification has none, and is answered by nobody.
+        // A notification has none, and no answer.
         let id = serde_json::from_str::<Message>(message).ok()?.id?;
         let id: Box<str> = id.get().into();
         self.ids().written.insert(id.clone());
@@ -73,8 +73,8 @@ impl Sent {
         }
     }
 
-    /// Forgets a call that is over; answers whether something was written of it.
-    pub(crate) fn take(&self, id: &str) -> bool {
+    /// Forgets a call that is over. Returns whether something of it was written.
+    pub(crate) fn forget(&self, id: &str) -> bool {
         let mut ids = self.ids();
         ids.refused.remove(id);
         ids.written.remove(id)
@@ -86,7 +86,7 @@ pub(crate) fn refused() -> RpcError {
     RpcError::Custom(UNSENT.into())
 }
 
-/// The error of a call that was not sent, in place of the connection's.
+/// The error of a call that was not sent, in place of the connection's error.
 pub(crate) fn unsent(error: RpcError) -> RpcError {
     match error {
         // It may be sent yet.
@@ -95,8 +95,8 @@ pub(crate) fn unsent(error: RpcError) -> RpcError {
     }
 }
 
-/// Whether the server has certainly not done what it was asked, because it is about to end.
-pub(crate) fn may_be_made_again(error: &RpcError) -> bool {
+/// Whether the server has certainly not carried out the call, because it is about to end.
+pub(crate) fn may_be_retried(error: &RpcError) -> bool {
     match error {
         RpcError::Custom(text) => text == UNSENT,
         RpcError::Call(error) => error.code() == ErrorKind::ShuttingDown.code(),
@@ -104,7 +104,7 @@ pub(crate) fn may_be_made_again(error: &RpcError) -> bool {
     }
 }
 
-/// The connection's error for those whose call is not made again.
+/// Whether this is the error of a call that was never sent.
 pub(crate) fn is_unsent(error: &RpcError) -> bool {
     matches!(error, RpcError::Custom(text) if text == UNSENT)
 }
@@ -121,14 +121,14 @@ mod tests {
         };
         check(r#"{"jsonrpc":"2.0","id":7,"method":"verify"}"#, Some("7"));
         check(r#"{"jsonrpc":"2.0","method":"exit"}"#, None);
-        check("none", None);
-        assert!(sent.take("7"));
-        assert!(!sent.take("7"), "it is over");
-        assert!(!sent.take("8"));
+        check("not JSON", None);
+        assert!(sent.forget("7"));
+        assert!(!sent.forget("7"), "it is over");
+        assert!(!sent.forget("8"));
     }
 
     #[tokio::test]
-    async fn who_waits_learns_that_a_call_was_refused() {
+    async fn a_waiting_call_learns_that_it_could_not_be_written() {
         let sent = Sent::default();
         let noted = sent.clone();
         let waiting = tokio::spawn(async move { noted.refused("7").await });
@@ -138,6 +138,6 @@ mod tests {
         sent.refuse("7".into());
         waiting.await.unwrap();
         sent.refused("8").await;
-        assert!(!sent.take("7"), "nothing was written");
+        assert!(!sent.forget("7"), "nothing was written");
     }
 }

@@ -1,7 +1,7 @@
-//! Where the service listens, and whose it is. Nothing may be sent to another user's service:
-//! `/tmp` belongs to everybody.
+//! Where the service listens, and who runs it. Nothing may be sent to another user's service:
+//! anybody can put a socket into `/tmp`.
 
-use crate::CallError;
+use crate::error::CallError;
 use std::{
     env, io,
     os::unix::fs::{FileTypeExt as _, MetadataExt as _},
@@ -14,7 +14,7 @@ use tokio::{
 };
 use vouch_protocol::paths;
 
-/// How long a service may have more connections waiting than its queue holds.
+/// How long a service's queue of connections may stay full.
 const FULL_QUEUE: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(5);
 
@@ -29,17 +29,17 @@ pub fn default_socket() -> PathBuf {
         )
 }
 
-/// Connects, and looks whose service it is before a byte is sent.
+/// Connects, and checks who runs the service before a byte is sent.
 pub(crate) async fn connect(path: &Path) -> Result<UnixStream, CallError> {
     checked(path, attempt(path).await.map_err(CallError::Connection)?)
 }
 
-/// The same; none where it is certain that nobody listens there.
+/// The same; none if it is certain that nobody listens there.
 pub(crate) async fn find(path: &Path) -> Result<Option<UnixStream>, CallError> {
     match attempt(path).await {
         Ok(stream) => checked(path, stream).map(Some),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        // A socket that was left behind refuses, and so does what is no socket at all.
+        // A socket that was left behind refuses, and so does a file that is not a socket.
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
             may_be_replaced(path, error).map(|()| None)
         }
@@ -47,7 +47,7 @@ pub(crate) async fn find(path: &Path) -> Result<Option<UnixStream>, CallError> {
     }
 }
 
-/// A service whose queue is full is asked again, for a while.
+/// Connects; retries for a while if the service's queue is full.
 async fn attempt(path: &Path) -> io::Result<UnixStream> {
     let deadline = Instant::now() + FULL_QUEUE;
     loop {
@@ -73,18 +73,18 @@ fn checked(path: &Path, stream: UnixStream) -> Result<UnixStream, CallError> {
     Ok(stream)
 }
 
-/// Whether what refuses connections is a socket that our own dead service left.
+/// Whether what refuses connections is a socket that a dead service of ours left behind.
 fn may_be_replaced(path: &Path, refused: io::Error) -> Result<(), CallError> {
     let found = match std::fs::symlink_metadata(path) {
         Ok(found) => found,
-        // It has gone meanwhile.
+        // It is gone by now.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(_) => return Err(CallError::Connection(refused)),
     };
     if !found.file_type().is_socket() {
         return Err(CallError::Connection(io::Error::new(
             io::ErrorKind::AlreadyExists,
-            format!("{} is no socket", path.display()),
+            format!("{} is not a socket", path.display()),
         )));
     }
     if found.uid() != rustix::process::geteuid().as_raw() {
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn only_a_socket_that_was_left_is_nobody() {
+    async fn only_a_socket_that_was_left_behind_counts_as_nobody() {
         let folder = tempfile::tempdir().unwrap();
         let check = async |path: &Path, expected: Result<bool, io::ErrorKind>| {
             let found = match find(path).await {

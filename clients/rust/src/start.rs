@@ -1,19 +1,20 @@
-//! Starting a service where none listens. Clients that come at the same time must end up with
-//! one: each starts a process, all but one of those find the socket's lock taken and end, and
-//! their clients connect to the one that has it.
+//! Starting a service if none listens. Clients that start at the same time must end up with one
+//! service: each starts a process, all but one of these find the socket's lock taken and end, and
+//! their clients connect to the one that holds it.
 //!
-//! Only where nobody can be there is one started: a socket of another user, a file in its place
-//! or a folder that may not be entered is an error.
+//! One is started only if it is certain that nobody listens: another user's socket, a file that is
+//! not a socket, or a folder that may not be entered is an error.
 
 use crate::{
-    CallError, program,
-    progress::Listeners,
+    error::{CallError, StartError},
+    listeners::Listeners,
+    program,
     rpc::{self, Rpc, introduce, late},
     socket,
 };
 use std::{
     collections::VecDeque,
-    env, fmt, io,
+    env, io,
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
     sync::{Arc, Mutex, PoisonError},
@@ -34,22 +35,22 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const FIRST_PAUSE: Duration = Duration::from_millis(2);
 const LAST_PAUSE: Duration = Duration::from_millis(50);
 
-/// How often a service is looked for again that ends before it answers.
+/// How often to look again after a service that ended before it answered.
 const LOOKS: u32 = 10;
 
-/// So long after another process had the socket's lock, and still nobody listens, that process
-/// was on its way out, not in.
+/// If nobody listens this long after another process held the socket's lock, that process was
+/// ending, not starting.
 const WINNER: Duration = Duration::from_millis(300);
 
-/// What a process that ended may still have in its pipe, is there by then.
+/// What a process that ended has written to its pipe has arrived by then.
 const LAST_READ: Duration = Duration::from_millis(500);
 
-/// What is kept of what a service says at its start: lines, and bytes.
+/// What is kept of what a service says when it starts: lines, and bytes.
 const LAST_LINES: usize = 10;
 const LAST_BYTES: usize = 4096;
 
-/// What tells a process what its service manager wants of it. It was said to us, or to whoever
-/// started us, and not to the service.
+/// Variables by which a service manager speaks to a process: to us, or to whoever started us, and not
+/// to the service.
 const NOT_PASSED_ON: [&str; 6] = [
     "LISTEN_FDS",
     "LISTEN_PID",
@@ -59,7 +60,7 @@ const NOT_PASSED_ON: [&str; 6] = [
     "WATCHDOG_USEC",
 ];
 
-/// How to start a service where none listens: see [`Client::connect_or_start`](crate::Client::connect_or_start).
+/// How to start a service if none listens: see [`Client::connect_or_start`](crate::Client::connect_or_start).
 #[derive(Debug, Clone)]
 pub struct Start {
     pub(crate) client: ClientInfo,
@@ -68,7 +69,7 @@ pub struct Start {
 }
 
 impl Start {
-    /// `client` is what the service shows and logs as who asks.
+    /// `client` is the name that the service shows and logs for this client.
     pub fn new(client: ClientInfo) -> Self {
         Self {
             client,
@@ -77,15 +78,15 @@ impl Start {
         }
     }
 
-    /// The program to start. Without it, it is what `VOUCHD` names in the environment, else
-    /// `vouchd` in the folder of this process's own program, else `vouchd` on `PATH`.
+    /// The program to start. The default is what `VOUCHD` names in the environment, else `vouchd` in
+    /// the folder of this process's own program, else `vouchd` on `PATH`.
     #[must_use]
     pub fn program(mut self, program: impl Into<PathBuf>) -> Self {
         self.program = Some(program.into());
         self
     }
 
-    /// How long it may take until the service answers; five seconds without it.
+    /// How long the service may take until it answers; the default is five seconds.
     #[must_use]
     pub fn patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
@@ -104,31 +105,7 @@ impl Start {
     }
 }
 
-/// Why no service could be started where none listens.
-#[derive(Debug)]
-pub struct StartError {
-    /// The socket.
-    pub socket: PathBuf,
-    /// The program that was started, or should have been; absent where there is none that can.
-    pub program: Option<PathBuf>,
-    /// What happened.
-    pub message: String,
-    /// The last lines that the program wrote to standard error; ten at most.
-    pub last_words: Vec<String>,
-}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "no service listens on {}, and none could be started: {}",
-            self.socket.display(),
-            self.message
-        )
-    }
-}
-
-/// Connects to the service on this socket, or starts one; it has answered an `initialize`.
+/// Connects to the service on this socket, or starts one. It has answered `initialize`.
 pub(crate) async fn connect(
     path: &Path,
     start: &Start,
@@ -137,7 +114,7 @@ pub(crate) async fn connect(
     if let Some(found) = settled(path, &start.client, listeners).await? {
         return Ok(found);
     }
-    // The service works in another folder.
+    // The service runs in another folder.
     let path = &std::path::absolute(path).map_err(CallError::Connection)?;
     let not_started = |program: Option<PathBuf>, message: String, last_words: Vec<String>| {
         CallError::NotStarted(StartError {
@@ -155,22 +132,22 @@ pub(crate) async fn connect(
     let deadline = Instant::now() + start.patience;
     loop {
         let mut starting = Starting::begin(&program, path).map_err(|error| {
-            // One that is not there, or may not be run, is no program.
-            let is_none = matches!(
+            // A missing file, or one that may not be run, counts as no program.
+            let unusable = matches!(
                 error.kind(),
                 io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied
             );
             not_started(
-                (!is_none).then(|| program.clone()),
+                (!unusable).then(|| program.clone()),
                 format!("cannot start {}: {error}", program.display()),
                 Vec::new(),
             )
         })?;
-        // Until when a process that lost the race waits for the winner.
+        // Until when to wait for the process that won the race for the lock.
         let mut lost_until = None;
         let mut pause = FIRST_PAUSE;
         loop {
-            // First the process, then the socket: one that has ended did so before we looked.
+            // First the process, then the socket: a process that has ended did so before we looked.
             let ended = starting.ended()?;
             let found = look(path, &start.client, listeners, Some(deadline)).await?;
             if let Found::Service(found) = found {
@@ -182,7 +159,7 @@ pub(crate) async fn connect(
                     let until = *lost_until.get_or_insert(now + WINNER);
                     if now >= deadline {
                         return Err(failed(
-                            "another process has its lock, and does not listen".into(),
+                            "another process holds its lock and does not listen".into(),
                             starting.last_words().await,
                         ));
                     }
@@ -210,8 +187,8 @@ pub(crate) async fn connect(
     }
 }
 
-/// The service that listens there, when it is certain whether one does: one that ends before it
-/// answers is followed by another, or by nobody.
+/// The service that listens there, once it is certain whether there is one: a service that ends
+/// before it answers may have a successor.
 pub(crate) async fn settled(
     path: &Path,
     client: &ClientInfo,
@@ -229,13 +206,13 @@ pub(crate) async fn settled(
     }
 }
 
-/// Who is at a socket.
+/// Who listens on a socket.
 enum Found {
-    /// A service, and what it has answered.
+    /// A service, and its answer to `initialize`.
     Service(Box<(Rpc, InitializeResult)>),
     /// Certainly nobody.
     Nobody,
-    /// Somebody who went before it answered.
+    /// A service that ended before it answered.
     Gone(CallError),
 }
 
@@ -255,13 +232,13 @@ async fn look(
         None => introduced.await,
         Some(deadline) => match timeout_at(deadline, introduced).await {
             Ok(answered) => answered,
-            // It is for the caller to say what was waited for.
+            // The caller says what it was waiting for.
             Err(_) => return Ok(Found::Gone(late("the service does not answer"))),
         },
     };
     match answered {
-        Ok(told) => Ok(Found::Service(Box::new((rpc, told)))),
-        // An `initialize` that got lost has done nothing: it may be sent again.
+        Ok(answer) => Ok(Found::Service(Box::new((rpc, answer)))),
+        // An `initialize` that was lost changed nothing: it may be sent again.
         Err(CallError::Connection(error)) if error.kind() != io::ErrorKind::TimedOut => {
             Ok(Found::Gone(CallError::Connection(error)))
         }
@@ -276,8 +253,7 @@ fn lost(status: ExitStatus) -> bool {
     status.code() == Some(i32::from(EXIT_ALREADY_SERVED))
 }
 
-/// A service's process, from its start until it is known what becomes of it. It goes on when this
-/// is dropped.
+/// The process of a service that is starting. It lives on when this is dropped.
 struct Starting {
     child: Child,
     reading: Option<JoinHandle<()>>,
@@ -292,14 +268,14 @@ impl Starting {
             .arg(socket)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            // A pipe, and no file: a program that goes on writing there fills no disk.
+            // A pipe, not a file: a program that goes on writing cannot fill a disk.
             .stderr(Stdio::piped());
         for name in NOT_PASSED_ON {
             command.env_remove(name);
         }
         let mut child = command.spawn()?;
         let words = Arc::<Mutex<LastWords>>::default();
-        // It reads to the end, also when this is dropped: nobody is to wait for a reader.
+        // It reads to the end even when this is dropped, so that the program never blocks on it.
         let reading = child
             .stderr
             .take()
@@ -317,7 +293,7 @@ impl Starting {
 
     async fn last_words(mut self) -> Vec<String> {
         if let Some(reading) = self.reading.take() {
-            // What it started may hold the pipe open: then what came until now is all.
+            // A process that it started may hold the pipe open: then what has come so far is all.
             let _ = timeout(LAST_READ, reading).await;
         }
         self.words
@@ -329,7 +305,7 @@ impl Starting {
 
 async fn listen(mut stderr: ChildStderr, words: Arc<Mutex<LastWords>>) {
     let mut buffer = [0; 1024];
-    // A pipe that cannot be read has no more to say.
+    // Nothing more comes from a pipe that cannot be read.
     while let Ok(count @ 1..) = stderr.read(&mut buffer).await {
         words
             .lock()
@@ -338,7 +314,7 @@ async fn listen(mut stderr: ChildStderr, words: Arc<Mutex<LastWords>>) {
     }
 }
 
-/// The end of what was said.
+/// The end of what a process wrote.
 #[derive(Default)]
 struct LastWords(VecDeque<u8>);
 

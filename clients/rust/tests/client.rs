@@ -160,17 +160,17 @@ async fn a_malformed_reply_is_an_error_for_every_call() {
         // Later calls fail too.
         soon(client.status()).await.unwrap_err();
     }
-    check("no JSON", "none").await;
-    check("[]", "none").await;
-    check("{}", "none").await;
-    check("7", "none").await;
-    check(r#"{"jsonrpc":"1.0","id":0,"result":{}}"#, "none").await;
-    check(r#"{"jsonrpc":"2.0","id":0}"#, "none").await;
-    check(r#"{"jsonrpc":"2.0","id":77,"result":{}}"#, "none").await;
-    check(r#"{"jsonrpc":"2.0","id":"0","result":{}}"#, "none").await;
+    check("not JSON", "cannot read").await;
+    check("[]", "cannot read").await;
+    check("{}", "cannot read").await;
+    check("7", "cannot read").await;
+    check(r#"{"jsonrpc":"1.0","id":0,"result":{}}"#, "cannot read").await;
+    check(r#"{"jsonrpc":"2.0","id":0}"#, "cannot read").await;
+    check(r#"{"jsonrpc":"2.0","id":77,"result":{}}"#, "cannot read").await;
+    check(r#"{"jsonrpc":"2.0","id":"0","result":{}}"#, "cannot read").await;
     check(
-        r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"that was no JSON"}}"#,
-        "that was no JSON",
+        r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"that was not JSON"}}"#,
+        "that was not JSON",
     )
     .await;
 }
