@@ -108,6 +108,16 @@ fn what_is_no_request() {
         &["null parseError", "1 ok"],
         "the next line is another message",
     );
+    check(
+        format!(
+            r#"{{"jsonrpc":"2.0","id":1,"result":1}}
+[{{"id":2,"error":{{}}}}]
+{}"#,
+            status("3")
+        ),
+        &["3 ok"],
+        "a response is not answered, alone or in a batch",
+    );
     let deep = format!("{}{}", "[".repeat(200_000), "]".repeat(200_000));
     check(&deep, &["[null invalidRequest]"], "a deep one");
     let params = format!(r#"{{"path":{deep}}}"#);

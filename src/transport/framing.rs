@@ -1,261 +1,38 @@
 //! The two framings of a stream of messages: one JSON value a line, and `Content-Length` headers.
 //! What is read is bounded before it is kept.
 
-use super::room::Charge;
+use super::room::{Charge, Room};
 use crate::error::Error;
-use std::io;
-use tokio::io::{AsyncBufRead, AsyncBufReadExt, BufReader};
+use hyper::header::{CONTENT_LENGTH, HOST, HeaderName, ORIGIN};
+use std::{future::poll_fn, io, mem::MaybeUninit, pin::Pin, task::ready, time::Duration};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, Chain, ReadBuf},
+    time::timeout,
+};
 use vouch_protocol::ErrorKind;
 
 /// The longest request, in bytes.
 pub(super) const LONGEST_REQUEST: usize = 1 << 20;
-/// The longest body that is read to be thrown away.
-const LONGEST_SKIPPED: u64 = 64 << 20;
+/// How much of a longer one is skipped, in bytes, and for how long; then the connection closes.
+const MOST_SKIPPED: usize = 16 << 20;
+const SKIPPING: Duration = Duration::from_secs(30);
 /// The longest header line, and the most of them.
 const LONGEST_HEADER: usize = 1024;
 const MOST_HEADERS: usize = 16;
-/// What a buffer may keep between two messages.
-const KEPT: usize = 4 << 10;
+/// The most that is read at once.
+const PIECE: usize = 8 << 10;
 
 /// How messages follow each other on a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Framing {
     /// One JSON value a line.
     Lines,
-    /// As language servers speak it.
+    /// As language servers do it.
     ContentLength,
 }
 
-/// What a connection's first byte announces.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Announced {
-    Stream(Framing),
-    Http,
-    Nothing,
-}
-
-impl Announced {
-    pub(super) fn by(first: u8) -> Self {
-        match first {
-            b'C' | b'c' => Self::Stream(Framing::ContentLength),
-            b'{' | b'[' | b' ' | b'\t' | b'\r' | b'\n' => Self::Stream(Framing::Lines),
-            letter if letter.is_ascii_alphabetic() => Self::Http,
-            _ => Self::Nothing,
-        }
-    }
-}
-
-/// What was read.
-#[derive(Debug)]
-pub(super) enum Read {
-    /// The buffer holds a message.
-    Message,
-    /// Something that is answered with an error; the next message can be read.
-    Wrong(Error),
-    /// Something that is answered with an error, and after which nothing makes sense.
-    Lost(Error),
-    /// The end of input.
-    End,
-}
-
-/// Empties a buffer, and keeps little of it.
-pub(super) fn empty(message: &mut Vec<u8>) {
-    message.clear();
-    message.shrink_to(KEPT);
-}
-
-/// Reads one message into the buffer. Where there is no room for it, it is lost.
-pub(super) async fn read<R: AsyncBufRead + Unpin>(
-    framing: Framing,
-    reader: &mut R,
-    message: &mut Vec<u8>,
-    charge: &mut Charge,
-) -> io::Result<Read> {
-    empty(message);
-    drop(charge.take());
-    match framing {
-        Framing::Lines => read_line(reader, message, charge).await,
-        Framing::ContentLength => read_body(reader, message, charge).await,
-    }
-}
-
-/// Reads up to the next line that is not blank. A last line may lack its line break.
-async fn read_line<R: AsyncBufRead + Unpin>(
-    reader: &mut R,
-    line: &mut Vec<u8>,
-    charge: &mut Charge,
-) -> io::Result<Read> {
-    loop {
-        empty(line);
-        let whole = take_line(reader, line, LONGEST_REQUEST, charge).await?;
-        match whole {
-            Line::End if line.is_empty() => return Ok(Read::End),
-            Line::TooLong => {
-                empty(line);
-                drop(charge.take());
-                skip_line(reader).await?;
-                return Ok(Read::Wrong(too_long()));
-            }
-            Line::Refused(error) => return Ok(Read::Lost(error)),
-            Line::Whole | Line::End => {
-                if !line.trim_ascii().is_empty() {
-                    return Ok(Read::Message);
-                }
-            }
-        }
-    }
-}
-
-enum Line {
-    Whole,
-    /// The input ended before a line break.
-    End,
-    /// The rest of it has not been read.
-    TooLong,
-    /// There is no room for it, or it does not arrive.
-    Refused(Error),
-}
-
-/// Appends a line without its line break, if it has no more than `longest` bytes.
-async fn take_line<R: AsyncBufRead + Unpin>(
-    reader: &mut R,
-    line: &mut Vec<u8>,
-    longest: usize,
-    charge: &mut Charge,
-) -> io::Result<Line> {
-    loop {
-        let bytes = match charge.wait(reader.fill_buf()).await {
-            Ok(bytes) => bytes?,
-            Err(error) => return Ok(Line::Refused(error)),
-        };
-        if bytes.is_empty() {
-            return Ok(Line::End);
-        }
-        let end = bytes.iter().position(|byte| *byte == b'\n');
-        let part = bytes.get(..end.unwrap_or(bytes.len())).unwrap_or(bytes);
-        if line.len() + part.len() > longest {
-            return Ok(Line::TooLong);
-        }
-        if let Err(error) = charge.cover(line.len() + part.len()) {
-            return Ok(Line::Refused(error));
-        }
-        line.extend_from_slice(part);
-        let used = end.map_or(bytes.len(), |end| end + 1);
-        reader.consume(used);
-        if end.is_some() {
-            return Ok(Line::Whole);
-        }
-    }
-}
-
-/// Throws a line away, up to its line break or the end of input.
-async fn skip_line<R: AsyncBufRead + Unpin>(reader: &mut R) -> io::Result<()> {
-    loop {
-        let bytes = reader.fill_buf().await?;
-        let end = bytes.iter().position(|byte| *byte == b'\n');
-        let used = end.map_or(bytes.len(), |end| end + 1);
-        reader.consume(used);
-        if end.is_some() || used == 0 {
-            return Ok(());
-        }
-    }
-}
-
-/// Reads headers and a body. Names are compared without case, other headers are ignored, and a
-/// line may end without a carriage return.
-async fn read_body<R: AsyncBufRead + Unpin>(
-    reader: &mut R,
-    body: &mut Vec<u8>,
-    charge: &mut Charge,
-) -> io::Result<Read> {
-    let lost = |why: &str| Ok(Read::Lost(Error::new(ErrorKind::ParseError, why)));
-    let mut length: Option<u64> = None;
-    let mut line = Vec::new();
-    for count in 0.. {
-        line.clear();
-        match take_line(reader, &mut line, LONGEST_HEADER, charge).await? {
-            Line::End if count == 0 && line.is_empty() => return Ok(Read::End),
-            Line::End => return lost("the input ended within the headers"),
-            Line::TooLong => return lost("a header is longer than 1 KiB"),
-            Line::Refused(error) => return Ok(Read::Lost(error)),
-            Line::Whole => {}
-        }
-        let header = line.strip_suffix(b"\r").unwrap_or(&line);
-        if header.is_empty() {
-            break;
-        }
-        if count == MOST_HEADERS {
-            return lost("there are more than 16 headers");
-        }
-        let Some((name, value)) = std::str::from_utf8(header)
-            .ok()
-            .and_then(|header| header.split_once(':'))
-        else {
-            return lost("a line is no header");
-        };
-        if name.trim().eq_ignore_ascii_case("content-length") {
-            let value = value.trim();
-            let digits = value.bytes().all(|byte| byte.is_ascii_digit());
-            let parsed = value.parse().ok().filter(|_| digits);
-            if parsed.is_none() || length.is_some() {
-                return lost("there must be one Content-Length, a number of bytes");
-            }
-            length = parsed;
-        }
-    }
-    let Some(length) = length else {
-        return lost("there is no Content-Length");
-    };
-    if length > LONGEST_REQUEST as u64 {
-        if length > LONGEST_SKIPPED {
-            return Ok(Read::Lost(too_long()));
-        }
-        skip(reader, length).await?;
-        return Ok(Read::Wrong(too_long()));
-    }
-    let length = usize::try_from(length).unwrap_or(LONGEST_REQUEST);
-    // Grows with what arrives, not with what was announced.
-    while body.len() < length {
-        let bytes = match charge.wait(reader.fill_buf()).await {
-            Ok(bytes) => bytes?,
-            Err(error) => return Ok(Read::Lost(error)),
-        };
-        if bytes.is_empty() {
-            return lost("the input ended within a message");
-        }
-        let part = bytes.get(..length - body.len()).unwrap_or(bytes);
-        if let Err(error) = charge.cover(body.len() + part.len()) {
-            return Ok(Read::Lost(error));
-        }
-        body.extend_from_slice(part);
-        let used = part.len();
-        reader.consume(used);
-    }
-    Ok(Read::Message)
-}
-
-async fn skip<R: AsyncBufRead + Unpin>(reader: &mut R, mut length: u64) -> io::Result<()> {
-    while length > 0 {
-        let there = reader.fill_buf().await?.len();
-        if there == 0 {
-            break;
-        }
-        let used = usize::try_from(length).map_or(there, |length| length.min(there));
-        reader.consume(used);
-        length -= used as u64;
-    }
-    Ok(())
-}
-
-fn too_long() -> Error {
-    Error::new(
-        ErrorKind::InvalidRequest,
-        "the request is longer than 1 MiB",
-    )
-}
-
 impl Framing {
-    /// Frames a message where it is, as it may be long; it is JSON without line breaks.
+    /// Frames a message in place, as it may be long; it is JSON without line breaks.
     pub(super) fn frame(self, mut message: String) -> String {
         match self {
             Self::Lines => {
@@ -272,9 +49,296 @@ impl Framing {
     }
 }
 
-/// A reader with a buffer that is small while a connection is idle.
-pub(super) fn buffered<R: tokio::io::AsyncRead>(reader: R) -> BufReader<R> {
-    BufReader::with_capacity(4 << 10, reader)
+/// What a connection's first byte announces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Announced {
+    Stream(Framing),
+    Http,
+    Nothing,
+}
+
+impl Announced {
+    fn by(first: u8) -> Self {
+        match first {
+            b'C' | b'c' => Self::Stream(Framing::ContentLength),
+            b'{' | b'[' | b' ' | b'\t' | b'\r' | b'\n' => Self::Stream(Framing::Lines),
+            letter if letter.is_ascii_alphabetic() => Self::Http,
+            _ => Self::Nothing,
+        }
+    }
+}
+
+/// What was read.
+#[derive(Debug)]
+pub(super) enum Read {
+    /// A message, and its share of the room for long ones.
+    Message(Vec<u8>, Charge),
+    /// A message that is too long. The next one can be read once this rest is skipped.
+    TooLong(Rest),
+    /// Something that is answered with an error, and after which nothing makes sense.
+    Lost(Error),
+    /// The end of input.
+    End,
+}
+
+/// What is left of a message that is too long.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Rest {
+    Line,
+    Bytes(u64),
+}
+
+/// The receiving side of a connection. It holds no more than what has arrived of a message, and
+/// nothing between two of them.
+pub(super) struct Input<R> {
+    stream: R,
+    bytes: Vec<u8>,
+    room: Room,
+}
+
+impl<R: AsyncRead + Unpin> Input<R> {
+    pub(super) fn new(stream: R, room: Room) -> Self {
+        Self {
+            stream,
+            bytes: Vec::new(),
+            room,
+        }
+    }
+
+    pub(super) fn stream(&self) -> &R {
+        &self.stream
+    }
+
+    /// The stream, with what was read of it so far.
+    pub(super) fn into_stream(self) -> Chain<io::Cursor<Vec<u8>>, R> {
+        io::Cursor::new(self.bytes).chain(self.stream)
+    }
+
+    /// What the first byte announces; nothing where there is none.
+    pub(super) async fn announced(&mut self) -> io::Result<Option<Announced>> {
+        self.fill().await?;
+        Ok(self.bytes.first().map(|first| Announced::by(*first)))
+    }
+
+    /// Reads one message.
+    pub(super) async fn next(&mut self, framing: Framing) -> io::Result<Read> {
+        match framing {
+            Framing::Lines => self.next_line().await,
+            Framing::ContentLength => self.next_body().await,
+        }
+    }
+
+    /// Skips the rest of a message. Answers whether it ended soon enough for another to be read.
+    pub(super) async fn skip(&mut self, mut rest: Rest) -> io::Result<bool> {
+        let skipping = async {
+            let mut skipped = 0;
+            loop {
+                let (used, ended) = match &mut rest {
+                    Rest::Line => match self.bytes.iter().position(|byte| *byte == b'\n') {
+                        Some(end) => (end + 1, true),
+                        None => (self.bytes.len(), false),
+                    },
+                    Rest::Bytes(left) => {
+                        let used = usize::try_from(*left).unwrap_or(usize::MAX);
+                        let used = used.min(self.bytes.len());
+                        *left -= used as u64;
+                        (used, *left == 0)
+                    }
+                };
+                self.bytes.drain(..used);
+                skipped += used;
+                if ended {
+                    return Ok(true);
+                }
+                if skipped > MOST_SKIPPED || self.fill().await? == 0 {
+                    return Ok(false);
+                }
+            }
+        };
+        timeout(SKIPPING, skipping).await.unwrap_or(Ok(false))
+    }
+
+    /// Waits for more; answers how much came. It is read by way of the stack: who waits for a
+    /// client holds no buffer meanwhile.
+    async fn fill(&mut self) -> io::Result<usize> {
+        if self.bytes.is_empty() {
+            self.bytes = Vec::new();
+        }
+        poll_fn(|context| {
+            let mut piece = [MaybeUninit::uninit(); PIECE];
+            let mut piece = ReadBuf::uninit(&mut piece);
+            ready!(Pin::new(&mut self.stream).poll_read(context, &mut piece))?;
+            self.bytes.extend_from_slice(piece.filled());
+            Ok(piece.filled().len()).into()
+        })
+        .await
+    }
+
+    /// Takes the first bytes of what has arrived.
+    fn take(&mut self, length: usize) -> Vec<u8> {
+        let rest = self.bytes.split_off(length.min(self.bytes.len()));
+        std::mem::replace(&mut self.bytes, rest)
+    }
+
+    /// Reads up to the next line that is not blank. A last line may lack its line break.
+    async fn next_line(&mut self) -> io::Result<Read> {
+        loop {
+            let mut charge = self.room.charge();
+            let line = self.line(LONGEST_REQUEST, &mut charge).await?;
+            let (line, ended) = match line {
+                Line::Whole(line) => (line, false),
+                Line::End => (self.take(usize::MAX), true),
+                Line::TooLong => return Ok(Read::TooLong(Rest::Line)),
+                Line::Refused(error) => return Ok(Read::Lost(error)),
+            };
+            if is_http(&line) {
+                let why = "an HTTP request must come first on its connection, without white space";
+                return Ok(Read::Lost(Error::new(ErrorKind::ParseError, why)));
+            }
+            if !line.trim_ascii().is_empty() {
+                return Ok(Read::Message(line, charge));
+            }
+            if ended {
+                return Ok(Read::End);
+            }
+        }
+    }
+
+    /// Reads a line of at most that length, without its line break.
+    async fn line(&mut self, longest: usize, charge: &mut Charge) -> io::Result<Line> {
+        let mut looked = 0;
+        loop {
+            let fresh = self.bytes.get(looked..).unwrap_or_default();
+            let end = fresh.iter().position(|byte| *byte == b'\n');
+            let length = end.map_or(self.bytes.len(), |end| looked + end);
+            if length > longest {
+                return Ok(Line::TooLong);
+            }
+            if end.is_some() {
+                let mut line = self.take(length + 1);
+                line.pop();
+                return Ok(Line::Whole(line));
+            }
+            looked = length;
+            match self.more(length, charge).await? {
+                Ok(0) => return Ok(Line::End),
+                Ok(_) => {}
+                Err(error) => return Ok(Line::Refused(error)),
+            }
+        }
+    }
+
+    /// Waits for more of a message of which so much has arrived.
+    async fn more(
+        &mut self,
+        arrived: usize,
+        charge: &mut Charge,
+    ) -> io::Result<Result<usize, Error>> {
+        if let Err(error) = charge.cover(arrived) {
+            return Ok(Err(error));
+        }
+        charge
+            .wait(self.fill())
+            .await
+            .map_or_else(|late| Ok(Err(late)), |read| read.map(Ok))
+    }
+
+    /// Reads headers and a body. A header line may end without a carriage return.
+    async fn next_body(&mut self) -> io::Result<Read> {
+        let lost = |why: &str| Ok(Read::Lost(Error::new(ErrorKind::ParseError, why)));
+        let mut charge = self.room.charge();
+        let mut length = None;
+        for count in 0.. {
+            let line = match self.line(LONGEST_HEADER, &mut charge).await? {
+                Line::Whole(line) => line,
+                Line::End if count == 0 && self.bytes.is_empty() => return Ok(Read::End),
+                Line::End => return lost("the input ended within the headers"),
+                Line::TooLong => return lost("a header is longer than 1 KiB"),
+                Line::Refused(error) => return Ok(Read::Lost(error)),
+            };
+            let header = line.strip_suffix(b"\r").unwrap_or(&line);
+            if header.is_empty() {
+                break;
+            }
+            if count == MOST_HEADERS {
+                return lost("there are more than 16 headers");
+            }
+            match content_length(header) {
+                Ok(None) => {}
+                Ok(found) if length.is_none() => length = found,
+                Ok(_) => return lost("there is more than one Content-Length"),
+                Err(why) => return lost(why),
+            }
+        }
+        let Some(length) = length else {
+            return lost("there is no Content-Length");
+        };
+        let Some(wanted) = usize::try_from(length)
+            .ok()
+            .filter(|it| *it <= LONGEST_REQUEST)
+        else {
+            return Ok(Read::TooLong(Rest::Bytes(length)));
+        };
+        while self.bytes.len() < wanted {
+            match self.more(self.bytes.len(), &mut charge).await? {
+                Ok(0) => return lost("the input ended within a message"),
+                Ok(_) => {}
+                Err(error) => return Ok(Read::Lost(error)),
+            }
+        }
+        Ok(Read::Message(self.take(wanted), charge))
+    }
+}
+
+/// A line, or why there is none.
+enum Line {
+    Whole(Vec<u8>),
+    /// The input ended before a line break. What came last is still there.
+    End,
+    /// It is still there, as far as it has arrived.
+    TooLong,
+    /// There is no room for it, or it does not arrive.
+    Refused(Error),
+}
+
+/// Whether a line is the first of an HTTP request, which JSON never looks like. Behind a line
+/// break a browser's request would begin as lines do, and its body would be obeyed.
+fn is_http(line: &[u8]) -> bool {
+    let version = line.trim_ascii().rsplit(|byte| *byte == b' ').next();
+    matches!(version, Some([b'H', b'T', b'T', b'P', b'/', _, b'.', _]))
+}
+
+/// What a header line says of the body's length. A line of another protocol is an error, and so
+/// are the headers by which HTTP tells a browser's requests: no browser may pass as an editor, by
+/// a method that begins with `C`.
+fn content_length(header: &[u8]) -> Result<Option<u64>, &'static str> {
+    let colon = header.iter().position(|byte| *byte == b':');
+    let (name, value) = header.split_at(colon.unwrap_or(0));
+    // A name is a token (RFC 9110, section 5.1): no white space, and nothing of a request line.
+    let name = HeaderName::from_bytes(name).map_err(|_| "a line is not a header")?;
+    if name == HOST || name == ORIGIN {
+        return Err(
+            "`Host` and `Origin` are headers of HTTP, which this connection does not speak",
+        );
+    }
+    if name != CONTENT_LENGTH {
+        return Ok(None);
+    }
+    let value = value.get(1..).unwrap_or_default().trim_ascii();
+    let digits = value.iter().all(u8::is_ascii_digit);
+    let length = std::str::from_utf8(value).ok().filter(|_| digits);
+    let length = length.and_then(|value| value.parse().ok());
+    length
+        .map(Some)
+        .ok_or("Content-Length is not a number of bytes")
+}
+
+/// What a request is answered that is longer than may be.
+pub(super) fn too_long() -> Error {
+    Error::new(
+        ErrorKind::InvalidRequest,
+        "the request is longer than 1 MiB",
+    )
 }
 
 #[cfg(test)]

@@ -3,26 +3,23 @@
 //! connections within the connection, and evade what one of them may cost.
 
 use super::{
-    Terms,
-    connection::{End, until},
-    dispatch::{Client, Received, refusal},
-    framing::LONGEST_REQUEST,
+    client::{Client, Received, refusal},
+    framing::{LONGEST_REQUEST, too_long},
+    outgoing::{Held, Outgoing},
     room::Charge,
+    terms::{End, Terms, until},
 };
 use crate::error::Error;
+use http_body_util::{BodyExt, Full};
 use hyper::{
-    body::{Body, Bytes, Frame, Incoming, SizeHint},
+    Method, Request, Response, StatusCode, Uri, Version,
+    body::{Body, Bytes, Incoming},
+    header::{ALLOW, CONNECTION, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, ORIGIN},
+    http::uri::Authority,
     server::conn::http1,
     service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
-use jsonrpsee::{
-    core::{
-        BoxError,
-        http_helpers::{HttpError, read_body},
-    },
-    server::{HttpBody, HttpRequest, HttpResponse},
-};
 use std::{
     io,
     pin::{Pin, pin},
@@ -30,13 +27,24 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, Chain, ReadBuf},
+    time::timeout,
+};
 use vouch_protocol::ErrorKind;
 
 /// The most of a request that is kept while its head or a piece of its body is read.
 const BUFFER: usize = 16 << 10;
+
+/// The names by which the service may be asked: curl's and Go's users write any of them.
+const HOSTS: [&str; 3] = ["vouchd", "localhost", "unix"];
+
+/// Browsers send it with each request, whatever its method, and no page can leave it out.
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+type Answer = Response<Full<Bytes>>;
 
 /// What the requests of a connection share.
 struct Conversation {
@@ -49,7 +57,7 @@ struct Conversation {
 
 /// Serves a connection whose first byte announced HTTP.
 pub(super) async fn serve<R, W>(
-    input: R,
+    input: Chain<io::Cursor<Vec<u8>>, R>,
     output: W,
     client: Arc<Client>,
     terms: Terms,
@@ -64,7 +72,7 @@ where
     let conversation = Arc::new(Conversation {
         client,
         terms: terms.clone(),
-        gone: Box::new(move || hung_up(&looked_at.lock())),
+        gone: Box::new(move || hung_up(looked_at.lock().get_ref().1)),
         exited: AtomicBool::new(false),
     });
     let answering = {
@@ -86,7 +94,7 @@ where
         served = &mut connection => served,
         () = terms.closing.cancelled() => {
             connection.as_mut().graceful_shutdown();
-            match tokio::time::timeout(terms.patience.closing, connection).await {
+            match timeout(terms.patience.closing, connection).await {
                 Ok(served) => served,
                 Err(_) => return End::Closed,
             }
@@ -99,7 +107,7 @@ where
     match served {
         Ok(()) if terms.closing.is_cancelled() => End::Closed,
         Ok(()) => End::Input,
-        // What is no HTTP was answered, like every message that is none.
+        // Whatever is not HTTP was answered, as every message is that makes no sense.
         Err(error) if error.is_parse() => End::Input,
         Err(_) => End::Broken,
     }
@@ -130,51 +138,6 @@ impl<R: AsyncRead + Unpin> AsyncRead for Shared<R> {
     }
 }
 
-/// A body that takes room as it arrives. It fails with our own [`Error`].
-struct Charged {
-    body: Incoming,
-    read: usize,
-    charge: Arc<Mutex<Charge>>,
-}
-
-impl Body for Charged {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let frame = match ready!(Pin::new(&mut self.body).poll_frame(context)) {
-            None => return Poll::Ready(None),
-            Some(Ok(frame)) => frame,
-            Some(Err(error)) => {
-                let broken = Error::new(ErrorKind::ParseError, "the body broke off").source(error);
-                return Poll::Ready(Some(Err(broken.into())));
-            }
-        };
-        self.read += frame.data_ref().map_or(0, Bytes::len);
-        let covered = self
-            .charge
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            // What is too long is refused as such.
-            .cover(self.read.min(LONGEST_REQUEST));
-        Poll::Ready(Some(match covered {
-            Ok(()) => Ok(frame),
-            Err(busy) => Err(busy.into()),
-        }))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
 /// Cancels what a request started when its connection is closed, which drops the request.
 struct Watch<'a>(&'a Client);
 
@@ -185,85 +148,42 @@ impl Drop for Watch<'_> {
 }
 
 /// Fails where nobody is there to be answered.
-async fn answer(
-    request: HttpRequest<Incoming>,
-    conversation: Arc<Conversation>,
-) -> io::Result<HttpResponse> {
+async fn answer(request: Request<Incoming>, conversation: Arc<Conversation>) -> io::Result<Answer> {
     let (parts, body) = request.into_parts();
-    // A page in a browser must not speak to this service, by whatever road it gets here.
-    if parts.headers.contains_key("origin") {
-        return Ok(refused(403, "requests of web pages are not answered"));
+    if let Err((status, why)) = admit(&parts.headers, &parts.uri, parts.version) {
+        let error = Error::new(ErrorKind::InvalidRequest, why);
+        return Ok(refused(status, error));
     }
-    let host = match parts.headers.get("host") {
-        Some(host) => host.to_str().unwrap_or("?"),
-        None => parts.uri.host().unwrap_or("vouchd"),
-    };
-    if !matches!(host, "vouchd" | "localhost") {
-        return Ok(refused(403, "the host must be `vouchd` or `localhost`"));
+    if parts.method != Method::POST {
+        let error = Error::new(ErrorKind::InvalidRequest, "a request is a POST");
+        let answer = refused(StatusCode::METHOD_NOT_ALLOWED, error);
+        return Ok(with(answer, ALLOW, "POST"));
     }
-    if parts.method.as_str() != "POST" {
-        let mut response = refused(405, "a request is a POST");
-        header(&mut response, "allow", "POST");
-        return Ok(response);
-    }
-    let charge = Arc::new(Mutex::new(conversation.terms.room.charge()));
-    let body = Charged {
-        body,
-        read: 0,
-        charge: Arc::clone(&charge),
-    };
-    let longest = u32::try_from(LONGEST_REQUEST).unwrap_or(u32::MAX);
-    let reading = read_body(&parts.headers, body, longest);
-    let Ok(read) = tokio::time::timeout(conversation.terms.patience.silent, reading).await else {
-        let error = Error::new(
-            ErrorKind::InvalidRequest,
-            "the body did not arrive within 30 s",
-        );
-        return Ok(response(408, refusal(None, error).into_text()));
-    };
-    let message = match read {
-        Ok((message, _)) => message,
-        Err(HttpError::Malformed) => {
-            let error = Error::new(ErrorKind::ParseError, "the body is no JSON object or array");
-            return Ok(response(400, refusal(None, error).into_text()));
-        }
-        Err(HttpError::TooLarge) => return Ok(too_long()),
-        Err(HttpError::Stream(error)) => match error.downcast::<Error>() {
-            Ok(error) => {
-                let status = if error.kind() == ErrorKind::Busy {
-                    503
-                } else {
-                    400
-                };
-                return Ok(response(status, refusal(None, *error).into_text()));
-            }
-            // Without a length, what is too long shows only while it is read.
-            Err(_) => return Ok(too_long()),
-        },
+    let (message, charge) = match read(body, &conversation.terms).await {
+        Ok(read) => read,
+        Err((status, error)) => return Ok(refused(status, error)),
     };
     let client = &conversation.client;
-    // Nothing can be told of a request but its answer.
-    let reply = match client.receive(&message, None) {
-        Received::Nothing => return Ok(response(204, String::new())),
+    // There is no way to report on a request but its answer.
+    let outgoing = match client.receive(&message, None) {
+        Received::Nothing => return Ok(empty()),
         Received::Exit => {
             conversation.exited.store(true, Ordering::Relaxed);
-            let mut response = response(204, String::new());
-            header(&mut response, "connection", "close");
-            return Ok(response);
+            return Ok(with(empty(), CONNECTION, "close"));
         }
-        Received::NoJson(reply) => return Ok(response(400, reply.into_text())),
-        Received::Now(reply) => reply,
-        Received::Later { reply, .. } => {
+        Received::NotJson(outgoing) => return Ok(json(StatusCode::BAD_REQUEST, outgoing)),
+        Received::Now(outgoing) => outgoing,
+        Received::Later { answer, .. } => {
             drop(message);
             let _watch = Watch(client);
             // A task of its own, so that what has committed is finished.
-            let reply = tokio::spawn(async move {
-                let reply = reply.await;
+            let answer = tokio::spawn(async move {
+                let answer = answer.await;
                 drop(charge);
-                reply
+                answer
             });
             tokio::select! {
-                reply = reply => reply.unwrap_or_else(|_| {
+                answer = answer => answer.unwrap_or_else(|_| {
                     let error = Error::new(ErrorKind::Internal, "the request was lost");
                     refusal(None, error)
                 }),
@@ -273,29 +193,87 @@ async fn answer(
             }
         }
     };
-    let (text, charge) = reply.into_parts();
-    Ok(response(
-        200,
-        Text {
-            text,
-            _charge: charge,
-        },
-    ))
+    Ok(json(StatusCode::OK, outgoing))
 }
 
-/// The text of an answer, and what it takes of the room until it is written.
+/// Whether a request comes from a program that means this service. A page in a browser must not
+/// speak to it, by whatever road it gets here.
+fn admit(
+    headers: &HeaderMap,
+    uri: &Uri,
+    version: Version,
+) -> Result<(), (StatusCode, &'static str)> {
+    if headers.contains_key(ORIGIN) || headers.contains_key(FETCH_SITE) {
+        let why = "requests of web pages are not answered";
+        return Err((StatusCode::FORBIDDEN, why));
+    }
+    let mut hosts = headers.get_all(HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        // RFC 9112, section 3.2.
+        (_, Some(_)) => return Err((StatusCode::BAD_REQUEST, "there is more than one `Host`")),
+        (None, None) if version >= Version::HTTP_11 => {
+            return Err((StatusCode::BAD_REQUEST, "there is no `Host`"));
+        }
+        (Some(host), None) if !is_ours(host.as_bytes()) => {
+            let why = "the host must be `vouchd`, `localhost` or `unix`";
+            return Err((StatusCode::FORBIDDEN, why));
+        }
+        _ => {}
+    }
+    match uri.authority() {
+        Some(authority) if !is_ours(authority.as_str().as_bytes()) => {
+            Err((StatusCode::BAD_REQUEST, "the URI is of another host"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether that is a name of this service, with a port or without.
+fn is_ours(authority: &[u8]) -> bool {
+    let Ok(authority) = Authority::try_from(authority) else {
+        return false;
+    };
+    let named = |host: &&str| authority.host().eq_ignore_ascii_case(host);
+    !authority.as_str().contains('@') && HOSTS.iter().any(named)
+}
+
+/// Reads a body, which takes room as it arrives.
+async fn read(mut body: Incoming, terms: &Terms) -> Result<(Vec<u8>, Charge), (StatusCode, Error)> {
+    let too_long = || (StatusCode::PAYLOAD_TOO_LARGE, too_long());
+    if body.size_hint().lower() > LONGEST_REQUEST as u64 {
+        return Err(too_long());
+    }
+    let mut charge = terms.room.charge();
+    let mut message = Vec::new();
+    let reading = async {
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| {
+                let broken = Error::new(ErrorKind::ParseError, "the body broke off").source(error);
+                (StatusCode::BAD_REQUEST, broken)
+            })?;
+            let piece = frame.into_data().unwrap_or_default();
+            if message.len() + piece.len() > LONGEST_REQUEST {
+                return Err(too_long());
+            }
+            charge
+                .cover(message.len() + piece.len())
+                .map_err(|busy| (StatusCode::SERVICE_UNAVAILABLE, busy))?;
+            message.extend_from_slice(&piece);
+        }
+        Ok(())
+    };
+    let Ok(read) = timeout(terms.patience.silent, reading).await else {
+        let why = "the body did not arrive within 30 s";
+        let error = Error::new(ErrorKind::InvalidRequest, why);
+        return Err((StatusCode::REQUEST_TIMEOUT, error));
+    };
+    read.map(|()| (message, charge))
+}
+
+/// The text of an answer, with what it holds until it is written.
 struct Text {
     text: String,
-    _charge: Option<Charge>,
-}
-
-impl From<String> for Text {
-    fn from(text: String) -> Self {
-        Self {
-            text,
-            _charge: None,
-        }
-    }
+    _held: Held,
 }
 
 impl AsRef<[u8]> for Text {
@@ -304,56 +282,87 @@ impl AsRef<[u8]> for Text {
     }
 }
 
-/// A body that is there already. The charge goes with the bytes, which the connection writes when
-/// its client reads.
-struct Whole(Option<Bytes>);
-
-impl Body for Whole {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        Poll::Ready(self.0.take().map(|bytes| Ok(Frame::data(bytes))))
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.0.is_none()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.0.as_ref().map_or(0, Bytes::len) as u64)
-    }
+fn refused(status: StatusCode, error: Error) -> Answer {
+    json(status, refusal(None, error))
 }
 
-fn refused(status: u16, why: &str) -> HttpResponse {
-    let error = Error::new(ErrorKind::InvalidRequest, why);
-    response(status, refusal(None, error).into_text())
+fn json(status: StatusCode, outgoing: Outgoing) -> Answer {
+    let (text, held) = outgoing.into_parts();
+    let text = Text { text, _held: held };
+    let mut answer = Response::new(Full::new(Bytes::from_owner(text)));
+    *answer.status_mut() = status;
+    with(answer, CONTENT_TYPE, "application/json")
 }
 
-fn too_long() -> HttpResponse {
-    refused(413, "the request is longer than 1 MiB")
+fn empty() -> Answer {
+    let mut answer = Answer::default();
+    *answer.status_mut() = StatusCode::NO_CONTENT;
+    answer
 }
 
-/// A response whose body is JSON; an empty one has none.
-fn response(status: u16, text: impl Into<Text>) -> HttpResponse {
-    let text = text.into();
-    let json = !text.text.is_empty();
-    let body = json.then(|| Bytes::from_owner(text));
-    let mut response = HttpResponse::new(HttpBody::new(Whole(body)));
-    if let Ok(status) = status.try_into() {
-        *response.status_mut() = status;
-    }
-    if json {
-        header(&mut response, "content-type", "application/json");
-    }
-    response
+fn with(mut answer: Answer, name: HeaderName, value: &'static str) -> Answer {
+    let value = HeaderValue::from_static(value);
+    answer.headers_mut().insert(name, value);
+    answer
 }
 
-fn header(response: &mut HttpResponse, name: &'static str, value: &str) {
-    if let Ok(value) = value.parse() {
-        response.headers_mut().insert(name, value);
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_web_page_and_no_other_host_gets_in() {
+        let check = |uri: &str, version, headers: &[(&'static str, &str)], expected: u16| {
+            let headers: HeaderMap = headers
+                .iter()
+                .map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()))
+                .collect();
+            let admitted = admit(&headers, &uri.parse().unwrap(), version);
+            let status = admitted.map_or_else(|(status, _)| status.as_u16(), |()| 200);
+            assert_eq!(status, expected, "{uri} {version:?} {headers:?}");
+        };
+        let new = Version::HTTP_11;
+        for host in [
+            "vouchd",
+            "localhost",
+            "Localhost",
+            "LOCALHOST:80",
+            "unix",
+            "unix:1234",
+        ] {
+            check("/", new, &[("host", host)], 200);
+        }
+        for host in [
+            "vouchd.example",
+            "localhost.",
+            "evil@localhost",
+            "localhost/",
+            "[::1]",
+            "127.0.0.1",
+            "",
+            "localhost:80:80",
+        ] {
+            check("/", new, &[("host", host)], 403);
+        }
+        let vouchd = ("host", "vouchd");
+        check("/", new, &[vouchd, ("origin", "null")], 403);
+        check("/", new, &[vouchd, ("sec-fetch-site", "none")], 403);
+        check("/", new, &[], 400);
+        check("/", Version::HTTP_10, &[], 200);
+        check(
+            "/",
+            Version::HTTP_10,
+            &[vouchd, ("origin", "http://a")],
+            403,
+        );
+        check("http://localhost:80/x", new, &[vouchd], 200);
+        check("http://evil.example/", new, &[vouchd], 400);
+        check("http://evil.example/", Version::HTTP_10, &[], 400);
+        // A map made from pairs keeps the last of a name: two are appended.
+        let mut two = HeaderMap::new();
+        two.append(HOST, HeaderValue::from_static("vouchd"));
+        two.append(HOST, HeaderValue::from_static("vouchd"));
+        let refused = admit(&two, &Uri::from_static("/"), new).unwrap_err();
+        assert_eq!(refused.0, StatusCode::BAD_REQUEST);
     }
 }

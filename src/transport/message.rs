@@ -1,5 +1,5 @@
 //! What a message is, looked at without reading its params: a request, a notification, a batch of
-//! both, or nothing that JSON-RPC 2.0 knows.
+//! both, a response, or nothing that JSON-RPC 2.0 knows.
 
 use crate::error::Error;
 use serde::{
@@ -35,6 +35,8 @@ pub(super) enum Entry<'a> {
         method: Cow<'a, str>,
         params: Option<&'a RawValue>,
     },
+    /// The client's answer to a request; the server sends none.
+    Response,
     /// It is answered with an error, to its id where it has a valid one.
     Invalid { id: Option<RequestId>, error: Error },
 }
@@ -46,7 +48,7 @@ impl<'a> Message<'a> {
             Err(error) => {
                 return Self::Broken(Error::new(
                     ErrorKind::ParseError,
-                    format!("the message is no JSON: {error}"),
+                    format!("the message is not JSON: {error}"),
                 ));
             }
         };
@@ -74,7 +76,7 @@ impl<'a> Entry<'a> {
         match self {
             Self::Request { id, .. } => Some(id),
             Self::Invalid { id, .. } => id.as_ref(),
-            Self::Notification { .. } => None,
+            Self::Notification { .. } | Self::Response => None,
         }
     }
 
@@ -94,6 +96,9 @@ impl<'a> Entry<'a> {
                 };
             }
         };
+        if envelope.method.is_none() && (envelope.result || envelope.error) {
+            return Self::Response;
+        }
         let id = match envelope.id.map(|id| serde_json::from_str(id.get())) {
             None => None,
             Some(Ok(RequestId::Text(text))) if text.len() > LONGEST_ID => {
@@ -152,6 +157,14 @@ struct Envelope<'a> {
     method: Option<&'a RawValue>,
     #[serde(borrow, default, deserialize_with = "present")]
     params: Option<&'a RawValue>,
+    #[serde(default, deserialize_with = "there")]
+    result: bool,
+    #[serde(default, deserialize_with = "there")]
+    error: bool,
+}
+
+fn there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    IgnoredAny::deserialize(deserializer).map(|_| true)
 }
 
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
@@ -210,6 +223,7 @@ mod tests {
                     format!("request {id} {method} {params}")
                 }
                 Entry::Notification { method, .. } => format!("notification {method}"),
+                Entry::Response => "response".into(),
                 Entry::Invalid { id, .. } => format!("invalid, id {}", id.is_some()),
             }
         }
@@ -252,7 +266,7 @@ mod tests {
             check(
                 &id(wrong),
                 "invalid, id false",
-                "no id, and no notification either",
+                "neither an id nor a notification",
             );
         }
         let longest = format!("\"{}\"", "x".repeat(256));
@@ -294,7 +308,7 @@ mod tests {
         check(
             r#"{"jsonrpc":2.0,"id":1,"method":"m"}"#,
             "invalid, id true",
-            "no string",
+            "not a string",
         );
         check(r#"{"id":1,"method":"m"}"#, "invalid, id true", "no version");
         check(
@@ -303,9 +317,19 @@ mod tests {
             "no method",
         );
         check(
-            r#"{"jsonrpc":"2.0","id":1,"result":1}"#,
-            "invalid, id true",
-            "a response",
+            r#"{"jsonrpc":"2.0","id":1,"result":null}"#,
+            "response",
+            "its result may be null",
+        );
+        check(
+            r#"{"id":-1,"error":{}}"#,
+            "response",
+            "whatever else is wrong with it",
+        );
+        check(
+            r#"{"jsonrpc":"2.0","id":1,"method":"m","result":1}"#,
+            "request 1 m -",
+            "a request with a member that nobody reads",
         );
         check(
             r#"{"jsonrpc":"2.0","id":1,"id":2,"method":"m"}"#,
@@ -328,11 +352,11 @@ mod tests {
         check(
             "[1, {}]",
             "[invalid, id false, invalid, id false]",
-            "no requests",
+            "not requests",
         );
         check("{", "parseError", "cut");
         check("{} {}", "parseError", "two values");
-        check("[1,]", "parseError", "no JSON");
+        check("[1,]", "parseError", "not JSON");
         check("", "parseError", "nothing at all");
         check(&"[".repeat(100_000), "parseError", "deep and cut");
         let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
@@ -340,7 +364,7 @@ mod tests {
         let entries = |count| format!("[{}]", vec!["1"; count].join(","));
         assert!(kind(entries(100).as_bytes()).starts_with('['));
         check(&entries(101), "invalidRequest", "too many entries");
-        assert_eq!(kind(b"{\"\xff\":1}"), "parseError", "no UTF-8");
+        assert_eq!(kind(b"{\"\xff\":1}"), "parseError", "not UTF-8");
     }
 
     proptest! {

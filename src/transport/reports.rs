@@ -4,15 +4,15 @@
 //! A beginning and an end wait for the writer, as answers do, so they are lost only with the
 //! connection. A report never waits: while what was told before it is unwritten, there is none.
 
-use super::queue::{Queue, Queued};
+use super::outgoing::{Outgoing, Queue};
 use crate::progress::{Phase, Progress};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::{pin::pin, sync::Arc, time::Duration};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use vouch_protocol::{
-    Method, Notification, Progress as Told, ProgressParams, ProgressToken, Pull, Push, Verify,
-    WorkDone,
+    Method, Notification, Progress as ProgressNotification, ProgressParams, ProgressToken, Pull,
+    Push, Verify, WorkDone,
 };
 
 /// How long after a report the next may follow.
@@ -118,7 +118,7 @@ impl Reports {
             total: count.total,
         };
         if let Ok(room) = self.queue.try_reserve() {
-            room.send(self.notice(value));
+            room.send(Box::new(self.notice(value)));
             *last = Some(now);
         }
     }
@@ -126,10 +126,10 @@ impl Reports {
     /// Waits until there is room for it.
     async fn say(&self, value: WorkDone) {
         // It fails when the connection is gone, and nobody misses it.
-        let _ = self.queue.send(self.notice(value)).await;
+        let _ = self.queue.send(Box::new(self.notice(value))).await;
     }
 
-    fn notice(&self, value: WorkDone) -> Queued {
+    fn notice(&self, value: WorkDone) -> Outgoing {
         #[derive(Serialize)]
         struct Message {
             jsonrpc: &'static str,
@@ -138,17 +138,15 @@ impl Reports {
         }
         let message = Message {
             jsonrpc: "2.0",
-            method: Told::NAME,
+            method: ProgressNotification::NAME,
             params: ProgressParams {
                 token: self.token.clone(),
                 value,
             },
         };
-        Queued::Notice {
-            // Names, numbers and texts are always JSON.
-            text: serde_json::to_string(&message).unwrap_or_default(),
-            mark: Arc::clone(&self.mark),
-        }
+        // Names, numbers and texts are always JSON.
+        let text = serde_json::to_string(&message).unwrap_or_default();
+        Outgoing::notification(text, Arc::clone(&self.mark))
     }
 }
 

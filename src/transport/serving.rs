@@ -2,10 +2,11 @@
 //! it for long, or a new process takes over. Whoever was let in is answered in each of these.
 
 use super::{
-    Patience, Terms, accept, connected,
+    accept::Door,
     handover::{Given, Successor, give},
-    is_own, notify,
+    notify,
     socket::{self, Socket},
+    terms::{Patience, Terms},
 };
 use crate::{
     error::Error,
@@ -16,7 +17,6 @@ use tokio::{
     net::{UnixListener, UnixStream},
     sync::mpsc,
 };
-use tokio_util::task::TaskTracker;
 use vouch_protocol::ErrorKind;
 
 /// Where a service listens, and how to start the one that takes over.
@@ -58,25 +58,24 @@ pub(super) async fn serve_with(
     service: Arc<Service>,
     shutdown: impl Future<Output = ()>,
 ) {
-    let connections = TaskTracker::new();
     let terms = Terms {
         patience,
         ..Terms::default()
     };
+    let door = Door::new(service, terms, most);
+    let service = &door.service;
     let mut shutdown = pin!(shutdown);
     let mut asked = place.is_some().then(|| service.restarts());
     loop {
-        let replaced = replaced(asked.as_mut(), &listener, place.as_ref(), &service);
+        let replaced = replaced(asked.as_mut(), &listener, place.as_ref(), service);
         tokio::select! {
-            () = accept(&listener, &service, &terms, most, &connections) => {}
+            () = door.accept(&listener) => {}
             () = service.stopping() => break,
             () = &mut shutdown => break,
             () = service.unused(), if place.is_some() => {
-                let goes_on = place.as_mut().is_none_or(|place| {
-                    end_unused(&mut listener, place, |late| {
-                        connections.spawn(connected(late, &service, &terms));
-                    }, &service)
-                });
+                let goes_on = place
+                    .as_mut()
+                    .is_none_or(|place| goes_on(&mut listener, place, &door));
                 if !goes_on {
                     break;
                 }
@@ -87,9 +86,9 @@ pub(super) async fn serve_with(
                 if let Some(place) = place {
                     place.socket.leave();
                 }
-                terms.leaving.cancel();
-                leave(given, &service, &connections, patience, shutdown).await;
-                return close(&terms, &connections).await;
+                door.terms.leaving.cancel();
+                leave(given, &door, shutdown).await;
+                return close(&door).await;
             }
         }
     }
@@ -101,39 +100,37 @@ pub(super) async fn serve_with(
         .as_ref()
         .is_some_and(|place| place.socket.own().is_some())
     {
-        for stream in late(&listener) {
-            connections.spawn(connected(stream, &service, &terms));
+        for stream in late(&listener, &door) {
+            door.let_in(stream);
         }
     }
     drop(listener);
-    finish(&service, patience).await;
-    close(&terms, &connections).await;
+    finish(service, patience).await;
+    close(&door).await;
 }
 
 /// Closes all connections.
-async fn close(terms: &Terms, connections: &TaskTracker) {
-    terms.closing.cancel();
-    connections.close();
+async fn close(door: &Door) {
+    door.terms.closing.cancel();
+    door.connections.close();
     // Each connection ends by itself; the limit is for what must not happen.
-    let _ = tokio::time::timeout(terms.patience.closing * 3, connections.wait()).await;
+    let most = door.terms.patience.closing * 3;
+    let _ = tokio::time::timeout(most, door.connections.wait()).await;
 }
 
-/// Ends the listening, as nobody has used the service for long, and answers whether it goes on:
-/// somebody may have come in this very moment.
-fn end_unused(
-    listener: &mut UnixListener,
-    place: &mut Place,
-    serve: impl Fn(UnixStream),
-    service: &Service,
-) -> bool {
-    if !service.is_unused() {
+/// Whether a service goes on that nobody has used for long: somebody may have come in this very
+/// moment. If it does not, it no longer listens.
+fn goes_on(listener: &mut UnixListener, place: &mut Place, door: &Door) -> bool {
+    if !door.service.is_unused() {
         return true;
     }
     // The queue of a socket that was passed stays with the manager, who starts another service.
     if place.socket.own().is_some() {
-        let late = late(listener);
+        let late = late(listener, door);
         if !late.is_empty() {
-            late.into_iter().for_each(serve);
+            for stream in late {
+                door.let_in(stream);
+            }
             let again = place.socket.listen_again().and_then(|again| {
                 again
                     .set_nonblocking(true)
@@ -152,7 +149,7 @@ fn end_unused(
             };
         }
     }
-    let lost = service.lost_logins();
+    let lost = door.service.lost_logins();
     if lost.is_empty() {
         tracing::info!("nobody has used it for long: it ends by itself");
     } else {
@@ -196,13 +193,13 @@ async fn replaced(
 }
 
 /// Finishes what is under way while another process serves the socket.
-async fn leave(
-    mut given: Given,
-    service: &Service,
-    connections: &TaskTracker,
-    patience: Patience,
-    shutdown: impl Future<Output = ()>,
-) {
+async fn leave(mut given: Given, door: &Door, shutdown: impl Future<Output = ()>) {
+    let Door {
+        service,
+        terms: Terms { patience, .. },
+        connections,
+        ..
+    } = door;
     let finished = async {
         let idle = tokio::time::timeout(patience.leaving, service.idle());
         if idle.await.is_err() {
@@ -216,7 +213,7 @@ async fn leave(
     };
     tokio::select! {
         () = finished => {}
-        () = shutdown => finish(service, patience).await,
+        () = shutdown => finish(service, *patience).await,
         () = given.tell(service) => {}
     }
     if let Err(error) = given.tell_once(service).await {
@@ -238,11 +235,11 @@ pub(super) async fn finish(service: &Service, patience: Patience) {
     }
 }
 
-/// Closes a listening socket of our own. Who has connected is answered still.
-fn late(listener: &UnixListener) -> Vec<UnixStream> {
+/// Closes a listening socket of our own. Whoever has connected is still answered.
+fn late(listener: &UnixListener, door: &Door) -> Vec<UnixStream> {
     let late = socket::close(listener).into_iter();
     // One that cannot be waited for is refused, as where there are too many.
     late.filter_map(|stream| UnixStream::from_std(stream).ok())
-        .filter(is_own)
+        .filter(|stream| door.is_own(stream))
         .collect()
 }

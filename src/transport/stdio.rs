@@ -1,6 +1,11 @@
 //! stdin and stdout as the one connection of a service: how editors start it.
 
-use super::{Terms, connection, dispatch::Client, exit_code, framing, hung_up, serving::finish};
+use super::{
+    client::Client,
+    connection,
+    serving::finish,
+    terms::{End, Terms, hung_up},
+};
 use crate::service::Service;
 use rustix::process::test_kill_process;
 use std::{pin::pin, sync::Arc, time::Duration};
@@ -15,7 +20,7 @@ pub async fn serve(service: Arc<Service>, shutdown: impl Future<Output = ()>) ->
     let _connected = service.connected();
     let client = Client::new(Arc::clone(&service), terms.answers.clone());
     let mut connection = pin!(connection::run(
-        framing::buffered(tokio::io::stdin()),
+        tokio::io::stdin(),
         tokio::io::stdout(),
         Arc::clone(&client),
         terms.clone(),
@@ -52,5 +57,20 @@ async fn client_process_gone(client: &Client) {
         {
             return;
         }
+    }
+}
+
+/// As the language server protocol has it.
+fn exit_code(end: End) -> u8 {
+    match end {
+        End::Input
+        | End::Closed
+        | End::Exit {
+            after_shutdown: true,
+        } => 0,
+        End::Exit {
+            after_shutdown: false,
+        }
+        | End::Broken => 1,
     }
 }

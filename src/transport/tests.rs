@@ -3,17 +3,21 @@
 mod limits;
 
 use super::{
+    accept::connected,
+    room::Room,
     serving::{finish, serve_with},
-    *,
+    terms::{Patience, Terms},
 };
-use crate::config::Config;
+use crate::{config::Config, service::Service};
 use futures_util::FutureExt;
 use serde_json::{Value, json};
-use std::path::Path;
+use std::{path::Path, sync::Arc, time::Duration};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::{UnixListener, UnixStream},
     task::JoinHandle,
 };
+use tokio_util::sync::CancellationToken;
 
 /// A client, its service, and the end of its connection.
 struct Talk {

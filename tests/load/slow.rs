@@ -4,9 +4,13 @@ use crate::scene::{
     Framing, LONG_ANSWERS, LONG_MESSAGES, Peer, READING, Scene, TALK, is_busy, outcome, until,
 };
 use serde_json::json;
-use std::{io::Read, thread, time::Duration};
+use std::{
+    io::Read,
+    thread,
+    time::{Duration, Instant},
+};
 
-/// A request of that many bytes and more, which is none: it has no method.
+/// A request of that many bytes and more, which is not valid: it has no method.
 fn begun(bytes: usize) -> String {
     format!(
         "{{\"jsonrpc\":\"2.0\",\"id\":1,\"fill\":\"{}",
@@ -17,7 +21,7 @@ fn begun(bytes: usize) -> String {
 #[test]
 fn requests_that_arrive_byte_by_byte() {
     let scene = Scene::start();
-    let mut peers: Vec<(Framing, Peer)> = (0..90)
+    let mut peers: Vec<(Framing, Peer)> = (0..30)
         .map(|number| (Framing::ALL[number % 3], scene.peer()))
         .collect();
     // These never get there.
@@ -39,7 +43,7 @@ fn requests_that_arrive_byte_by_byte() {
                 peer.say(byte);
             }
         }
-        thread::sleep(Duration::from_millis(10));
+        thread::sleep(Duration::from_millis(2));
     }
     scene.serves_others();
     for (framing, peer) in &mut peers {
@@ -54,19 +58,23 @@ fn requests_that_arrive_byte_by_byte() {
     scene.end();
 }
 
-#[test]
-fn long_requests_that_never_get_there() {
-    let scene = Scene::start();
-    // 1 MiB of room each, and there are 64 in all.
-    let begun = begun(600 << 10);
-    let mut peers: Vec<(Framing, Peer)> = Vec::new();
-    for number in 0..64 {
+/// Long requests of which the end is missing.
+fn begin(scene: &Scene, begun: &str) -> Vec<(Framing, Peer)> {
+    let begin = |number: usize| {
         let framing = Framing::ALL[number % 3];
         let mut peer = scene.peer();
         let whole = framing.frame(&format!("{begun}\"}}"));
-        peer.say(&whole.as_bytes()[..whole.len() - 5]);
-        peers.push((framing, peer));
-    }
+        // Where it came too late, it was given up already.
+        let _ = peer.write(&whole.as_bytes()[..whole.len() - 5]);
+        (framing, peer)
+    };
+    (0..64).map(begin).collect()
+}
+
+#[test]
+fn long_requests_that_never_get_there() {
+    let scene = Scene::start();
+    let begun = begun(600 << 10);
     let long = Framing::Lines.frame(&format!("{begun}\"}}"));
     let ask = || {
         let mut peer = scene.peer();
@@ -74,8 +82,22 @@ fn long_requests_that_never_get_there() {
         let _ = peer.write(long.as_bytes());
         peer.hear(Framing::Lines)
     };
-    until("the room is taken", || outcome(&ask()) == "busy");
-    is_busy(&ask());
+    // 1 MiB of room each, and there are 64 in all: the moment in which all of it is taken. A
+    // machine with much else to do may need longer than the first of them is waited for; then
+    // there is none, and it is tried again.
+    let take_all = || {
+        let asked = Instant::now();
+        let peers = begin(&scene, &begun);
+        while asked.elapsed() < Duration::from_secs(30) {
+            let answer = ask();
+            if outcome(&answer) == "busy" {
+                is_busy(&answer);
+                return Some(peers);
+            }
+        }
+        None
+    };
+    let mut peers = (0..10).find_map(|_| take_all()).expect("the room is taken");
     // Small ones never wait for room.
     scene.serves_others();
 
@@ -151,15 +173,25 @@ fn a_gigabyte_without_an_end() {
         assert!(message.contains("longer than 1 MiB"), "{message}");
     };
     thread::scope(|scope| {
-        // A line is skipped to its end, and the next is answered.
+        // A line is skipped to its end, if that comes soon, and the next is answered.
         scope.spawn(|| {
             let mut peer = scene.peer();
-            peer.say(b"{\"fill\":\"");
-            let mut peer = pour(peer, 1 << 10);
-            peer.say(b"\"}\n");
+            peer.say(b"{");
+            let mut peer = pour(peer, 16);
+            peer.say(b"\n");
             peer.say(status(Framing::Lines).as_bytes());
             too_long(&mut peer, Framing::Lines);
             assert_eq!(outcome(&peer.hear(Framing::Lines)), "ok");
+        });
+        // It is answered before it ends, and does not go on for ever.
+        scope.spawn(|| {
+            let mut peer = scene.peer();
+            peer.say(b"{\"fill\":\"");
+            let twin = peer.twin();
+            let pouring = scope.spawn(move || drop(pour(twin, 1 << 10)));
+            too_long(&mut peer, Framing::Lines);
+            peer.ends();
+            pouring.join().unwrap();
         });
         // A body of which the length is known need not be waited for.
         for framing in [Framing::ContentLength, Framing::Http] {

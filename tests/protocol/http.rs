@@ -71,7 +71,7 @@ fn statuses() {
         &["200 [1 ok]"],
         "a batch",
     );
-    check(post("", "nope"), &["400 null parseError"], "no JSON");
+    check(post("", "nope"), &["400 null parseError"], "not JSON");
     check(post("", "{nope"), &["400 null parseError"], "nearly JSON");
     check(post("", "[1,"), &["400 null parseError"], "a cut batch");
     check(post("", ""), &["400 null parseError"], "nothing");
@@ -84,6 +84,13 @@ fn statuses() {
         post("", "{}"),
         &["200 null invalidRequest"],
         "JSON at least",
+    );
+    check(post("", "1"), &["200 null invalidRequest"], "a scalar");
+    check(post("", " null"), &["200 null invalidRequest"], "another");
+    check(
+        post("", r#"{"jsonrpc":"2.0","id":1,"result":{}}"#),
+        &["204"],
+        "a response",
     );
     let chunked = "POST / HTTP/1.1\r\nHost: vouchd\r\nTransfer-Encoding: chunked\r\n\r\n";
     check(
@@ -105,14 +112,52 @@ fn statuses() {
     check(
         "GET / HTTP/1.1\r\nHost: vouchd\r\n\r\n",
         &["405 null invalidRequest"],
-        "no POST",
+        "not a POST",
     );
     let check_headers = |headers: &str, why: &str| {
         check(format!("POST / HTTP/1.1\r\n{headers}\r\n"), &["431"], why);
     };
     check_headers(&format!("a: {}\r\n", "b".repeat(20 << 10)), "a long header");
     check_headers(&"a: b\r\n".repeat(101), "many headers");
-    check("Nonsense\r\n\r\n", &["400"], "no HTTP");
+    check("Nonsense\r\n\r\n", &["400"], "not HTTP");
+}
+
+#[test]
+fn no_web_page_is_a_client() {
+    let body = status("1");
+    let check = |headers: &str, expected: &str| {
+        let length = body.len();
+        let text = format!("POST / HTTP/1.1\r\n{headers}Content-Length: {length}\r\n\r\n{body}");
+        check(text, &[expected], headers);
+    };
+    check("Host: LOCALHOST:80\r\n", "200 1 ok");
+    check("Host: unix\r\n", "200 1 ok");
+    check("Host: evil.example\r\n", "403 null invalidRequest");
+    check(
+        "Host: vouchd\r\nOrigin: null\r\n",
+        "403 null invalidRequest",
+    );
+    check(
+        "Host: vouchd\r\nHost: vouchd\r\n",
+        "400 null invalidRequest",
+    );
+    check("", "400 null invalidRequest");
+    // Nor is one whose request looks like another framing at first.
+    for line in [
+        "COPY /a:b HTTP/1.1",
+        "CONNECT vouchd:80 HTTP/1.1",
+        "\r\nPOST / HTTP/1.1",
+    ] {
+        for over in Over::BOTH {
+            let length = body.len();
+            let text = format!(
+                "{line}\r\nOrigin: http://evil.example\r\nContent-Length: {length}\r\n\r\n{body}\n"
+            );
+            let output = over.exchange(text.as_bytes());
+            assert!(!output.contains("result"), "{line}: {output}");
+            assert!(output.contains("parseError"), "{line}: {output}");
+        }
+    }
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! Where messages end, however their bytes arrive.
 
 use super::*;
-use crate::transport::room::Room;
 use proptest::prelude::*;
+use tokio::io::{AsyncWriteExt, repeat};
+use tokio_util::io::StreamReader;
 
 /// What comes out, one word each, however the bytes arrive.
 async fn words(framing: Framing, input: &[u8], piece: usize) -> Vec<String> {
@@ -10,17 +11,21 @@ async fn words(framing: Framing, input: &[u8], piece: usize) -> Vec<String> {
 }
 
 async fn words_within(room: &Room, framing: Framing, input: &[u8], piece: usize) -> Vec<String> {
-    let mut charge = room.charge();
-    let mut reader = BufReader::with_capacity(piece, input);
-    let mut message = Vec::new();
+    let pieces = input.chunks(piece).map(io::Result::Ok);
+    let stream = StreamReader::new(futures_util::stream::iter(pieces));
+    let mut input = Input::new(stream, room.clone());
     let mut words = Vec::new();
     loop {
-        match read(framing, &mut reader, &mut message, &mut charge)
-            .await
-            .unwrap()
-        {
-            Read::Message => words.push(String::from_utf8_lossy(&message).into_owned()),
-            Read::Wrong(error) => words.push(format!("wrong {}", error.kind())),
+        match input.next(framing).await.unwrap() {
+            Read::Message(message, _) => {
+                words.push(String::from_utf8_lossy(&message).into_owned());
+            }
+            Read::TooLong(rest) => {
+                words.push("too long".into());
+                if !input.skip(rest).await.unwrap() {
+                    return words;
+                }
+            }
             Read::Lost(error) => {
                 words.push(format!("lost {}", error.kind()));
                 return words;
@@ -49,24 +54,36 @@ async fn lines() {
     )
     .await;
     let long = [vec![b'x'; LONGEST_REQUEST + 1], b"\n{}\n".to_vec()].concat();
-    check(
-        lines,
-        &long,
-        &["wrong invalidRequest", "{}"],
-        "too long, then one more",
-    )
-    .await;
+    check(lines, &long, &["too long", "{}"], "too long, then one more").await;
     let long = vec![b'x'; LONGEST_REQUEST + 1];
-    check(lines, &long, &["wrong invalidRequest"], "too long, and cut").await;
+    check(lines, &long, &["too long"], "too long, and cut").await;
     let most = vec![b'x'; LONGEST_REQUEST];
     let text = String::from_utf8(most.clone()).unwrap();
     check(lines, &most, &[&text], "as long as can be").await;
 }
 
 #[tokio::test]
+async fn no_http_request_passes_as_lines() {
+    for line in ["POST / HTTP/1.1", " GET /a:b HTTP/1.0\r", "{ / HTTP/2.0"] {
+        let input = format!("\r\n{line}\nOrigin: null\n\n{{}}\n");
+        let found = words(Framing::Lines, input.as_bytes(), 4096).await;
+        assert_eq!(found, ["lost parseError"], "{line}");
+    }
+    let json = r#"{"a": "b HTTP/1.1"}"#;
+    check(
+        Framing::Lines,
+        json.as_bytes(),
+        &[json],
+        "a message about one",
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn headers() {
+    let content_length = Framing::ContentLength;
     let check = |input: &'static [u8], expected: &'static [&'static str], why: &'static str| {
-        check(Framing::ContentLength, input, expected, why)
+        check(content_length, input, expected, why)
     };
     check(b"", &[], "nothing").await;
     check(
@@ -101,11 +118,34 @@ async fn headers() {
         "no u64",
     )
     .await;
-    check(b"Connect\r\n\r\n", parse, "no header").await;
+    check(b"Connect\r\n\r\n", parse, "not a header").await;
+    check(
+        b"COPY /a:b HTTP/1.1\r\nOrigin: http://evil.example\r\nContent-Length: 2\r\n\r\n{}",
+        parse,
+        "a request line with a colon in it",
+    )
+    .await;
+    check(
+        b"CONNECT vouchd:80 HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}",
+        parse,
+        "another",
+    )
+    .await;
+    for header in [
+        "Host: vouchd",
+        "origin: null",
+        "Content-Length : 2",
+        " a: b",
+        ": x",
+    ] {
+        let input = format!("Content-Length: 2\r\n{header}\r\n\r\n{{}}");
+        let found = words(content_length, input.as_bytes(), 4096).await;
+        assert_eq!(found, parse, "{header}");
+    }
     check(
         b"Content-Length: 99999999999\r\n\r\n",
-        &["lost invalidRequest"],
-        "too long to be skipped",
+        &["too long"],
+        "too long, and cut",
     )
     .await;
 }
@@ -134,13 +174,13 @@ async fn long_headers_and_bodies() {
         b"Content-Length: 2\r\n\r\n{}".to_vec(),
     ]
     .concat();
-    let expected = &["wrong invalidRequest", "{}"];
+    let expected = &["too long", "{}"];
     check(Framing::ContentLength, &input, expected, "skipped").await;
 }
 
 #[tokio::test]
 async fn where_there_is_no_room_only_long_messages_are_lost() {
-    let room = Room::of(100 << 10, std::time::Duration::from_secs(60));
+    let room = Room::of(100 << 10, Duration::from_secs(60));
     let line = format!("{{}}\n{}\n{{}}", "x".repeat(100 << 10));
     let body = format!(
         "Content-Length: 2\r\n\r\n{{}}Content-Length: 102400\r\n\r\n{}",
@@ -165,18 +205,56 @@ fn messages_are_framed() {
     assert_eq!(framed, "Content-Length: 2\r\n\r\n{}");
 }
 
-#[test]
-fn the_first_byte_tells() {
-    let check = |first: u8, expected| assert_eq!(Announced::by(first), expected, "{first}");
-    check(b'C', Announced::Stream(Framing::ContentLength));
-    check(b'c', Announced::Stream(Framing::ContentLength));
-    check(b'{', Announced::Stream(Framing::Lines));
-    check(b'[', Announced::Stream(Framing::Lines));
-    check(b'\n', Announced::Stream(Framing::Lines));
-    check(b'P', Announced::Http);
-    check(b'g', Announced::Http);
-    check(b'1', Announced::Nothing);
-    check(0x16, Announced::Nothing);
+#[tokio::test]
+async fn the_first_byte_tells() {
+    let check = async |bytes: &[u8], expected| {
+        let mut input = Input::new(bytes, Room::default());
+        let announced = input.announced().await.unwrap();
+        assert_eq!(announced, expected, "{}", bytes.escape_ascii());
+    };
+    check(b"Content", Some(Announced::Stream(Framing::ContentLength))).await;
+    check(b"c", Some(Announced::Stream(Framing::ContentLength))).await;
+    check(b"{", Some(Announced::Stream(Framing::Lines))).await;
+    check(b"\n [", Some(Announced::Stream(Framing::Lines))).await;
+    check(b"P", Some(Announced::Http)).await;
+    check(b"g", Some(Announced::Http)).await;
+    check(b"1", Some(Announced::Nothing)).await;
+    check(b"\x16\x03", Some(Announced::Nothing)).await;
+    check(b"", None).await;
+}
+
+#[tokio::test]
+async fn what_is_too_long_is_skipped_only_so_far() {
+    let check = async |framing, head: &[u8], more: usize, ended: bool| {
+        let filled = repeat(b'x').take(more as u64);
+        let rest = &b"\nContent-Length: 2\r\n\r\n{}\n"[..];
+        let stream = head.chain(filled).chain(rest);
+        let mut input = Input::new(stream, Room::default());
+        let Read::TooLong(rest) = input.next(framing).await.unwrap() else {
+            panic!("it is too long");
+        };
+        assert_eq!(input.skip(rest).await.unwrap(), ended, "{framing:?} {more}");
+    };
+    check(Framing::Lines, b"", MOST_SKIPPED, true).await;
+    check(Framing::Lines, b"", MOST_SKIPPED + (2 << 20), false).await;
+    for (length, ended) in [(MOST_SKIPPED, true), (MOST_SKIPPED + (1 << 20), false)] {
+        let head = format!("Content-Length: {length}\r\n\r\n");
+        check(Framing::ContentLength, head.as_bytes(), length, ended).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_too_long_is_not_waited_for_without_an_end() {
+    let (mut client, server) = tokio::io::duplex(2 << 20);
+    client
+        .write_all(&vec![b'x'; LONGEST_REQUEST + 1])
+        .await
+        .unwrap();
+    let mut input = Input::new(server, Room::default());
+    let Read::TooLong(rest) = input.next(Framing::Lines).await.unwrap() else {
+        panic!("it is too long, and its end has not come");
+    };
+    assert!(!input.skip(rest).await.unwrap());
 }
 
 proptest! {

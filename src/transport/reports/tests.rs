@@ -1,7 +1,7 @@
 //! What a client is told, however fast a request goes and however slowly the client reads.
 
 use super::*;
-use crate::transport::queue::QUEUE;
+use crate::transport::outgoing::QUEUE;
 use futures_util::FutureExt;
 use serde_json::{Value, json};
 use tokio::{
@@ -9,7 +9,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-struct Heard(mpsc::Receiver<Queued>);
+struct Heard(mpsc::Receiver<Box<Outgoing>>);
 
 impl Heard {
     fn of(method: &str, params: &Value, progress: &Progress) -> (Option<Reports>, Self) {
@@ -27,9 +27,7 @@ impl Heard {
     /// The next notification's value.
     async fn next(&mut self) -> Value {
         let next = timeout(Duration::from_secs(30), self.0.recv()).await;
-        let Some(Queued::Notice { text, .. }) = next.expect("it takes too long") else {
-            panic!("no notification");
-        };
+        let (text, _) = next.expect("it takes too long").unwrap().into_parts();
         let message: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(message["jsonrpc"], "2.0");
         assert_eq!(message["method"], "$/progress");
@@ -145,10 +143,10 @@ async fn where_there_is_no_room_a_request_waits_to_begin_and_to_end_and_reports_
             "params": {"token": 7, "value": {"kind": "other"}}})
         .to_string();
         while queue
-            .try_send(Queued::Notice {
-                text: text.clone(),
-                mark: Arc::clone(&mark),
-            })
+            .try_send(Box::new(Outgoing::notification(
+                text.clone(),
+                Arc::clone(&mark),
+            )))
             .is_ok()
         {}
     };

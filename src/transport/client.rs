@@ -1,0 +1,278 @@
+//! One client: what its messages start, and what they are answered. Every framing comes through
+//! here.
+
+use super::{
+    in_flight::{InFlight, Taken},
+    message::{Entry, Message},
+    outgoing::{Outgoing, Queue},
+    reports::Reports,
+    room::{Charge, Room},
+};
+use crate::{
+    error::Error,
+    progress::Progress,
+    service::{Answer, Caller, Service, failure},
+};
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, join_all},
+};
+use jsonrpsee::types::Id;
+use serde_json::value::RawValue;
+use std::sync::Arc;
+use vouch_protocol::{Cancel, CancelParams, ErrorKind, Exit, Notification, RequestId};
+
+/// The longest answer to a batch, in bytes; entries that do not fit answer an error.
+const LONGEST_BATCH_RESPONSE: usize = 8 << 20;
+
+/// What an entry of a batch may answer, in bytes, without asking for room: what changes something
+/// answers less, and is never told to try again after it was done.
+const SHORT: usize = 4 << 10;
+
+/// A client, and what it has under way.
+pub(super) struct Client {
+    service: Arc<Service>,
+    caller: Arc<Caller>,
+    in_flight: Arc<InFlight>,
+    /// What long answers to batches take, of all clients.
+    answers: Room,
+}
+
+/// What a message leads to.
+pub(super) enum Received {
+    /// It wants no answer.
+    Nothing,
+    /// The client is done.
+    Exit,
+    /// An answer that is there already.
+    Now(Outgoing),
+    /// The same to something that is not JSON.
+    NotJson(Outgoing),
+    /// An answer that takes its time, with as many bytes of it as are there already.
+    Later {
+        answer: BoxFuture<'static, Outgoing>,
+        made: usize,
+    },
+}
+
+/// What an entry of a batch, or all there is, answers.
+enum Part {
+    Now(Box<RawValue>),
+    Later(BoxFuture<'static, Box<RawValue>>, Taken),
+}
+
+impl Client {
+    pub(super) fn new(service: Arc<Service>, answers: Room) -> Arc<Self> {
+        Arc::new(Self {
+            service,
+            answers,
+            caller: Arc::default(),
+            in_flight: Arc::default(),
+        })
+    }
+
+    pub(super) fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// Waits until nothing is under way.
+    pub(super) async fn all_answered(&self) {
+        self.in_flight.all_answered().await;
+    }
+
+    /// Cancels all that is under way and has not committed.
+    pub(super) fn cancel_all(&self) {
+        self.in_flight.cancel_all();
+    }
+
+    /// Starts what a message asks for. What answers later has been entered as under way when this
+    /// returns, but runs only while it is awaited. Reports on it go into the queue, if there is
+    /// one.
+    pub(super) fn receive(self: &Arc<Self>, message: &[u8], queue: Option<&Queue>) -> Received {
+        match Message::parse(message) {
+            Message::Broken(error) if error.kind() == ErrorKind::ParseError => {
+                Received::NotJson(refusal(None, error))
+            }
+            Message::Broken(error) => Received::Now(refusal(None, error)),
+            Message::Single(entry) => match self.start(entry, queue) {
+                Ok(None) => Received::Nothing,
+                Err(Finished) => Received::Exit,
+                Ok(Some(Part::Now(response))) => Received::Now(single(response, Vec::new())),
+                Ok(Some(Part::Later(response, taken))) => Received::Later {
+                    answer: response
+                        .map(|response| single(response, vec![taken]))
+                        .boxed(),
+                    made: 0,
+                },
+            },
+            Message::Batch(entries) => self.receive_batch(entries, queue),
+        }
+    }
+
+    fn receive_batch(self: &Arc<Self>, entries: Vec<Entry<'_>>, queue: Option<&Queue>) -> Received {
+        let mut parts = Vec::with_capacity(entries.len());
+        let mut made = 0;
+        let mut charge = self.answers.charge();
+        for entry in entries {
+            let id = entry.id().cloned();
+            match self.start(entry, queue) {
+                Ok(None) => {}
+                Ok(Some(Part::Now(mut response))) => {
+                    let length = response.get().len();
+                    if made + length > LONGEST_BATCH_RESPONSE {
+                        response = no_room(id.clone());
+                    } else if length > SHORT && charge.cover(made + length).is_err() {
+                        response = unread(id.clone());
+                    }
+                    made += response.get().len();
+                    parts.push((id, Part::Now(response)));
+                }
+                Ok(Some(later)) => parts.push((id, later)),
+                Err(Finished) => return Received::Exit,
+            }
+        }
+        if parts.is_empty() {
+            return Received::Nothing;
+        }
+        if parts.iter().all(|(_, part)| matches!(part, Part::Now(_))) {
+            let parts = parts.into_iter().filter_map(|(id, part)| match part {
+                Part::Now(response) => Some((id, response, None)),
+                Part::Later(..) => None,
+            });
+            return Received::Now(together(parts, charge));
+        }
+        let parts = parts.into_iter().map(|(id, part)| async {
+            match part {
+                Part::Now(response) => (id, response, None),
+                Part::Later(response, taken) => (id, response.await, Some(taken)),
+            }
+        });
+        Received::Later {
+            answer: join_all(parts).map(|parts| together(parts, charge)).boxed(),
+            made,
+        }
+    }
+
+    fn start(&self, entry: Entry<'_>, queue: Option<&Queue>) -> Result<Option<Part>, Finished> {
+        match entry {
+            // A server that asks nothing is answered nothing; an error with the same id would be
+            // taken for the answer to one of the client's own requests.
+            Entry::Response => Ok(None),
+            Entry::Invalid { id, error } => Ok(Some(Part::Now(failure(response_id(id), error)))),
+            Entry::Notification { method, params } => {
+                self.notified(&method, params)?;
+                Ok(None)
+            }
+            Entry::Request { id, method, params } => {
+                Ok(Some(self.begin(id, &method, params, queue)))
+            }
+        }
+    }
+
+    /// Others than these mean nothing here, `initialized` included.
+    fn notified(&self, method: &str, params: Option<&RawValue>) -> Result<(), Finished> {
+        match method {
+            Exit::NAME => return Err(Finished),
+            Cancel::NAME => {
+                let params = params.map(|params| serde_json::from_str(params.get()));
+                if let Some(Ok(CancelParams { id })) = params {
+                    self.in_flight.cancel(&id);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn begin(
+        &self,
+        id: RequestId,
+        method: &str,
+        params: Option<&RawValue>,
+        queue: Option<&Queue>,
+    ) -> Part {
+        let progress = Progress::default();
+        let reports = queue.and_then(|queue| Reports::of(method, params, &progress, queue));
+        let token = reports.as_ref().map(Reports::token);
+        let taken = match self.in_flight.enter(id.clone(), &progress, token) {
+            Ok(taken) => taken,
+            Err(error) => return Part::Now(failure(response_id(Some(id)), error)),
+        };
+        let id = response_id(Some(id));
+        match self
+            .service
+            .call(&self.caller, &progress, id, method, params)
+        {
+            Answer::Now(response) => Part::Now(response),
+            Answer::Later(response) => {
+                let response = match reports {
+                    Some(reports) => reports.during(response).boxed(),
+                    None => response,
+                };
+                Part::Later(response, taken)
+            }
+        }
+    }
+}
+
+/// The client has sent `exit`.
+struct Finished;
+
+/// The answer to something that is not a request.
+pub(super) fn refusal(id: Option<RequestId>, error: Error) -> Outgoing {
+    single(failure(response_id(id), error), Vec::new())
+}
+
+fn single(response: Box<RawValue>, taken: Vec<Taken>) -> Outgoing {
+    Outgoing::answer(Box::<str>::from(response).into(), taken, None)
+}
+
+fn response_id(id: Option<RequestId>) -> Id<'static> {
+    match id {
+        None => Id::Null,
+        Some(RequestId::Number(number)) => Id::Number(number),
+        Some(RequestId::Text(text)) => Id::Str(text.into()),
+    }
+}
+
+/// The answer to an entry of a batch whose own does not fit.
+fn no_room(id: Option<RequestId>) -> Box<RawValue> {
+    let error = Error::new(
+        ErrorKind::ResponseTooLarge,
+        "the answers to the batch are together longer than 8 MiB",
+    )
+    .help("Send smaller batches.");
+    failure(response_id(id), error)
+}
+
+/// The answer to an entry of a batch where all room is taken by those that nobody reads.
+fn unread(id: Option<RequestId>) -> Box<RawValue> {
+    let error = Error::new(
+        ErrorKind::Busy,
+        "the server has too many long answers that wait to be read",
+    )
+    .help("Read them, or send the request again in a moment, outside of a batch.");
+    failure(response_id(id), error)
+}
+
+/// The answer to a batch.
+fn together(
+    parts: impl IntoIterator<Item = (Option<RequestId>, Box<RawValue>, Option<Taken>)>,
+    charge: Charge,
+) -> Outgoing {
+    let mut text = String::from("[");
+    let mut ids = Vec::new();
+    for (id, response, taken) in parts {
+        if text.len() > 1 {
+            text.push(',');
+        }
+        if text.len() + response.get().len() < LONGEST_BATCH_RESPONSE {
+            text.push_str(response.get());
+        } else {
+            text.push_str(no_room(id).get());
+        }
+        ids.extend(taken);
+    }
+    text.push(']');
+    Outgoing::answer(text, ids, Some(charge))
+}
