@@ -315,7 +315,7 @@ fn sign(unsigned: &[u8], account: &KeyPair) -> Result<Vec<u8>> {
         None,
     );
     if let Some(metadata) = &mut claims.metadata {
-        metadata.module_hash = vouchd::reference::Digest::of(unsigned).claim();
+        metadata.module_hash = vouchd::name::Digest::of(unsigned).upper_hex();
     }
     let token = claims.encode(account).map_err(|error| error.to_string())?;
     Ok(embed(unsigned, &token))
@@ -353,7 +353,7 @@ fn forge(account: &KeyPair) -> Result<Vec<u8>> {
     let claims = json!({
         "jti": "forged", "iat": 1_700_000_000, "iss": account.public_key(),
         "sub": KeyPair::new_module().public_key(),
-        "wascap": { "name": "adder", "hash": vouchd::reference::Digest::of(&component()).claim() },
+        "wascap": { "name": "adder", "hash": vouchd::name::Digest::of(&component()).upper_hex() },
         "wascap_revision": 3,
     });
     let part = |text: String| BASE64URL_NOPAD.encode(text.as_bytes());

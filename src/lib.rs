@@ -7,7 +7,7 @@
 //! | module | what it is for |
 //! |---|---|
 //! | [`error`] | the one error: what went wrong, what to do |
-//! | [`reference`](mod@reference) | references and digests, parsed once |
+//! | [`name`] | registries, repositories, references and digests, each parsed once |
 //! | [`progress`] | how far a request is, and whether it should go on |
 //! | [`file`](mod@file) | files opened without surprises and named atomically |
 //! | [`artifact`] | is this artifact signed? makes a [`Verified`](artifact::Verified) |
@@ -37,8 +37,8 @@ pub mod artifact;
 pub mod config;
 pub mod error;
 pub mod file;
+pub mod name;
 pub mod progress;
-pub mod reference;
 pub mod registry;
 pub mod service;
 pub mod session;

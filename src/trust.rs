@@ -7,8 +7,8 @@ use crate::{
     artifact::{self, Examination, Refusal, Verified},
     error::Result,
     file,
+    name::Reference,
     progress::Progress,
-    reference::Reference,
 };
 use std::{
     ffi::OsStr,

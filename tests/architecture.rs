@@ -10,7 +10,7 @@ use std::{
 /// Each module may name those before it.
 const ORDER: &[&str] = &[
     "error",
-    "reference",
+    "name",
     "progress",
     "file",
     "artifact",

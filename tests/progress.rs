@@ -16,7 +16,7 @@ use vouch_testing::{
     registry::Registry,
     wire::{Framing, Wire},
 };
-use vouchd::reference::Digest;
+use vouchd::name::Digest;
 
 /// What was told of a request, and its answer.
 struct Story {

@@ -7,8 +7,8 @@ use vouch_testing::registry::{PASSWORD, Registry, USERNAME};
 use vouchd::{
     artifact::Limits,
     error::{Error, Result},
+    name::{Digest, Reference},
     progress::Progress,
-    reference::{Digest, Reference},
     registry,
     session::{Config, RegistryConfig, Sessions},
 };
@@ -110,7 +110,7 @@ async fn from_a_registry_with_a_private_authority() {
     };
     check(
         &registry,
-        sessions(Config::from([(registry.name(), section)])),
+        sessions(Config::from([(registry.name().parse().unwrap(), section)])),
     )
     .await;
 }
@@ -123,7 +123,7 @@ async fn https_to_a_plain_registry_names_the_config_line() {
         plain_http: Some(false),
         ..RegistryConfig::default()
     };
-    let sessions = sessions(Config::from([(name.clone(), section)]));
+    let sessions = sessions(Config::from([(name.parse().unwrap(), section)]));
     let error = pull(&sessions, &format!("{name}/acme/echo:1"))
         .await
         .unwrap_err();

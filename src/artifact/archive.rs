@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result as OurResult},
-    reference::Digest,
+    name::Digest,
 };
 use flate2::bufread::GzDecoder;
 use std::{
@@ -210,7 +210,7 @@ impl Contents {
         }
         for (name, digest) in &self.entries {
             match signed.get(name) {
-                Some(hash) if *hash == digest.claim() => {}
+                Some(hash) if *hash == digest.upper_hex() => {}
                 Some(_) => {
                     return Err(Refusal::hash_mismatch(&format!(
                         "its entry {name:?} is not what was signed"

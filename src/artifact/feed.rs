@@ -314,7 +314,7 @@ impl<R: Read> Read for Feed<'_, R> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{artifact::BLOCK, reference::Digest};
+    use crate::{artifact::BLOCK, name::Digest};
     use std::thread;
     use vouch_protocol::ErrorKind;
 

@@ -2,7 +2,7 @@
 //! take their time together.
 
 use super::{BLOCK, feed::Chunk};
-use crate::reference::Digest;
+use crate::name::Digest;
 use ring::digest::{Context, SHA256};
 use std::{
     io,

@@ -22,7 +22,7 @@ mod tests;
 pub use cache::Cache;
 pub use vouch_protocol::{ArtifactKind, Claims};
 
-use crate::{error::Error, reference::Digest};
+use crate::{error::Error, name::Digest};
 use feed::{Feed, Unreadable};
 use hasher::Hasher;
 use serde::{Deserialize, Serialize};
@@ -336,7 +336,7 @@ pub fn examine(reader: impl Read, limits: &Limits) -> io::Result<Examination> {
         let verdict = looked.and_then(|looked| {
             let (mut claims, token_size, targets, gzipped) = match looked {
                 Looked::Wasm(token) => {
-                    if digests.cut.map(|cut| cut.claim()) != Some(token.hashes) {
+                    if digests.cut.map(|cut| cut.upper_hex()) != Some(token.hashes) {
                         return Err(Refusal::hash_mismatch("its hash is another one"));
                     }
                     (token.claims, token.size, BTreeMap::new(), false)

@@ -6,7 +6,7 @@ mod interoperability;
 mod mutants;
 
 use super::{Examination, Limits, examine, feed::CHUNK};
-use crate::reference::Digest;
+use crate::name::Digest;
 use std::io::{self, Read};
 use vouch_protocol::{ArtifactKind, ErrorKind};
 use vouch_testing::forge::*;

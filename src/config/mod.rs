@@ -39,7 +39,12 @@ pub struct Config {
     /// What an artifact may cost.
     pub limits: artifact::Limits,
     /// What holds for one registry: `[registry."host:port"]`.
+    #[serde(skip_deserializing)]
+    #[cfg_attr(test, schemars(skip))]
     pub registry: session::Config,
+    /// What holds for one registry: `[registry."host:port"]`.
+    #[serde(rename = "registry", skip_serializing_if = "BTreeMap::is_empty")]
+    sections: BTreeMap<String, session::RegistryConfig>,
     /// The file that it was read from, if there was one.
     #[serde(skip)]
     pub path: Option<PathBuf>,
@@ -232,7 +237,7 @@ impl Config {
             .iter()
             .flat_map(|(name, section)| {
                 let problem = move |(key, error): (&str, Error)| {
-                    self.problem(&keys::of_registry(name, key), &error)
+                    self.problem(&keys::of_registry(name.as_str(), key), &error)
                 };
                 section.problems().into_iter().map(problem)
             })

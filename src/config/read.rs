@@ -7,8 +7,8 @@ use super::{
 use crate::{
     error::{Error, Result},
     file,
-    reference::recognisable,
-    session::{Mirror, registry_name},
+    name::{PlainHosts, without_secrets},
+    session::{Mirror, plain_hosts},
 };
 use serde::Deserialize;
 use std::{
@@ -56,14 +56,21 @@ impl Config {
         reading.drop_unknown(table.get_mut(), &[]);
         let mut config = reading.deserialize(&mut table);
         config.path = Some(path.to_owned());
-        reading.check(&mut config, table.get_ref(), home);
-        reading.list(&mut config.lines, table.get_ref(), "", 0);
+        let plain = plain(&config);
+        reading.check(&mut config, table.get_ref(), &plain, home);
+        reading.list(&mut config.lines, table.get_ref(), &plain, "", 0);
         if reading.found.is_empty() {
             Ok(config)
         } else {
             Err(reading.problems())
         }
     }
+}
+
+/// What its sections' names mean.
+fn plain(config: &Config) -> PlainHosts {
+    let sections = config.sections.iter();
+    plain_hosts(sections.map(|(name, section)| (name.as_str(), section)))
 }
 
 fn text(path: &Path) -> Result<String, Failure> {
@@ -168,7 +175,13 @@ impl Reading<'_> {
     }
 
     /// Looks at what the types do not say.
-    fn check(&mut self, config: &mut Config, table: &Table<'_>, home: Option<&Path>) {
+    fn check(
+        &mut self,
+        config: &mut Config,
+        table: &Table<'_>,
+        plain: &PlainHosts,
+        home: Option<&Path>,
+    ) {
         let at = |keys: &[&str]| place(table, keys);
         for (key, value, range) in config.limits.ranges() {
             self.in_range(at(&["limits", key]), &format!("limits.{key}"), value, range);
@@ -203,22 +216,21 @@ impl Reading<'_> {
         {
             resolve(&["log", "file"], path);
         }
-        for (name, section) in &mut config.registry {
+        for (name, section) in &mut config.sections {
             for (key, path) in section.files_mut() {
                 resolve(&["registry", name, key], path);
             }
         }
-        for (written, section) in std::mem::take(&mut config.registry) {
+        for (written, section) in std::mem::take(&mut config.sections) {
             let shown = shortened(&written);
-            let Some(name) = registry_name(&written) else {
+            let Ok(name) = written.parse().map(|name| plain.name(&name)) else {
                 let help =
                     "Write a host and, where it has one, a port: [registry.\"localhost:5000\"].";
-                let what = format!("[registry.{shown:?}] names no registry");
+                let what = format!("[registry.{shown:?}] is not a registry");
                 self.note(at(&["registry", &written]), what, Some(help.into()));
                 continue;
             };
-            let itself =
-                |mirror: &Mirror| registry_name(&mirror.to_string()).as_ref() == Some(&name);
+            let itself = |mirror: &Mirror| mirror.is_whole() && mirror.registry(plain) == name;
             if section.mirrors.iter().any(itself) {
                 let what = format!("[registry.{shown:?}] has itself as a mirror");
                 self.note(at(&["registry", &written, "mirrors"]), what, None);
@@ -250,18 +262,23 @@ impl Reading<'_> {
         &self,
         lines: &mut BTreeMap<String, usize>,
         table: &Table<'_>,
+        plain: &PlainHosts,
         before: &str,
         depth: usize,
     ) {
         for (key, value) in table {
             let name = key.get_ref().as_ref();
-            let path = match (before, registry_name(name)) {
+            let path = match (before, name.parse()) {
                 ("", _) => name.to_owned(),
-                ("registry", Some(registry)) => format!("registry.{registry:?}"),
+                ("registry", Ok(registry)) => {
+                    format!("registry.{:?}", plain.name(&registry).as_str())
+                }
                 _ => format!("{before}.{name}"),
             };
             match value.get_ref() {
-                DeValue::Table(table) if depth < 2 => self.list(lines, table, &path, depth + 1),
+                DeValue::Table(table) if depth < 2 => {
+                    self.list(lines, table, plain, &path, depth + 1);
+                }
                 _ => {
                     let (line, _) = self.line_and_column(key.span().start);
                     lines.insert(path, line);
@@ -343,7 +360,7 @@ fn place(table: &Table<'_>, keys: &[&str]) -> Option<Range<usize>> {
 /// Enough of a text to recognise it by, without the password that an address may hold: it is logged,
 /// and told to clients.
 fn shortened(text: &str) -> String {
-    let text = &recognisable(text);
+    let text = &without_secrets(text);
     match text.char_indices().nth(100) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
         None => text.to_owned(),

@@ -46,7 +46,10 @@ fn sections_reach_their_modules() {
     .unwrap();
     assert_eq!(config.limits.artifact, 7);
     assert_eq!(config.limits.entries, 256);
-    assert_eq!(config.registry["127.0.0.1:5000"].plain_http, Some(true));
+    assert_eq!(
+        config.registry[&"127.0.0.1:5000".parse().unwrap()].plain_http,
+        Some(true)
+    );
     assert!(config.path.is_some());
     let config =
         load(b"socket = '/s'\n[idle]\ntimeout = '1h 30m'\n[log]\nlevel = 'debug'\n").unwrap();
@@ -65,7 +68,7 @@ fn sections_reach_their_modules() {
         b"[registry.'Index.Docker.io']\nmirrors = ['m.example:5000/hub']\nclient-cert = 'c.pem'\nclient-key = '/k.pem'\n",
     )
     .unwrap();
-    let section = &config.registry["docker.io"];
+    let section = &config.registry[&"docker.io".parse().unwrap()];
     assert_eq!(section.mirrors[0].to_string(), "m.example:5000/hub");
     let client = section.client.as_ref().unwrap();
     assert!(client.certificate.is_absolute() && client.certificate.ends_with("c.pem"));
@@ -135,7 +138,7 @@ fn what_is_wrong_is_named_with_its_place() {
     // Registries.
     check(
         "[registry.\"a/b\"]\n",
-        &["[registry.\"a/b\"] names no registry"],
+        &["[registry.\"a/b\"] is not a registry"],
     );
     check(
         "[registry.a.b]\nplain-http = true\n",

@@ -5,8 +5,8 @@ use crate::{
     artifact::{ArtifactKind, BLOCK},
     error::{Error, Result},
     file::Source,
+    name::Digest,
     progress::Progress,
-    reference::Digest,
     trust::Vouched,
 };
 use bytes::Bytes;

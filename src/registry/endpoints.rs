@@ -5,7 +5,7 @@
 use super::remote::Remote;
 use crate::{
     error::{Error, Result},
-    reference::RegistryReference,
+    name::RegistryReference,
     session::{Action, Sessions},
 };
 use std::{collections::VecDeque, sync::Arc};
@@ -39,12 +39,14 @@ impl Endpoints {
                 remote: OnceCell::new(),
             })
         };
-        let mirrors = sessions.mirrors(&reference.registry).into_iter();
-        let mirrors = mirrors.map(|mirror| RegistryReference {
-            registry: mirror.registry().to_owned(),
-            repository: mirror.repository(&reference.repository),
-            ..reference.clone()
-        });
+        let mirrors = sessions.mirrors(&reference.registry, &reference.repository);
+        let mirrors = mirrors
+            .into_iter()
+            .map(|(registry, repository)| RegistryReference {
+                registry,
+                repository,
+                ..reference.clone()
+            });
         Self {
             sessions: sessions.clone(),
             mirrors: mirrors.map(|mirror| endpoint(mirror, true)).collect(),
@@ -78,9 +80,9 @@ impl Endpoints {
         let mirror = &mirror.reference.registry;
         match error.kind() {
             // A mirror need not have everything.
-            ErrorKind::NotFound => tracing::info!(mirror, %error, "the mirror was skipped"),
+            ErrorKind::NotFound => tracing::info!(%mirror, %error, "the mirror was skipped"),
             kind => {
-                tracing::warn!(mirror, %error, "the mirror was skipped");
+                tracing::warn!(%mirror, %error, "the mirror was skipped");
                 if matches!(
                     kind,
                     ErrorKind::RegistryUnreachable | ErrorKind::RegistryTimeout

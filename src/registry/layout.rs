@@ -15,8 +15,8 @@ use crate::{
     artifact::Limits,
     error::{Error, Result},
     file::Source,
+    name::{Digest, LayoutReference, Tag},
     progress::{Phase, Progress},
-    reference::{Digest, LayoutReference},
 };
 use index::{INDEX, LAYOUT, check_version, enter, invalid, look_up, read_index, small};
 use rustix::{
@@ -142,7 +142,11 @@ fn write(
             count(bytes.len() as u64, written);
         }
     }
-    enter(&mut index, manifest, reference.tag.as_deref())?;
+    enter(
+        &mut index,
+        manifest,
+        reference.tag.as_ref().map(Tag::as_str),
+    )?;
     let index = serde_json::to_vec(&index).map_err(|error| {
         Error::new(ErrorKind::Internal, "an index could not be written").source(error)
     })?;
@@ -319,7 +323,7 @@ fn read(reference: &LayoutReference, limits: &Limits) -> Result<(Digest, PathBuf
     check_version(root)?;
     let digest = match reference.digest {
         Some(digest) => digest,
-        None => look_up(root, reference.tag.as_deref())?,
+        None => look_up(root, reference.tag.as_ref().map(Tag::as_str))?,
     };
     let blob = |digest: Digest| root.join(BLOBS).join(digest.hex());
     let manifest = small(&blob(digest), limits.manifest).map_err(|error| match error.kind() {

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     artifact::Limits,
     error::Result,
-    reference::{Digest, RegistryReference},
+    name::{Digest, RegistryReference},
     session::{Activity, Failure, Retries, Sessions, bounded},
 };
 use reqwest::{
@@ -59,7 +59,7 @@ async fn look_up_in(
     let reference = &endpoint.reference;
     let name = match (&reference.digest, &reference.tag) {
         (Some(digest), _) => digest.to_string(),
-        (None, Some(tag)) => tag.clone(),
+        (None, Some(tag)) => tag.to_string(),
         (None, None) => "latest".to_owned(),
     };
     let (registry, repository) = (remote.session.registry(), &reference.repository);

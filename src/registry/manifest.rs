@@ -7,7 +7,7 @@ use super::content::Content;
 use crate::{
     artifact::{ArtifactKind, Limits},
     error::{Error, Result},
-    reference::Digest,
+    name::Digest,
 };
 use oci_distribution::manifest::{
     IMAGE_CONFIG_MEDIA_TYPE, IMAGE_DOCKER_CONFIG_MEDIA_TYPE, IMAGE_MANIFEST_LIST_MEDIA_TYPE,

@@ -18,8 +18,8 @@ use crate::{
     artifact::{Examination, Limits},
     error::{Error, Result},
     file::Source,
+    name::{Digest, Reference},
     progress::{Phase, Progress},
-    reference::{Digest, Reference},
     session::Sessions,
     trust::Vouched,
 };

@@ -9,8 +9,8 @@ use super::{
 };
 use crate::{
     error::Result,
+    name::RegistryReference,
     progress::{Phase, Progress},
-    reference::RegistryReference,
     session::{Action, Sessions},
 };
 use reqwest::header::CONTENT_TYPE;
@@ -46,10 +46,10 @@ pub(super) async fn push(
         blob.arrived(progress);
         remote
             .session
-            .saw_blob(blob.digest(), &reference.repository);
+            .saw_blob(blob.digest(), reference.repository.as_str());
     }
     let name = match &reference.tag {
-        Some(tag) => tag.clone(),
+        Some(tag) => tag.to_string(),
         None => reference
             .digest
             .map_or_else(|| "latest".to_owned(), |digest| digest.to_string()),

@@ -2,7 +2,7 @@
 
 use crate::{
     error::{Error, Result},
-    reference::{Digest, RegistryReference},
+    name::{Digest, RegistryReference},
     session::{Action, Scope, Session, Sessions},
 };
 use reqwest::{Response, Url};
@@ -29,7 +29,7 @@ impl Remote {
         } = reference;
         Ok(Self {
             session: sessions.session(registry, repository).await?,
-            scope: Scope::new(repository, action),
+            scope: Scope::new(repository.as_str(), action),
         })
     }
 

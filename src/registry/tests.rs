@@ -97,7 +97,7 @@ async fn a_registry_that_wants_a_login() {
 async fn a_registry_with_tls() {
     let registry = Registry::with_tls();
     let name = registry.name();
-    let config = |section| sessions(Config::from([(name.clone(), section)]));
+    let config = |section| sessions(Config::from([(name.parse().unwrap(), section)]));
     let trusting = config(RegistryConfig {
         ca: Some(registry.ca()),
         ..RegistryConfig::default()

@@ -7,8 +7,8 @@ use super::{
 };
 use crate::{
     error::Result,
+    name::Digest,
     progress::Progress,
-    reference::Digest,
     session::{Activity, Failure, Retries},
 };
 use bytes::Bytes;

@@ -5,8 +5,8 @@ use crate::{
     artifact::{self, ArtifactKind},
     error::{Error, Result},
     file::{self, Destination},
+    name::Reference,
     progress::Phase,
-    reference::Reference,
     registry,
     trust::{Unnamed, Vouched},
 };
@@ -20,7 +20,7 @@ use std::{
 use vouch_protocol::{ErrorKind, PullParams, PullResult};
 
 pub(super) async fn pull(request: Arc<Request>, params: PullParams) -> Result<PullResult> {
-    let reference: Reference = params.reference.parse()?;
+    let reference = request.reference(&params.reference)?;
     request.concerns(&reference);
     let reference = reference.pinned(params.allow_latest.unwrap_or(false))?;
     let path = file::parse_path(&params.destination)?;

@@ -6,7 +6,6 @@ use crate::{
     error::{Error, Result},
     file::{self, Source},
     progress::Phase,
-    reference::Reference,
     registry,
 };
 use std::{sync::Arc, time::SystemTime};
@@ -15,7 +14,7 @@ use vouch_protocol::{PushParams, PushResult};
 pub(super) async fn push(request: Arc<Request>, params: PushParams) -> Result<PushResult> {
     let path = file::parse_path(&params.path)?;
     request.touches(&path);
-    let reference: Reference = params.reference.parse()?;
+    let reference = request.reference(&params.reference)?;
     request.concerns(&reference);
     let reference = reference.pinned(params.allow_latest.unwrap_or(false))?;
     let annotations = params.annotations.unwrap_or_default();

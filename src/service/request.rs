@@ -7,8 +7,8 @@ use super::{
 use crate::{
     artifact::Limits,
     error::{Error, Result},
+    name::Reference,
     progress::{Phase, Progress},
-    reference::Reference,
     session::clean_to,
 };
 use jsonrpsee::Extensions;
@@ -179,6 +179,11 @@ impl Request {
     /// What is logged on behalf of it says so.
     pub(super) fn span(&self) -> &Span {
         &self.span
+    }
+
+    /// Parses a reference, as names are meant under the owner's config.
+    pub(super) fn reference(&self, text: &str) -> Result<Reference> {
+        self.settings.sessions.plain_hosts().reference(text)
     }
 
     /// Says which reference it is about: to whoever asks for the status, and in the log. What was

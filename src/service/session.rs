@@ -4,7 +4,6 @@
 use super::request::Request;
 use crate::{
     error::{Error, Result},
-    reference,
     session::{Credential, Secret},
 };
 use std::sync::Arc;
@@ -13,7 +12,7 @@ use vouch_protocol::{
     SessionLogoutParams, SessionLogoutResult, SessionStatus,
 };
 
-/// Names are that long at most, secrets a little longer.
+/// User names are that long at most, secrets a little longer.
 const LONGEST_NAME: usize = 1024;
 const LONGEST_SECRET: usize = 64 << 10;
 
@@ -21,8 +20,8 @@ pub(super) async fn login(
     request: Arc<Request>,
     params: SessionLoginParams,
 ) -> Result<SessionStatus> {
-    let registry = params.registry;
-    check_registry(&registry)?;
+    let sessions = &request.settings().sessions;
+    let registry = sessions.plain_hosts().registry(&params.registry)?;
     let secret = |password: Password| {
         let secret = Secret::new(password.0);
         Some(secret).filter(|secret| (1..=LONGEST_SECRET).contains(&secret.len()))
@@ -50,21 +49,18 @@ pub(super) async fn login(
         )
         .help("A user name has at most 1,024 bytes and no colon or line break; a password or token has at most 65,536 bytes."));
     };
-    request
-        .settings()
-        .sessions
-        .login(&registry, credential)
-        .await
+    sessions.login(&registry, credential).await
 }
 
 pub(super) fn logout(
     request: &Request,
-    params: SessionLogoutParams,
+    SessionLogoutParams { registry }: SessionLogoutParams,
 ) -> Result<SessionLogoutResult> {
-    check_registry(&params.registry)?;
-    let logged_out = request.settings().sessions.logout(&params.registry)?;
+    let sessions = &request.settings().sessions;
+    let registry = sessions.plain_hosts().registry(&registry)?;
+    let logged_out = sessions.logout(&registry)?;
     Ok(SessionLogoutResult {
-        registry: params.registry,
+        registry: registry.to_string(),
         logged_out,
     })
 }
@@ -72,18 +68,4 @@ pub(super) fn logout(
 pub(super) async fn list(request: Arc<Request>, _: NoParams) -> Result<SessionListResult> {
     let sessions = request.settings().sessions.list().await;
     Ok(SessionListResult { sessions })
-}
-
-/// The same names that references take.
-fn check_registry(registry: &str) -> Result<()> {
-    let known = registry == "localhost" || registry.contains(['.', ':']);
-    if known && registry.len() <= LONGEST_NAME && reference::is_registry(registry) {
-        return Ok(());
-    }
-    let shown = reference::recognisable(registry);
-    Err(Error::new(
-        ErrorKind::InvalidReference,
-        format!("{shown:?} names no registry"),
-    )
-    .help("Write a host and, where it has one, a port: `ghcr.io`, `localhost:5000`."))
 }

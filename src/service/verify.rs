@@ -5,8 +5,8 @@ use crate::{
     artifact::{self, Examination},
     error::{Error, Result},
     file::{self, Source},
+    name::Reference,
     progress::Phase,
-    reference::Reference,
     registry, trust,
 };
 use std::{
@@ -19,7 +19,9 @@ use vouch_protocol::{Verification, VerifyParams, VerifySubject};
 pub(super) async fn verify(request: Arc<Request>, params: VerifyParams) -> Result<Verification> {
     match params.subject {
         VerifySubject::Path(path) => stored(&request, file::parse_path(&path)?).await,
-        VerifySubject::Reference(reference) => published(&request, reference.parse()?).await,
+        VerifySubject::Reference(reference) => {
+            published(&request, request.reference(&reference)?).await
+        }
     }
 }
 

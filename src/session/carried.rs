@@ -3,6 +3,7 @@
 //! copy is overwritten after use.
 
 use super::{Credential, Place, Secret, Session, Sessions, lock, sessions::Key};
+use crate::name::Registry;
 use serde::{Deserialize, Serialize};
 use std::{
     collections::HashMap,
@@ -54,7 +55,7 @@ impl fmt::Debug for Carried {
 #[derive(Default)]
 pub(super) struct Arrived {
     /// The logins of `session/login` that came, by registry.
-    logins: HashMap<String, Weak<Session>>,
+    logins: HashMap<Registry, Weak<Session>>,
     /// Those with refresh tokens whose sessions have not begun here yet.
     waiting: Vec<Carried>,
 }
@@ -115,7 +116,7 @@ impl Sessions {
     }
 
     fn arrive_login(&self, carried: &Carried) -> crate::error::Result<()> {
-        let host = self.host(&carried.registry)?;
+        let host = self.host(&self.plain_hosts().registry(&carried.registry)?)?;
         let registry = host.registry.clone();
         let mut arrived = lock(&self.arrived);
         let before = arrived.logins.get(&registry).map(Weak::as_ptr);
@@ -229,7 +230,7 @@ impl Carried {
     /// Whether a session of this key is of that login.
     fn is_of(&self, key: &Key) -> bool {
         let filed = key.filed.as_ref().zip(self.filed.as_ref());
-        self.registry == key.registry
+        self.registry == key.registry.as_str()
             && self.user == key.user
             && filed.is_some_and(|(one, other)| {
                 one.0 == other.0 && one.1.to_str() == Some(&other.1) && one.2 == other.2

@@ -244,13 +244,14 @@ fn decode(entry: &Value) -> Result<Credential, &'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{
-        super::names::{aliases, namespaces},
-        *,
-    };
+    use super::{super::names::namespaces, *};
 
     fn keys(registry: &str) -> Vec<String> {
-        namespaces(registry, "acme/echo")
+        namespaces(&registry.parse().unwrap(), &"acme/echo".parse().unwrap())
+    }
+
+    fn aliases(registry: &str) -> Vec<String> {
+        super::super::names::aliases(&registry.parse().unwrap())
     }
 
     fn password(username: &str, password: &str) -> Credential {

@@ -1,6 +1,7 @@
 //! What is known of a registry, whoever is logged in to it.
 
 use super::{challenge::Challenge, lock, section::RegistryConfig};
+use crate::name::Registry;
 use reqwest::Url;
 use std::{
     sync::{
@@ -15,7 +16,7 @@ const REST: Duration = Duration::from_secs(30);
 
 /// A registry, whoever is logged in to it.
 pub(super) struct Host {
-    pub(super) registry: String,
+    pub(super) registry: Registry,
     pub(super) base: Url,
     /// Whether the owner's config says that plain HTTP is meant.
     pub(super) plain: bool,
@@ -31,7 +32,7 @@ pub(super) struct Host {
 }
 
 impl Host {
-    pub(super) fn new(registry: String, base: Url, plain: bool, section: RegistryConfig) -> Self {
+    pub(super) fn new(registry: Registry, base: Url, plain: bool, section: RegistryConfig) -> Self {
         Self {
             registry,
             base,

@@ -4,7 +4,10 @@ use super::{
     Credential, Host, Place, Session, Sessions, lock,
     sessions::{Others, SESSIONS},
 };
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    name::Registry,
+};
 use futures_util::future::join_all;
 use reqwest::{Client, Url};
 use std::{
@@ -16,7 +19,7 @@ use vouch_protocol::{ErrorKind, SessionStatus};
 
 /// The logins that are kept, by registry.
 #[derive(Default)]
-pub(super) struct Logins(Mutex<BTreeMap<String, Kept>>);
+pub(super) struct Logins(Mutex<BTreeMap<Registry, Kept>>);
 
 struct Kept {
     session: Arc<Session>,
@@ -50,12 +53,12 @@ impl Logins {
     }
 
     /// The registries that somebody is logged in to.
-    pub(super) fn registries(&self) -> Vec<String> {
+    pub(super) fn registries(&self) -> Vec<Registry> {
         lock(&self.0).keys().cloned().collect()
     }
 
     /// Keeps a login that was checked.
-    pub(super) fn keep(&self, registry: String, session: Arc<Session>) -> Result<()> {
+    pub(super) fn keep(&self, registry: Registry, session: Arc<Session>) -> Result<()> {
         let mut kept = lock(&self.0);
         if kept.len() >= SESSIONS.get() && !kept.contains_key(&registry) {
             let message = format!("{SESSIONS} logins are kept already");
@@ -99,7 +102,7 @@ impl Sessions {
     /// before is replaced; it stays where the new one is refused.
     pub(crate) async fn login(
         &self,
-        registry: &str,
+        registry: &Registry,
         credential: Credential,
     ) -> Result<SessionStatus> {
         let host = self.host(registry)?;
@@ -110,7 +113,7 @@ impl Sessions {
             &self.timeouts,
             &self.clock,
         );
-        let name = session.registry().to_owned();
+        let name = registry.clone();
         // OCI distribution specification, "Determining Support": it asks whoever needs a login.
         let build = |client: &Client, base: &Url| {
             let mut url = base.clone();
@@ -139,7 +142,7 @@ impl Sessions {
 
     /// Forgets a login, its tokens, and ends what is under way with it. Answers whether there was
     /// one.
-    pub(crate) fn logout(&self, registry: &str) -> Result<bool> {
+    pub(crate) fn logout(&self, registry: &Registry) -> Result<bool> {
         let host = self.host(registry)?;
         let Some(kept) = lock(&self.logins.0).remove(&host.registry) else {
             return Ok(false);

@@ -33,14 +33,14 @@ pub(crate) use challenge::{Action, Scope};
 pub(crate) use failure::{Failure, bounded, clean, clean_to};
 pub(crate) use retries::Retries;
 pub(crate) use secret::{Credential, Secret};
-pub use section::{ClientCertificate, Config, Mirror, RegistryConfig, registry_name};
+pub use section::{ClientCertificate, Config, Mirror, RegistryConfig, plain_hosts};
 pub(crate) use send::Activity;
 pub use sessions::Sessions;
 pub(crate) use sources::environment;
 
 use crate::{
     error::{Error, Result},
-    reference::Digest,
+    name::Digest,
 };
 use challenge::Challenge;
 use client::{Clients, is_local, is_loopback, shown};
@@ -174,7 +174,7 @@ impl Session {
 
     /// The registry's name, for messages.
     pub(crate) fn registry(&self) -> &str {
-        &self.host.registry
+        self.host.registry.as_str()
     }
 
     /// How long to wait for it.

@@ -1,79 +1,48 @@
 //! What registries are called: by people, by docker and by podman.
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    name::{Registry, Repository},
+};
 use reqwest::Url;
 use vouch_protocol::ErrorKind;
 
-/// What all names of Docker Hub become.
-pub(super) const DOCKER_HUB: &str = "docker.io";
-/// Where Docker Hub's API answers; `docker.io` itself is a web site.
-pub(super) const DOCKER_API: &str = "registry-1.docker.io";
-
-/// One name for each registry: Docker Hub has several.
-pub(super) fn canonical_name(registry: &str) -> String {
-    let name = registry.to_ascii_lowercase();
-    match name.as_str() {
-        "index.docker.io" | DOCKER_API => DOCKER_HUB.to_owned(),
-        _ => name,
-    }
-}
-
 /// The root of a registry's addresses.
-pub(super) fn base_url(registry: &str, plain: bool) -> Result<Url> {
+pub(super) fn base_url(registry: &Registry, plain: bool) -> Result<Url> {
     let scheme = if plain { "http" } else { "https" };
-    Url::parse(&format!("{scheme}://{registry}/"))
-        .ok()
-        .filter(|url| {
-            url.path() == "/"
-                && url.query().is_none()
-                && url.fragment().is_none()
-                && url.username().is_empty()
-                && url.password().is_none()
-        })
-        .ok_or_else(|| {
-            Error::new(
-                ErrorKind::InvalidReference,
-                format!("{registry:?} is no registry's address"),
-            )
-        })
+    Url::parse(&format!("{scheme}://{}/", registry.address())).map_err(|error| {
+        let message = format!("{registry} has no address");
+        Error::new(ErrorKind::Internal, message).source(error)
+    })
 }
 
 /// The keys that docker files logins for a registry under.
-pub(super) fn aliases(registry: &str) -> Vec<String> {
-    if registry == DOCKER_HUB {
-        return [
-            "https://index.docker.io/v1/",
-            "docker.io",
-            "index.docker.io",
-            "registry-1.docker.io",
-            "https://registry-1.docker.io",
-            "https://index.docker.io",
-            "https://index.docker.io/v2/",
-            "https://registry-1.docker.io/v2/",
-        ]
-        .map(str::to_owned)
-        .to_vec();
-    }
+pub(super) fn aliases(registry: &Registry) -> Vec<String> {
+    // What docker itself writes comes first.
+    let index = registry.is_docker_hub().then(|| DOCKER_HUB.to_owned());
+    let spellings = registry.spellings().into_iter().flat_map(locations);
+    index.into_iter().chain(spellings).collect()
+}
+
+/// The key that docker files logins to Docker Hub under.
+const DOCKER_HUB: &str = "https://index.docker.io/v1/";
+
+fn locations(name: &str) -> impl Iterator<Item = String> {
     ["", "https://", "http://"]
         .into_iter()
-        .flat_map(|scheme| {
+        .flat_map(move |scheme| {
             ["", "/", "/v1/", "/v2/", "/v1", "/v2"]
                 .into_iter()
-                .map(move |path| format!("{scheme}{registry}{path}"))
+                .map(move |path| format!("{scheme}{name}{path}"))
         })
-        .collect()
 }
 
 /// The keys that podman files logins for a repository under, the longest namespace first:
 /// containers-auth.json(5).
-pub(super) fn namespaces(registry: &str, repository: &str) -> Vec<String> {
-    let hosts: &[&str] = match registry {
-        DOCKER_HUB => &["docker.io", "index.docker.io", "registry-1.docker.io"],
-        other => &[other],
-    };
+pub(super) fn namespaces(registry: &Registry, repository: &Repository) -> Vec<String> {
     let mut keys = Vec::new();
-    for name in hosts {
-        let mut rest = repository;
+    for name in registry.spellings() {
+        let mut rest = repository.as_str();
         while !rest.is_empty() {
             keys.push(format!("{name}/{rest}"));
             rest = rest.rsplit_once('/').map_or("", |(before, _)| before);
@@ -87,10 +56,10 @@ pub(super) fn namespaces(registry: &str, repository: &str) -> Vec<String> {
 
 /// What a helper knows a registry by.
 pub(super) fn server(key: &str) -> String {
-    let docker_hub = aliases(DOCKER_HUB).iter().any(|alias| alias == key);
-    if docker_hub {
-        "https://index.docker.io/v1/".to_owned()
-    } else {
-        key.to_owned()
-    }
+    let name = key.split_once("://").map_or(key, |(_, rest)| rest);
+    let name = name.split('/').next().unwrap_or_default();
+    let docker_hub = name
+        .parse()
+        .is_ok_and(|registry: Registry| registry.is_docker_hub());
+    if docker_hub { DOCKER_HUB } else { key }.to_owned()
 }

@@ -1,12 +1,11 @@
 //! The config's sections `[registry."host:port"]`: what the owner says about one registry.
 
-use super::names::{base_url, canonical_name};
-use crate::reference::{is_registry, is_repository, recognisable};
+use crate::name::{HostPort, PlainHosts, Registry, Repository, without_secrets};
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, fmt, path::PathBuf, str::FromStr};
 
 /// The config's sections `[registry."host:port"]`.
-pub type Config = BTreeMap<String, RegistryConfig>;
+pub type Config = BTreeMap<Registry, RegistryConfig>;
 
 /// So many mirrors a registry has at most: each that fails costs a pull its time.
 const MIRRORS: usize = 16;
@@ -40,8 +39,8 @@ pub struct ClientCertificate {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Mirror {
-    registry: String,
-    namespace: Option<String>,
+    registry: HostPort,
+    namespace: Option<Repository>,
 }
 
 /// The section as it is written.
@@ -139,16 +138,21 @@ impl RegistryConfig {
 }
 
 impl Mirror {
-    /// Its host, and its port where it has one.
-    pub fn registry(&self) -> &str {
-        &self.registry
+    /// Its one name, under that config.
+    pub fn registry(&self, plain: &PlainHosts) -> Registry {
+        plain.name(&self.registry)
     }
 
-    /// What a repository of the registry is called there.
-    pub(crate) fn repository(&self, repository: &str) -> String {
+    /// Whether it is all of a registry, not a namespace in it.
+    pub fn is_whole(&self) -> bool {
+        self.namespace.is_none()
+    }
+
+    /// What a repository of the registry is called there; nothing, where that is too long.
+    pub(crate) fn repository(&self, repository: &Repository) -> Option<Repository> {
         match &self.namespace {
-            Some(namespace) => format!("{namespace}/{repository}"),
-            None => repository.to_owned(),
+            Some(namespace) => repository.within(namespace),
+            None => Some(repository.clone()),
         }
     }
 }
@@ -158,23 +162,20 @@ impl FromStr for Mirror {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let (registry, namespace) = match text.split_once('/') {
-            Some((registry, namespace)) => (registry, Some(namespace)),
+            Some((registry, namespace)) => (registry, Some(namespace.parse())),
             None => (text, None),
         };
-        if text.len() > 400
-            || registry_name(registry).is_none()
-            || namespace.is_some_and(|name| !is_repository(name))
-        {
-            // An address may hold a password.
-            let shown = recognisable(text);
-            return Err(format!(
-                "{shown:?} is no mirror: write `host:port` or `host:port/namespace`"
-            ));
+        if let (Ok(registry), Ok(namespace)) = (registry.parse(), namespace.transpose()) {
+            return Ok(Self {
+                registry,
+                namespace,
+            });
         }
-        Ok(Self {
-            registry: registry.to_owned(),
-            namespace: namespace.map(ToOwned::to_owned),
-        })
+        // An address may hold a password.
+        let shown = without_secrets(text);
+        Err(format!(
+            "{shown:?} is not a mirror: write `host:port` or `host:port/namespace`"
+        ))
     }
 }
 
@@ -194,7 +195,7 @@ impl From<Mirror> for String {
 
 impl fmt::Display for Mirror {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.registry)?;
+        write!(f, "{}", self.registry)?;
         match &self.namespace {
             Some(namespace) => write!(f, "/{namespace}"),
             None => Ok(()),
@@ -202,13 +203,15 @@ impl fmt::Display for Mirror {
     }
 }
 
-/// The one name of a registry, or nothing where a text names none.
-pub fn registry_name(text: &str) -> Option<String> {
-    // What an address may hold beyond a reference's registry is no name.
-    base_url(text, false)
-        .ok()
-        .filter(|_| is_registry(text))
-        .map(|_| canonical_name(text))
+/// The hosts of which a config says `plain-http`.
+pub fn plain_hosts<'a>(
+    sections: impl IntoIterator<Item = (&'a str, &'a RegistryConfig)>,
+) -> PlainHosts {
+    let plain = sections
+        .into_iter()
+        .filter(|(_, section)| section.plain_http == Some(true));
+    // What is not a registry is said elsewhere.
+    PlainHosts::new(plain.filter_map(|(name, _)| name.parse().ok()))
 }
 
 #[cfg(test)]
@@ -220,8 +223,11 @@ mod tests {
         let check = |text: &str, expected: Option<(&str, &str)>| {
             let mirror = text.parse::<Mirror>();
             let seen = mirror.as_ref().ok();
-            let repository = seen.map(|mirror| mirror.repository("acme/echo"));
-            let seen = seen.map(Mirror::registry).zip(repository.as_deref());
+            let repository =
+                seen.and_then(|mirror| mirror.repository(&"acme/echo".parse().unwrap()));
+            let registry = seen.map(|mirror| mirror.registry(&PlainHosts::default()));
+            let seen = registry.as_ref().map(Registry::as_str);
+            let seen = seen.zip(repository.as_ref().map(Repository::as_str));
             assert_eq!(seen, expected, "{text:?}");
             if let Ok(mirror) = mirror {
                 assert_eq!(mirror.to_string(), text);
@@ -240,18 +246,5 @@ mod tests {
         check("m.example?x", None);
         check("", None);
         check(&"m".repeat(500), None);
-    }
-
-    #[test]
-    fn registries_have_one_name() {
-        let check = |text: &str, expected: Option<&str>| {
-            assert_eq!(registry_name(text).as_deref(), expected, "{text:?}");
-        };
-        check("Registry.example:5000", Some("registry.example:5000"));
-        check("index.docker.io", Some("docker.io"));
-        check("registry.example/acme", None);
-        check("ann@registry.example", None);
-        check("registry.example:99999", None);
-        check("", None);
     }
 }

@@ -7,13 +7,13 @@ use super::{
     clock::Clock,
     is_loopback, lock,
     login::Logins,
-    names::{DOCKER_API, DOCKER_HUB, base_url, canonical_name},
-    section::{Mirror, registry_name},
+    names::base_url,
+    section::{Mirror, plain_hosts},
     sources::Sources,
 };
 use crate::{
-    error::{Error, Result},
-    reference::recognisable,
+    error::Result,
+    name::{PlainHosts, Registry, Repository},
 };
 use lru::LruCache;
 use std::{
@@ -21,20 +21,21 @@ use std::{
     path::PathBuf,
     sync::{Arc, Mutex},
 };
-use vouch_protocol::{CredentialFile, ErrorKind, LoginSource};
+use vouch_protocol::{CredentialFile, LoginSource};
 
 /// So many registries are remembered, and so many sessions; the one that was not asked for the
 /// longest time goes first.
 pub(super) const SESSIONS: NonZeroUsize = NonZeroUsize::new(256).unwrap();
 
 /// What is known of registries, by their names and by how they are spoken to.
-type Hosts = LruCache<(String, RegistryConfig), Arc<Host>>;
+type Hosts = LruCache<(Registry, RegistryConfig), Arc<Host>>;
 
 /// All sessions of the service, under one config. What they know outlives it: see
 /// [`Self::under`]. A clone is of the same sessions.
 #[derive(Clone)]
 pub struct Sessions {
     config: Arc<Config>,
+    plain: Arc<PlainHosts>,
     pub(super) timeouts: Timeouts,
     pub(super) clock: Clock,
     sources: Arc<Sources>,
@@ -58,7 +59,7 @@ impl Default for Others {
 /// and whose it is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Key {
-    pub(super) registry: String,
+    pub(super) registry: Registry,
     section: RegistryConfig,
     pub(super) filed: Option<(LoginSource, PathBuf, String)>,
     pub(super) user: Option<String>,
@@ -71,7 +72,8 @@ impl Sessions {
         check_proxies()?;
         let clock = Clock::default();
         Ok(Self {
-            config: Arc::new(canonical(config)?),
+            plain: Arc::new(plain(&config)),
+            config: Arc::new(config),
             timeouts: Timeouts::default(),
             sources: Arc::new(Sources::from_environment(&clock)),
             clock,
@@ -88,7 +90,8 @@ impl Sessions {
     /// sections name are read again.
     pub fn under(&self, config: Config) -> Result<Self> {
         let new = Self {
-            config: Arc::new(canonical(config)?),
+            plain: Arc::new(plain(&config)),
+            config: Arc::new(config),
             timeouts: self.timeouts.clone(),
             clock: self.clock.clone(),
             sources: Arc::clone(&self.sources),
@@ -150,7 +153,11 @@ impl Sessions {
     }
 
     /// The session for a repository, begun if need be. Nothing is sent yet.
-    pub(crate) async fn session(&self, registry: &str, repository: &str) -> Result<Arc<Session>> {
+    pub(crate) async fn session(
+        &self,
+        registry: &Registry,
+        repository: &Repository,
+    ) -> Result<Arc<Session>> {
         let host = self.host(registry)?;
         if let Some(session) = self.logins.of(&host, self) {
             return Ok(session);
@@ -207,78 +214,69 @@ impl Sessions {
     }
 
     /// What is known of a registry.
-    pub(super) fn host(&self, registry: &str) -> Result<Arc<Host>> {
-        let name = canonical_name(registry);
-        let section = self.section(&name).way();
-        let key = (name.clone(), section.clone());
+    pub(super) fn host(&self, registry: &Registry) -> Result<Arc<Host>> {
+        let section = self.section(registry).way();
+        let key = (registry.clone(), section.clone());
         let mut hosts = lock(&self.hosts);
         if let Some(host) = hosts.get(&key) {
             return Ok(Arc::clone(host));
         }
         let loopback = is_loopback(&base_url(registry, true)?);
-        let hub = name == DOCKER_HUB;
         let plain = section
             .plain_http
             .unwrap_or(loopback && !section.names_files())
-            && !hub;
-        let base = base_url(if hub { DOCKER_API } else { &name }, plain)?;
-        let host = Arc::new(Host::new(name, base, plain, section));
+            && !registry.is_docker_hub();
+        let base = base_url(registry, plain)?;
+        let host = Arc::new(Host::new(registry.clone(), base, plain, section));
         hosts.put(key, Arc::clone(&host));
         Ok(host)
     }
 
-    /// What the config says of a registry, by its one name.
-    fn section(&self, name: &str) -> RegistryConfig {
-        self.config.get(name).cloned().unwrap_or_default()
+    /// What the config says of a registry.
+    fn section(&self, registry: &Registry) -> RegistryConfig {
+        self.config.get(registry).cloned().unwrap_or_default()
     }
 
-    /// Where else the content of a registry is, in the order in which it is asked for; without
+    /// What names mean under the config.
+    pub(crate) fn plain_hosts(&self) -> &PlainHosts {
+        &self.plain
+    }
+
+    /// Where else the content of a repository is, in the order in which it is asked for; without
     /// those that did not answer a moment ago.
-    pub(crate) fn mirrors(&self, registry: &str) -> Vec<Mirror> {
-        let mut mirrors = self.section(&canonical_name(registry)).mirrors;
+    pub(crate) fn mirrors(
+        &self,
+        registry: &Registry,
+        repository: &Repository,
+    ) -> Vec<(Registry, Repository)> {
         let now = self.clock.now();
-        mirrors.retain(|mirror| {
-            let resting = self
-                .host(mirror.registry())
-                .is_ok_and(|host| host.is_resting(now));
-            if resting {
+        let at = |mirror: Mirror| {
+            let registry = mirror.registry(&self.plain);
+            if self.host(&registry).is_ok_and(|host| host.is_resting(now)) {
                 tracing::debug!(%mirror, "a mirror rests, as it did not answer a moment ago");
+                return None;
             }
-            !resting
-        });
-        mirrors
+            Some((registry, mirror.repository(repository)?))
+        };
+        let mirrors = self.section(registry).mirrors.into_iter();
+        mirrors.filter_map(at).collect()
     }
 
     /// A mirror did not answer: for a moment, others need not wait for it too.
-    pub(crate) fn rest(&self, mirror: &str) {
-        // What is no address was never asked.
+    pub(crate) fn rest(&self, mirror: &Registry) {
+        // One without an address was never asked.
         if let Ok(host) = self.host(mirror) {
             host.rest(self.clock.now());
         }
     }
 }
 
-/// The same sections, each by the one name of its registry.
-fn canonical(config: Config) -> Result<Config> {
-    let mut canonical = Config::new();
-    for (registry, section) in config {
-        let wrong = |why: &str| {
-            // An address may hold a password.
-            let shown = recognisable(&registry);
-            let message = format!("the config's section [registry.{shown:?}] {why}");
-            Error::new(ErrorKind::InvalidParams, message)
-        };
-        let name = registry_name(&registry).ok_or_else(|| {
-            wrong("names no registry")
-                .help("Write a host and, where it has one, a port: [registry.\"localhost:5000\"].")
-        })?;
-        if canonical.insert(name, section).is_some() {
-            return Err(wrong(
-                "is there twice: case and Docker Hub's other names count for nothing",
-            ));
-        }
-    }
-    Ok(canonical)
+fn plain(config: &Config) -> PlainHosts {
+    plain_hosts(
+        config
+            .iter()
+            .map(|(name, section)| (name.as_str(), section)),
+    )
 }
 
 impl std::fmt::Debug for Sessions {

@@ -12,7 +12,10 @@ use super::{
     secret::Credential,
     wanted::Wanted,
 };
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    name::{Registry, Repository},
+};
 use std::{
     collections::HashMap,
     env,
@@ -66,7 +69,7 @@ impl std::fmt::Debug for Asked {
 #[derive(Debug, Clone)]
 pub(super) struct Origin {
     source: Arc<Source>,
-    registry: String,
+    registry: Registry,
     /// What it is filed under.
     key: String,
     helper: Option<String>,
@@ -128,8 +131,8 @@ impl Sources {
     /// The first login that there is for a repository.
     pub(super) async fn find(
         &self,
-        registry: &str,
-        repository: &str,
+        registry: &Registry,
+        repository: &Repository,
     ) -> Result<Option<(Origin, Credential)>> {
         for source in &self.0 {
             let keys = match source.kind {
@@ -177,17 +180,17 @@ impl Source {
     async fn find(
         self: &Arc<Self>,
         keys: Vec<String>,
-        registry: &str,
+        registry: &Registry,
         refused: Option<&Credential>,
     ) -> Result<Option<(Origin, Credential)>> {
-        let (this, name) = (Arc::clone(self), registry.to_owned());
-        let looked = tokio::task::spawn_blocking(move || this.file.look_up(&keys, &name));
+        let (this, name) = (Arc::clone(self), registry.clone());
+        let looked = tokio::task::spawn_blocking(move || this.file.look_up(&keys, name.as_str()));
         let (entry, version) = looked
             .await
             .map_err(|error| {
                 Error::new(ErrorKind::Internal, "reading a file of logins failed").source(error)
             })?
-            .map_err(|error| error.registry(registry))?;
+            .map_err(|error| error.registry(registry.as_str()))?;
         let Some(entry) = entry else {
             return Ok(None);
         };
@@ -197,7 +200,7 @@ impl Source {
             let kept = self
                 .ask(&helper, version, refused)
                 .await
-                .map_err(|error| copied(&error).registry(registry))?;
+                .map_err(|error| copied(&error).registry(registry.as_str()))?;
             if kept.is_some() {
                 credential = kept;
                 from = Some(helper.name);
@@ -206,7 +209,7 @@ impl Source {
         Ok(credential.map(|credential| {
             let origin = Origin {
                 source: Arc::clone(self),
-                registry: registry.to_owned(),
+                registry: registry.clone(),
                 key: entry.key,
                 helper: from,
             };

@@ -7,7 +7,7 @@ mod tokens;
 
 use super::*;
 use reqwest::Response;
-use std::io::Write;
+use std::{io::Write, str::FromStr};
 use tempfile::NamedTempFile;
 use vouch_testing::faulty::{Answer, Faulty, Seen};
 
@@ -42,6 +42,10 @@ fn sessions(docker: Option<&NamedTempFile>) -> Sessions {
         .docker_config(path)
 }
 
+fn named<T: FromStr<Err = Error>>(name: &str) -> T {
+    name.parse().expect(name)
+}
+
 async fn session(registry: &str, docker: Option<&NamedTempFile>) -> Arc<Session> {
     begun(sessions(docker), registry).await
 }
@@ -49,7 +53,10 @@ async fn session(registry: &str, docker: Option<&NamedTempFile>) -> Arc<Session>
 /// The session of a service that lasts as long as the test.
 async fn begun(sessions: Sessions, registry: &str) -> Arc<Session> {
     let sessions = Box::leak(Box::new(sessions));
-    sessions.session(registry, "acme/echo").await.unwrap()
+    sessions
+        .session(&named(registry), &named("acme/echo"))
+        .await
+        .unwrap()
 }
 
 async fn get(session: &Arc<Session>) -> Result<Response> {
@@ -247,7 +254,7 @@ async fn redirects_end() {
 #[test]
 fn nothing_leads_to_less_protection() {
     let config = Config::from([(
-        "registry.lan:5000".to_owned(),
+        named("registry.lan:5000"),
         RegistryConfig {
             plain_http: Some(true),
             ..RegistryConfig::default()
@@ -255,7 +262,7 @@ fn nothing_leads_to_less_protection() {
     )]);
     let sessions = Sessions::new(config).unwrap();
     let check = |registry: &str, url: &str, expected: bool| {
-        let host = sessions.host(registry).unwrap();
+        let host = sessions.host(&named(registry)).unwrap();
         let place = Place::Nowhere;
         let session = Session::new(host, place, None, &impatient(), &sessions.clock);
         let permitted = session.permit(&Url::parse(url).unwrap());
@@ -287,14 +294,14 @@ fn plain_http_is_for_loopback_and_where_the_owner_says_so() {
         ..RegistryConfig::default()
     };
     let config = Config::from([
-        ("Registry.lan:5000".to_owned(), section(Some(true), None)),
-        ("index.docker.io".to_owned(), section(Some(true), None)),
-        ("127.0.0.1:1".to_owned(), section(Some(false), None)),
-        ("127.0.0.1:2".to_owned(), section(None, Some("/ca.pem"))),
+        (named("Registry.lan:5000"), section(Some(true), None)),
+        (named("index.docker.io"), section(Some(true), None)),
+        (named("127.0.0.1:1"), section(Some(false), None)),
+        (named("127.0.0.1:2"), section(None, Some("/ca.pem"))),
     ]);
     let sessions = Sessions::new(config).unwrap();
     let check = |registry: &str, expected: &str| {
-        let host = sessions.host(registry).unwrap();
+        let host = sessions.host(&named(registry)).unwrap();
         assert_eq!(host.base.as_str(), expected, "{registry}");
     };
     check("ghcr.io", "https://ghcr.io/");
@@ -309,8 +316,6 @@ fn plain_http_is_for_loopback_and_where_the_owner_says_so() {
     for docker in ["docker.io", "index.docker.io", "registry-1.docker.io"] {
         check(docker, "https://registry-1.docker.io/");
     }
-    assert!(Sessions::new(Config::from([("a/b".to_owned(), section(None, None))])).is_err());
-    assert!(Sessions::new(Config::from([("u@b".to_owned(), section(None, None))])).is_err());
 }
 
 #[tokio::test]
@@ -320,7 +325,7 @@ async fn a_ca_file_that_is_none_is_named() {
         ca: Some("/dev/null".into()),
         ..RegistryConfig::default()
     };
-    let sessions = Sessions::new(Config::from([(server.name(), section)])).unwrap();
+    let sessions = Sessions::new(Config::from([(named(&server.name()), section)])).unwrap();
     let error = get(&begun(sessions, &server.name()).await)
         .await
         .unwrap_err();

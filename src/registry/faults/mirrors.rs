@@ -12,7 +12,7 @@ fn mirrored(registry: &Faulty, mirrors: &[String]) -> Sessions {
             .collect(),
         ..RegistryConfig::default()
     };
-    sessions(Config::from([(registry.name(), section)])).timeouts(Timeouts {
+    sessions(Config::from([(registry.name().parse().unwrap(), section)])).timeouts(Timeouts {
         connect: Duration::from_millis(300),
         idle: Duration::from_millis(300),
         backoff: Duration::from_millis(1),
@@ -115,8 +115,8 @@ async fn a_mirror_s_mirrors_are_not_asked() {
         ..RegistryConfig::default()
     };
     let config = Config::from([
-        (registry.name(), section(&one)),
-        (one.name(), section(&other)),
+        (registry.name().parse().unwrap(), section(&one)),
+        (one.name().parse().unwrap(), section(&other)),
     ]);
     found_in(&sessions(config), &registry).await.unwrap_err();
     assert_eq!((one.lines().len(), other.lines().len()), (1, 0));

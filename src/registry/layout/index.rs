@@ -4,7 +4,7 @@ use super::Manifest;
 use crate::{
     error::{Error, Result},
     file::Source,
-    reference::Digest,
+    name::Digest,
     registry::manifest::LARGEST,
 };
 use oci_distribution::annotations::ORG_OPENCONTAINERS_IMAGE_REF_NAME;

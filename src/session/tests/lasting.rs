@@ -41,7 +41,10 @@ async fn a_connection_is_used_again() {
     let sessions = sessions(None);
     for _ in 0..5 {
         // As each push and pull does.
-        let session = sessions.session(&registry, "acme/echo").await.unwrap();
+        let session = sessions
+            .session(&named(&registry), &named("acme/echo"))
+            .await
+            .unwrap();
         get(&session).await.unwrap();
     }
     assert_eq!(connections.load(Ordering::Relaxed), 1);
@@ -84,17 +87,32 @@ async fn a_session_whose_refresh_token_was_replaced_is_kept_longest() {
     let (server, _realm) = realm.start();
     let docker = identity(&server.name(), "r");
     let sessions = sessions(Some(&docker));
-    let kept = sessions.session(&server.name(), "acme/echo").await.unwrap();
+    let kept = sessions
+        .session(&named(&server.name()), &named("acme/echo"))
+        .await
+        .unwrap();
     get(&kept).await.unwrap();
     assert!(kept.has_rotated());
-    let plain = sessions.session("localhost:1", "acme/echo").await.unwrap();
+    let plain = sessions
+        .session(&named("localhost:1"), &named("acme/echo"))
+        .await
+        .unwrap();
     for port in 2..SESSIONS.get() + 2 {
         let registry = format!("localhost:{port}");
-        sessions.session(&registry, "acme/echo").await.unwrap();
+        sessions
+            .session(&named(&registry), &named("acme/echo"))
+            .await
+            .unwrap();
     }
-    let again = sessions.session(&server.name(), "acme/echo").await.unwrap();
+    let again = sessions
+        .session(&named(&server.name()), &named("acme/echo"))
+        .await
+        .unwrap();
     assert!(Arc::ptr_eq(&kept, &again));
-    let again = sessions.session("localhost:1", "acme/echo").await.unwrap();
+    let again = sessions
+        .session(&named("localhost:1"), &named("acme/echo"))
+        .await
+        .unwrap();
     assert!(
         !Arc::ptr_eq(&plain, &again),
         "there is an end to what is kept"

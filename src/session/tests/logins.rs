@@ -38,7 +38,10 @@ async fn a_login_that_cannot_be_used_is_no_anonymous_request() {
         let mut docker = NamedTempFile::new().unwrap();
         write!(docker, "{config}").unwrap();
         let sessions = sessions(Some(&docker));
-        let error = sessions.session(&server.name(), "a").await.unwrap_err();
+        let error = sessions
+            .session(&named(&server.name()), &named("a"))
+            .await
+            .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::CredentialUnusable, "{error}");
     }
     assert!(server.lines().is_empty());
@@ -59,7 +62,10 @@ async fn sources_have_an_order() {
     let paths = ["first", "second", "third"].map(|name| folder.path().join(name));
     let sessions = sessions(None).credential_files(files.into_iter().zip(paths));
     let check = async |expected: LoginSource, user: Option<&str>| {
-        let session = sessions.session("r.io", "acme/echo").await.unwrap();
+        let session = sessions
+            .session(&named("r.io"), &named("acme/echo"))
+            .await
+            .unwrap();
         assert_eq!(
             (session.source(), session.user.as_deref()),
             (expected, user)
@@ -95,7 +101,7 @@ async fn a_login_is_checked_kept_and_forgotten() {
     let sessions = sessions(None);
     let name = server.name();
     let status = sessions
-        .login(&name, password("ann", "hunter2"))
+        .login(&named(&name), password("ann", "hunter2"))
         .await
         .unwrap();
     assert_eq!(status.source, LoginSource::Login);
@@ -103,14 +109,17 @@ async fn a_login_is_checked_kept_and_forgotten() {
     assert_eq!(status.user.as_deref(), Some("ann"));
     let query = "/token?a=b&service=s+p";
     assert_eq!(asked(&server)[0].target, query, "no scope is needed");
-    let session = sessions.session(&name, "acme/echo").await.unwrap();
+    let session = sessions
+        .session(&named(&name), &named("acme/echo"))
+        .await
+        .unwrap();
     get(&session).await.unwrap();
     let status = listed(&sessions).await;
     assert_eq!(status.scopes, ["repository:acme/echo:pull"]);
     assert!(status.expires_in_seconds.is_some_and(|left| left <= 300));
     assert_eq!(status.last_used_seconds, Some(0));
-    assert!(sessions.logout(&name).unwrap());
-    assert!(!sessions.logout(&name).unwrap());
+    assert!(sessions.logout(&named(&name)).unwrap());
+    assert!(!sessions.logout(&named(&name)).unwrap());
     let error = get(&session).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unauthorized);
     assert!(error.message().contains("session/logout"), "{error}");
@@ -129,23 +138,26 @@ async fn a_login_that_is_refused_is_not_kept() {
     let name = server.name();
     let wrong = async || {
         sessions
-            .login(&name, password("ann", "wrong"))
+            .login(&named(&name), password("ann", "wrong"))
             .await
             .unwrap_err()
     };
     assert_eq!(wrong().await.kind(), ErrorKind::Unauthorized);
     assert!(sessions.list().await.is_empty());
     sessions
-        .login(&name, password("ann", "hunter2"))
+        .login(&named(&name), password("ann", "hunter2"))
         .await
         .unwrap();
     assert_eq!(wrong().await.kind(), ErrorKind::Unauthorized);
     assert_eq!(listed(&sessions).await.state, SessionState::Accepted);
-    let session = sessions.session(&name, "acme/echo").await.unwrap();
+    let session = sessions
+        .session(&named(&name), &named("acme/echo"))
+        .await
+        .unwrap();
     get(&session).await.unwrap();
     let open = Faulty::start(|_, _| Answer::new(200));
     let status = sessions
-        .login(&open.name(), password("ann", "any"))
+        .login(&named(&open.name()), password("ann", "any"))
         .await
         .unwrap();
     assert_eq!(status.state, SessionState::Untried);
@@ -155,11 +167,23 @@ async fn a_login_that_is_refused_is_not_kept() {
 async fn two_logins_do_not_mix() {
     let (server, _realm) = lasting(300).start();
     let (sessions, name) = (sessions(None), server.name());
-    sessions.login(&name, password("ann", "one")).await.unwrap();
-    let first = sessions.session(&name, "acme/echo").await.unwrap();
+    sessions
+        .login(&named(&name), password("ann", "one"))
+        .await
+        .unwrap();
+    let first = sessions
+        .session(&named(&name), &named("acme/echo"))
+        .await
+        .unwrap();
     get(&first).await.unwrap();
-    sessions.login(&name, password("bob", "two")).await.unwrap();
-    let second = sessions.session(&name, "acme/echo").await.unwrap();
+    sessions
+        .login(&named(&name), password("bob", "two"))
+        .await
+        .unwrap();
+    let second = sessions
+        .session(&named(&name), &named("acme/echo"))
+        .await
+        .unwrap();
     get(&second).await.unwrap();
     // What began with the first goes on with it.
     get(&first).await.unwrap();
@@ -169,7 +193,7 @@ async fn two_logins_do_not_mix() {
         .collect();
     let (ann, bob) = (basic("ann", "one"), basic("bob", "two"));
     assert_eq!(used, [ann.clone(), ann, bob.clone(), bob]);
-    assert!(sessions.logout(&name).unwrap());
+    assert!(sessions.logout(&named(&name)).unwrap());
     get(&first).await.unwrap_err();
     get(&second).await.unwrap_err();
 }
@@ -189,7 +213,10 @@ async fn two_namespaces_of_a_registry_do_not_mix() {
         ("other/echo", "bob"),
         ("acme/b", "ann"),
     ] {
-        let session = sessions.session(&name, repository).await.unwrap();
+        let session = sessions
+            .session(&named(&name), &named(repository))
+            .await
+            .unwrap();
         get(&session).await.unwrap();
         assert_eq!(session.user.as_deref(), Some(user));
     }
@@ -216,10 +243,13 @@ async fn work_under_way_ends_with_its_login() {
     });
     let name = server.name();
     sessions
-        .login(&name, password("ann", "hunter2"))
+        .login(&named(&name), password("ann", "hunter2"))
         .await
         .unwrap();
-    let session = sessions.session(&name, "acme/echo").await.unwrap();
+    let session = sessions
+        .session(&named(&name), &named("acme/echo"))
+        .await
+        .unwrap();
     let scope = Scope::new("acme/echo", Action::Pull);
     let never = Activity::default();
     let build = |client: &reqwest::Client, base: &Url| client.get(base.join("thing").unwrap());
@@ -240,7 +270,7 @@ async fn work_under_way_ends_with_its_login() {
     };
     let logout = async {
         answered.notified().await;
-        sessions.logout(&name).unwrap();
+        sessions.logout(&named(&name)).unwrap();
     };
     let (error, ()) = tokio::join!(work, logout);
     assert!(error.message().contains("has ended"), "{error}");
@@ -251,7 +281,10 @@ async fn a_logout_in_the_file_counts_at_once() {
     let (server, _realm) = lasting(300).start();
     let docker = logins(&[&server.name()]);
     let sessions = sessions(Some(&docker));
-    let session = sessions.session(&server.name(), "acme/echo").await.unwrap();
+    let session = sessions
+        .session(&named(&server.name()), &named("acme/echo"))
+        .await
+        .unwrap();
     get(&session).await.unwrap();
     assert_eq!(listed(&sessions).await.source, LoginSource::Docker);
     std::fs::write(docker.path(), "{}").unwrap();
@@ -259,7 +292,10 @@ async fn a_logout_in_the_file_counts_at_once() {
     assert_eq!(error.kind(), ErrorKind::Unauthorized);
     assert!(error.message().contains("was removed"), "{error}");
     assert!(sessions.list().await.is_empty());
-    let session = sessions.session(&server.name(), "acme/echo").await.unwrap();
+    let session = sessions
+        .session(&named(&server.name()), &named("acme/echo"))
+        .await
+        .unwrap();
     get(&session).await.unwrap();
     let last = asked(&server).pop().unwrap();
     assert_eq!(
@@ -306,13 +342,22 @@ async fn nothing_shows_a_secret() {
     let docker = logins(&[&server.name()]);
     let sessions = sessions(Some(&docker));
     let name = server.name();
-    let found = sessions.session(&name, "acme/echo").await.unwrap();
+    let found = sessions
+        .session(&named(&name), &named("acme/echo"))
+        .await
+        .unwrap();
     get(&found).await.unwrap();
     let planted = password("ann", "planted-secret");
-    sessions.login(&name, planted.clone()).await.unwrap();
-    let kept = sessions.session(&name, "acme/echo").await.unwrap();
+    sessions
+        .login(&named(&name), planted.clone())
+        .await
+        .unwrap();
+    let kept = sessions
+        .session(&named(&name), &named("acme/echo"))
+        .await
+        .unwrap();
     get(&kept).await.unwrap();
-    let (host, place) = (sessions.host(&name).unwrap(), Place::Memory);
+    let (host, place) = (sessions.host(&named(&name)).unwrap(), Place::Memory);
     let other = Session::new(host, place, Some(planted), &impatient(), &sessions.clock);
     let shown = format!(
         "{sessions:?} {found:?} {kept:?} {other:?} {:?} {:?} {:?} {:?} {:?}",
@@ -419,7 +464,7 @@ async fn a_config_of_another_shape_is_no_anonymous_request() {
         let mut docker = NamedTempFile::new().unwrap();
         write!(docker, "{config}").unwrap();
         let error = sessions(Some(&docker))
-            .session(&server.name(), "a")
+            .session(&named(&server.name()), &named("a"))
             .await
             .expect_err(&config.to_string());
         assert_eq!(error.kind(), ErrorKind::CredentialUnusable, "{error}");

@@ -362,11 +362,11 @@ fn a_realm_is_asked_only_where_a_login_is_safe() {
             ca,
             ..RegistryConfig::default()
         };
-        (name.to_owned(), section)
+        (named(name), section)
     });
     let sessions = Sessions::new(Config::from(config)).unwrap();
     let check = |registry: &str, realm: &str, expected: bool| {
-        let host = sessions.host(registry).unwrap();
+        let host = sessions.host(&named(registry)).unwrap();
         let session = Session::new(host, Place::Nowhere, None, &impatient(), &sessions.clock);
         let permitted = session.permit_realm(&Url::parse(realm).unwrap());
         assert_eq!(permitted.is_ok(), expected, "{registry} {realm}");

@@ -1,7 +1,8 @@
 //! Digests, of the one kind that is taken.
 
-use super::recognisable;
+use super::without_secrets;
 use crate::error::{Error, Result};
+use data_encoding::{HEXLOWER, HEXUPPER};
 use std::{fmt, str::FromStr};
 use vouch_protocol::ErrorKind;
 
@@ -33,18 +34,12 @@ impl Digest {
 
     /// The 64 lower-case hex digits.
     pub fn hex(&self) -> String {
-        use fmt::Write as _;
-        self.0
-            .iter()
-            .fold(String::with_capacity(64), |mut hex, byte| {
-                let _ = write!(hex, "{byte:02x}");
-                hex
-            })
+        HEXLOWER.encode(&self.0)
     }
 
     /// The 64 upper-case hex digits, as wascap's claims write hashes.
-    pub fn claim(&self) -> String {
-        self.hex().to_ascii_uppercase()
+    pub fn upper_hex(&self) -> String {
+        HEXUPPER.encode(&self.0)
     }
 }
 
@@ -67,38 +62,12 @@ impl FromStr for Digest {
         let wrong = || {
             Error::new(
                 ErrorKind::InvalidReference,
-                format!("{:?} is no SHA-256 digest", recognisable(text)),
+                format!("{:?} is not a SHA-256 digest", without_secrets(text)),
             )
             .help("A digest is `sha256:` and 64 lower-case hex digits.")
         };
         let hex = text.strip_prefix("sha256:").ok_or_else(wrong)?;
-        let digits = hex.as_bytes();
-        if digits.len() != 64
-            || !digits
-                .iter()
-                .all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))
-        {
-            return Err(wrong());
-        }
-        let mut bytes = [0; 32];
-        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-            let pair = std::str::from_utf8(pair).map_err(|_| wrong())?;
-            *byte = u8::from_str_radix(pair, 16).map_err(|_| wrong())?;
-        }
-        Ok(Self(bytes))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn a_digest_prints_as_it_was(bytes in any::<[u8; 32]>()) {
-            let digest = Digest::new(bytes);
-            prop_assert_eq!(digest.to_string().parse::<Digest>().expect("it printed it"), digest);
-        }
+        let bytes = HEXLOWER.decode(hex.as_bytes()).map_err(|_| wrong())?;
+        Ok(Self(bytes.try_into().map_err(|_| wrong())?))
     }
 }
