@@ -1,13 +1,17 @@
 //! What may be written behind `vouch`.
 
-use crate::reference::reference;
-use clap::{Args, CommandFactory, Parser, Subcommand, error::ErrorKind};
+use crate::subject::{Reference, Subject};
+use clap::{
+    Args, CommandFactory, Parser, Subcommand, ValueHint,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
+    ffi::OsString,
     fmt::Write as _,
-    io::{self, Read},
-    path::PathBuf,
+    io::{self, IsTerminal as _, Read},
+    path::{Path, PathBuf},
 };
 use vouch_pages::{Manual, Shell};
 
@@ -15,25 +19,19 @@ use vouch_pages::{Manual, Shell};
 pub(crate) const MANUAL: Manual = Manual {
     exit_status: &[
         ("0", "accepted, or done"),
-        (
-            "1",
-            "refused: what the artifact is, or its signature, does not pass",
-        ),
-        (
-            "2",
-            "anything else; also where no service listens, and none could be started",
-        ),
+        ("1", "refused: the artifact or its signature does not pass"),
+        ("2", "anything else that failed, such as no service to ask"),
         ("64", "wrong usage"),
     ],
     environment: &[
         (
             "VOUCHD_SOCKET",
-            "The service's socket, where --socket does not say.",
+            "The service's socket, unless --socket names one.",
         ),
         (
             "VOUCHD",
-            "The program that is started where no service listens. Without it, vouchd beside vouch \
-             itself, or on PATH.",
+            "The program to start if no service listens. The default is vouchd beside vouch, or on \
+             PATH.",
         ),
         (
             "VOUCH_NO_SPAWN",
@@ -41,22 +39,34 @@ pub(crate) const MANUAL: Manual = Manual {
         ),
         (
             "VOUCH_START_TIMEOUT",
-            "How many seconds a service that is started may take until it answers; 5 without it.",
+            "How many seconds a service that is started may take until it answers; the default is 5.",
         ),
         (
             "XDG_RUNTIME_DIR",
             "The folder of the usual socket; see FILES.",
         ),
         (
+            "XDG_STATE_HOME",
+            "The folder of the service's log; see FILES.",
+        ),
+        (
+            "TMPDIR",
+            "Where `vouch verify -` keeps standard input while it is verified.",
+        ),
+        (
             "NO_COLOR, CLICOLOR_FORCE",
-            "Use no colours, or use them elsewhere than on a terminal too.",
+            "Use no colours; use them even if the output is not a terminal.",
         ),
     ],
     files: &[
         ("$XDG_RUNTIME_DIR/vouchd/vouchd.sock", "The usual socket."),
         (
             "/tmp/vouchd-$UID/vouchd.sock",
-            "The same, where there is no XDG_RUNTIME_DIR.",
+            "The usual socket without XDG_RUNTIME_DIR.",
+        ),
+        (
+            "$XDG_STATE_HOME/vouchd/vouchd.log",
+            "The usual log; ~/.local/state stands for XDG_STATE_HOME if that is not set.",
         ),
     ],
     see_also: &["vouchd(1)"],
@@ -69,27 +79,33 @@ fn after_help() -> String {
         let _ = writeln!(text, "  {code:<3} {meaning}");
     }
     text + "
-The service is looked for at --socket, else $VOUCHD_SOCKET, else
-$XDG_RUNTIME_DIR/vouchd/vouchd.sock, else /tmp/vouchd-$UID/vouchd.sock.
-Where none listens, one is started: $VOUCHD, else the vouchd beside this
-program or on $PATH."
+Examples:
+  vouch verify target/                         # all artifacts below a folder
+  vouch push echo.wasm ghcr.io/acme/echo:1.0.0
+  vouch pull ghcr.io/acme/echo:1.0.0 -o echo.wasm
+
+If no service listens on the socket, one is started. `vouch help COMMAND` says more."
 }
 
 /// The most JSON that is read from standard input, in bytes: what a request may have.
 const LONGEST_INPUT: u64 = 1024 * 1024;
 
-/// Verify, push and pull signed WebAssembly artifacts, by way of vouchd
+/// The heading of options that each command has.
+const GLOBAL: &str = "Global options";
+
+/// Verify, push and pull signed WebAssembly artifacts through vouchd
 #[derive(Debug, Parser)]
 #[command(name = "vouch", version = env!("VOUCHD_VERSION"), after_help = after_help())]
 pub(crate) struct Cli {
-    /// The service's socket
-    #[arg(long, global = true, value_name = "PATH")]
+    /// The service's socket; the default is $VOUCHD_SOCKET, else vouchd/vouchd.sock in
+    /// $XDG_RUNTIME_DIR, else /tmp/vouchd-$UID/vouchd.sock
+    #[arg(long, global = true, value_name = "PATH", help_heading = GLOBAL)]
     pub(crate) socket: Option<PathBuf>,
-    /// Start no service where none listens; the same as VOUCH_NO_SPAWN=1
-    #[arg(long, global = true)]
+    /// Do not start a service if none listens; the same as VOUCH_NO_SPAWN=1
+    #[arg(long, global = true, help_heading = GLOBAL)]
     pub(crate) no_spawn: bool,
-    /// Print JSON, one object a line: what the service answered
-    #[arg(long, global = true)]
+    /// Print what the service answered as JSON, one object per line
+    #[arg(long, global = true, help_heading = GLOBAL)]
     pub(crate) json: bool,
     #[command(subcommand)]
     pub(crate) wanted: Wanted,
@@ -100,15 +116,21 @@ pub(crate) enum Wanted {
     #[command(flatten)]
     Service(Command),
     /// Show the service's log file
+    ///
+    /// With --json each line is an object: as it was logged if the service logs in JSON, else with
+    /// the text as `line`.
+    #[command(after_help = "Example:\n  vouch log -f -n 100")]
     Log(LogArguments),
     /// Print the completions for a shell
+    #[command(after_help = "Example:\n  source <(vouch completions bash)")]
     Completions {
         /// The shell
         shell: Shell,
     },
     /// Write the man pages to a folder
+    #[command(after_help = "Example:\n  vouch man ~/.local/share/man/man1")]
     Man {
-        /// For example `~/.local/share/man/man1`
+        /// The folder, which is made if it is missing
         folder: PathBuf,
     },
 }
@@ -116,107 +138,142 @@ pub(crate) enum Wanted {
 /// What the service is asked for.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Judge artifacts by the signature rule
+    /// Say whether artifacts are signed, and by whom
+    ///
+    /// Each is a file, a folder, a reference, or `-` for standard input. What exists as a path is a
+    /// path. In folders, and in those inside them, *.wasm, *.par and *.par.gz are verified; their
+    /// content decides what they are.
+    #[command(after_help = "Examples:
+  vouch verify echo.wasm ghcr.io/acme/echo:1.0.0
+  vouch verify -q target/             # only what is not accepted
+  curl -s https://example.org/echo.wasm | vouch verify -")]
     Verify(VerifyArguments),
     /// Verify a file and publish it
+    #[command(after_help = "Examples:
+  vouch push echo.wasm ghcr.io/acme/echo:1.0.0
+  vouch push echo.wasm oci:layout:1.0.0        # into an image layout on disk")]
     Push(PushArguments),
-    /// Fetch an artifact, verify it and place it
+    /// Fetch an artifact, verify it, and only then give it its name
+    #[command(after_help = "Examples:
+  vouch pull ghcr.io/acme/echo:1.0.0
+  vouch pull ghcr.io/acme/http:0.2.0 --target x86_64-linux -o http")]
     Pull(PullArguments),
     /// Log in to a registry, until `vouch logout` or the service's end
+    ///
+    /// Logins of docker and podman are used without this.
+    #[command(after_help = "Example:\n  vouch login ghcr.io -u ann --password-stdin < token.txt")]
     Login(LoginArguments),
     /// Forget a login of `vouch login`, and end what is under way with it
+    #[command(after_help = "Example:\n  vouch logout ghcr.io")]
     Logout(LogoutArguments),
-    /// List the logins that are kept or in use
+    /// List the logins that are kept or were used
+    #[command(after_help = "Example:\n  vouch sessions")]
     Sessions,
-    /// Tell what the service is doing
+    /// Show what the service is doing
+    #[command(after_help = "Example:\n  vouch status --watch")]
     Status(StatusArguments),
     /// Stop the service
+    #[command(after_help = "Example:\n  vouch stop")]
     Stop,
-    /// Have the service replaced by the vouchd that is installed, without refusing anybody
+    /// Replace the service with the vouchd that is installed now
     ///
-    /// The new one takes over the socket and the logins. The old one finishes what is under way.
+    /// The new process takes over the socket and the logins, and no client is refused. The old one
+    /// finishes what is under way.
+    #[command(after_help = "Example:\n  vouch restart")]
     Restart,
     /// Call a method of the protocol and print its result
+    #[command(after_help = "Example:\n  vouch rpc verify '{\"path\": \"/home/ann/echo.wasm\"}'")]
     Rpc(RpcArguments),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArguments {
-    /// Files to judge
-    #[arg(value_name = "FILE", required_unless_present = "references")]
-    pub(crate) files: Vec<PathBuf>,
-    /// Judge what a reference names; may be given several times
-    #[arg(long = "reference", value_name = "REFERENCE", value_parser = reference)]
-    pub(crate) references: Vec<String>,
+    /// Files, folders, references, or `-` for standard input
+    #[arg(
+        value_name = "ARTIFACT",
+        required_unless_present = "references",
+        value_hint = ValueHint::AnyPath
+    )]
+    given: Vec<OsString>,
+    /// A reference, even if it could be a path; may be given several times
+    #[arg(long = "reference", value_name = "REFERENCE", value_parser = Reference::read)]
+    references: Vec<Reference>,
+    /// Show only what is not accepted
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+    #[arg(skip)]
+    pub(crate) subjects: Vec<Subject>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct PushArguments {
     /// The file to publish
     pub(crate) file: PathBuf,
-    /// Where to: `registry/repository:tag`, or `oci:/path/to/layout:tag`
-    #[arg(value_parser = reference)]
-    pub(crate) reference: String,
+    /// Where to: `registry/repository:tag`, or `oci:FOLDER:tag` for an image layout
+    #[arg(value_parser = Reference::read)]
+    pub(crate) reference: Reference,
     /// Annotate the manifest; may be given several times
     #[arg(long = "annotation", value_name = "KEY=VALUE", value_parser = annotation)]
     given: Vec<(String, String)>,
     #[arg(skip)]
     pub(crate) annotations: BTreeMap<String, String>,
-    /// Allow the tag `latest`, or none
+    /// Allow the tag `latest`, or no tag
     #[arg(long)]
     pub(crate) allow_latest: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct PullArguments {
-    /// Where from: `registry/repository[:tag][@digest]`, or `oci:/path/to/layout:tag`
-    #[arg(value_parser = reference)]
-    pub(crate) reference: String,
-    /// The file or folder to write to
-    #[arg(short, long, value_name = "FILE", default_value = ".")]
+    /// Where from: `registry/repository[:tag][@digest]`, or `oci:FOLDER:tag` for an image layout
+    #[arg(value_parser = Reference::read)]
+    pub(crate) reference: Reference,
+    /// The file to write, or the folder to write to
+    #[arg(short, long, value_name = "PATH", default_value = ".")]
     pub(crate) output: PathBuf,
-    /// Replace a file that is there
-    #[arg(long)]
+    /// Replace a file that exists
+    #[arg(short = 'f', long, alias = "force")]
     pub(crate) overwrite: bool,
-    /// Place only this target of a provider archive, for example `x86_64-linux`
+    /// Write only this target of a provider archive, for example `x86_64-linux`
     #[arg(long)]
     pub(crate) target: Option<String>,
-    /// Allow the tag `latest`, or none
+    /// Allow the tag `latest`, or no tag
     #[arg(long)]
     pub(crate) allow_latest: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct LoginArguments {
-    /// The registry: `ghcr.io`, `localhost:5000`
+    /// The registry, such as `ghcr.io` or `localhost:5000`
+    #[arg(value_parser = registry)]
     pub(crate) registry: String,
     /// Who logs in; asked for on a terminal
     #[arg(short, long)]
     pub(crate) username: Option<String>,
-    /// Read the password from standard input; without this it is asked for on a terminal
+    /// Read the password from standard input; without this, it is asked for on a terminal
     #[arg(long)]
     pub(crate) password_stdin: bool,
-    /// What is read is an OAuth2 refresh token in place of a password
+    /// Log in with an OAuth2 refresh token in place of a password
     #[arg(long)]
     pub(crate) identity_token: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct LogoutArguments {
-    /// The registry, as it was logged in to
+    /// The registry, as at the login
+    #[arg(value_parser = registry)]
     pub(crate) registry: String,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct StatusArguments {
-    /// Tell it again each second, until it is interrupted
+    /// Show it again every second, until interrupted
     #[arg(short, long)]
     pub(crate) watch: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct LogArguments {
-    /// Go on with what is logged from now on, until it is interrupted
+    /// Go on with what is logged from now on, until interrupted
     #[arg(short, long)]
     pub(crate) follow: bool,
     /// How many of the last lines to show first
@@ -236,67 +293,204 @@ pub(crate) struct RpcArguments {
 }
 
 impl Command {
-    /// Whether a service is started for it, where none listens. What there is to tell about none,
-    /// or to do to it, needs none.
+    /// Whether a service is started for it if none listens. These are about one that runs.
     pub(crate) fn starts_service(&self) -> bool {
         !matches!(self, Self::Status(_) | Self::Stop | Self::Restart)
     }
 }
 
 impl Cli {
-    /// Reads and checks what clap cannot.
-    pub(crate) fn complete(mut self) -> Result<Self, clap::Error> {
-        // With the usage of the command that is wrong, not of the program.
-        let wrong = |name: &str, text: String| {
-            let mut program = Self::command();
-            program.build();
-            match program.find_subcommand_mut(name) {
-                Some(command) => command.error(ErrorKind::ValueValidation, text),
-                None => program.error(ErrorKind::ValueValidation, text),
-            }
-        };
+    /// Reads the command line, and checks what clap cannot.
+    pub(crate) fn read() -> Result<Self, clap::Error> {
+        Self::try_parse().map_err(hinted).and_then(Self::complete)
+    }
+
+    fn complete(mut self) -> Result<Self, clap::Error> {
         let Wanted::Service(command) = &mut self.wanted else {
             return Ok(self);
         };
-        match command {
-            Command::Push(push) => {
-                for (name, value) in std::mem::take(&mut push.given) {
-                    if push.annotations.insert(name.clone(), value).is_some() {
-                        return Err(wrong(
-                            "push",
-                            format!("the annotation {name:?} is given twice"),
-                        ));
-                    }
-                }
-            }
-            Command::Rpc(rpc) => {
-                rpc.params = match rpc.given.as_deref() {
-                    None => Ok(Value::Null),
-                    Some("-") => input(io::stdin().lock()),
-                    Some(text) => serde_json::from_str(text)
-                        .map_err(|error| format!("the params are no JSON: {error}")),
-                }
-                .map_err(|text| wrong("rpc", text))?;
-            }
-            Command::Login(login) => {
-                // Both come from the terminal, or neither does.
-                if login.password_stdin && login.username.is_none() && !login.identity_token {
-                    return Err(wrong(
-                        "login",
-                        "--password-stdin needs --username".to_owned(),
-                    ));
-                }
-            }
-            Command::Verify(_)
-            | Command::Pull(_)
+        let (name, completed) = match command {
+            Command::Verify(verify) => ("verify", verify.complete()),
+            Command::Push(push) => ("push", push.complete()),
+            Command::Login(login) => ("login", login.complete()),
+            Command::Rpc(rpc) => ("rpc", rpc.complete()),
+            Command::Pull(_)
             | Command::Logout(_)
             | Command::Sessions
             | Command::Status(_)
             | Command::Stop
-            | Command::Restart => {}
+            | Command::Restart => return Ok(self),
+        };
+        match completed {
+            Ok(()) => Ok(self),
+            Err(text) => {
+                // With the usage of this command, not of the program.
+                let mut program = Self::command();
+                program.build();
+                Err(match program.find_subcommand_mut(name) {
+                    Some(command) => command.error(ErrorKind::ValueValidation, text),
+                    None => program.error(ErrorKind::ValueValidation, text),
+                })
+            }
         }
-        Ok(self)
     }
+}
+
+impl VerifyArguments {
+    fn complete(&mut self) -> Result<(), String> {
+        for text in &self.given {
+            if text.is_empty() {
+                return Err("a path cannot be empty".to_owned());
+            }
+            self.subjects.push(Subject::read(text)?);
+        }
+        let references = self.references.drain(..).map(Subject::Reference);
+        self.subjects.extend(references);
+        let is_input = |subject: &&Subject| **subject == Subject::Input;
+        if self.subjects.iter().filter(is_input).count() > 1 {
+            return Err("standard input can be read only once".to_owned());
+        }
+        Ok(())
+    }
+}
+
+impl PushArguments {
+    fn complete(&mut self) -> Result<(), String> {
+        // Other tools have the reference first.
+        let swapped = Path::new(&self.reference.typed);
+        if swapped.is_file() && !self.file.exists() {
+            return Err(format!(
+                "the file comes first: `vouch push {} {}`",
+                swapped.display(),
+                self.file.display()
+            ));
+        }
+        for (name, value) in std::mem::take(&mut self.given) {
+            if self.annotations.contains_key(&name) {
+                return Err(format!("the annotation {name:?} is given twice"));
+            }
+            self.annotations.insert(name, value);
+        }
+        Ok(())
+    }
+}
+
+impl LoginArguments {
+    fn complete(&mut self) -> Result<(), String> {
+        // Both come from the terminal, or neither does.
+        if self.password_stdin && self.username.is_none() && !self.identity_token {
+            return Err("--password-stdin needs --username".to_owned());
+        }
+        if !self.password_stdin && !io::stdin().is_terminal() {
+            return Err(
+                "there is no terminal to ask for the login: use --username and --password-stdin"
+                    .to_owned(),
+            );
+        }
+        Ok(())
+    }
+}
+
+impl RpcArguments {
+    fn complete(&mut self) -> Result<(), String> {
+        self.params = match self.given.as_deref() {
+            None => Value::Null,
+            Some("-") => input(io::stdin().lock())?,
+            Some(text) => serde_json::from_str(text)
+                .map_err(|error| format!("the params are not JSON: {error}"))?,
+        };
+        Ok(())
+    }
+}
+
+/// What people may mean by commands that there are not.
+const MEANT: &[(&[&str], &str)] = &[
+    (
+        &["check", "inspect", "show", "validate", "audit"],
+        "`vouch verify` says whether artifacts are signed, and by whom",
+    ),
+    (
+        &["publish", "upload", "put", "copy", "cp"],
+        "`vouch push FILE REFERENCE` publishes a file",
+    ),
+    (
+        &["download", "fetch", "get", "install"],
+        "`vouch pull REFERENCE` fetches an artifact",
+    ),
+    (
+        &["sign", "attest", "claims", "keys", "keygen", "par"],
+        "vouch cannot sign yet: wash 0.43.0 is the last that does (`wash claims sign`)",
+    ),
+    (
+        &["start", "serve", "daemon", "run", "up"],
+        "commands start the service if none runs; `vouchd serve` starts one by hand",
+    ),
+    (
+        &["kill", "quit", "exit", "shutdown", "down"],
+        "`vouch stop` stops the service",
+    ),
+    (
+        &["upgrade", "update", "reload"],
+        "`vouch restart` replaces the service with the vouchd that is installed; SIGHUP makes it read its config again",
+    ),
+    (
+        &["config", "demo"],
+        "that is a command of the service's program: `vouchd config`, `vouchd demo`",
+    ),
+    (
+        &["logs", "tail", "journal"],
+        "`vouch log` shows the service's log",
+    ),
+    (
+        &["ps", "info", "top", "ping", "health"],
+        "`vouch status` shows what the service is doing",
+    ),
+    (
+        &["auth", "whoami", "logins", "session", "ls", "list"],
+        "`vouch sessions` lists the logins",
+    ),
+    (
+        &["call", "request"],
+        "`vouch rpc METHOD JSON` calls a method of the protocol",
+    ),
+    (
+        &["completion"],
+        "`vouch completions SHELL` prints the completions for a shell",
+    ),
+    (&["version"], "`vouch --version` prints the version"),
+];
+
+/// An error with a hint, where a command is unknown and it is known what other tools mean by it.
+/// Otherwise clap's own hint stays, a command that is spelt alike.
+fn hinted(mut error: clap::Error) -> clap::Error {
+    let Some(ContextValue::String(given)) = error.get(ContextKind::InvalidSubcommand) else {
+        return error;
+    };
+    let meant = MEANT
+        .iter()
+        .find(|(words, _)| words.contains(&given.as_str()));
+    if let Some((_, hint)) = meant {
+        error.remove(ContextKind::SuggestedSubcommand);
+        let hint = ContextValue::StyledStrs(vec![(*hint).into()]);
+        error.insert(ContextKind::Suggested, hint);
+    }
+    error
+}
+
+/// Checks a registry's name before anybody is asked for a password. The service has the last word.
+fn registry(text: &str) -> Result<String, String> {
+    let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
+    let host = rest.split('/').next().unwrap_or_default();
+    let is_host = host == "localhost" || host.contains(['.', ':']);
+    let odd =
+        |c: char| !c.is_ascii_alphanumeric() && !matches!(c, '.' | '-' | ':' | '[' | ']' | '_');
+    if !is_host || host.contains(odd) {
+        return Err("a registry is a host, such as `ghcr.io` or `localhost:5000`".to_owned());
+    }
+    if !scheme.is_empty() || host != rest {
+        return Err(format!("write the host alone: `{host}`"));
+    }
+    Ok(text.to_owned())
 }
 
 fn input(reader: impl Read) -> Result<Value, String> {
@@ -310,7 +504,7 @@ fn input(reader: impl Read) -> Result<Value, String> {
             "standard input has more than {LONGEST_INPUT} bytes"
         ));
     }
-    serde_json::from_slice(&text).map_err(|error| format!("standard input is no JSON: {error}"))
+    serde_json::from_slice(&text).map_err(|error| format!("standard input is not JSON: {error}"))
 }
 
 fn annotation(text: &str) -> Result<(String, String), String> {
@@ -327,6 +521,66 @@ mod tests {
     #[test]
     fn the_arguments_are_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_registry_is_a_host() {
+        let check = |text: &str, expected: Option<&str>| {
+            let hint = registry(text).err();
+            assert_eq!(hint.is_some(), expected.is_some(), "{text}: {hint:?}");
+            let (hint, expected) = (hint.unwrap_or_default(), expected.unwrap_or_default());
+            assert!(hint.contains(expected), "{text}: {hint}");
+        };
+        check("ghcr.io", None);
+        check("localhost", None);
+        check("localhost:5000", None);
+        check("[::1]:5000", None);
+        check("https://ghcr.io", Some("alone: `ghcr.io`"));
+        check(
+            "https://index.docker.io/v1/",
+            Some("alone: `index.docker.io`"),
+        );
+        check("ghcr.io/acme", Some("alone: `ghcr.io`"));
+        check("ann", Some("is a host"));
+        check("", Some("is a host"));
+        check("ghcr .io", Some("is a host"));
+        check("ann@ghcr.io", Some("is a host"));
+    }
+
+    #[test]
+    fn each_command_has_an_example() {
+        for command in Cli::command().get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string);
+            let example = format!("vouch {}", command.get_name());
+            assert!(
+                help.is_some_and(|help| help.contains(&example)),
+                "{example}"
+            );
+        }
+    }
+
+    #[test]
+    fn unknown_commands_get_a_hint_and_known_ones_need_none() {
+        let known: Vec<_> = Cli::command()
+            .get_subcommands()
+            .map(|command| command.get_name().to_owned())
+            .collect();
+        for word in MEANT.iter().flat_map(|(words, _)| *words) {
+            assert!(!known.contains(&(*word).to_owned()), "{word} is a command");
+        }
+        let check = |word: &str, expected: &str| {
+            let error = Cli::try_parse_from(["vouch", word])
+                .map_err(hinted)
+                .unwrap_err();
+            let text = error.to_string();
+            assert!(text.contains(expected), "{word}: {text}");
+        };
+        check("inspect", "`vouch verify`");
+        check("sign", "wash 0.43.0");
+        // Not by how it is spelt.
+        check("logs", "`vouch log`");
+        check("logs", "tip");
+        check("verfy", "'verify'");
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! The connection to the service, which is started where none listens, and what there is to say
-//! about its age. It must never start a second one where somebody may be there already.
+//! The connection to the service, which is started if none listens, and what there is to say about
+//! its version. A second one must never be started beside one that may be there.
 
 use crate::{arguments::Command, failure::Failure, log};
 use std::{env, io, path::Path, time::Duration};
@@ -11,10 +11,10 @@ use vouch_client::{
 /// This program's version.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// So many lines of a log are shown where a service could not be started.
+/// How many lines of its log are shown if a service could not be started.
 const LOG_LINES: usize = 10;
 
-/// Whether the environment forbids to start a service.
+/// Whether the environment forbids starting a service.
 pub(crate) fn told_not_to_start() -> bool {
     forbids(env::var("VOUCH_NO_SPAWN").ok().as_deref())
 }
@@ -23,7 +23,7 @@ fn forbids(value: Option<&str>) -> bool {
     !matches!(value, None | Some("" | "0" | "false" | "no"))
 }
 
-/// What the environment says about how long a start may take, for machines that are slow.
+/// How long a start may take, as the environment says, for slow machines.
 fn patience() -> Result<Option<Duration>, Failure> {
     let Some(value) = env::var_os("VOUCH_START_TIMEOUT").filter(|value| !value.is_empty()) else {
         return Ok(None);
@@ -35,12 +35,12 @@ fn seconds(value: &str) -> Result<Duration, Failure> {
     match value.parse() {
         Ok(seconds @ 1..=600) => Ok(Duration::from_secs(seconds)),
         _ => Err(Failure::new(format!(
-            "VOUCH_START_TIMEOUT is {value:?}, and no number of seconds from 1 to 600"
+            "VOUCH_START_TIMEOUT is {value:?}, not a number of seconds from 1 to 600"
         ))),
     }
 }
 
-/// Connects to the service on that socket; `start` says whether one is started where none listens.
+/// Connects to the service on that socket; `start` says whether one is started if none listens.
 pub(crate) async fn connect(
     path: &Path,
     start: bool,
@@ -51,25 +51,26 @@ pub(crate) async fn connect(
         version: Some(VERSION.into()),
     };
     if start {
+        let log = log::Mark::now();
         let mut start = Start::new(own);
         if let Some(patience) = patience()? {
             start = start.patience(patience);
         }
         return Client::connect_or_start(path, &start)
             .await
-            .map_err(|error| failed(path, error));
+            .map_err(|error| failed(path, with_log(error, log.as_ref())));
     }
     match Client::connect_as(path, &own).await {
         Ok(client) => Ok(client),
         Err(error) if nobody(&error) => {
             let help = if command.starts_service() {
-                "Start it with `vouchd serve`, or leave `--no-spawn` and VOUCH_NO_SPAWN away."
+                "Start one with `vouchd serve`, or allow it by leaving out --no-spawn and VOUCH_NO_SPAWN."
             } else {
-                "There is none to show, to stop or to restart; `vouch verify` and others start one."
+                "There is nothing to show, stop or restart. Commands such as `vouch verify` start a service."
             };
             Err(Failure::new(error.to_string()).help(help))
         }
-        // Services of other protocols can be stopped and restarted all the same.
+        // A service of another protocol can still be stopped and restarted.
         Err(CallError::Refused(_)) if matches!(command, Command::Stop | Command::Restart) => {
             Client::connect(path)
                 .await
@@ -83,23 +84,30 @@ fn nobody(error: &CallError) -> bool {
     matches!(error, CallError::Connection(error) if error.kind() == io::ErrorKind::NotFound)
 }
 
-fn failed(path: &Path, error: CallError) -> Failure {
-    match error {
-        // A service in the background says on standard error why it ends, and all else in its log.
-        CallError::NotStarted(mut error)
+/// Adds what a service said that could not be started: in the background it says on standard error
+/// why it ends, and all else in its log.
+fn with_log(error: CallError, log: Option<&log::Mark>) -> CallError {
+    match (error, log) {
+        (CallError::NotStarted(mut error), Some(log))
             if error.program.is_some() && error.last_words.is_empty() =>
         {
-            error.last_words = log::newest_lines(LOG_LINES);
-            CallError::NotStarted(error).into()
+            error.last_words = log.newest_lines(LOG_LINES);
+            CallError::NotStarted(error)
         }
+        (error, _) => error,
+    }
+}
+
+fn failed(path: &Path, error: CallError) -> Failure {
+    match error {
         CallError::Connection(error) => {
             let failure = Failure::new(format!("cannot connect to {}: {error}", path.display()));
             match error.kind() {
-                // A path at which something else lies, that is closed to us, or that is too long.
+                // Something else is there, we may not enter, or the path is too long.
                 io::ErrorKind::AlreadyExists
                 | io::ErrorKind::PermissionDenied
                 | io::ErrorKind::InvalidInput => {
-                    failure.help("Name the service's socket with `--socket` or VOUCHD_SOCKET.")
+                    failure.help("Name the service's socket with --socket or VOUCHD_SOCKET.")
                 }
                 _ => failure,
             }
@@ -108,8 +116,7 @@ fn failed(path: &Path, error: CallError) -> Failure {
             let failure = Failure::from(error);
             if failure.is(ErrorKind::UnsupportedProtocol) {
                 failure.help(format!(
-                    "This is vouch {VERSION}. If a vouchd of its age is installed, `vouch restart` starts it; \
-                     else install one."
+                    "This is vouch {VERSION}: install the vouchd of that version, then run `vouch restart`."
                 ))
             } else {
                 failure
@@ -118,8 +125,8 @@ fn failed(path: &Path, error: CallError) -> Failure {
     }
 }
 
-/// What people should know about the service: that it is older than this program. A newer one is
-/// no problem.
+/// What people should know about the service: that it is older than this program. A newer one is not
+/// a problem.
 pub(crate) fn notice(client: &Client, command: &Command) -> Option<String> {
     if matches!(command, Command::Stop | Command::Restart) {
         return None;
@@ -130,8 +137,8 @@ pub(crate) fn notice(client: &Client, command: &Command) -> Option<String> {
     })
 }
 
-/// Whether a version is older than another, where both are ones. Builds of one version are not
-/// compared: which is older cannot be told, and the other program may not have been replaced.
+/// Whether a version is older than another; never if one cannot be read. Builds of one version are
+/// not compared: which is older cannot be told.
 fn is_older(version: &str, than: &str) -> bool {
     match (numbers(version), numbers(than)) {
         (Some(version), Some(than)) => version < than,
@@ -139,7 +146,7 @@ fn is_older(version: &str, than: &str) -> bool {
     }
 }
 
-/// The three numbers of a version, and whether it is a release: what leads to one is older.
+/// The three numbers of a version, and whether it is a release: a pre-release is older.
 fn numbers(version: &str) -> Option<([u64; 3], bool)> {
     let (version, _build) = version.split_once('+').unwrap_or((version, ""));
     let (numbers, before) = version.split_once('-').unwrap_or((version, ""));
@@ -188,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn the_environment_may_forbid_to_start() {
+    fn the_environment_may_forbid_starting() {
         let check = |value: Option<&str>, expected: bool| {
             assert_eq!(forbids(value), expected, "{value:?}");
         };

@@ -1,28 +1,34 @@
-//! Why a command did not succeed, and what its process says with its exit code.
+//! Why a command failed, and the exit code for that.
 
+use crate::spelling::Spelling;
 use serde_json::{Map, Value, json};
 use std::io;
 use vouch_client::{CallError, protocol::ErrorKind};
 
-/// What the exit code tells; the worst of several counts.
+/// The exit code. Of several outcomes the worst counts, which is the highest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Outcome {
     /// Accepted, or done.
     Success = 0,
     /// The artifact is refused.
     Refused = 1,
-    /// Anything else: nobody knows what the artifact is worth.
+    /// Anything else: nothing is known of the artifact.
     Failed = 2,
+    // Ended by a signal, after tidying up: 128 and the signal's number, as shells have it.
+    HungUp = 129,
+    Interrupted = 130,
+    Quit = 131,
+    Terminated = 143,
 }
 
 /// An error, from the service or on the way to it.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) message: String,
-    /// What a program said about it, a line each.
+    /// What a program said about it, by lines.
     pub(crate) said: Vec<String>,
     pub(crate) help: Option<String>,
-    /// The code and data that the service answered, if it did.
+    /// The code and data of an error that the service answered.
     answered: Option<(i32, Value)>,
 }
 
@@ -45,6 +51,15 @@ impl Failure {
         }
     }
 
+    /// The same, with paths as they were typed.
+    pub(crate) fn spelt(self, spelling: &Spelling) -> Self {
+        Self {
+            message: spelling.restore(&self.message),
+            help: self.help.map(|help| spelling.restore(&help)),
+            ..self
+        }
+    }
+
     /// Whether the service answered an error of that kind.
     pub(crate) fn is(&self, kind: ErrorKind) -> bool {
         matches!(&self.answered, Some((code, _)) if *code == kind.code())
@@ -57,7 +72,7 @@ impl Failure {
         }
     }
 
-    /// The error object as the service answered it; without a code and kind where it did not.
+    /// The error object as the service answered it. A failure on this side has no code and kind.
     pub(crate) fn json(&self) -> Value {
         let mut error = Map::new();
         error.insert("message".to_owned(), json!(self.message));
@@ -95,7 +110,7 @@ impl From<CallError> for Failure {
             },
             CallError::NotStarted(error) => Self {
                 help: match error.program {
-                    // Its own advice is better.
+                    // Its own help is better.
                     Some(_)
                         if error
                             .last_words
@@ -105,17 +120,22 @@ impl From<CallError> for Failure {
                         None
                     }
                     Some(_) => Some("`vouchd serve` in another terminal shows more.".to_owned()),
-                    None => Some("Install vouchd, or name the program in VOUCHD.".to_owned()),
+                    None => {
+                        Some("Install vouchd, or set VOUCHD to the path of the program.".to_owned())
+                    }
                 },
                 said: error.last_words.clone(),
                 ..Self::new(error.to_string())
             },
             CallError::Connection(_) => Self {
-                help: Some("The service may have died: its log says why.".to_owned()),
+                help: Some("The service may have died: `vouch log` shows why.".to_owned()),
                 ..Self::new(error.to_string())
             },
             CallError::Protocol(what) => Self {
-                help: Some("Service and client may be of different versions.".to_owned()),
+                help: Some(
+                    "Service and command line may be of different versions: `vouch restart` helps."
+                        .to_owned(),
+                ),
                 ..Self::new(what)
             },
         }
@@ -128,7 +148,7 @@ impl From<io::Error> for Failure {
     }
 }
 
-/// The service speaks of the protocol's params; here they are flags.
+/// The service speaks of the protocol's params; here these are flags.
 fn with_flags(help: String) -> String {
     [
         ("`allowLatest`", "`--allow-latest`"),

@@ -1,18 +1,20 @@
-//! `vouch log`: the service's log file, its last lines and what follows. It is read as a file, so
-//! that it can be read when the service is gone; memory is bounded whatever stands in it, and a
-//! terminal sees no control character of it.
+//! `vouch log`: the last lines of the service's log file, and those that follow. It is read as a file,
+//! so that it can be read when the service is gone. Memory is bounded whatever is in it, and no
+//! control character in it reaches a terminal.
 
 use crate::{
     arguments::LogArguments,
-    commands::ask,
+    call::ask,
     failure::{Failure, Outcome},
-    show::{Screen, escaped},
+    show::{Screen, escaped, escaped_json},
 };
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     fs::OFlags,
 };
+use serde_json::{Map, Value, json};
 use std::{
+    env,
     fs::{self, File, OpenOptions},
     io::{self, IsTerminal, Read, Seek, SeekFrom, Write},
     os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
@@ -25,18 +27,18 @@ use vouch_client::{
     protocol::{NoParams, ServerStatus, paths},
 };
 
-/// A service that does not say where its log is within this time has other troubles.
+/// A service that does not say in time where its log is has other troubles.
 const ANSWER: Duration = Duration::from_secs(3);
 /// How often the file is looked at.
 const LOOK: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 200_000_000,
 };
-/// So much is read at a time.
+/// How much is read at a time.
 const BLOCK: usize = 64 << 10;
-/// The longest line that waits for its end.
+/// The longest line; what is longer is shown in pieces.
 const LONGEST_LINE: usize = 64 << 10;
-/// No service puts more files aside.
+/// The most files that a service puts aside.
 const MOST_ASIDE: u32 = 100;
 
 pub(crate) async fn log(
@@ -44,7 +46,7 @@ pub(crate) async fn log(
     arguments: &LogArguments,
     screen: &mut Screen,
 ) -> io::Result<Outcome> {
-    let path = match place(socket).await {
+    let path = match file_of(socket).await {
         Ok(path) => path,
         Err(failure) => return screen.failure(&failure),
     };
@@ -55,38 +57,41 @@ pub(crate) async fn log(
         Ok(found) => found,
         Err(error) => return screen.failure(&unreadable(&error)),
     };
-    let mut output = Output::new();
+    let mut output = Output::new(screen.is_json());
     for file in &mut last {
         output.rest_of(file)?;
     }
     output.rest_of(&mut file)?;
     if !arguments.follow {
-        output.end()?;
+        // The last line may have no end.
+        if !output.line.is_empty() {
+            output.end()?;
+        }
         return Ok(Outcome::Success);
     }
-    // For ever: an interrupt ends the process, and nothing has to be tidied up.
+    // Until an interrupt ends the process: there is nothing to tidy up.
     while output.wait()? {
         follow(&path, &mut file, &mut output)?;
     }
     Ok(Outcome::Success)
 }
 
-/// The file that the running service names, else the one that it would log to.
-async fn place(socket: &Path) -> Result<PathBuf, Failure> {
+/// The file that the running service names, else the usual one.
+async fn file_of(socket: &Path) -> Result<PathBuf, Failure> {
     let asked = timeout(ANSWER, async {
         let client = Client::connect(socket).await?;
         ask::<ServerStatus>(&client, NoParams {}).await
     });
     if let Ok(Ok(status)) = asked.await {
-        return match status.get("log").and_then(serde_json::Value::as_str) {
+        return match status.get("log").and_then(Value::as_str) {
             Some(path) => Ok(path.into()),
             None => Err(Failure::new(format!(
                 "the service on {} logs to its standard error, not to a file",
                 socket.display()
             ))
             .help(
-                "Look where it was started; with systemd, `journalctl --user -u vouchd` shows it. \
-                 Started with `--log-file`, it logs to a file.",
+                "Look where it was started. Under systemd, `journalctl --user -u vouchd` shows the log. \
+                 With `--log-file` the service logs to a file.",
             )),
         };
     }
@@ -101,18 +106,44 @@ async fn place(socket: &Path) -> Result<PathBuf, Failure> {
     }
 }
 
-/// The newest lines of the usual log, as far as there are any and they can be read.
-pub(crate) fn newest_lines(count: usize) -> Vec<String> {
-    let newest = || -> Option<Vec<String>> {
-        let path = paths::log_file()?;
-        let mut file = open(&path).ok()?;
-        back(&mut file, count as u64).ok()?;
+/// How long the usual log is at a moment, to tell what was added since.
+pub(crate) struct Mark {
+    path: PathBuf,
+    /// Device, inode and length; none if there is no file yet.
+    at: Option<(u64, u64, u64)>,
+}
+
+impl Mark {
+    /// The log where `VOUCHD_LOG_FILE` or the XDG folders say; none if that is not known.
+    pub(crate) fn now() -> Option<Self> {
+        let named = env::var_os("VOUCHD_LOG_FILE").filter(|named| !named.is_empty());
+        let path = named.map(PathBuf::from).or_else(paths::log_file)?;
+        let found = open(&path).and_then(|file| file.metadata()).ok();
+        let at = found.map(|found| (found.dev(), found.ino(), found.len()));
+        Some(Self { path, at })
+    }
+
+    /// The newest lines that were added since, as far as they can be read.
+    pub(crate) fn newest_lines(&self, count: usize) -> Vec<String> {
+        self.added(count).unwrap_or_default()
+    }
+
+    fn added(&self, count: usize) -> io::Result<Vec<String>> {
+        let mut file = open(&self.path)?;
+        back(&mut file, count as u64)?;
+        let found = file.metadata()?;
+        // Another file was begun since, unless it is the one of before.
+        if let Some((device, inode, length)) = self.at
+            && (device, inode) == (found.dev(), found.ino())
+            && file.stream_position()? < length
+        {
+            file.seek(SeekFrom::Start(length))?;
+        }
         let mut text = Vec::new();
-        file.take(BLOCK as u64).read_to_end(&mut text).ok()?;
+        file.take(BLOCK as u64).read_to_end(&mut text)?;
         let text = String::from_utf8_lossy(&text);
-        Some(text.lines().take(count).map(ToOwned::to_owned).collect())
-    };
-    newest().unwrap_or_default()
+        Ok(text.lines().take(count).map(ToOwned::to_owned).collect())
+    }
 }
 
 fn open(path: &Path) -> io::Result<File> {
@@ -125,25 +156,25 @@ fn open(path: &Path) -> io::Result<File> {
     if file.metadata()?.is_file() {
         return Ok(file);
     }
-    Err(io::Error::other("it is no file"))
+    Err(io::Error::other("it is not a file"))
 }
 
-fn aside(path: &Path, place: u32) -> PathBuf {
+fn aside(path: &Path, number: u32) -> PathBuf {
     let mut name = path.to_owned().into_os_string();
-    name.push(format!(".{place}"));
+    name.push(format!(".{number}"));
     name.into()
 }
 
-/// Files that were put aside and hold some of the last lines, the oldest first, and the log file;
-/// each stands where these lines begin.
+/// The files that were put aside and hold some of the last lines, oldest first, and the log file. Each
+/// is at the position where these lines begin.
 fn tail(path: &Path, mut file: File, lines: u64) -> io::Result<(Vec<File>, File)> {
     let mut missing = lines - back(&mut file, lines)?;
     let mut older = Vec::new();
-    for place in 1..=MOST_ASIDE {
+    for number in 1..=MOST_ASIDE {
         if missing == 0 {
             break;
         }
-        let Ok(mut file) = open(&aside(path, place)) else {
+        let Ok(mut file) = open(&aside(path, number)) else {
             break;
         };
         missing -= back(&mut file, missing)?;
@@ -153,7 +184,7 @@ fn tail(path: &Path, mut file: File, lines: u64) -> io::Result<(Vec<File>, File)
     Ok((older, file))
 }
 
-/// Goes to where the last lines of a file begin, and answers how many there are, at most so many.
+/// Goes to where the last lines of a file begin, and returns how many there are.
 fn back(file: &mut File, lines: u64) -> io::Result<u64> {
     let mut block = vec![0; BLOCK];
     let end = file.metadata()?.len();
@@ -166,7 +197,7 @@ fn back(file: &mut File, lines: u64) -> io::Result<u64> {
         file.read_exact_at(block, from)?;
         for (index, byte) in block.iter().enumerate().rev() {
             let after = from + index as u64 + 1;
-            // The newline at the end begins no line.
+            // The newline at the end does not begin a line.
             if *byte == b'\n' && after < end {
                 found += 1;
                 if found == lines {
@@ -182,28 +213,28 @@ fn back(file: &mut File, lines: u64) -> io::Result<u64> {
     Ok(if start == 0 && end > 0 { found + 1 } else { 0 })
 }
 
-/// Shows what has come since, and goes on with the file that has the name now.
+/// Shows what has been added, and goes on with the file that has the name now.
 fn follow(path: &Path, file: &mut File, output: &mut Output) -> io::Result<()> {
     let own = file.metadata()?;
     if own.len() < file.stream_position()? {
-        // It was cut, as with `keep = 0`.
+        // It was truncated, as with `keep = 0`.
         file.seek(SeekFrom::Start(0))?;
     }
     output.rest_of(file)?;
     let is_ours = |found: &fs::Metadata| (found.dev(), found.ino()) == (own.dev(), own.ino());
-    // It may be about to be made again.
+    // It may be about to be replaced.
     let Ok(mut newest) = open(path) else {
         return Ok(());
     };
     if is_ours(&newest.metadata()?) {
         return Ok(());
     }
-    // What came between the reading and the moving.
+    // What was added between our reading and its renaming.
     output.rest_of(file)?;
     // Several may have been put aside since.
     let mut between = Vec::new();
-    for place in 1..=MOST_ASIDE {
-        match open(&aside(path, place)) {
+    for number in 1..=MOST_ASIDE {
+        match open(&aside(path, number)) {
             Ok(file) if !is_ours(&file.metadata()?) => between.push(file),
             Ok(_) => {
                 for file in between.iter_mut().rev() {
@@ -211,7 +242,7 @@ fn follow(path: &Path, file: &mut File, output: &mut Output) -> io::Result<()> {
                 }
                 break;
             }
-            // Ours is gone, and what came after it cannot be told from what was before.
+            // Ours is gone: which of the others are newer cannot be told.
             Err(_) => break,
         }
     }
@@ -220,17 +251,35 @@ fn follow(path: &Path, file: &mut File, output: &mut Output) -> io::Result<()> {
     Ok(())
 }
 
-/// Standard output: on a terminal line by line and escaped, else as it is.
+/// Standard output.
 struct Output {
-    terminal: bool,
-    /// A line whose end is to come.
+    form: Form,
+    /// A line whose end has not come yet.
     line: Vec<u8>,
 }
 
+/// How lines are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// As they are.
+    Plain,
+    /// For a terminal: escaped.
+    Escaped,
+    /// Each as a JSON object.
+    Json,
+}
+
 impl Output {
-    fn new() -> Self {
+    fn new(json: bool) -> Self {
+        let form = if json {
+            Form::Json
+        } else if io::stdout().is_terminal() {
+            Form::Escaped
+        } else {
+            Form::Plain
+        };
         Self {
-            terminal: io::stdout().is_terminal(),
+            form,
             line: Vec::new(),
         }
     }
@@ -253,30 +302,31 @@ impl Output {
     }
 
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let mut out = io::stdout().lock();
-        if !self.terminal {
-            return out.write_all(bytes);
+        if self.form == Form::Plain {
+            return io::stdout().write_all(bytes);
         }
         for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
             self.line.extend_from_slice(piece);
             let whole = self.line.pop_if(|last| *last == b'\n').is_some();
             if whole || self.line.len() > LONGEST_LINE {
-                writeln!(out, "{}", escaped(&String::from_utf8_lossy(&self.line)))?;
-                self.line.clear();
+                self.end()?;
             }
         }
         Ok(())
     }
 
-    /// Shows a line that will not be ended.
+    /// Shows the line so far.
     fn end(&mut self) -> io::Result<()> {
-        if self.line.is_empty() {
-            return Ok(());
-        }
-        self.write(b"\n")
+        let line = String::from_utf8_lossy(&self.line);
+        let shown = match self.form {
+            Form::Json => escaped_json(&json_of(&line).to_string()),
+            Form::Escaped | Form::Plain => escaped(&line),
+        };
+        self.line.clear();
+        writeln!(io::stdout(), "{shown}")
     }
 
-    /// Waits a moment; answers whether there is still somebody who reads.
+    /// Waits a moment; returns whether anybody still reads.
     #[allow(clippy::unused_self)]
     fn wait(&self) -> io::Result<bool> {
         let out = io::stdout();
@@ -291,9 +341,53 @@ impl Output {
     }
 }
 
+/// A line of the log as an object: itself, where the service logs in JSON.
+fn json_of(line: &str) -> Value {
+    match serde_json::from_str::<Map<String, Value>>(line) {
+        Ok(members) => Value::Object(members),
+        Err(_) => json!({ "line": line }),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_added_since_a_moment_is_told_from_what_was_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let mark = |at: Option<fs::Metadata>| Mark {
+            path: path.clone(),
+            at: at.map(|found| (found.dev(), found.ino(), found.len())),
+        };
+        assert_eq!(mark(None).newest_lines(2), [""; 0]);
+        fs::write(&path, "old 1\nold 2\n").unwrap();
+        let marked = mark(Some(fs::metadata(&path).unwrap()));
+        assert_eq!(marked.newest_lines(2), [""; 0]);
+        let mut file = OpenOptions::new().append(true).open(&path).unwrap();
+        writeln!(file, "new 1").unwrap();
+        assert_eq!(marked.newest_lines(2), ["new 1"]);
+        writeln!(file, "new 2\nnew 3").unwrap();
+        assert_eq!(marked.newest_lines(2), ["new 2", "new 3"]);
+        // There was none; and another one has the name.
+        assert_eq!(
+            mark(None).newest_lines(4),
+            ["old 2", "new 1", "new 2", "new 3"]
+        );
+        fs::rename(&path, folder.path().join("log.1")).unwrap();
+        fs::write(&path, "new 4\n").unwrap();
+        assert_eq!(marked.newest_lines(4), ["new 4"]);
+    }
+
+    #[test]
+    fn lines_become_objects() {
+        let check = |line: &str, expected: Value| assert_eq!(json_of(line), expected, "{line}");
+        check("", json!({"line": ""}));
+        check("  WARN \"x\"", json!({"line": "  WARN \"x\""}));
+        check(r#"{"level":"INFO"}"#, json!({"level": "INFO"}));
+        check("7", json!({"line": "7"}));
+    }
 
     #[test]
     fn the_last_lines_are_found_from_behind() {

@@ -1,23 +1,38 @@
-//! `vouch`: the command line of vouchd. It asks the service and shows what it answers; it decides
-//! nothing by itself, and must never show a terminal what an artifact's signer could have made of
-//! control characters.
+//! `vouch`: the command line of vouchd. It asks the service and shows the answers; it decides nothing
+//! by itself, and never sends a terminal control characters that somebody else wrote.
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | `arguments` | the commands and their options, with their help |
+//! | `subject`, `reference` | what a word is: a file, a folder, a reference, standard input |
+//! | `connect` | the connection, over which a service may have to be started |
+//! | `call`, `progress` | one call, and the bar that is drawn meanwhile |
+//! | `verify`, `commands`, `sessions`, `status`, `log` | the commands |
+//! | `password`, `spool`, `signals` | secrets, standard input, and the end by a signal |
+//! | `show`, `spelling`, `failure` | what people and programs see, and the exit code |
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 mod arguments;
-mod bars;
+mod call;
 mod commands;
 mod connect;
 mod failure;
 mod log;
 mod password;
+mod progress;
 mod reference;
 mod sessions;
 mod show;
+mod signals;
+mod spelling;
+mod spool;
 mod status;
+mod subject;
+mod verify;
 
 use arguments::{Cli, Command, MANUAL, Wanted};
-use clap::{CommandFactory, Parser};
+use clap::CommandFactory as _;
 use failure::{Failure, Outcome};
 use show::Screen;
 use std::{
@@ -29,10 +44,10 @@ use std::{
 const USAGE: u8 = 64;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse().and_then(Cli::complete) {
+    let cli = match Cli::read() {
         Ok(cli) => cli,
         Err(error) => {
-            // There is nobody left to tell.
+            // Nobody is left to tell.
             let _ = error.print();
             return if error.use_stderr() {
                 ExitCode::from(USAGE)
@@ -57,16 +72,18 @@ fn main() -> ExitCode {
         .block_on(run(cli, &mut screen))
         .and_then(|outcome| screen.flush().map(|()| outcome))
         .unwrap_or_else(|error| {
-            // Whoever read our output has gone, and wants no more of it.
+            // Whoever read our output is gone and wants no more of it.
             if error.kind() != io::ErrorKind::BrokenPipe {
                 let _ = writeln!(anstream::stderr(), "vouch: cannot write: {error}");
             }
             Outcome::Failed
         });
+    // A thread may be reading standard input, which may never end.
+    runtime.shutdown_background();
     ExitCode::from(outcome as u8)
 }
 
-/// Fails where the answer cannot be shown; all else is an outcome.
+/// Fails only if the answer cannot be shown.
 async fn run(cli: Cli, screen: &mut Screen) -> io::Result<Outcome> {
     let path = cli.socket.unwrap_or_else(vouch_client::default_socket);
     let command = match cli.wanted {
@@ -98,7 +115,7 @@ async fn run(cli: Cli, screen: &mut Screen) -> io::Result<Outcome> {
         screen.notice(&notice)?;
     }
     match command {
-        Command::Verify(arguments) => commands::verify(&client, arguments, screen).await,
+        Command::Verify(arguments) => verify::verify(&client, arguments, screen).await,
         Command::Push(arguments) => commands::push(&client, arguments, screen).await,
         Command::Pull(arguments) => commands::pull(&client, arguments, screen).await,
         Command::Login(arguments) => sessions::login(&client, arguments, screen).await,

@@ -1,16 +1,16 @@
-//! Passwords: from standard input or a prompt without echo, never from arguments, where every
-//! process of the machine could read them.
+//! Passwords: from standard input or a prompt without echo, never from arguments, which every process
+//! on the machine can read.
 
 use rustix::termios::{LocalModes, OptionalActions, SpecialCodeIndex, tcgetattr, tcsetattr};
 use std::{
-    io::{self, BufRead, IsTerminal, Read, Write},
+    io::{self, BufRead, Read, Write},
     os::fd::AsFd,
 };
 
 /// The longest password or token, in bytes.
 const LONGEST: u64 = 64 * 1024;
 
-/// What is read up to the end of standard input, without the line break that ends it.
+/// All of standard input, without the line break at its end.
 pub(crate) fn piped(reader: impl Read) -> Result<String, String> {
     let mut text = String::new();
     reader
@@ -28,28 +28,22 @@ pub(crate) fn piped(reader: impl Read) -> Result<String, String> {
     Ok(text)
 }
 
-/// Asks whoever sits at the terminal, and shows what is typed only where `echo` says so.
+/// Asks at the terminal. What is typed is shown only if `echo` says so.
 pub(crate) fn prompt(question: &str, echo: bool) -> Result<String, String> {
-    let stdin = io::stdin();
-    if !stdin.is_terminal() {
-        return Err(
-            "there is no terminal to ask for a login: use --username and --password-stdin"
-                .to_owned(),
-        );
-    }
     let failed = |error: io::Error| format!("cannot read from the terminal: {error}");
+    let stdin = io::stdin();
     let mut terminal = io::stderr();
+    // Before the question: an answer may come at once.
+    let silent = if echo {
+        None
+    } else {
+        Some(Silent::begin(stdin.as_fd()).map_err(|error| failed(error.into()))?)
+    };
     write!(terminal, "{question}: ")
         .and_then(|()| terminal.flush())
         .map_err(failed)?;
-    let answer = {
-        let _silent = if echo {
-            None
-        } else {
-            Some(Silent::begin(stdin.as_fd()).map_err(|error| failed(error.into()))?)
-        };
-        typed(stdin.lock())
-    };
+    let answer = typed(stdin.lock());
+    drop(silent);
     if !echo {
         // The line break was not shown either.
         let _ = writeln!(terminal);
@@ -57,12 +51,12 @@ pub(crate) fn prompt(question: &str, echo: bool) -> Result<String, String> {
     answer
 }
 
-/// Reads keys until the line ends. With the signals off, the interrupt is a key.
+/// Reads keys until the line ends. With signals off, Ctrl-C is a key.
 fn typed(reader: impl BufRead) -> Result<String, String> {
     let mut line = Vec::new();
     for byte in reader.take(LONGEST).bytes() {
         match byte.map_err(|error| format!("cannot read from the terminal: {error}"))? {
-            // Ctrl-D behind something ends it, as the line break does.
+            // Ctrl-D after some text ends the line, as Return does.
             byte if matches!(byte, b'\r' | b'\n') || byte == 4 && !line.is_empty() => break,
             // Ctrl-C, and Ctrl-D on an empty line.
             3 | 4 => return Err("given up".to_owned()),
@@ -75,7 +69,7 @@ fn typed(reader: impl BufRead) -> Result<String, String> {
             byte => line.push(byte),
         }
     }
-    String::from_utf8(line).map_err(|_| "what was typed is no UTF-8".to_owned())
+    String::from_utf8(line).map_err(|_| "what was typed is not UTF-8".to_owned())
 }
 
 /// A terminal that shows nothing of what is typed, until this is dropped.
@@ -88,7 +82,8 @@ impl<'a> Silent<'a> {
     fn begin(terminal: std::os::fd::BorrowedFd<'a>) -> rustix::io::Result<Self> {
         let before = tcgetattr(terminal)?;
         let mut silent = before.clone();
-        // Without signals and line editing: an interrupt must not leave the terminal silent.
+        // Without signals and line editing: an interrupt must not leave the terminal silent, and
+        // an edited line is cut at 4 KiB.
         silent.local_modes -= LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG;
         silent.special_codes[SpecialCodeIndex::VMIN] = 1;
         silent.special_codes[SpecialCodeIndex::VTIME] = 0;

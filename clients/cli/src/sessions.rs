@@ -2,7 +2,7 @@
 
 use crate::{
     arguments::{LoginArguments, LogoutArguments},
-    commands::{answer, ask},
+    call::{answer, ask},
     failure::{Failure, Outcome},
     password,
     show::{Screen, span},
@@ -30,10 +30,7 @@ pub(crate) async fn login(
     answer::<SessionLogin>(screen, answered, |screen, session: SessionStatus| {
         screen.heading(true, "logged in", &named(&session))?;
         if session.state == SessionState::Untried {
-            screen.line(
-                "note",
-                "the registry lets everybody in, and checked nothing",
-            )?;
+            screen.line("note", "the registry lets anybody in and checked nothing")?;
         }
         Ok(())
     })
@@ -87,7 +84,8 @@ pub(crate) async fn logout(
             return screen.heading(true, "logged out", &result.registry);
         }
         screen.text(format!(
-            "there is no login of `vouch login` to {}; one in a file is for the tool that wrote it",
+            "there is no login of `vouch login` to {}; `docker logout` and the like remove one that is \
+             in a file",
             result.registry
         ))
     })
@@ -96,10 +94,16 @@ pub(crate) async fn logout(
 pub(crate) async fn list(client: &Client, screen: &mut Screen) -> io::Result<Outcome> {
     let answered = ask::<SessionList>(client, NoParams {}).await;
     answer::<SessionList>(screen, answered, |screen, result: SessionListResult| {
-        for session in &result.sessions {
-            show(screen, session)?;
+        if result.sessions.is_empty() {
+            return screen.text(
+                "no logins yet: `vouch login REGISTRY` makes one, and those of docker and podman are \
+                 listed once a registry was asked",
+            );
         }
-        Ok(())
+        result
+            .sessions
+            .iter()
+            .try_for_each(|session| show(screen, session))
     })
 }
 

@@ -1,7 +1,7 @@
 //! What people and programs get to see.
 //!
-//! Names in claims are the signer's choice, and the signer may be anybody. No control character
-//! and nothing that turns the direction of writing reaches a terminal, in JSON neither.
+//! Signers choose the names in claims, and anybody may be a signer. No control character and nothing
+//! that changes the direction of writing reaches a terminal, not in JSON either.
 
 use crate::failure::{Failure, Outcome};
 use anstream::AutoStream;
@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use std::{
     fmt::{Display, Write as _},
     io::{self, IsTerminal as _, Stdout, Write},
+    time::{Duration, UNIX_EPOCH},
 };
 use vouch_client::protocol::{ArtifactKind, Verification, needs_escape};
 
@@ -34,7 +35,7 @@ impl Screen {
         }
     }
 
-    /// Whether programs read it.
+    /// Whether programs read the output.
     pub(crate) fn is_json(&self) -> bool {
         self.json
     }
@@ -48,7 +49,7 @@ impl Screen {
         writeln!(self.out, "{}", escaped_json(&value.to_string()))
     }
 
-    /// JSON, over several lines for people.
+    /// JSON; for people, on several lines.
     pub(crate) fn value(&mut self, value: &Value) -> io::Result<()> {
         if self.json {
             return self.json(value);
@@ -57,7 +58,7 @@ impl Screen {
         writeln!(self.out, "{}", escaped_json(&format!("{value:#}")))
     }
 
-    /// A heading: what happened, in colour, and to what.
+    /// A heading: in colour what happened, and to what.
     pub(crate) fn heading(&mut self, good: bool, word: &str, what: &str) -> io::Result<()> {
         let style = if good { GOOD } else { BAD };
         writeln!(self.out, "{style}{word:<9}{style:#} {}", escaped(what))
@@ -73,7 +74,7 @@ impl Screen {
         writeln!(self.out, "{}", escaped(&text.to_string()))
     }
 
-    /// A word to people beside what they asked for: on a terminal only.
+    /// A remark beside what was asked for, on a terminal only.
     pub(crate) fn notice(&mut self, text: &str) -> io::Result<()> {
         if self.json || !io::stderr().is_terminal() {
             return Ok(());
@@ -86,12 +87,12 @@ impl Screen {
         )
     }
 
-    /// A script for a shell, as it is: it is ours.
+    /// A script for a shell, unescaped: it is ours.
     pub(crate) fn script(&mut self, script: &[u8]) -> io::Result<()> {
         self.out.write_all(script)
     }
 
-    /// An error: in JSON where programs read it, else for people.
+    /// An error: as JSON if programs read the output, else for people.
     pub(crate) fn failure(&mut self, failure: &Failure) -> io::Result<Outcome> {
         if self.json {
             self.json(&json!({ "error": failure.json() }))?;
@@ -103,7 +104,7 @@ impl Screen {
 
     /// An error for people, about one of several things.
     pub(crate) fn complain(&mut self, about: Option<&str>, failure: &Failure) -> io::Result<()> {
-        // What was printed before comes first, also where both go to one place.
+        // What was printed before comes first, even if both go to the same place.
         self.out.flush()?;
         let mut error = anstream::stderr();
         write!(error, "{BAD}vouch:{BAD:#} ")?;
@@ -120,27 +121,13 @@ impl Screen {
         Ok(())
     }
 
-    /// What was found out about an artifact, below its heading.
-    pub(crate) fn verification(
-        &mut self,
-        subject: &str,
-        verification: &Verification,
-    ) -> io::Result<Outcome> {
-        match verification {
-            Verification::Accepted { .. } => {
-                self.heading(true, "accepted", subject)?;
-                self.accepted(verification)?;
-                Ok(Outcome::Success)
-            }
-            Verification::Refused { refusal, .. } => {
-                // The message names what it is about.
-                self.heading(false, "refused", &refusal.message)?;
-                for line in refusal.help.iter().flat_map(|help| help.lines()) {
-                    writeln!(self.out, "  help: {}", escaped(line))?;
-                }
-                Ok(Outcome::Refused)
-            }
+    /// A refusal, whose message names what it is about.
+    pub(crate) fn refused(&mut self, message: &str, help: Option<&str>) -> io::Result<()> {
+        self.heading(false, "refused", message)?;
+        for line in help.iter().flat_map(|help| help.lines()) {
+            writeln!(self.out, "  help: {}", escaped(line))?;
         }
+        Ok(())
     }
 
     /// The lines about an artifact that was accepted.
@@ -156,30 +143,54 @@ impl Screen {
             ArtifactKind::Component => "component",
             ArtifactKind::Provider => "provider",
         };
-        let name = [claims.name.as_deref(), claims.version.as_deref()]
-            .into_iter()
-            .flatten()
-            .collect::<Vec<_>>();
+        let name = [claims.name.as_deref(), claims.version.as_deref()];
+        let name: Vec<_> = name.into_iter().flatten().collect();
         let name = if name.is_empty() {
             "(no name)".to_owned()
         } else {
             name.join(" ")
         };
         self.line(kind, name)?;
+        if let Some(vendor) = &claims.vendor {
+            self.line("vendor", vendor)?;
+        }
         self.line("issuer", &claims.issuer)?;
         self.line("subject", &claims.subject)?;
-        if !claims.capabilities.is_empty() {
-            self.line("capabilities", claims.capabilities.join(", "))?;
+        self.line("signed", date(claims.issued_at))?;
+        if let Some(seconds) = claims.not_before {
+            self.line("valid from", date(seconds))?;
         }
-        if !claims.targets.is_empty() {
-            self.line("targets", claims.targets.join(", "))?;
+        if let Some(seconds) = claims.expires {
+            self.line("valid until", date(seconds))?;
         }
-        self.line("digest", &artifact.digest)?;
+        let lists = [
+            ("tags", &claims.tags),
+            ("capabilities", &claims.capabilities),
+            ("targets", &claims.targets),
+        ];
+        for (name, list) in lists {
+            if !list.is_empty() {
+                self.line(name, list.join(", "))?;
+            }
+        }
+        self.line("content", &artifact.digest)?;
         self.line("size", size(artifact.size))
     }
 }
 
-/// A size in units for people.
+/// A moment, given in seconds since 1970, as a date.
+fn date(seconds: u64) -> String {
+    let moment = Duration::from_secs(seconds);
+    // Signers write what they like, and no year has five digits in RFC 3339.
+    let date = UNIX_EPOCH.checked_add(moment).and_then(|moment| {
+        let mut text = String::new();
+        write!(text, "{}", humantime::format_rfc3339_seconds(moment)).ok()?;
+        Some(text.trim_end_matches('Z').replace('T', " ") + " UTC")
+    });
+    date.unwrap_or_else(|| format!("{seconds} s after 1970"))
+}
+
+/// A size, for people.
 pub(crate) fn size(bytes: u64) -> String {
     let units = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)];
     match units.into_iter().find(|(_, unit)| bytes >= *unit) {
@@ -191,7 +202,7 @@ pub(crate) fn size(bytes: u64) -> String {
     }
 }
 
-/// A span of time in units for people.
+/// A span of time, for people.
 pub(crate) fn span(seconds: u64) -> String {
     let (days, hours, minutes) = (seconds / 86400, seconds / 3600 % 24, seconds / 60 % 60);
     match (days, hours, minutes) {
@@ -202,7 +213,7 @@ pub(crate) fn span(seconds: u64) -> String {
     }
 }
 
-/// A text for people that does nothing to their terminal, and is no longer than can be read.
+/// A text that does nothing to a terminal, and is short enough to be read.
 pub(crate) fn escaped(text: &str) -> String {
     let mut shown = String::with_capacity(text.len().min(LONGEST));
     for (position, c) in text.chars().enumerate() {
@@ -219,9 +230,9 @@ pub(crate) fn escaped(text: &str) -> String {
     shown
 }
 
-/// The same value in JSON that does nothing to a terminal: JSON itself escapes only what lies
-/// below U+0020. Line breaks and tabs stand between tokens and stay.
-fn escaped_json(json: &str) -> String {
+/// The same JSON value, written so that it does nothing to a terminal: JSON itself escapes only what
+/// is below U+0020. Line breaks and tabs are between tokens, and stay.
+pub(crate) fn escaped_json(json: &str) -> String {
     let mut shown = String::with_capacity(json.len());
     for c in json.chars() {
         if needs_escape(c) && !matches!(c, '\n' | '\t') {
@@ -264,6 +275,16 @@ mod tests {
             );
             assert_eq!(serde_json::from_str::<Value>(&shown).unwrap(), value);
         }
+    }
+
+    #[test]
+    fn moments_are_dates() {
+        let check = |seconds: u64, expected: &str| assert_eq!(date(seconds), expected);
+        check(0, "1970-01-01 00:00:00 UTC");
+        check(1_644_843_743, "2022-02-14 13:02:23 UTC");
+        check(253_402_300_799, "9999-12-31 23:59:59 UTC");
+        check(253_402_300_800, "253402300800 s after 1970");
+        check(u64::MAX, "18446744073709551615 s after 1970");
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! `vouch status`: what the service is doing, once or again and again.
 
 use crate::{
-    commands::{answer, ask},
+    call::{answer, ask},
     failure::Outcome,
     show::{Screen, escaped, size, span},
+    signals::Signals,
 };
 use rustix::termios::tcgetwinsize;
 use serde_json::{Value, json};
@@ -12,10 +13,7 @@ use std::{
     path::Path,
     time::Duration,
 };
-use tokio::{
-    signal::unix::{SignalKind, signal},
-    time::{sleep, timeout},
-};
+use tokio::time::{sleep, timeout};
 use vouch_client::{
     Client,
     protocol::{
@@ -24,7 +22,7 @@ use vouch_client::{
     },
 };
 
-/// How often it is asked.
+/// How often the service is asked.
 const EACH: Duration = Duration::from_secs(1);
 /// How long it may take to answer.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -38,18 +36,9 @@ pub(crate) async fn status(client: &Client, screen: &mut Screen) -> io::Result<O
     })
 }
 
-/// Shows it again and again, until it is interrupted or nobody reads it any more.
+/// Shows it again and again, until a signal ends it or nobody reads it any more.
 pub(crate) async fn watch(socket: &Path, screen: &mut Screen) -> io::Result<Outcome> {
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut hang_up = signal(SignalKind::hangup())?;
-    let mut ended = async || {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hang_up.recv() => {}
-        }
-    };
+    let mut signals = Signals::listen()?;
     let drawing = if io::stdout().is_terminal() && !screen.is_json() {
         Some(Drawing::begin()?)
     } else {
@@ -60,7 +49,7 @@ pub(crate) async fn watch(socket: &Path, screen: &mut Screen) -> io::Result<Outc
     loop {
         let looked = tokio::select! {
             biased;
-            () = ended() => return Ok(Outcome::Success),
+            _ = signals.next() => return Ok(Outcome::Success),
             looked = look(&mut client, socket) => looked,
         };
         if let Some(drawing) = &drawing {
@@ -79,14 +68,14 @@ pub(crate) async fn watch(socket: &Path, screen: &mut Screen) -> io::Result<Outc
         first = false;
         tokio::select! {
             biased;
-            () = ended() => return Ok(Outcome::Success),
+            _ = signals.next() => return Ok(Outcome::Success),
             () = sleep(EACH) => {}
         }
     }
 }
 
-/// Asks for the status, over the connection that there is or a new one; else says why not. A
-/// service that was started again is met the next time.
+/// Asks for the status, over the open connection or a new one, or says why that failed. A service
+/// that was started again is met the next time.
 async fn look(client: &mut Option<Client>, socket: &Path) -> Result<Value, String> {
     let known = client.take();
     let looked = timeout(ANSWER, async {
@@ -108,11 +97,13 @@ async fn look(client: &mut Option<Client>, socket: &Path) -> Result<Value, Strin
     Ok(status)
 }
 
-/// An answer, or why there is none, for people.
+/// The status, or why there is none, for people.
 fn shown(looked: Result<Value, String>) -> Vec<String> {
     match looked.map(serde_json::from_value::<ServerStatusResult>) {
         Ok(Ok(status)) => lines(&status),
-        Ok(Err(error)) => vec![format!("the service is of another version: {error}")],
+        Ok(Err(error)) => vec![format!(
+            "the answer of this service cannot be read: {error}"
+        )],
         Err(why) => vec![why],
     }
 }
@@ -142,7 +133,7 @@ fn lines(status: &ServerStatusResult) -> Vec<String> {
     if let Some(error) = &status.config_error {
         line(
             "config error",
-            format!("{error}; the one before holds, and `vouchd config check` says more"),
+            format!("{error}; the config before it still holds (`vouchd config check` says more)"),
         );
     }
     if let Some(idle) = &status.idle {
@@ -163,9 +154,9 @@ fn lines(status: &ServerStatusResult) -> Vec<String> {
     for session in &status.sessions {
         line("login", login(session));
     }
-    // The question itself is no news.
-    let is_news = |request: &&RequestStatus| request.method != ServerStatus::NAME;
-    for under_way in status.requests.iter().filter(is_news) {
+    // Asking for the status is a request, too.
+    let is_other = |request: &&RequestStatus| request.method != ServerStatus::NAME;
+    for under_way in status.requests.iter().filter(is_other) {
         line("request", request(under_way));
     }
     let listed = status.requests.len() as u64;
@@ -198,7 +189,7 @@ fn ends(idle: &IdleStatus) -> String {
 fn answered(status: &ServerStatusResult) -> String {
     let all: u64 = status.outcomes.values().sum();
     let mut outcomes: Vec<_> = status.outcomes.iter().collect();
-    // Those that came most often first; `ok` before all.
+    // `ok` first, then by how often they came.
     outcomes.sort_by_key(|(name, times)| (name.as_str() != "ok", std::cmp::Reverse(**times)));
     let outcomes: Vec<_> = outcomes
         .into_iter()
@@ -264,7 +255,7 @@ fn failed(error: &LastError) -> String {
     )
 }
 
-/// A terminal's other screen, which gives the first one back when this is dropped.
+/// A terminal's alternate screen; dropping this gives back the normal one.
 struct Drawing;
 
 impl Drawing {
@@ -305,7 +296,7 @@ impl Drawing {
 impl Drop for Drawing {
     fn drop(&mut self) {
         let mut out = io::stdout();
-        // A terminal that is gone needs nothing back.
+        // A terminal may be gone.
         let _ = out.write_all(b"\x1b[?25h\x1b[?1049l");
         let _ = out.flush();
     }

@@ -17,7 +17,7 @@ fn accepted(name: &str) -> Value {
         "artifact": {"kind": "component", "digest": "sha256:9f86", "size": 2_634_056},
         "claims": {
             "issuer": "ACOJ", "subject": "MBCF", "name": name, "version": "0.3.4",
-            "tags": [], "capabilities": ["wasmcloud:httpserver", "wasmcloud:keyvalue"],
+            "tags": ["a", "b"], "capabilities": ["wasmcloud:httpserver", "wasmcloud:keyvalue"],
             "issuedAt": 1_644_843_743,
         },
         "trust": {"rule": "default", "issuer": "any"},
@@ -35,8 +35,10 @@ fn refused() -> Value {
 const BLOCK: &str = "  component     echo 0.3.4
   issuer        ACOJ
   subject       MBCF
+  signed        2022-02-14 13:02:23 UTC
+  tags          a, b
   capabilities  wasmcloud:httpserver, wasmcloud:keyvalue
-  digest        sha256:9f86
+  content       sha256:9f86
   size          2.5 MiB
 ";
 
@@ -64,7 +66,7 @@ fn verify_tells_a_refusal_from_having_no_look() {
 
     let error = json!({"code": 1401, "message": "cannot open /tmp/a.wasm", "data": null});
     let ran = Service::new(1, move |_| json!({ "error": error })).vouch(["verify", "tmp/a.wasm"]);
-    ran.printed(2, "", "vouch: cannot open /tmp/a.wasm\n");
+    ran.printed(2, "", "vouch: cannot open tmp/a.wasm\n");
 }
 
 #[test]
@@ -129,7 +131,7 @@ fn hostile_names_do_nothing_to_a_terminal() {
     let ran = service.vouch(["verify", "/a\u{1b}[1m.wasm"]);
     let acts = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
     assert!(!ran.out.contains(acts), "{:?}", ran.out);
-    assert_eq!(ran.out.lines().count(), 7, "{}", ran.out);
+    assert_eq!(ran.out.lines().count(), 9, "{}", ran.out);
     let line = "echo\\u{1b}[2J\\u{9b}31m\\n\\u{202e}accepted  /evil.wasm\\r 0.3.4";
     assert!(ran.out.contains(line), "{}", ran.out);
 
@@ -195,7 +197,7 @@ fn pull_writes_to_the_folder_that_one_is_in() {
     let service = Service::result(result.clone());
     let ran = service.vouch(["pull", "oci:layout:1"]);
     let out = format!(
-        "pulled    /echo.wasm\n  from          oci:/layout:1@sha256:2c26\n{BLOCK}  received      7 B\n"
+        "pulled    /echo.wasm\n  pinned        oci:layout:1@sha256:2c26\n{BLOCK}  received      7 B\n"
     );
     ran.printed(0, &out, "");
     let params = json!({"reference": "oci:/layout:1", "destination": "/"});
@@ -314,7 +316,7 @@ fn without_a_service_it_says_where_it_looked_and_what_to_do() {
     let folder = TempDir::new().unwrap();
     let socket = folder.path().join("vouchd/vouchd.sock");
     let err = format!(
-        "vouch: no service listens on {}\nhelp: There is none to show, to stop or to restart; `vouch verify` and others start one.\n",
+        "vouch: no service listens on {}\nhelp: There is nothing to show, stop or restart. Commands such as `vouch verify` start a service.\n",
         socket.display()
     );
     let mut command = vouch();

@@ -2,9 +2,9 @@
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
-mod bars;
 mod cli;
 mod log;
+mod progress;
 mod service;
 mod sessions;
 mod spawn;

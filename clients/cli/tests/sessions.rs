@@ -57,7 +57,7 @@ fn a_password_is_no_argument_and_is_not_taken_from_anywhere_else() {
         assert_eq!((ran.code, ran.out.as_str()), (64, ""), "{arguments:?}");
     }
     let ran = with_input(&service, &["login", "ghcr.io", "-u", "ann"], "hunter2\n");
-    assert_eq!(ran.code, 2);
+    assert_eq!(ran.code, 64);
     assert!(ran.err.contains("--password-stdin"), "{}", ran.err);
     assert!(!ran.err.contains("hunter2"), "{}", ran.err);
     let ran = with_input(

@@ -19,6 +19,9 @@ use std::{
 use tempfile::TempDir;
 use vouch_testing::process::{program, until};
 
+/// What `vouch sessions` says of a service that was just started.
+const NO_LOGINS: &str = "no logins yet: `vouch login REGISTRY` makes one, and those of docker and podman are listed once a registry was asked\n";
+
 /// A user's folder. Services that were started for it are gone at its end.
 struct Home {
     folder: TempDir,
@@ -128,13 +131,13 @@ fn kill(process: u32) {
 #[test]
 fn a_service_is_started_and_goes_on_by_itself() {
     let home = Home::new();
-    home.run(&["sessions"]).printed(0, "", "");
+    home.run(&["sessions"]).printed(0, NO_LOGINS, "");
     let process = home.process();
     // The process that put it into the background is about to end.
     until("only the service is left", || {
         home.services() == BTreeSet::from([process])
     });
-    home.run(&["sessions"]).printed(0, "", "");
+    home.run(&["sessions"]).printed(0, NO_LOGINS, "");
     assert_eq!(home.process(), process, "the second command finds it");
 
     let proc = PathBuf::from(format!("/proc/{process}"));
@@ -195,7 +198,7 @@ fn many_who_come_at_once_end_up_with_one() {
 #[test]
 fn a_restart_replaces_the_process_and_nobody_notices() {
     let home = Home::new();
-    home.run(&["sessions"]).printed(0, "", "");
+    home.run(&["sessions"]).printed(0, NO_LOGINS, "");
     let mut process = home.process();
     let clients = |count: usize| -> Vec<Child> {
         let vouch = |_| home.vouch(&["--no-spawn", "sessions"]).spawn().unwrap();
@@ -226,7 +229,7 @@ fn nobody_starts_one_who_must_not() {
     for command in ["status", "stop", "restart"] {
         home.fails(
             &mut home.vouch(&[command]),
-            &[&nobody, "help: There is none to"],
+            &[&nobody, "help: There is nothing to"],
         );
     }
     let says = [nobody.as_str(), "VOUCH_NO_SPAWN"];
@@ -278,12 +281,12 @@ fn a_folder_of_somebody_else_is_not_entered() {
 #[test]
 fn a_service_that_was_killed_is_followed_by_another() {
     let home = Home::new();
-    home.run(&["sessions"]).printed(0, "", "");
+    home.run(&["sessions"]).printed(0, NO_LOGINS, "");
     let first = home.process();
     kill(first);
     until("no service is left", || home.services().is_empty());
     assert!(home.socket().exists());
-    home.run(&["sessions"]).printed(0, "", "");
+    home.run(&["sessions"]).printed(0, NO_LOGINS, "");
     assert_ne!(home.process(), first);
 }
 
@@ -307,13 +310,24 @@ fn what_a_failing_program_says_is_shown() {
     assert_eq!(ran.code, 2);
     assert_eq!(ran.lines()[0]["error"]["data"]["said"][9], "word 12");
 
-    // It ends well, and serves nobody. What it has to say stands in its log.
-    fs::create_dir_all(home.path("state/vouchd")).unwrap();
-    let lines = (1..=12).fold(String::new(), |all, i| format!("{all}line {i}\n"));
-    fs::write(home.path("state/vouchd/vouchd.log"), lines).unwrap();
-    let program = home.program("exit 0");
+    // It ends well, and serves nobody. What it says is in its log, behind what others said before.
+    let log = home.path("state/vouchd/vouchd.log");
+    fs::create_dir_all(log.parent().unwrap()).unwrap();
+    fs::write(&log, "of another start\n").unwrap();
+    let program = home.program(
+        "for i in 1 2 3 4 5 6 7 8 9 10 11 12; do echo line $i; done \
+         >> \"$XDG_STATE_HOME\"/vouchd/vouchd.log",
+    );
     let mut command = home.vouch(&["sessions"]);
     let says = ["ended: exit status: 0\n  line 3\n", "  line 12\nhelp: "];
+    home.fails(command.env("VOUCHD", &program), &says);
+    let program = home.program("echo alone >> \"$XDG_STATE_HOME\"/vouchd/vouchd.log");
+    let mut command = home.vouch(&["sessions"]);
+    let says = ["ended: exit status: 0\n  alone\nhelp: "];
+    home.fails(command.env("VOUCHD", &program), &says);
+    let program = home.program("exit 0");
+    let mut command = home.vouch(&["sessions"]);
+    let says = ["ended: exit status: 0\nhelp: "];
     home.fails(command.env("VOUCHD", &program), &says);
 
     let mut command = home.vouch(&["sessions"]);
@@ -360,7 +374,7 @@ fn one_that_loses_the_race_to_one_that_goes_is_started_again() {
     );
     let program = home.program(&script);
     let ran = Ran::of(home.vouch(&["sessions"]).env("VOUCHD", &program));
-    ran.printed(0, "", "");
+    ran.printed(0, NO_LOGINS, "");
     assert!(home.path("first").exists());
     until("one is left", || home.services().len() == 1);
 }
@@ -374,7 +388,7 @@ fn the_service_gets_the_environment_but_not_what_is_ours() {
         .env("LISTEN_FDS", "1")
         .env("NOTIFY_SOCKET", "/nowhere")
         .env("WATCHDOG_USEC", "1000");
-    Ran::of(&mut command).printed(0, "", "");
+    Ran::of(&mut command).printed(0, NO_LOGINS, "");
     let environment = fs::read(format!("/proc/{}/environ", home.process())).unwrap();
     let environment = String::from_utf8(environment).unwrap();
     assert!(environment.contains("DOCKER_CONFIG="), "{environment}");
@@ -398,7 +412,7 @@ fn the_service_keeps_no_handle_of_ours() {
         .env("VOUCH_START_TIMEOUT", "100")
         .env("XDG_RUNTIME_DIR", home.folder.path());
     // It reads standard output and error to their end.
-    Ran::from(shell.output().unwrap()).printed(0, "", "");
+    Ran::from(shell.output().unwrap()).printed(0, NO_LOGINS, "");
     let handles = fs::read_dir(format!("/proc/{}/fd", home.process())).unwrap();
     for handle in handles {
         // One may be closed between the list and the look.

@@ -22,7 +22,7 @@ fn status() -> Value {
              "bytes": 1024, "total": 4096, "percentage": 25},
             {"method": "verify", "path": "/home/ann/\u{1b}[2J.wasm", "ageMilliseconds": 10,
              "phase": "waiting", "bytes": 0},
-            {"method": "server/status", "ageMilliseconds": 0, "bytes": 0},
+            {"method": "server/status", "ageMilliseconds": 0, "phase": "waiting", "bytes": 0},
         ],
         "requestsUnderWay": 5,
         "outcomes": {"cancelled": 1, "ok": 311, "unsigned": 2},

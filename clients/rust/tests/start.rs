@@ -173,7 +173,7 @@ async fn who_always_loses_is_given_up() {
     );
     let error = fails(&socket, &start(&program).patience(Duration::from_secs(3))).await;
     assert!(
-        error.message.contains("another process has its lock"),
+        error.message.contains("another process holds its lock"),
         "{error}"
     );
     assert_eq!(error.last_words, ["process 7 serves it already"]);

@@ -64,11 +64,16 @@ impl Slow {
                 seen.lock().unwrap().push(request.clone());
                 let token = &request["params"]["workDoneToken"];
                 if !token.is_null() {
+                    // Half of the phase: of the second of two, where the service counts both.
+                    let (message, bytes) = match request["method"].as_str() {
+                        Some("push") => ("sending", 48 << 20),
+                        _ => ("verifying", 32 << 20),
+                    };
                     for value in [
                         json!({"kind": "begin", "title": "Verifying", "cancellable": true,
                             "message": "waiting", "percentage": 0, "bytes": 0}),
-                        json!({"kind": "report", "message": "verifying", "percentage": 50,
-                            "bytes": 32 << 20, "total": 64 << 20}),
+                        json!({"kind": "report", "message": message, "percentage": 50,
+                            "bytes": bytes, "total": 64 << 20}),
                     ] {
                         let params = json!({"token": token, "value": value});
                         say(json!({"jsonrpc": "2.0", "method": "$/progress", "params": params}));
@@ -167,7 +172,8 @@ fn ended(process: Child) -> Ran {
 
 #[test]
 fn on_a_terminal_a_bar_is_drawn_and_gone_before_the_answer() {
-    let check = |arguments: &[&str], result: Value, name: &str, answer: &str| {
+    let check = |arguments: &[&str], result: Value, shown: [&str; 3], answer: &str| {
+        let [name, phase, bytes] = shown;
         let service = Slow::start(result);
         let terminal = Terminal::open();
         let process = service
@@ -182,7 +188,7 @@ fn on_a_terminal_a_bar_is_drawn_and_gone_before_the_answer() {
             drawn.contains("50%") && drawn.contains(name)
         });
         let drawn = terminal.drawn();
-        for part in ["verifying", "[=========", "32.00 MiB of 64.00 MiB"] {
+        for part in [phase, "[=", bytes, "/s, ", " left"] {
             assert!(drawn.contains(part), "{part}: {drawn:?}");
         }
         assert!(!drawn.contains(answer), "{drawn:?}");
@@ -199,17 +205,19 @@ fn on_a_terminal_a_bar_is_drawn_and_gone_before_the_answer() {
     check(
         &["verify", "/a/b.wasm"],
         accepted(),
-        "/a/b.wasm",
+        ["/a/b.wasm", "verifying", "32.00 MiB of 64.00 MiB"],
         "accepted",
     );
     let pushed = json!({"reference": "r@sha256:0", "digest": "sha256:0",
         "verification": accepted(), "uploaded": 1, "skipped": 0});
     let arguments = ["push", "/a/b.wasm", "ghcr.io/a/b:1"];
-    check(&arguments, pushed, "/a/b.wasm", "pushed");
+    let shown = ["ghcr.io/a/b:1", "sending", "16.00 MiB of 32.00 MiB"];
+    check(&arguments, pushed, shown, "pushed");
     let pulled = json!({"path": "/c", "reference": "r@sha256:0", "digest": "sha256:0",
         "verification": accepted(), "downloaded": 1});
     let arguments = ["pull", "ghcr.io/a/b:1", "-o", "/c"];
-    check(&arguments, pulled, "ghcr.io/a/b:1", "pulled");
+    let shown = ["ghcr.io/a/b:1", "verifying", "32.00 MiB of 64.00 MiB"];
+    check(&arguments, pulled, shown, "pulled");
 }
 
 #[test]
@@ -230,7 +238,7 @@ fn several_files_have_a_bar_each() {
     service.answer.store(true, Ordering::Relaxed);
     let ran = ended(process);
     assert_eq!(ran.code, 0);
-    assert_eq!(ran.out.matches("accepted").count(), 2);
+    assert_eq!(ran.out.matches("accepted  ").count(), 2);
     assert!(!terminal.drawn().contains("\x1b[31m"));
 }
 

@@ -1,0 +1,322 @@
+//! `vouch verify`: asks for a verdict on each of its subjects, some at a time, and shows the verdicts
+//! in order.
+
+use crate::{
+    arguments::VerifyArguments,
+    call::unreadable,
+    failure::{Failure, Outcome},
+    progress::Bars,
+    reference::absolute,
+    show::Screen,
+    signals::Signals,
+    spelling::Spelling,
+    spool,
+    subject::{self, Subject},
+};
+use futures_util::{StreamExt as _, stream};
+use serde_json::{Map, Value, json};
+use std::{
+    fmt::Write as _,
+    io,
+    iter::once,
+    path::{Path, PathBuf},
+};
+use vouch_client::{
+    Client,
+    protocol::{Verification, Verify, VerifyParams},
+};
+
+/// How many artifacts are judged at a time: enough for the service's cores, and few enough to leave
+/// other clients their turn.
+const AT_A_TIME: usize = 8;
+
+pub(crate) async fn verify(
+    client: &Client,
+    arguments: VerifyArguments,
+    screen: &mut Screen,
+) -> io::Result<Outcome> {
+    if !arguments.subjects.contains(&Subject::Input) {
+        return judge_all(client, arguments, screen).await;
+    }
+    // A copy of standard input must not outlive an interrupted process.
+    let mut signals = Signals::listen()?;
+    tokio::select! {
+        biased;
+        ended = signals.next() => Ok(ended),
+        judged = judge_all(client, arguments, screen) => judged,
+    }
+}
+
+async fn judge_all(
+    client: &Client,
+    arguments: VerifyArguments,
+    screen: &mut Screen,
+) -> io::Result<Outcome> {
+    let VerifyArguments {
+        subjects, quiet, ..
+    } = arguments;
+    let bars = Bars::new(screen.is_json());
+    let single = matches!(
+        &subjects[..],
+        [Subject::File(_) | Subject::Reference(_) | Subject::Input]
+    );
+    let mut judged = stream::iter(subjects.into_iter().flat_map(looks))
+        .map(async |look| look.judged(client, &bars).await)
+        .buffered(AT_A_TIME);
+    let mut tally = Tally::default();
+    while let Some(judged) = judged.next().await {
+        tally.count(bars.aside(|| judged.show(quiet, screen))?);
+    }
+    let outcome = tally.outcome();
+    let nothing_to_say = quiet && outcome == Outcome::Success;
+    if !single && !nothing_to_say && !screen.is_json() {
+        screen.text(tally.summary())?;
+    }
+    Ok(outcome)
+}
+
+/// One artifact to look at.
+struct Look {
+    /// The member that names it in JSON.
+    member: &'static str,
+    /// Its name as it was typed.
+    name: String,
+    artifact: Result<Artifact, Failure>,
+}
+
+enum Artifact {
+    File(PathBuf),
+    Reference(String),
+    Input,
+}
+
+/// A subject's artifacts.
+fn looks(subject: Subject) -> Box<dyn Iterator<Item = Look>> {
+    match subject {
+        Subject::File(path) => Box::new(once(Look::file(path))),
+        Subject::Folder(folder) => {
+            let mut found = subject::artifacts_in(folder.clone()).peekable();
+            if found.peek().is_none() {
+                return Box::new(once(Look::failed(&folder, nothing_in(&folder))));
+            }
+            Box::new(found.map(|found| match found {
+                Ok(path) => Look::file(path),
+                Err(unreadable) => {
+                    let failure = Failure::new(format!("cannot list it: {}", unreadable.error));
+                    Look::failed(&unreadable.path, failure)
+                }
+            }))
+        }
+        Subject::Reference(reference) => Box::new(once(Look {
+            member: "reference",
+            name: reference.typed,
+            artifact: Ok(Artifact::Reference(reference.told)),
+        })),
+        Subject::Input => Box::new(once(Look {
+            member: "path",
+            name: "-".to_owned(),
+            artifact: Ok(Artifact::Input),
+        })),
+    }
+}
+
+/// Nothing was verified: that must not look like success.
+fn nothing_in(folder: &Path) -> Failure {
+    let failure = Failure::new("there is no *.wasm, *.par or *.par.gz in it");
+    if folder.join("oci-layout").exists() {
+        let folder = folder.display();
+        return failure.help(format!(
+            "It is an image layout: `vouch verify oci:{folder}:TAG` looks at what is in it."
+        ));
+    }
+    failure
+}
+
+impl Look {
+    fn file(path: PathBuf) -> Self {
+        Self {
+            member: "path",
+            name: path.to_string_lossy().into_owned(),
+            artifact: Ok(Artifact::File(path)),
+        }
+    }
+
+    fn failed(path: &Path, failure: Failure) -> Self {
+        Self {
+            member: "path",
+            name: path.to_string_lossy().into_owned(),
+            artifact: Err(failure),
+        }
+    }
+
+    async fn judged(self, client: &Client, bars: &Bars) -> Judged {
+        let Self {
+            member,
+            name,
+            artifact,
+        } = self;
+        let mut spelling = Spelling::default();
+        let ask = async {
+            let (params, _kept) = match artifact? {
+                Artifact::File(path) => {
+                    let told = absolute(&path)?;
+                    spelling = Spelling::path(&path, &told);
+                    (VerifyParams::path(told), None)
+                }
+                Artifact::Reference(told) => {
+                    spelling = Spelling::reference(&name, &told);
+                    (VerifyParams::reference(told), None)
+                }
+                Artifact::Input => {
+                    let kept = spool::standard_input().await?;
+                    let told = absolute(&kept)?;
+                    spelling = Spelling::input(&told);
+                    // The copy is there until the answer is.
+                    (VerifyParams::path(told), Some(kept))
+                }
+            };
+            let answer = bars.ask::<Verify>(&name, 1, client, params).await?;
+            // Only what can be read as a verdict is one.
+            let verification = serde_json::from_value(answer.clone());
+            Ok((answer, verification.map_err(|error| unreadable(&error))?))
+        };
+        let verdict = ask.await;
+        Judged {
+            member,
+            name,
+            spelling,
+            verdict,
+        }
+    }
+}
+
+/// What became of a look: the answer as it came, and what it says.
+struct Judged {
+    member: &'static str,
+    name: String,
+    spelling: Spelling,
+    verdict: Result<(Value, Verification), Failure>,
+}
+
+impl Judged {
+    fn outcome(&self) -> Outcome {
+        match &self.verdict {
+            Ok((_, Verification::Accepted { .. })) => Outcome::Success,
+            Ok((_, Verification::Refused { .. })) => Outcome::Refused,
+            Err(failure) => failure.outcome(),
+        }
+    }
+
+    fn show(self, quiet: bool, screen: &mut Screen) -> io::Result<Outcome> {
+        let outcome = self.outcome();
+        if quiet && outcome == Outcome::Success {
+            return Ok(outcome);
+        }
+        if screen.is_json() {
+            let (member, value) = match self.verdict {
+                Ok((answer, _)) => ("verification", answer),
+                Err(failure) => ("error", failure.json()),
+            };
+            let mut line = Map::new();
+            line.insert(self.member.to_owned(), json!(self.name));
+            line.insert(member.to_owned(), value);
+            screen.json(&Value::Object(line))?;
+            return Ok(outcome);
+        }
+        let spelling = &self.spelling;
+        match self.verdict {
+            Ok((answer, verification)) => match &verification {
+                Verification::Accepted { .. } => {
+                    screen.heading(true, "accepted", &self.name)?;
+                    if let Some(pinned) = answer.get("reference").and_then(Value::as_str) {
+                        screen.line("pinned", spelling.restore(pinned))?;
+                    }
+                    screen.accepted(&verification)?;
+                }
+                Verification::Refused { refusal, .. } => {
+                    let help = refusal.help.as_deref().map(|help| spelling.restore(help));
+                    screen.refused(&spelling.restore(&refusal.message), help.as_deref())?;
+                }
+            },
+            Err(failure) => {
+                let failure = failure.spelt(spelling);
+                // Most messages name it already.
+                let about = Some(self.name.as_str());
+                let about = about.filter(|name| !failure.message.contains(name));
+                screen.complain(about, &failure)?;
+            }
+        }
+        Ok(outcome)
+    }
+}
+
+/// How many came to which verdict.
+#[derive(Debug, Default)]
+struct Tally {
+    accepted: u64,
+    refused: u64,
+    failed: u64,
+}
+
+impl Tally {
+    fn count(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Success => self.accepted += 1,
+            Outcome::Refused => self.refused += 1,
+            _ => self.failed += 1,
+        }
+    }
+
+    /// The worst of them.
+    fn outcome(&self) -> Outcome {
+        match self {
+            Self { failed: 1.., .. } => Outcome::Failed,
+            Self { refused: 1.., .. } => Outcome::Refused,
+            _ => Outcome::Success,
+        }
+    }
+
+    fn summary(&self) -> String {
+        let mut summary = format!("{} accepted", self.accepted);
+        for (count, what) in [
+            (self.refused, "refused"),
+            (self.failed, "could not be judged"),
+        ] {
+            if count > 0 {
+                // Writing to a text cannot fail.
+                let _ = write!(summary, ", {count} {what}");
+            }
+        }
+        summary
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_summary_says_what_there_is() {
+        let check = |accepted, refused, failed, expected: &str, outcome| {
+            let tally = Tally {
+                accepted,
+                refused,
+                failed,
+            };
+            assert_eq!(
+                (tally.summary().as_str(), tally.outcome()),
+                (expected, outcome)
+            );
+        };
+        check(2000, 1, 0, "2000 accepted, 1 refused", Outcome::Refused);
+        check(2, 0, 0, "2 accepted", Outcome::Success);
+        check(0, 2, 0, "0 accepted, 2 refused", Outcome::Refused);
+        check(
+            3,
+            1,
+            2,
+            "3 accepted, 1 refused, 2 could not be judged",
+            Outcome::Failed,
+        );
+    }
+}
