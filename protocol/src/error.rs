@@ -83,7 +83,7 @@ errors! {
     InvalidReference "invalidReference" 1201 Final "The reference cannot be parsed, or does not name a registry.";
     LatestNotAllowed "latestNotAllowed" 1202 Final "The reference has the tag `latest`, or neither a tag nor a digest, and the request does not allow that.";
     NotFound "notFound" 1203 Final "The registry or layout has no such repository, tag or digest.";
-    UnsupportedManifest "unsupportedManifest" 1204 Final "The manifest is an index, has several layers, or has an unknown shape.";
+    UnsupportedManifest "unsupportedManifest" 1204 Final "The manifest is an index of several manifests, has several layers, or is a container image.";
     InvalidManifest "invalidManifest" 1205 Final "The manifest breaks the specification, or does not match its digest.";
     DigestMismatch "digestMismatch" 1206 Retryable "The downloaded bytes are not the ones that the manifest names.";
     RegistryUnreachable "registryUnreachable" 1207 Retryable "No connection to the registry could be made, or it kept breaking.";

@@ -1,7 +1,7 @@
 //! Downloads: a stream that survives cuts, ends when nobody reads it, and never yields more bytes
 //! than the manifest names.
 
-use super::{endpoints::Endpoints, manifest::Layer, remote::Remote};
+use super::{endpoints::Endpoints, manifest::Descriptor, remote::Remote};
 use crate::{
     error::{Error, Result},
     file::Source,
@@ -53,7 +53,7 @@ enum Arriving {
 pub(super) fn remote(
     runtime: &Handle,
     endpoints: Endpoints,
-    layer: Layer,
+    layer: Descriptor,
     progress: Progress,
 ) -> Download {
     let (sender, receiver) = mpsc::channel(PIECES);
@@ -94,7 +94,7 @@ pub(super) fn remote(
 }
 
 /// Reads a layout's blob.
-pub(super) fn file(path: &Path, layer: Layer, progress: Progress) -> Result<Download> {
+pub(super) fn file(path: &Path, layer: Descriptor, progress: Progress) -> Result<Download> {
     let source = Source::open(path).map_err(|error| match error.kind() {
         ErrorKind::FileNotFound | ErrorKind::NotAFile => Error::new(
             ErrorKind::InvalidLayout,
@@ -172,7 +172,7 @@ fn cut_short() -> Error {
 /// Sends the bytes of a blob from `offset` on to the reader, in as many attempts as it takes.
 async fn transfer(
     remote: &Remote,
-    layer: Layer,
+    layer: Descriptor,
     offset: &AtomicU64,
     mut retries: Retries,
     sender: &mpsc::Sender<Result<Bytes>>,
@@ -204,7 +204,7 @@ async fn transfer(
 /// One attempt, from `sent` on; `sent` is how far it got.
 async fn continue_at(
     remote: &Remote,
-    layer: Layer,
+    layer: Descriptor,
     sent: &AtomicU64,
     sender: &mpsc::Sender<Result<Bytes>>,
 ) -> Result<(), Failure> {

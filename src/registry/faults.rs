@@ -4,7 +4,7 @@ mod mirrors;
 mod uploads;
 
 use super::{
-    manifest::Layer,
+    manifest::Descriptor,
     tests::{pull, sessions},
     *,
 };
@@ -261,7 +261,44 @@ async fn manifests_that_are_not_what_they_should_be() {
     let wrong = body(&manifest().to_string()).header("docker-content-digest", other);
     check(wrong, invalid, "another digest").await;
     let index = json!({"schemaVersion": 2, "manifests": []}).to_string();
-    check(body(&index), ErrorKind::UnsupportedManifest, "an index").await;
+    check(
+        body(&index),
+        ErrorKind::UnsupportedManifest,
+        "an empty index",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn an_index_of_one_manifest_is_followed() {
+    let image = manifest().to_string();
+    let inner = Digest::of(image.as_bytes());
+    let entry = json!({ "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "digest": inner.to_string(), "size": image.len() });
+    let index = json!({ "schemaVersion": 2, "manifests": [entry] }).to_string();
+    let check = async |there: &str, named: Option<Digest>, expected: Result<(), ErrorKind>| {
+        let (index, there) = (index.clone(), there.to_owned());
+        let server = Faulty::start(move |seen, _| {
+            let answer = Answer::new(200);
+            if seen.target.ends_with(&inner.to_string()) {
+                answer.body(there.clone())
+            } else {
+                answer.body(index.clone())
+            }
+        });
+        let name = named.map_or(":1".to_owned(), |digest| format!("@{digest}"));
+        let reference = format!("{}/acme/echo{name}", server.name())
+            .parse()
+            .unwrap();
+        let found = find(&impatient(), &reference, &Limits::default()).await;
+        let found = found.map(|found| assert_eq!(found.manifest, inner));
+        assert_eq!(found.map_err(|error| error.kind()), expected);
+        assert_eq!(server.lines().len(), 2);
+    };
+    check(&image, None, Ok(())).await;
+    check(&image, Some(Digest::of(index.as_bytes())), Ok(())).await;
+    let other = image.replace("wasm", "wasn");
+    check(&other, None, Err(ErrorKind::InvalidManifest)).await;
 }
 
 #[tokio::test]
@@ -282,7 +319,7 @@ async fn a_manifest_must_match_the_digest_it_is_asked_for_by() {
 
 #[test]
 fn what_was_examined_is_what_the_manifest_names() {
-    let layer = Layer {
+    let layer = Descriptor {
         digest: Digest::of(BLOB),
         size: BLOB.len() as u64,
     };

@@ -9,7 +9,7 @@ mod index;
 use super::{
     Pushed,
     content::{Checkpoint, Content},
-    manifest::{LARGEST, Layer, Manifest},
+    manifest::{Descriptor, Fetched, LARGEST, Manifest},
 };
 use crate::{
     artifact::Limits,
@@ -82,7 +82,7 @@ impl Drop for StopOnDrop {
 pub(super) async fn find(
     reference: &LayoutReference,
     limits: &Limits,
-) -> Result<(Digest, PathBuf, Layer)> {
+) -> Result<(Digest, PathBuf, Descriptor)> {
     let (reference, limits) = (reference.clone(), limits.clone());
     blocking(move || read(&reference, &limits)).await
 }
@@ -311,7 +311,7 @@ fn replace(root: &Path, file_name: &str, contents: &[u8]) -> Result<()> {
     name(file, &path)
 }
 
-fn read(reference: &LayoutReference, limits: &Limits) -> Result<(Digest, PathBuf, Layer)> {
+fn read(reference: &LayoutReference, limits: &Limits) -> Result<(Digest, PathBuf, Descriptor)> {
     let root = &reference.path;
     if !root.is_dir() {
         return Err(Error::new(
@@ -325,27 +325,34 @@ fn read(reference: &LayoutReference, limits: &Limits) -> Result<(Digest, PathBuf
         Some(digest) => digest,
         None => look_up(root, reference.tag.as_ref().map(Tag::as_str))?,
     };
-    let blob = |digest: Digest| root.join(BLOBS).join(digest.hex());
-    let manifest = small(&blob(digest), limits.manifest).map_err(|error| match error.kind() {
-        ErrorKind::FileNotFound if reference.digest.is_some() => Error::new(
+    let (digest, fetched) = match get(root, digest, reference.digest, limits)? {
+        Fetched::Index(inner) => (inner, get(root, inner, None, limits)?),
+        image @ Fetched::Image(_) => (digest, image),
+    };
+    let layer = fetched.layer()?;
+    Ok((digest, root.join(BLOBS).join(layer.digest.hex()), layer))
+}
+
+/// A manifest among the blobs; `asked` is what the caller named, rather than the layout.
+fn get(root: &Path, digest: Digest, asked: Option<Digest>, limits: &Limits) -> Result<Fetched> {
+    let path = root.join(BLOBS).join(digest.hex());
+    let manifest = small(&path, limits.manifest).map_err(|error| match error.kind() {
+        ErrorKind::FileNotFound if asked == Some(digest) => Error::new(
             ErrorKind::NotFound,
             format!("{} has no manifest {digest}", root.display()),
         ),
         ErrorKind::FileNotFound => invalid(root, &format!("it lacks its manifest {digest}")),
         _ => error,
     })?;
-    if Digest::of(&manifest) != digest {
-        return Err(Error::new(
-            ErrorKind::InvalidManifest,
-            format!(
-                "the manifest in {} hashes to {}, not to {digest}",
-                root.display(),
-                Digest::of(&manifest)
-            ),
-        ));
+    let found = Digest::of(&manifest);
+    if found != digest {
+        let why = format!(
+            "a manifest in {} hashes to {found}, not to {digest}",
+            root.display()
+        );
+        return Err(Error::new(ErrorKind::InvalidManifest, why));
     }
-    let layer = Layer::read(&manifest, None, limits)?;
-    Ok((digest, blob(layer.digest), layer))
+    Fetched::read(&manifest, None, limits)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::{
     endpoints::{Endpoint, Endpoints},
-    manifest::{ACCEPT, Layer},
+    manifest::{ACCEPT, Descriptor, Fetched},
     remote::{Remote, claimed_digest},
 };
 use crate::{
@@ -18,12 +18,12 @@ use reqwest::{
 use std::sync::Arc;
 use vouch_protocol::ErrorKind;
 
-/// Looks a manifest up, and answers its digest, the one layer that it names, and where that is.
+/// Looks a manifest up. Answers its digest, its one layer, and the endpoints that may have that.
 pub(super) async fn find(
     sessions: &Sessions,
     reference: &RegistryReference,
     limits: &Limits,
-) -> Result<(Digest, Endpoints, Layer)> {
+) -> Result<(Digest, Endpoints, Descriptor)> {
     let endpoints = Endpoints::of(sessions, reference);
     let ((digest, layer), endpoints) = endpoints
         .first(|endpoint, remote| look_up(endpoint, remote, limits))
@@ -35,12 +35,12 @@ async fn look_up(
     endpoint: Arc<Endpoint>,
     remote: Remote,
     limits: &Limits,
-) -> Result<(Digest, Layer)> {
+) -> Result<(Digest, Descriptor)> {
     let timeouts = remote.session.timeouts();
     if !endpoint.is_mirror {
         return look_up_in(&endpoint, &remote, limits, Retries::new(timeouts)).await;
     }
-    // There is another endpoint: what takes so long is waited for there.
+    // Another endpoint can be asked: no need to wait for this one.
     let answer = look_up_in(&endpoint, &remote, limits, Retries::none(timeouts));
     tokio::time::timeout(timeouts.connect, answer)
         .await
@@ -55,34 +55,65 @@ async fn look_up_in(
     remote: &Remote,
     limits: &Limits,
     mut retries: Retries,
-) -> Result<(Digest, Layer)> {
+) -> Result<(Digest, Descriptor)> {
     let reference = &endpoint.reference;
     let name = match (&reference.digest, &reference.tag) {
         (Some(digest), _) => digest.to_string(),
         (None, Some(tag)) => tag.to_string(),
         (None, None) => "latest".to_owned(),
     };
-    let (registry, repository) = (remote.session.registry(), &reference.repository);
-    let path = format!("manifests/{name}");
+    let (digest, fetched) = get(remote, &name, reference.digest, limits, &mut retries).await?;
+    let (digest, fetched) = match fetched {
+        // From here on its one manifest is meant: signatures are of that, and it is what a pinned
+        // reference names.
+        Fetched::Index(inner) => {
+            get(
+                remote,
+                &inner.to_string(),
+                Some(inner),
+                limits,
+                &mut retries,
+            )
+            .await?
+        }
+        Fetched::Image(_) => (digest, fetched),
+    };
+    let layer = fetched
+        .layer()
+        .map_err(|error| remote.session.about(&error))?;
+    Ok((digest, layer))
+}
+
+/// A manifest by its tag or digest, and its own digest.
+async fn get(
+    remote: &Remote,
+    name: &str,
+    digest: Option<Digest>,
+    limits: &Limits,
+    retries: &mut Retries,
+) -> Result<(Digest, Fetched)> {
+    let (session, path) = (&remote.session, format!("manifests/{name}"));
     let (body, media_type) = loop {
-        match fetch(remote, &path, reference.digest, limits).await {
+        match fetch(remote, &path, digest, limits).await {
             Ok(fetched) => break fetched,
             Err(failure) => retries.wait(failure).await.map_err(|error| {
-                if error.kind() == ErrorKind::NotFound {
-                    let what = format!("there is no {repository} with {name} in {registry}");
-                    return remote
-                        .session
-                        .error(ErrorKind::NotFound, format!("{what}: {error}"))
-                        .status(StatusCode::NOT_FOUND.as_u16())
-                        .help("Look for a slip of the pen; or it may need a login to be seen.");
+                if error.kind() != ErrorKind::NotFound {
+                    return error;
                 }
-                error
+                let (registry, repository) = (session.registry(), &remote.scope.repository);
+                let what = format!("{registry} has no {repository} with {name}: {error}");
+                session
+                    .error(ErrorKind::NotFound, what)
+                    .status(StatusCode::NOT_FOUND.as_u16())
+                    .help("Check the spelling. A private repository may answer like this without a login.")
             })?,
         }
     };
-    let layer = Layer::read(&body, media_type.as_deref(), limits)
-        .map_err(|error| remote.session.about(&error))?;
-    Ok((Digest::of(&body), layer))
+    let fetched = Fetched::read(&body, media_type.as_deref(), limits);
+    Ok((
+        Digest::of(&body),
+        fetched.map_err(|error| session.about(&error))?,
+    ))
 }
 
 async fn fetch(
@@ -109,7 +140,7 @@ async fn fetch(
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.split(';').next())
         .map(|value| value.trim().to_ascii_lowercase())
-        // Static file servers do not know better; the manifest says what it is.
+        // Static file servers know no better: then the manifest itself says what it is.
         .filter(|value| {
             !matches!(
                 value.as_str(),

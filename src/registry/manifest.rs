@@ -1,27 +1,28 @@
-//! Manifests: the shapes that are written, and those that are read.
+//! Manifests: those that are written, and those that are read.
 //!
-//! One artifact is one layer. What else a manifest may be is refused by name; what the artifact is,
-//! its content alone says.
+//! An artifact is the one layer of its manifest, whatever config and media types surround it: what
+//! it is, its content alone says. An index of one manifest stands for that manifest.
 
 use super::content::Content;
 use crate::{
     artifact::{ArtifactKind, Limits},
     error::{Error, Result},
     name::Digest,
+    session::clean,
 };
 use oci_distribution::manifest::{
     IMAGE_CONFIG_MEDIA_TYPE, IMAGE_DOCKER_CONFIG_MEDIA_TYPE, IMAGE_MANIFEST_LIST_MEDIA_TYPE,
     IMAGE_MANIFEST_MEDIA_TYPE, OCI_IMAGE_INDEX_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE, OciDescriptor,
-    OciImageManifest, WASM_CONFIG_MEDIA_TYPE, WASM_LAYER_MEDIA_TYPE,
+    OciImageIndex, OciImageManifest,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use vouch_protocol::ErrorKind;
 
-/// Manifests are at most that large; registries take no larger ones.
+/// Registries take no larger manifests.
 pub(super) const LARGEST: usize = 4 << 20;
 
-/// What is asked for, so that a registry sends what is there and not what it would convert it to.
+/// What is asked for, so that a registry sends what it has, and converts nothing.
 pub(super) const ACCEPT: &str = "application/vnd.oci.image.manifest.v1+json, \
     application/vnd.docker.distribution.manifest.v2+json, \
     application/vnd.oci.image.index.v1+json, \
@@ -34,20 +35,21 @@ const WASM_LAYER: &str = "application/wasm";
 const PROVIDER_CONFIG: &str = "application/vnd.wasmcloud.provider.archive.config";
 const PROVIDER_LAYER: &str = "application/vnd.wasmcloud.provider.archive.layer.v1+par";
 
-/// The shapes that hold one artifact: the config's media type and the layer's.
-const SHAPES: &[(&str, &str)] = &[
-    (WASM_CONFIG, WASM_LAYER),
-    (PROVIDER_CONFIG, PROVIDER_LAYER),
-    // wasmCloud's actors, 2020 to 2023.
-    (
-        "application/vnd.wasmcloud.actor.archive.config",
-        "application/vnd.module.wasm.content.layer.v1+wasm",
-    ),
-    // wasm-to-oci.
-    (WASM_CONFIG_MEDIA_TYPE, WASM_LAYER_MEDIA_TYPE),
+/// What manifests and indexes are called.
+const IMAGE_TYPES: &[&str] = &[OCI_IMAGE_MEDIA_TYPE, IMAGE_MANIFEST_MEDIA_TYPE];
+const INDEX_TYPES: &[&str] = &[OCI_IMAGE_INDEX_MEDIA_TYPE, IMAGE_MANIFEST_LIST_MEDIA_TYPE];
+
+/// Container images call their configs and layers so.
+const CONTAINER_CONFIGS: &[&str] = &[IMAGE_CONFIG_MEDIA_TYPE, IMAGE_DOCKER_CONFIG_MEDIA_TYPE];
+const CONTAINER_LAYERS: &[&str] = &[
+    "application/vnd.oci.image.layer.",
+    "application/vnd.docker.image.rootfs.",
 ];
 
-/// A manifest has at most so many annotations from the caller, this long all together.
+/// The manifests of larger indexes are not listed.
+const LISTED: usize = 16;
+
+/// Callers may add that many annotations, of that many bytes in all.
 const ANNOTATIONS: usize = 64;
 const ANNOTATION_BYTES: usize = 64 << 10;
 
@@ -73,8 +75,9 @@ impl Manifest {
             Ok::<_, Error>(OciDescriptor {
                 media_type: media_type.to_owned(),
                 digest: digest.to_string(),
-                size: i64::try_from(size)
-                    .map_err(|_| Error::new(ErrorKind::TooLarge, "no blob is that large"))?,
+                size: i64::try_from(size).map_err(|_| {
+                    Error::new(ErrorKind::TooLarge, "a blob is too large for a manifest")
+                })?,
                 ..OciDescriptor::default()
             })
         };
@@ -143,11 +146,20 @@ fn check(annotations: &BTreeMap<String, String>) -> Result<()> {
     Ok(())
 }
 
-/// The one layer of a published artifact.
+/// What a manifest or an index names: OCI image specification, "Content Descriptors".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Layer {
+pub(super) struct Descriptor {
     pub(super) digest: Digest,
     pub(super) size: u64,
+}
+
+/// A manifest that was fetched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fetched {
+    /// An image manifest, with its one layer: the artifact.
+    Image(Descriptor),
+    /// An index, with the digest of its one manifest.
+    Index(Digest),
 }
 
 /// What all kinds of manifests share; read first, to say what something is.
@@ -156,119 +168,154 @@ pub(super) struct Layer {
 struct Outline {
     schema_version: serde_json::Number,
     media_type: Option<String>,
-    #[serde(default)]
-    manifests: Option<serde::de::IgnoredAny>,
-    #[serde(default)]
+    manifests: Option<Vec<serde::de::IgnoredAny>>,
     layers: Option<Vec<serde::de::IgnoredAny>>,
 }
 
-impl Layer {
-    /// Reads a manifest; `media_type` is what the registry or layout calls it.
-    pub(super) fn read(manifest: &[u8], media_type: Option<&str>, limits: &Limits) -> Result<Self> {
-        let invalid =
-            |why: String| Error::new(ErrorKind::InvalidManifest, format!("the manifest {why}"));
-        let json = |error: serde_json::Error| {
-            let why = crate::session::clean(&error.to_string());
-            invalid(format!("is not of the form that it should be: {why}"))
-        };
-        if manifest.len() > limits.manifest {
-            return Err(invalid(format!("is larger than {} bytes", limits.manifest)));
+impl Fetched {
+    /// Reads a manifest or an index; `media_type` is what the registry or layout calls it.
+    pub(super) fn read(bytes: &[u8], media_type: Option<&str>, limits: &Limits) -> Result<Self> {
+        if bytes.len() > limits.manifest {
+            return Err(invalid(&format!(
+                "is larger than {} bytes",
+                limits.manifest
+            )));
         }
-        let outline: Outline = serde_json::from_slice(manifest).map_err(json)?;
+        let outline: Outline = serde_json::from_slice(bytes).map_err(malformed)?;
         if outline.schema_version.as_u64() != Some(2) {
-            let version = crate::session::clean(&outline.schema_version.to_string());
-            return Err(unsupported(
-                &format!("is of schema version {version}"),
-                "Only version 2 is supported: push the artifact again with a present tool.",
+            let version = clean(&outline.schema_version.to_string());
+            return Err(unsupported(&format!("has schema version {version}")).help(
+                "Only version 2 is supported: push the artifact again with a current tool.",
             ));
         }
-        let called = outline.media_type.as_deref().or(media_type);
-        let is_index = |media_type| {
-            media_type == OCI_IMAGE_INDEX_MEDIA_TYPE || media_type == IMAGE_MANIFEST_LIST_MEDIA_TYPE
-        };
-        if outline.manifests.is_some()
-            || called.is_some_and(is_index)
-            || media_type.is_some_and(is_index)
+        let names = [outline.media_type.as_deref(), media_type];
+        let is_known = |name: &&str| IMAGE_TYPES.contains(name) || INDEX_TYPES.contains(name);
+        // Its own word counts first: some servers call everything by a name of their own.
+        if let Some(other) = names
+            .into_iter()
+            .flatten()
+            .next()
+            .filter(|name| !is_known(name))
         {
-            return Err(unsupported(
-                "is an index of several manifests",
-                "Name one of its manifests by digest.",
-            ));
+            return Err(unsupported(&format!("has the media type {}", clean(other)))
+                .help("Only image manifests and indexes are supported."));
         }
-        if let Some(other) = called
-            && other != OCI_IMAGE_MEDIA_TYPE
-            && other != IMAGE_MANIFEST_MEDIA_TYPE
-        {
-            return Err(unsupported(
-                &format!("has the media type {}", crate::session::clean(other)),
-                "Only image manifests are supported.",
-            ));
+        let called = || names.into_iter().flatten().filter(is_known);
+        let calls_itself = |types: &[&str]| called().all(|name| types.contains(&name));
+        match (outline.manifests, outline.layers) {
+            (Some(manifests), None) if calls_itself(INDEX_TYPES) => only(bytes, manifests.len()),
+            (None, layers) if calls_itself(IMAGE_TYPES) => {
+                one_layer(bytes, layers.map_or(0, |layers| layers.len()), limits)
+            }
+            // Others may take it for the other one, and see another artifact.
+            _ => Err(invalid(
+                "could be read as an image manifest and as an index",
+            )),
         }
-        let layers = outline.layers.as_ref().map_or(0, Vec::len);
-        if layers > 1 {
-            return Err(unsupported(
-                &format!("has {layers} layers"),
-                "One signed artifact is one layer: container images and Spin applications are none.",
-            ));
+    }
+
+    /// The artifact. An index within an index is not followed.
+    pub(super) fn layer(self) -> Result<Descriptor> {
+        match self {
+            Self::Image(layer) => Ok(layer),
+            Self::Index(inner) => Err(unsupported("is an index within an index")
+                .help(format!("Name the manifest itself: look into {inner}."))),
         }
-        let manifest: OciImageManifest = serde_json::from_slice(manifest).map_err(json)?;
-        let Some(layer) = manifest.layers.first() else {
-            return Err(unsupported(
-                "has no layer",
-                "It holds no artifact: it may be a signature or an attestation of one.",
-            ));
-        };
-        recognise(&manifest.config.media_type, &layer.media_type)?;
-        let digest = layer
-            .digest
-            .parse()
-            .map_err(|error: Error| invalid(format!("names a layer wrongly: {error}")))?;
-        let size = u64::try_from(layer.size).unwrap_or(0);
+    }
+}
+
+impl Descriptor {
+    fn read(digest: &str, size: i64) -> Result<Self> {
+        let digest = digest.parse().map_err(|error: Error| {
+            invalid(&format!("names something by a bad digest: {error}"))
+        })?;
+        let size = u64::try_from(size).unwrap_or(0);
         if size == 0 {
-            return Err(invalid(format!("gives its layer {} bytes", layer.size)));
-        }
-        if size > limits.artifact {
-            return Err(Error::new(
-                ErrorKind::TooLarge,
-                format!(
-                    "the artifact has {size} bytes, over the limit of {}",
-                    limits.artifact
-                ),
-            )
-            .help("The owner of the server may raise `artifact` in the config's [limits]."));
+            return Err(invalid(&format!("says that {digest} is empty")));
         }
         Ok(Self { digest, size })
     }
 }
 
-/// Fails, with a word on what it is, where a pair of media types is no shape of ours.
-fn recognise(config: &str, layer: &str) -> Result<()> {
-    if SHAPES.contains(&(config, layer)) {
-        return Ok(());
+/// The only manifest of an index.
+fn only(bytes: &[u8], manifests: usize) -> Result<Fetched> {
+    let several = unsupported(&format!("is an index of {manifests} manifests"));
+    if manifests > LISTED {
+        return Err(several.help("Name one of its manifests by digest."));
     }
-    let is_image = config == IMAGE_DOCKER_CONFIG_MEDIA_TYPE
-        || (config == IMAGE_CONFIG_MEDIA_TYPE && !layer.contains("wasm"));
-    if is_image {
-        return Err(unsupported(
-            "is a container image's",
-            "Pull it with docker; only signed WebAssembly artifacts pass here.",
+    let index: OciImageIndex = serde_json::from_slice(bytes).map_err(malformed)?;
+    if let [only] = index.manifests.as_slice() {
+        return Ok(Fetched::Index(
+            Descriptor::read(&only.digest, only.size)?.digest,
         ));
     }
-    let (config, layer) = (crate::session::clean(config), crate::session::clean(layer));
-    Err(unsupported(
-        &format!(
-            "has a config of type {config} and a layer of type {layer}, which is no known shape"
-        ),
-        "Push the artifact again with this tool, wash or wkg.",
-    ))
+    let listed = index.manifests.iter().map(|entry| {
+        let digest = clean(&entry.digest);
+        let platform = entry.platform.as_ref();
+        platform.map_or(digest.clone(), |platform| {
+            let (os, architecture) = (platform.os.to_string(), platform.architecture.to_string());
+            format!("{digest} ({}/{})", clean(&os), clean(&architecture))
+        })
+    });
+    let listed: Vec<_> = listed.collect();
+    Err(match listed.len() {
+        0 => several.help("There is nothing in it."),
+        _ => several.help(format!(
+            "Name one of them by digest: {}.",
+            listed.join(", ")
+        )),
+    })
 }
 
-fn unsupported(what: &str, help: &str) -> Error {
+/// The only layer of an image manifest. What it is, its content says.
+fn one_layer(bytes: &[u8], layers: usize, limits: &Limits) -> Result<Fetched> {
+    if layers > 1 {
+        return Err(unsupported(&format!("has {layers} layers")).help(
+            "A signed artifact is one layer; container images and Spin applications are not supported.",
+        ));
+    }
+    let manifest: OciImageManifest = serde_json::from_slice(bytes).map_err(malformed)?;
+    let Some(layer) = manifest.layers.first() else {
+        return Err(unsupported("has no layer")
+            .help("It holds no artifact: it may be a signature or an attestation of one."));
+    };
+    // Its config and its layer both say so, and it may be large.
+    if CONTAINER_CONFIGS.contains(&manifest.config.media_type.as_str())
+        && CONTAINER_LAYERS
+            .iter()
+            .any(|prefix| layer.media_type.starts_with(prefix))
+    {
+        return Err(unsupported("is a container image's")
+            .help("Pull it with docker; only signed WebAssembly artifacts pass here."));
+    }
+    let layer = Descriptor::read(&layer.digest, layer.size)?;
+    if layer.size > limits.artifact {
+        return Err(Error::new(
+            ErrorKind::TooLarge,
+            format!(
+                "the artifact has {} bytes, over the limit of {}",
+                layer.size, limits.artifact
+            ),
+        )
+        .help("The owner of the server may raise `artifact` in the config's [limits]."));
+    }
+    Ok(Fetched::Image(layer))
+}
+
+fn invalid(why: &str) -> Error {
+    Error::new(ErrorKind::InvalidManifest, format!("the manifest {why}"))
+}
+
+fn malformed(error: serde_json::Error) -> Error {
+    let why = clean(&error.to_string());
+    invalid(&format!("is not valid: {why}")).source(error)
+}
+
+fn unsupported(what: &str) -> Error {
     Error::new(
         ErrorKind::UnsupportedManifest,
         format!("the manifest {what}"),
     )
-    .help(help)
 }
 
 #[cfg(test)]

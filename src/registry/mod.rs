@@ -153,7 +153,7 @@ impl Found {
     ) -> Result<T> {
         progress.expect(self.size);
         progress.enter(Phase::Receiving);
-        let artifact = manifest::Layer {
+        let artifact = manifest::Descriptor {
             digest: self.digest,
             size: self.size,
         };

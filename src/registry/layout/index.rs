@@ -91,13 +91,6 @@ pub(super) fn look_up(root: &Path, tag: Option<&str>) -> Result<Digest> {
     };
     let wrong = || invalid(root, "its index has an entry that is no descriptor");
     let descriptor: Descriptor = serde_json::from_value(entry.clone()).map_err(|_| wrong())?;
-    if *descriptor.media_type() == MediaType::ImageIndex {
-        return Err(Error::new(
-            ErrorKind::UnsupportedManifest,
-            format!("{} names an index of several manifests", root.display()),
-        )
-        .help("Name one of its manifests by digest."));
-    }
     descriptor.digest().to_string().parse().map_err(|_| wrong())
 }
 

@@ -351,3 +351,25 @@ async fn another_writer_is_waited_for() {
     waiting.await.unwrap().unwrap();
     assert_eq!(index(&root)["manifests"].as_array().unwrap().len(), 2);
 }
+
+#[tokio::test]
+async fn an_index_of_one_manifest_is_followed_in_a_layout_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let (root, reference) = layout(&folder);
+    let pushed = push_size(9, &format!("{reference}:1")).await.unwrap();
+    let inner = json!({ "schemaVersion": 2, "manifests": index(&root)["manifests"] }).to_string();
+    let digest = Digest::of(inner.as_bytes());
+    fs::write(root.join(BLOBS).join(digest.hex()), &inner).unwrap();
+    let entry = json!({
+        "mediaType": "application/vnd.oci.image.index.v1+json",
+        "digest": digest.to_string(), "size": inner.len(),
+    });
+    let outer = json!({ "schemaVersion": 2, "manifests": [entry] }).to_string();
+    fs::write(root.join(INDEX), outer).unwrap();
+    for name in [String::new(), format!("@{digest}")] {
+        let reference = format!("{reference}{name}").parse().unwrap();
+        let (sessions, limits) = (sessions(Config::new()), Limits::default());
+        let found = crate::registry::find(&sessions, &reference, &limits).await;
+        assert_eq!(found.unwrap().manifest, pushed.manifest);
+    }
+}

@@ -43,8 +43,9 @@ fn each_kind_has_its_shape() {
         });
         assert_eq!(config, expected);
         // What we write, we read.
-        let layer = Layer::read(&written.bytes, None, &Limits::default()).unwrap();
-        assert_eq!((layer.digest, layer.size), (Digest::of(b"contents"), 8));
+        let fetched = Fetched::read(&written.bytes, None, &Limits::default()).unwrap();
+        let (digest, size) = (Digest::of(b"contents"), 8);
+        assert_eq!(fetched, Fetched::Image(Descriptor { digest, size }));
     };
     check(
         ArtifactKind::Module,
@@ -131,29 +132,103 @@ fn manifest(config: &str, layer: &str, size: Value) -> Value {
     })
 }
 
-fn read(manifest: &Value, media_type: Option<&str>) -> Result<Layer> {
+fn read(manifest: &Value, media_type: Option<&str>) -> Result<Fetched> {
     let limits = Limits {
         artifact: 1000,
         ..Limits::default()
     };
-    Layer::read(manifest.to_string().as_bytes(), media_type, &limits)
+    Fetched::read(manifest.to_string().as_bytes(), media_type, &limits)
 }
 
 #[test]
-fn shapes_in_the_wild_are_read() {
-    for (config, layer) in SHAPES {
-        let found = read(&manifest(config, layer, json!(1000)), None).unwrap();
-        assert_eq!(
-            (found.digest.to_string().as_str(), found.size),
-            (LAYER, 1000)
-        );
-    }
+fn one_layer_is_read_whatever_surrounds_it() {
+    let check = |config: &str, layer: &str, reason: &str| {
+        let image = Fetched::Image(Descriptor {
+            digest: LAYER.parse().unwrap(),
+            size: 1000,
+        });
+        let mut manifest = manifest(config, layer, json!(1000));
+        assert_eq!(read(&manifest, None).expect(reason), image, "{reason}");
+        manifest["artifactType"] = json!("application/vnd.unknown.artifact.v1");
+        manifest["mediaType"] = json!(OCI_IMAGE_MEDIA_TYPE);
+        assert_eq!(read(&manifest, None).expect(reason), image, "{reason}");
+    };
+    let wasm = "application/vnd.wasm.content.layer.v1+wasm";
+    check(WASM_CONFIG, WASM_LAYER, "wash, wkg");
+    check(PROVIDER_CONFIG, PROVIDER_LAYER, "wasmCloud's providers");
+    check(
+        "application/vnd.wasmcloud.actor.archive.config",
+        "application/vnd.module.wasm.content.layer.v1+wasm",
+        "wasmCloud's actors",
+    );
+    check("application/vnd.wasm.config.v1+json", wasm, "wasm-to-oci");
+    let empty = "application/vnd.oci.empty.v1+json";
+    check(empty, WASM_LAYER, "oras push x.wasm:application/wasm");
+    let tar = "application/vnd.oci.image.layer.v1.tar";
+    check(empty, tar, "oras push x.wasm");
+    let unknown = "application/vnd.unknown.config.v1+json";
+    check(unknown, WASM_LAYER, "oras before 1.1");
+    check(IMAGE_CONFIG_MEDIA_TYPE, wasm, "Spin, with one layer");
+    check("a/b", "c/d", "anything");
     let docker = Some(IMAGE_MANIFEST_MEDIA_TYPE);
     read(&manifest(WASM_CONFIG, WASM_LAYER, json!(1)), docker).unwrap();
+    let mut own = manifest(WASM_CONFIG, WASM_LAYER, json!(1));
+    own["mediaType"] = json!(OCI_IMAGE_MEDIA_TYPE);
+    read(&own, Some("binary/octet-stream")).unwrap();
+}
+
+fn index(manifests: usize) -> Value {
+    let entry = |number: usize| {
+        json!({
+            "mediaType": OCI_IMAGE_MEDIA_TYPE, "size": 2,
+            "digest": Digest::of(&[u8::try_from(number).unwrap()]).to_string(),
+            "platform": { "os": "wasip1", "architecture": format!("wasm{number}\u{1b}") },
+        })
+    };
+    let manifests: Vec<_> = (0..manifests).map(entry).collect();
+    json!({ "schemaVersion": 2, "manifests": manifests })
 }
 
 #[test]
-fn what_is_no_artifact_is_refused_by_name() {
+fn an_index_of_one_names_it_and_of_several_lists_them() {
+    let only = Fetched::Index(Digest::of(&[0]));
+    assert_eq!(read(&index(1), None).unwrap(), only);
+    let docker = Some(IMAGE_MANIFEST_LIST_MEDIA_TYPE);
+    assert_eq!(read(&index(1), docker).unwrap(), only);
+    let within = only.layer().unwrap_err();
+    assert_eq!(within.kind(), ErrorKind::UnsupportedManifest);
+
+    let help = |manifests: usize| {
+        let error = read(&index(manifests), None).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::UnsupportedManifest);
+        let what = format!("an index of {manifests} manifests");
+        assert!(error.message().contains(&what), "{error}");
+        error.data().help.unwrap()
+    };
+    assert!(help(0).contains("nothing"));
+    let (one, other) = (Digest::of(&[0]), Digest::of(&[1]));
+    let listed = format!("{one} (wasip1/wasm0), {other} (wasip1/wasm1).");
+    assert!(help(2).ends_with(&listed), "{}", help(2));
+    assert!(help(17).len() < 100);
+
+    let check = |change: fn(&mut Value), kind: ErrorKind, reason: &str| {
+        let mut index = index(1);
+        change(&mut index["manifests"][0]);
+        let error = read(&index, None).expect_err(reason);
+        assert_eq!(error.kind(), kind, "{reason}: {error}");
+    };
+    let invalid = ErrorKind::InvalidManifest;
+    check(
+        |entry| entry["digest"] = json!("sha512:00"),
+        invalid,
+        "digest",
+    );
+    check(|entry| entry["size"] = json!(-1), invalid, "size");
+    check(|entry| *entry = json!(7), invalid, "not a descriptor");
+}
+
+#[test]
+fn what_is_not_an_artifact_is_refused_by_name() {
     let good = || manifest(WASM_CONFIG, WASM_LAYER, json!(8));
     let with = |name: &str, value: Value| {
         let mut manifest = good();
@@ -166,21 +241,6 @@ fn what_is_no_artifact_is_refused_by_name() {
         assert!(error.message().contains(word), "{error} has no {word}");
     };
     let unsupported = ErrorKind::UnsupportedManifest;
-    let index = json!({"schemaVersion": 2, "manifests": []});
-    check(index.clone(), None, unsupported, "index");
-    check(with("manifests", json!([])), None, unsupported, "index");
-    check(
-        with("mediaType", OCI_IMAGE_INDEX_MEDIA_TYPE.into()),
-        None,
-        unsupported,
-        "index",
-    );
-    check(
-        good(),
-        Some(IMAGE_MANIFEST_LIST_MEDIA_TYPE),
-        unsupported,
-        "index",
-    );
     check(
         with("mediaType", json!("text/x\u{1b}[31m")),
         None,
@@ -200,7 +260,8 @@ fn what_is_no_artifact_is_refused_by_name() {
         unsupported,
         "2 layers",
     );
-    let docker = manifest(IMAGE_DOCKER_CONFIG_MEDIA_TYPE, "tar", json!(1));
+    let docker = "application/vnd.docker.image.rootfs.diff.tar.gzip";
+    let docker = manifest(IMAGE_DOCKER_CONFIG_MEDIA_TYPE, docker, json!(1));
     check(docker, None, unsupported, "container image");
     let image = manifest(
         IMAGE_CONFIG_MEDIA_TYPE,
@@ -208,37 +269,41 @@ fn what_is_no_artifact_is_refused_by_name() {
         json!(1),
     );
     check(image, None, unsupported, "container image");
-    let spin = manifest(IMAGE_CONFIG_MEDIA_TYPE, WASM_LAYER_MEDIA_TYPE, json!(1));
-    check(spin, None, unsupported, "no known shape");
-    check(
-        manifest("a/b", WASM_LAYER, json!(1)),
-        None,
-        unsupported,
-        "a/b",
-    );
 
     let invalid = ErrorKind::InvalidManifest;
-    check(json!([]), None, invalid, "form");
-    check(json!({}), None, invalid, "form");
-    check(with("schemaVersion", json!("2")), None, invalid, "form");
-    check(with("config", json!(null)), None, invalid, "form");
+    // Two readers could see two artifacts.
+    let both = "an image manifest and as an index";
+    check(with("manifests", json!([])), None, invalid, both);
+    check(index(1), Some(OCI_IMAGE_MEDIA_TYPE), invalid, both);
+    check(good(), Some(OCI_IMAGE_INDEX_MEDIA_TYPE), invalid, both);
+    let lying = with("mediaType", OCI_IMAGE_INDEX_MEDIA_TYPE.into());
+    check(lying, None, invalid, both);
+    check(json!([]), None, invalid, "not valid");
+    check(json!({}), None, invalid, "not valid");
+    check(
+        with("schemaVersion", json!("2")),
+        None,
+        invalid,
+        "not valid",
+    );
+    check(with("config", json!(null)), None, invalid, "not valid");
     check(
         manifest(WASM_CONFIG, WASM_LAYER, json!(0)),
         None,
         invalid,
-        "0 bytes",
+        "empty",
     );
     check(
         manifest(WASM_CONFIG, WASM_LAYER, json!(-5)),
         None,
         invalid,
-        "-5 bytes",
+        "empty",
     );
     check(
         manifest(WASM_CONFIG, WASM_LAYER, json!(1e30)),
         None,
         invalid,
-        "form",
+        "not valid",
     );
     let mut other = good();
     other["layers"][0]["digest"] = json!("sha512:00");
@@ -250,6 +315,6 @@ fn what_is_no_artifact_is_refused_by_name() {
         "1001 bytes",
     );
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
-    let error = Layer::read(deep.as_bytes(), None, &Limits::default()).unwrap_err();
+    let error = Fetched::read(deep.as_bytes(), None, &Limits::default()).unwrap_err();
     assert_eq!(error.kind(), invalid);
 }
