@@ -57,6 +57,10 @@ fn each_command_has_a_page_that_man_reads_without_a_warning() {
             let page = folder.path().join(format!("{name}-{command}.1"));
             let text = fs::read_to_string(&page).expect("a page");
             assert!(text.contains("SEE ALSO"), "{}", page.display());
+            if name == "vouch" {
+                let (_, examples) = text.split_once("EXAMPLES").expect("it has examples");
+                assert!(examples.contains(&format!("vouch {command}")), "{command}");
+            }
         }
     }
     for page in fs::read_dir(folder.path()).unwrap() {
@@ -100,6 +104,23 @@ fn bash_completes() {
     check(&vouch, &["pull", "--over"], &["--overwrite"]);
     check(&vouch, &["completions", "z"], &["zsh"]);
     check(&vouchd, &["serve", "--soc"], &["--socket"]);
+    // Files, where one may stand: whatever their names are made of.
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["a b.wasm", "a*.wasm", "c.wasm"] {
+        fs::write(folder.path().join(name), "").unwrap();
+    }
+    let begun = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    for before in [&["verify"][..], &["verify", "-q", "x.wasm"], &["push"]] {
+        let words: Vec<_> = before.iter().copied().collect();
+        let a = begun("a");
+        let expected = [begun("a b.wasm"), begun("a*.wasm")];
+        let expected: Vec<_> = expected.iter().map(String::as_str).collect();
+        check(&vouch, &[&words[..], &[&a]].concat(), &expected);
+    }
+    let all = begun("");
+    assert_eq!(offered(&vouchd, &["config", "check", &all]).len(), 3);
+    // None where there is no file to name.
+    check(&vouch, &["logout", &all], &[""]);
 }
 
 #[test]
