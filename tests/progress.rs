@@ -259,7 +259,10 @@ fn the_end_says_how_it_ended() {
         json!({"path": good, "reference": "nonsense"}),
         "failed",
     );
-    check("push", json!({"path": good}), "failed");
+
+    // Params that do not fit are answered before anything begins.
+    wire.ask(1, "push", &json!({"path": good, "workDoneToken": "t"}));
+    assert_eq!(wire.hear()["error"]["data"]["kind"], "invalidParams");
 
     let server = Faulty::start(|_, _| Answer::silence().stall(0));
     let reference = format!("{}/acme/echo:1", server.name());
@@ -352,7 +355,10 @@ fn over_http_a_token_is_taken_and_nothing_is_told() {
     let mut wire = Wire::connect(&daemon.socket(), Framing::Http);
     wire.ask(1, "verify", &params);
     assert_eq!(wire.hear()["result"]["verdict"], "accepted");
-    let request = |id| json!({"jsonrpc": "2.0", "id": id, "method": "verify", "params": params});
+    let request = |id| {
+        let params = json!({"path": path, "workDoneToken": id});
+        json!({"jsonrpc": "2.0", "id": id, "method": "verify", "params": params})
+    };
     wire.send(&json!([request(1), request(2)]));
     assert_eq!(wire.hear()[1]["result"]["verdict"], "accepted");
 }

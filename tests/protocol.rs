@@ -148,7 +148,10 @@ fn methods_and_params() {
     );
     check("server/status", "null", "ok", "null is none");
     check("server/status", " {} ", "ok", "none");
-    check("server/status", "[]", "invalidParams", "an array");
+    check("server/status", "[]", "ok", "an empty array is none");
+    check("server/status", "[null]", "ok", "and so is one of null");
+    check("server/status", "[{}]", "invalidParams", "an array");
+    check("verify", "[]", "invalidParams", "something is needed");
     check("server/status", "1", "invalidParams", "a number");
     check("verify", "null", "invalidParams", "something is needed");
     check("verify", "{}", "invalidParams", "something is needed");

@@ -161,7 +161,7 @@ fn an_old_process_that_is_asked_to_stop_does() {
     let new = running.restart();
     let old = Pid::from_child(&running.process);
     kill_process(old, Signal::TERM).unwrap();
-    assert_eq!(working.outcome(pushed), "cancelled");
+    assert_eq!(working.outcome(pushed), "shuttingDown");
     assert_eq!(ended(&mut running.process).code(), Some(0));
     assert_eq!(process(&running), new);
 }

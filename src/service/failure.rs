@@ -1,28 +1,34 @@
-//! Errors as a JSON-RPC client sees them: code, message, and `data` with kind and help.
+//! Responses as a JSON-RPC client sees them: a result, or an error with code, message, and `data`
+//! with kind and help.
 
-use super::request::shortened;
+use super::text::shortened;
 use crate::error::Error;
 use jsonrpsee::{
-    MethodResponse,
-    types::{ErrorObject, ErrorObjectOwned, Id, error::OVERSIZED_RESPONSE_CODE},
+    MethodResponse, ResponsePayload,
+    types::{ErrorObject, Id, error::OVERSIZED_RESPONSE_CODE},
 };
+use serde::Serialize;
 use serde_json::value::RawValue;
 use std::any::Any;
-use vouch_protocol::ErrorKind;
+use vouch_protocol::{ErrorKind, RequestId};
 
-impl From<Error> for ErrorObjectOwned {
-    fn from(error: Error) -> Self {
-        ErrorObject::owned(error.kind().code(), error.message(), Some(error.data()))
-    }
+/// The longest response, in bytes.
+const LONGEST: usize = 8 << 20;
+
+/// The response to a request that failed; without an id, to something whose id cannot be told.
+pub fn failure(id: Option<RequestId>, error: &Error) -> Box<RawValue> {
+    failed(response_id(id), error)
 }
 
-/// The response to a request that failed.
-pub fn failure(id: Id<'_>, error: Error) -> Box<RawValue> {
-    MethodResponse::error(id, ErrorObjectOwned::from(error)).into_json()
+fn failed(id: Id<'_>, error: &Error) -> Box<RawValue> {
+    let object = ErrorObject::owned(error.kind().code(), error.message(), Some(error.data()));
+    MethodResponse::error(id, object).into_json()
 }
 
-/// The response, or an error in its place where it is too long.
-pub(super) fn bounded(id: Id<'_>, response: MethodResponse) -> Box<RawValue> {
+/// The response to a request that succeeded, or an error in its place if it is too long.
+pub(super) fn success<R: Serialize + Clone>(id: RequestId, result: R) -> Box<RawValue> {
+    let id = response_id(Some(id));
+    let response = MethodResponse::response(id.clone(), ResponsePayload::success(result), LONGEST);
     if response.as_error_code() != Some(OVERSIZED_RESPONSE_CODE) {
         return response.into_json();
     }
@@ -30,7 +36,15 @@ pub(super) fn bounded(id: Id<'_>, response: MethodResponse) -> Box<RawValue> {
         ErrorKind::ResponseTooLarge,
         "the answer is longer than 8 MiB",
     );
-    failure(id, error)
+    failed(id, &error)
+}
+
+fn response_id(id: Option<RequestId>) -> Id<'static> {
+    match id {
+        None => Id::Null,
+        Some(RequestId::Number(number)) => Id::Number(number),
+        Some(RequestId::Text(text)) => Id::Str(text.into()),
+    }
 }
 
 pub(super) fn unknown(method: &str) -> Error {
@@ -39,7 +53,7 @@ pub(super) fn unknown(method: &str) -> Error {
         ErrorKind::MethodNotFound,
         format!("there is no method {method:?}"),
     )
-    .help("`rpc.discover` lists the methods.")
+    .help("`rpc.discover` lists the methods, and so does `vouch rpc rpc.discover`.")
 }
 
 /// The error of a request whose method panicked. What the panic said goes to the log only.
@@ -51,7 +65,7 @@ pub(super) fn panicked(method: &'static str, panic: &(dyn Any + Send)) -> Error 
     tracing::error!(method, said, "a method panicked");
     Error::new(
         ErrorKind::Internal,
-        format!("the server failed in {method}, which is its own fault"),
+        format!("the server failed in `{method}`, through a fault of its own"),
     )
-    .help("The server's log says more. Please report it.")
+    .help("`vouch log` says more. Please report it.")
 }

@@ -1,7 +1,7 @@
 //! What the service has done since it started: how many requests ended how, and the newest errors,
 //! for `server/status`. It is bounded, whatever clients ask for.
 
-use super::request::Caller;
+use super::caller::Caller;
 use crate::{error::Error, session::clean_to};
 use std::{
     collections::{BTreeMap, VecDeque},

@@ -25,7 +25,7 @@ impl State {
     /// What keeps the service alive, of connections and requests.
     fn users(&self, own: usize) -> Option<IdleKeeper> {
         let connections = self.connections.load(std::sync::atomic::Ordering::Relaxed);
-        if self.under_way().len() > own {
+        if self.under_way.count() > own {
             Some(IdleKeeper::Requests)
         } else if connections > own as u64 {
             Some(IdleKeeper::Connections)

@@ -1,9 +1,6 @@
 //! `initialize`: introduces client and server to each other.
 
-use super::{
-    BUILD, VERSION,
-    request::{Request, shortened},
-};
+use super::{BUILD, VERSION, request::Request, text::shortened};
 use crate::error::{Error, Result};
 use vouch_protocol::{
     ErrorKind, InitializeParams, InitializeResult, METHODS, PROTOCOL_VERSION, ServerCapabilities,
@@ -12,14 +9,15 @@ use vouch_protocol::{
 
 pub(super) fn initialize(request: &Request, params: InitializeParams) -> Result<InitializeResult> {
     if let Some(version) = &params.protocol_version
-        && major(version) != major(PROTOCOL_VERSION)
+        && let Some(major) = major(version)
+        && Some(major) != self::major(PROTOCOL_VERSION)
     {
         let version = shortened(version, 100);
-        return Err(Error::new(
-            ErrorKind::UnsupportedProtocol,
-            format!("this server speaks protocol {PROTOCOL_VERSION}, not {version:?}"),
-        )
-        .help("Use a client and a server of the same age."));
+        let message = format!(
+            "this server ({VERSION}) speaks protocol {PROTOCOL_VERSION}, and the client asks for {version:?}"
+        );
+        return Err(Error::new(ErrorKind::UnsupportedProtocol, message)
+            .help("Install a client and a server of the same age."));
     }
     request.caller().introduce(params)?;
     Ok(InitializeResult {
@@ -35,6 +33,7 @@ pub(super) fn initialize(request: &Request, params: InitializeParams) -> Result<
     })
 }
 
-fn major(version: &str) -> &str {
-    version.split('.').next().unwrap_or(version)
+/// The first number of a version; of another text nothing, as it does not fit.
+fn major(version: &str) -> Option<u64> {
+    version.split('.').next()?.parse().ok()
 }

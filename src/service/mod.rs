@@ -1,6 +1,18 @@
 //! The methods: a file each, and the table that lists them. This is where params become types
 //! and errors become RPC errors; it knows nothing of framings and sockets.
+//!
+//! | file | what it is for |
+//! |---|---|
+//! | `method` | the table: reads params, runs a method, ends the request |
+//! | `request` | what a method gets beside its params |
+//! | `turns` | who may read, ask, download and upload when |
+//! | `under_way` | the requests under way, of all connections |
+//! | `caller` | one connection |
+//! | `history`, `idle`, `handles` | what was answered; when the service ends; file handles |
+//! | `failure`, `text` | responses; other people's words |
+//! | `verify`, `push`, … | a method each |
 
+mod caller;
 mod discover;
 mod failure;
 mod handles;
@@ -18,13 +30,16 @@ mod status;
 mod stop;
 #[cfg(test)]
 mod testing;
+mod text;
 mod turns;
+mod under_way;
 mod verify;
 
+pub use caller::Caller;
 pub use failure::failure;
 pub use handles::Shares;
-pub use request::Caller;
 pub use restart::Asked;
+pub use under_way::Taken;
 
 use crate::{
     artifact::Cache,
@@ -34,22 +49,16 @@ use crate::{
     session::{Carried, Sessions},
     trust::Policy,
 };
-use futures_util::{FutureExt, future::BoxFuture};
+use futures_util::future::BoxFuture;
 use history::History;
-use jsonrpsee::{
-    ConnectionId, Extensions, MethodCallback, Methods, RpcModule,
-    core::RegisterMethodError,
-    types::{Id, Params},
-};
-use method::{answered, at_once, worked};
-use request::{Request, UnderWay};
+use method::{Run, Table};
+use request::Request;
 use restart::Restarts;
 use serde_json::value::RawValue;
 use std::{
-    collections::BTreeMap,
     path::PathBuf,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Instant,
@@ -57,13 +66,11 @@ use std::{
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use turns::Turns;
+use under_way::UnderWay;
 use vouch_protocol::{
-    Discover, ErrorKind, Initialize, Method, NoParams, Pull, Push, ServerRestart, ServerStatus,
-    ServerStop, SessionList, SessionLogin, SessionLogout, Shutdown, Verify,
+    Discover, ErrorKind, Initialize, ProgressToken, Pull, Push, RequestId, ServerRestart,
+    ServerStatus, ServerStop, SessionList, SessionLogin, SessionLogout, Shutdown, Verify,
 };
-
-/// The longest response, in bytes.
-const LONGEST_RESPONSE: usize = 8 << 20;
 
 /// The service's version.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -94,8 +101,7 @@ struct State {
     started: Instant,
     turns: Turns,
     connections: AtomicU64,
-    arrivals: AtomicU64,
-    under_way: Mutex<BTreeMap<u64, UnderWay>>,
+    under_way: Arc<UnderWay>,
     history: History,
     /// When it ends by itself. What the service was started with may differ from its config.
     ends: Mutex<Idle>,
@@ -107,6 +113,8 @@ struct State {
     restarts: Restarts,
     /// Whether another process has taken over.
     leaving: AtomicBool,
+    /// Whether it gives up what is still under way.
+    gives_up: AtomicBool,
 }
 
 impl State {
@@ -121,27 +129,44 @@ impl State {
         error.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn under_way(&self) -> MutexGuard<'_, BTreeMap<u64, UnderWay>> {
-        self.under_way
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    fn gives_up(&self) -> bool {
+        self.gives_up.load(Ordering::Acquire)
     }
 }
 
 /// The service: its state and its methods.
-#[derive(Debug)]
 pub struct Service {
     state: Arc<State>,
-    methods: Methods,
+    methods: Table,
 }
 
-/// The answer of a method: a JSON-RPC response.
+/// The answer to a request: a JSON-RPC response.
 pub enum Answer {
     /// It is known already.
     Now(Box<RawValue>),
-    /// It takes its time. Dropping the future does not undo what has begun: stop the request's
-    /// [`Progress`] and await it.
-    Later(BoxFuture<'static, Box<RawValue>>),
+    /// It takes its time.
+    Later(Pending),
+}
+
+/// A request that takes its time.
+pub struct Pending {
+    /// The response. It comes while this is awaited. Dropping it does not undo what has begun:
+    /// [cancel](Service::cancel) the request and await it.
+    pub response: BoxFuture<'static, Box<RawValue>>,
+    /// Keeps the request's id taken.
+    pub taken: Taken,
+    /// How far it is, if its client wants to know.
+    pub reporting: Option<Reporting>,
+}
+
+/// A request whose client wants to know how far it is.
+pub struct Reporting {
+    /// What the request does, for people: `Verifying`.
+    pub title: &'static str,
+    /// What its client calls it.
+    pub token: ProgressToken,
+    /// How far it is.
+    pub progress: Progress,
 }
 
 impl Service {
@@ -163,10 +188,9 @@ impl Service {
             socket,
             log,
             started: Instant::now(),
-            turns: Turns::of_all(Shares::of_this_process().requests),
+            turns: Turns::new(Shares::of_this_process().requests),
             connections: AtomicU64::new(0),
-            arrivals: AtomicU64::new(0),
-            under_way: Mutex::default(),
+            under_way: Arc::default(),
             history: History::default(),
             ends,
             last: Mutex::new(Instant::now()),
@@ -174,11 +198,12 @@ impl Service {
             stopping: CancellationToken::new(),
             restarts: Restarts::default(),
             leaving: AtomicBool::new(false),
+            gives_up: AtomicBool::new(false),
         });
-        let methods = table().map_err(|error| {
-            Error::new(ErrorKind::Internal, "the method table is broken").source(error)
-        })?;
-        Ok(Self { state, methods })
+        Ok(Self {
+            state,
+            methods: table(),
+        })
     }
 
     /// Takes another config, if it could be read and can be used: limits and registries count for
@@ -220,47 +245,43 @@ impl Service {
         Ok(())
     }
 
-    /// Calls a method. What it answers, it answers to `id`.
+    /// Calls a method. Its id is taken until it is answered.
     pub fn call(
         &self,
         caller: &Arc<Caller>,
-        progress: &Progress,
-        id: Id<'static>,
+        id: RequestId,
         method: &str,
         params: Option<&RawValue>,
     ) -> Answer {
-        let refused = |error| {
-            self.state.history.failed(method, caller, &error);
-            Answer::Now(failure(id.clone(), error))
-        };
-        if let Err(error) = self.admit(caller) {
-            return refused(error);
-        }
-        let Some((method, callback)) = self.methods.method_with_name(method) else {
-            return refused(failure::unknown(method));
-        };
-        let request = Request::begin(&self.state, method, caller, progress);
-        let mut extensions = Extensions::new();
-        extensions.insert(Arc::new(request));
-        let params = Params::new(params.map(RawValue::get)).into_owned();
-        match callback {
-            MethodCallback::Sync(callback) => {
-                let response = callback(id.clone(), params, LONGEST_RESPONSE, extensions);
-                Answer::Now(failure::bounded(id, response))
+        let begun = self.admit(caller).and_then(|()| {
+            let call = self.methods.read(method, params);
+            let call = call.ok_or_else(|| failure::unknown(method))?;
+            let token = call.reporting.as_ref().map(|(_, token)| token.clone());
+            let (state, id) = (&self.state, id.clone());
+            let begun = Request::begin(state, caller, call.declaration, id, token)?;
+            Ok((call, begun))
+        });
+        let (call, (request, taken)) = match begun {
+            Ok(begun) => begun,
+            Err(error) => {
+                self.state.history.failed(method, caller, &error);
+                return Answer::Now(failure(Some(id), &error));
             }
-            MethodCallback::Async(callback) => {
-                let connection = ConnectionId(0);
-                let response =
-                    callback(id.clone(), params, connection, LONGEST_RESPONSE, extensions);
-                Answer::Later(
-                    response
-                        .map(|response| failure::bounded(id, response))
-                        .boxed(),
-                )
-            }
-            // Nothing of the table is of these kinds.
-            MethodCallback::Subscription(_) | MethodCallback::Unsubscription(_) => {
-                Answer::Now(failure(id, failure::unknown(method)))
+        };
+        let request = Arc::new(request);
+        match call.run {
+            Run::AtOnce(run) => Answer::Now(run(request, id)),
+            Run::InTime(run) => {
+                let reporting = call.reporting.map(|(title, token)| Reporting {
+                    title,
+                    token,
+                    progress: request.progress().clone(),
+                });
+                Answer::Later(Pending {
+                    response: run(request, id),
+                    taken,
+                    reporting,
+                })
             }
         }
     }
@@ -269,21 +290,21 @@ impl Service {
         if caller.has_shut_down() {
             return Err(Error::new(
                 ErrorKind::InvalidRequest,
-                "this connection was shut down, and takes only `exit`",
+                "this connection was shut down: it takes nothing but `exit`",
             )
             .help("Open another connection."));
         }
         if self.state.leaving.load(Ordering::Acquire) {
             return Err(Error::new(
                 ErrorKind::ShuttingDown,
-                "another process serves this socket now, as the server was restarted",
+                "the server was restarted, and another process serves this socket now",
             )
-            .help("Connect again, and ask that one."));
+            .help("Connect again, and send the request again."));
         }
         if self.state.stopping.is_cancelled() {
             return Err(
                 Error::new(ErrorKind::ShuttingDown, "the server is stopping")
-                    .help("Try again when it has been started again."),
+                    .help("Send the request again once the service runs again: `vouch` starts it."),
             );
         }
         Ok(())
@@ -332,18 +353,32 @@ impl Service {
             tokio::pin!(notified);
             // Listen before looking, or the last request may end in between.
             notified.as_mut().enable();
-            if self.state.under_way().is_empty() {
+            if self.state.under_way.count() == 0 {
                 return;
             }
             notified.await;
         }
     }
 
-    /// Cancels every request under way that has not committed.
-    pub fn cancel_all(&self) {
-        for request in self.state.under_way().values() {
-            request.progress.stop();
-        }
+    /// Cancels a request of a connection, if it is under way and has not committed.
+    pub fn cancel(&self, caller: &Caller, id: &RequestId) {
+        self.state.under_way.cancel(caller, id);
+    }
+
+    /// The same of all requests of a connection.
+    pub fn cancel_of(&self, caller: &Caller) {
+        self.state.under_way.cancel_of(caller);
+    }
+
+    /// Gives up every request under way that has not committed: they answer `shuttingDown`.
+    pub fn give_up(&self) {
+        self.state.gives_up.store(true, Ordering::Release);
+        self.state.under_way.cancel_all();
+    }
+
+    /// Waits until all answers to a connection have been handed out.
+    pub async fn answered(&self, caller: &Caller) {
+        self.state.under_way.answered(caller).await;
     }
 
     /// Counts a connection for as long as the value lives.
@@ -366,27 +401,22 @@ impl Drop for Connected {
 }
 
 /// The methods of this server.
-fn table() -> Result<Methods, RegisterMethodError> {
-    let mut module = RpcModule::new(());
-    // What changes or ends a connection is answered in order, before the next message is read.
-    at_once::<Initialize, _>(&mut module, initialize::initialize)?;
-    at_once::<Shutdown, _>(&mut module, shutdown::shutdown)?;
-    at_once::<ServerStatus, _>(&mut module, status::status)?;
-    worked::<ServerRestart, _, _>(&mut module, restart::restart)?;
-    at_once::<ServerStop, _>(&mut module, stop::stop)?;
-    answered::<NoParams, _, _>(
-        &mut module,
-        Discover::NAME,
-        Discover::LOG,
-        discover::discover,
-    )?;
-    worked::<Verify, _, _>(&mut module, verify::verify)?;
-    worked::<Push, _, _>(&mut module, push::push)?;
-    worked::<Pull, _, _>(&mut module, pull::pull)?;
-    worked::<SessionLogin, _, _>(&mut module, session::login)?;
-    at_once::<SessionLogout, _>(&mut module, session::logout)?;
-    worked::<SessionList, _, _>(&mut module, session::list)?;
+fn table() -> Table {
+    let table = Table::default()
+        // What changes or ends a connection is answered before the next message is read.
+        .at_once::<Initialize>(initialize::initialize)
+        .at_once::<Shutdown>(shutdown::shutdown)
+        .at_once::<ServerStatus>(status::status)
+        .in_time::<ServerRestart, _, _>(restart::restart)
+        .at_once::<ServerStop>(stop::stop)
+        .answered::<Discover, _>(discover::discover)
+        .in_time::<Verify, _, _>(verify::verify)
+        .in_time::<Push, _, _>(push::push)
+        .in_time::<Pull, _, _>(pull::pull)
+        .in_time::<SessionLogin, _, _>(session::login)
+        .at_once::<SessionLogout>(session::logout)
+        .in_time::<SessionList, _, _>(session::list);
     #[cfg(test)]
-    testing::register(&mut module)?;
-    Ok(module.into())
+    let table = testing::register(table);
+    table
 }

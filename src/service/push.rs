@@ -4,7 +4,7 @@ use super::{request::Request, turns::Work};
 use crate::{
     artifact,
     error::{Error, Result},
-    file::{self, Source},
+    file,
     progress::Phase,
     registry,
 };
@@ -22,8 +22,7 @@ pub(super) async fn push(request: Arc<Request>, params: PushParams) -> Result<Pu
     // Never from the cache: what is sent is checked against the hashes that are made now.
     let name = path.display().to_string();
     let (source, examination) = request
-        .examine(Work::Local, move |request| {
-            let source = Source::open(&path)?;
+        .examine_file(path.clone(), move |request, source| {
             // It is read to be verified, and again to be sent.
             request.progress().expect(source.size().saturating_mul(2));
             request.progress().enter(Phase::Verifying);

@@ -1,123 +1,33 @@
-//! A request under way, and who asks.
+//! A request under way, as its method sees it.
 
 use super::{
     Settings, State,
-    turns::{self, Turn, Turns, Work},
+    caller::Caller,
+    failure::panicked,
+    text::ending,
+    turns::{SMALL, Turn, Work},
+    under_way::{Subject, Taken, Working},
 };
 use crate::{
     artifact::Limits,
     error::{Error, Result},
+    file::Source,
     name::Reference,
     progress::{Phase, Progress},
     session::clean_to,
 };
-use jsonrpsee::Extensions;
-use rustix::{
-    io::Errno,
-    process::{Pid, test_kill_process},
-};
 use std::{
-    path::Path,
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicBool, Ordering},
-    },
+    path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
     time::Instant,
 };
 use tracing::{Span, field::Empty};
-use vouch_protocol::{ClientInfo, ErrorKind, InitializeParams, LogLevel};
+use vouch_protocol::{Declaration, ErrorKind, LogLevel, ProgressToken, RequestId};
 
-/// The longest reference or path, and the longest message of an error, that is shown or logged, in
-/// characters.
-const SUBJECT: usize = 300;
+/// The longest message of an error that is logged, in characters.
 const MESSAGE: usize = 1000;
 
-/// Who asks: one connection.
-#[derive(Debug)]
-pub struct Caller {
-    introduction: OnceLock<(Option<ClientInfo>, Option<Pid>)>,
-    shut_down: AtomicBool,
-    turns: Turns,
-}
-
-impl Default for Caller {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl Caller {
-    /// A connection that has said nothing yet.
-    pub fn new() -> Self {
-        Self {
-            introduction: OnceLock::new(),
-            shut_down: AtomicBool::new(false),
-            turns: Turns::of_one(),
-        }
-    }
-
-    /// The client's name, as it introduced itself.
-    pub fn name(&self) -> Option<&str> {
-        let (client, _) = self.introduction.get()?;
-        client.as_ref().map(|client| client.name.as_str())
-    }
-
-    /// The client's process, where it named one that could be seen.
-    pub fn process(&self) -> Option<Pid> {
-        self.introduction.get()?.1
-    }
-
-    /// Keeps what the client says about itself; fails the second time.
-    pub(super) fn introduce(&self, params: InitializeParams) -> Result<()> {
-        let client = params.client_info.map(|mut client| {
-            client.name = shortened(&client.name, 100).to_owned();
-            client
-        });
-        // Looked at now, while the client waits for its answer: later it may have ended, and look
-        // like one that cannot be seen from here.
-        let process = params
-            .process_id
-            .and_then(|process| i32::try_from(process).ok())
-            .and_then(Pid::from_raw)
-            .filter(|process| test_kill_process(*process) != Err(Errno::SRCH));
-        self.introduction.set((client, process)).map_err(|_| {
-            Error::new(
-                ErrorKind::InvalidRequest,
-                "this connection was initialized already",
-            )
-        })
-    }
-
-    /// Whether the client has asked to take no more requests from it.
-    pub fn has_shut_down(&self) -> bool {
-        self.shut_down.load(Ordering::Acquire)
-    }
-
-    pub(super) fn shut_down(&self) {
-        self.shut_down.store(true, Ordering::Release);
-    }
-}
-
-/// What a request is about, as far as its params are understood by now.
-#[derive(Debug, Default)]
-pub(super) struct Subject {
-    /// A reference, in the form that all of them have in common.
-    pub(super) reference: OnceLock<String>,
-    /// The file that is read or written.
-    pub(super) path: OnceLock<String>,
-}
-
-/// An entry of the list of requests under way.
-#[derive(Debug)]
-pub(super) struct UnderWay {
-    pub(super) method: &'static str,
-    pub(super) caller: Arc<Caller>,
-    pub(super) subject: Arc<Subject>,
-    pub(super) since: Instant,
-    pub(super) progress: Progress,
-}
-
-/// What a method gets beside its params. The request is under way for as long as it lives.
+/// What a method gets beside its params. It is under way for as long as it lives.
 #[derive(Debug)]
 pub(super) struct Request {
     state: Arc<State>,
@@ -125,25 +35,36 @@ pub(super) struct Request {
     caller: Arc<Caller>,
     progress: Progress,
     subject: Arc<Subject>,
+    /// The registry or layout that it is about.
+    place: OnceLock<Arc<str>>,
     span: Span,
-    method: &'static str,
-    arrival: u64,
+    declaration: Declaration,
+    working: Working,
     since: Instant,
 }
 
 impl Request {
+    /// Begins a request. Fails if its id or its progress token is taken, or if its connection has
+    /// too many.
     pub(super) fn begin(
         state: &Arc<State>,
-        method: &'static str,
         caller: &Arc<Caller>,
-        progress: &Progress,
-    ) -> Self {
+        declaration: Declaration,
+        id: RequestId,
+        token: Option<ProgressToken>,
+    ) -> Result<(Self, Taken)> {
+        let method = declaration.name;
+        let progress = Progress::default();
+        let subject = Arc::default();
+        let under_way = &state.under_way;
+        let (working, taken) = under_way.enter(caller, id, token, method, &subject, &progress)?;
         let request = Self {
             state: Arc::clone(state),
             settings: state.settings(),
             caller: Arc::clone(caller),
-            progress: progress.clone(),
-            subject: Arc::default(),
+            progress,
+            subject,
+            place: OnceLock::new(),
             // Of the highest level, so that what is logged within always says where it was.
             span: tracing::error_span!(
                 "request",
@@ -152,28 +73,11 @@ impl Request {
                 reference = Empty,
                 path = Empty
             ),
-            method,
-            arrival: state.arrivals.fetch_add(1, Ordering::Relaxed),
+            declaration,
+            working,
             since: Instant::now(),
         };
-        let entry = UnderWay {
-            method,
-            caller: Arc::clone(caller),
-            subject: Arc::clone(&request.subject),
-            since: request.since,
-            progress: progress.clone(),
-        };
-        state.under_way().insert(request.arrival, entry);
-        request
-    }
-
-    /// The request that a method is called for; [`Service::call`](super::Service::call) puts it
-    /// there.
-    pub(super) fn of(extensions: &Extensions) -> Result<Arc<Self>> {
-        extensions
-            .get()
-            .cloned()
-            .ok_or_else(|| Error::new(ErrorKind::Internal, "a call without a request"))
+        Ok((request, taken))
     }
 
     /// What is logged on behalf of it says so.
@@ -193,6 +97,11 @@ impl Request {
         self.span.record("reference", &*shown);
         // The first one counts, and a request has but one.
         let _ = self.subject.reference.set(shown);
+        let place = match reference {
+            Reference::Registry(reference) => reference.registry.as_str().to_owned(),
+            Reference::Layout(reference) => reference.path.display().to_string(),
+        };
+        let _ = self.place.set(place.into());
     }
 
     /// The same of the file that it reads or writes.
@@ -226,7 +135,12 @@ impl Request {
     /// Waits until it is the request's turn.
     pub(super) async fn turn(&self, work: Work) -> Result<Turn> {
         self.progress.enter(Phase::Waiting);
-        turns::take(&self.caller.turns, &self.state.turns, work).await
+        let place = match work {
+            Work::Small | Work::Local => None,
+            Work::Lookup | Work::Download | Work::Upload => self.place.get().cloned(),
+        };
+        let turns = &self.state.turns;
+        turns.take(work, self.caller.number(), place).await
     }
 
     /// Runs what reads and hashes an artifact off the runtime's threads, when it is its turn.
@@ -245,6 +159,31 @@ impl Request {
         .await
     }
 
+    /// Opens a file and examines it off the runtime's threads, when it is its turn: a small file
+    /// does not wait for large ones.
+    pub(super) async fn examine_file<T: Send + 'static>(
+        self: &Arc<Self>,
+        path: PathBuf,
+        examine: impl FnOnce(&Self, Source) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let looked = self.examine(Work::Small, move |request| {
+            let source = Source::open(&path)?;
+            if source.size() <= SMALL {
+                return examine(request, source).map(Ok);
+            }
+            // It is opened again: who waits holds no file handle.
+            Ok(Err((path, examine)))
+        });
+        let (path, examine) = match looked.await? {
+            Ok(examined) => return Ok(examined),
+            Err(large) => large,
+        };
+        self.examine(Work::Local, move |request| {
+            examine(request, Source::open(&path)?)
+        })
+        .await
+    }
+
     /// Runs what looks at a few files off the runtime's threads, without taking turns.
     pub(super) async fn blocking<T: Send + 'static>(
         self: &Arc<Self>,
@@ -257,15 +196,31 @@ impl Request {
         });
         thread.await.unwrap_or_else(|failed| {
             Err(match failed.try_into_panic() {
-                Ok(panic) => super::failure::panicked(self.method, &*panic),
+                Ok(panic) => panicked(self.declaration.name, &*panic),
                 Err(_) => Error::cancelled(),
             })
         })
     }
 
+    /// What is answered where the service itself gave a request up that its client did not cancel.
+    pub(super) fn given_up(&self, error: Error) -> Error {
+        if error.kind() != ErrorKind::Cancelled || !self.state.gives_up() {
+            return error;
+        }
+        let message = "the server is stopping, and the request took too long to be finished";
+        Error::new(ErrorKind::ShuttingDown, message)
+            .help("Send it again once the service runs again: `vouch` starts it.")
+    }
+
     /// Says how the request ended, and counts it; of what it asked for, only which artifact and
     /// where.
-    pub(super) fn log(&self, level: LogLevel, error: Option<&Error>) {
+    pub(super) fn log(&self, error: Option<&Error>) {
+        let Declaration { name, log, .. } = self.declaration;
+        // A declaration that lacks an error misleads whoever writes a client.
+        debug_assert!(
+            error.is_none_or(|error| self.declaration.answers(error.kind())),
+            "the declaration of `{name}` lacks {error:?}"
+        );
         let milliseconds = (self.since.elapsed().as_secs_f64() * 1e4).round() / 10.0;
         let history = &self.state.history;
         let outcome = match error {
@@ -275,9 +230,9 @@ impl Request {
         };
         match error {
             None => history.count(outcome),
-            Some(error) => history.failed(self.method, &self.caller, error),
+            Some(error) => history.failed(name, &self.caller, error),
         }
-        let notable = level == LogLevel::Info;
+        let notable = log == LogLevel::Info;
         let failed = error.filter(|error| error.kind() != ErrorKind::Cancelled);
         let _inside = self.span.enter();
         match (notable, failed) {
@@ -297,97 +252,8 @@ impl Request {
 
 impl Drop for Request {
     fn drop(&mut self) {
-        let mut under_way = self.state.under_way();
-        under_way.remove(&self.arrival);
-        if under_way.is_empty() {
+        if self.state.under_way.finish(&self.working) {
             self.state.used();
         }
-    }
-}
-
-/// A reference or path as it is shown: without what acts on a terminal, and of a long one the end,
-/// which tells it from others.
-fn ending(text: &str) -> String {
-    let length = text.chars().count();
-    if length <= SUBJECT {
-        return clean_to(text, SUBJECT);
-    }
-    let end: String = text.chars().skip(length - SUBJECT).collect();
-    format!("…{}", clean_to(&end, SUBJECT))
-}
-
-/// Enough of a text from outside to recognise it by.
-pub(super) fn shortened(text: &str, longest: usize) -> &str {
-    let mut end = text.len().min(longest);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{config::Config, service::Service};
-    use std::sync::{Mutex, atomic::AtomicUsize};
-
-    fn request(service: &Service, caller: &Arc<Caller>) -> Arc<Request> {
-        let progress = Progress::default();
-        Arc::new(Request::begin(&service.state, "verify", caller, &progress))
-    }
-
-    // Held on purpose: the lock is what the blocking threads wait for.
-    #[allow(clippy::await_holding_lock)]
-    #[tokio::test]
-    async fn one_connection_does_not_take_every_turn() {
-        let service = Service::new(Config::default(), None).unwrap();
-        let greedy = Arc::new(Caller::new());
-        let begun = Arc::new(AtomicUsize::new(0));
-        let door = Arc::new(Mutex::new(()));
-        let closed = door.lock().unwrap();
-        let work: Vec<_> = (0..=turns::FOR_ONE)
-            .map(|_| {
-                let request = request(&service, &greedy);
-                let (begun, door) = (Arc::clone(&begun), Arc::clone(&door));
-                tokio::spawn(async move {
-                    let examined = request.examine(Work::Local, move |_| {
-                        begun.fetch_add(1, Ordering::Relaxed);
-                        drop(door.lock());
-                        Ok(())
-                    });
-                    examined.await
-                })
-            })
-            .collect();
-        while begun.load(Ordering::Relaxed) < turns::FOR_ONE {
-            tokio::task::yield_now().await;
-        }
-        let other = request(&service, &Arc::new(Caller::new()));
-        other.examine(Work::Local, |_| Ok(())).await.unwrap();
-        assert_eq!(begun.load(Ordering::Relaxed), turns::FOR_ONE);
-        drop(closed);
-        for work in work {
-            work.await.unwrap().unwrap();
-        }
-    }
-
-    #[test]
-    fn of_a_long_path_the_end_is_shown() {
-        assert_eq!(ending("/a/\u{1b}[2Jb\n.wasm"), "/a/[2Jb.wasm");
-        let shown = ending(&format!("/{}/echo.wasm", "ü".repeat(1000)));
-        assert_eq!(shown.chars().count(), SUBJECT + 1);
-        assert!(shown.starts_with("…ü") && shown.ends_with("ü/echo.wasm"));
-    }
-
-    #[test]
-    fn texts_are_cut_between_characters() {
-        let check = |text: &str, longest, expected| {
-            assert_eq!(shortened(text, longest), expected);
-        };
-        check("", 3, "");
-        check("abc", 3, "abc");
-        check("abcd", 3, "abc");
-        check("ab\u{fc}", 3, "ab");
-        check("\u{1f600}", 3, "");
     }
 }

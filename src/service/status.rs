@@ -5,7 +5,7 @@ use crate::{error::Result, session};
 use std::{path::Path, sync::atomic::Ordering, time::Duration};
 use vouch_protocol::{CacheStatus, NoParams, PROTOCOL_VERSION, RequestStatus, ServerStatusResult};
 
-/// So many requests under way are listed: one of each connection fits, and the answer stays small.
+/// The most requests under way that are listed: the answer stays small.
 const REQUESTS: usize = 256;
 
 #[allow(clippy::unnecessary_wraps)]
@@ -13,25 +13,20 @@ pub(super) fn status(request: &Request, _: NoParams) -> Result<ServerStatusResul
     let state = request.state();
     let settings = request.settings();
     let (entries, capacity) = settings.cache.fill();
-    let under_way = state.under_way();
-    let requests_under_way = under_way.len() as u64;
-    let requests = under_way
-        .values()
-        .take(REQUESTS)
-        .map(|under_way| (under_way, under_way.progress.count()))
-        .map(|(under_way, count)| RequestStatus {
-            method: under_way.method.into(),
-            client: under_way.caller.name().map(Into::into),
-            reference: under_way.subject.reference.get().cloned(),
-            path: under_way.subject.path.get().cloned(),
-            age_milliseconds: milliseconds(under_way.since.elapsed()),
-            phase: under_way.progress.phase().name().into(),
+    let requests = state.under_way.oldest(REQUESTS, |entry| {
+        let count = entry.progress.count();
+        RequestStatus {
+            method: entry.method.into(),
+            client: entry.caller.name().map(Into::into),
+            reference: entry.subject.reference.get().cloned(),
+            path: entry.subject.path.get().cloned(),
+            age_milliseconds: milliseconds(entry.since.elapsed()),
+            phase: entry.progress.phase().name().into(),
             bytes: count.bytes,
             total: count.total,
             percentage: count.percentage(),
-        })
-        .collect();
-    drop(under_way);
+        }
+    });
     let shown = |path: &Path| path.display().to_string();
     Ok(ServerStatusResult {
         version: VERSION.into(),
@@ -46,7 +41,7 @@ pub(super) fn status(request: &Request, _: NoParams) -> Result<ServerStatusResul
         idle: state.idle_status(),
         connections: state.connections.load(Ordering::Relaxed),
         requests,
-        requests_under_way,
+        requests_under_way: state.under_way.count() as u64,
         outcomes: state.history.outcomes(),
         last_errors: state.history.errors(),
         // As they are known: nobody waits for a helper here.

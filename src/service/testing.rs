@@ -1,13 +1,9 @@
 //! Methods that only tests can call: what takes long, panics or answers too much.
 
-use super::{
-    method::{answered, worked},
-    request::Request,
-};
+use super::{method::Table, request::Request};
 use crate::error::{Error, Result};
-use jsonrpsee::{RpcModule, core::RegisterMethodError};
 use std::{future::pending, path::PathBuf, sync::Arc, time::Duration};
-use vouch_protocol::{LogLevel, Method, NoParams};
+use vouch_protocol::{Method, NoParams};
 
 enum Wait {}
 
@@ -50,22 +46,42 @@ impl Method for PanicOnThread {
     type Result = ();
 }
 
-pub(super) fn register(module: &mut RpcModule<()>) -> Result<(), RegisterMethodError> {
-    worked::<Wait, _, _>(module, wait)?;
-    worked::<Commit, _, _>(module, commit)?;
-    worked::<Panic, _, _>(module, panics)?;
-    worked::<PanicOnThread, _, _>(module, panics_on_thread)?;
-    answered(module, "test/panicAtOnce", LogLevel::Debug, panics_at_once)?;
-    answered(module, "test/large", LogLevel::Debug, |_, _: NoParams| {
-        Ok("x".repeat(9 << 20))
-    })?;
-    answered(
-        module,
-        "test/megabyte",
-        LogLevel::Debug,
-        |_, _: NoParams| Ok("x".repeat(1 << 20)),
-    )?;
-    Ok(())
+enum PanicAtOnce {}
+
+impl Method for PanicAtOnce {
+    const NAME: &'static str = "test/panicAtOnce";
+    const SUMMARY: &'static str = "For tests.";
+    type Params = NoParams;
+    type Result = ();
+}
+
+enum Large {}
+
+impl Method for Large {
+    const NAME: &'static str = "test/large";
+    const SUMMARY: &'static str = "For tests.";
+    type Params = NoParams;
+    type Result = String;
+}
+
+enum Megabyte {}
+
+impl Method for Megabyte {
+    const NAME: &'static str = "test/megabyte";
+    const SUMMARY: &'static str = "For tests.";
+    type Params = NoParams;
+    type Result = String;
+}
+
+pub(super) fn register(table: Table) -> Table {
+    table
+        .in_time::<Wait, _, _>(wait)
+        .in_time::<Commit, _, _>(commit)
+        .in_time::<Panic, _, _>(panics)
+        .in_time::<PanicOnThread, _, _>(panics_on_thread)
+        .at_once::<PanicAtOnce>(panics_at_once)
+        .at_once::<Large>(|_, _| Ok("x".repeat(9 << 20)))
+        .at_once::<Megabyte>(|_, _| Ok("x".repeat(1 << 20)))
 }
 
 /// Waits until it is cancelled.

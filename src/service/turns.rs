@@ -1,113 +1,315 @@
-//! Turns: what holds a thread for as long as it lasts waits for its turn first. One connection has
-//! only so many, so that whoever asks for more waits for itself; and files of this machine never
-//! wait for registries, which may take their time.
+//! Turns: work that holds a thread, memory and file handles first waits for its turn.
+//!
+//! Each kind of work has a bounded number of turns. They are shared out so that nobody waits for
+//! others' slow work: the last turns are for connections that hold none, those before them for
+//! registries that hold none, one registry can hold half of all, and the next turn goes to whoever
+//! holds the fewest. Local files never wait for registries, nor small files for large ones. Every
+//! wait ends after two minutes.
 
 use crate::error::{Error, Result};
-use std::{sync::Arc, time::Duration};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    thread::available_parallelism,
+    time::Duration,
+};
+use tokio::sync::oneshot;
 use vouch_protocol::ErrorKind;
 
-/// So many turns of each kind one connection has at once.
-pub(super) const FOR_ONE: usize = 16;
+/// The most turns for transfers that one connection holds at once.
+const TRANSFERS_OF_ONE: usize = 16;
 
-/// And so many are had at once in all. The runtime has 512 threads for what blocks: the rest stays
-/// free for everything else.
-const FOR_ALL: usize = 64;
+/// And the most that all connections hold together.
+const TRANSFERS: usize = 64;
 
-/// So many of the handles kept for requests are the service's own: its log, socket, runtime.
+/// The most lookups at once. They hold no thread.
+const LOOKUPS: usize = 128;
+
+/// Handles of those kept for requests that the service itself uses: its log, socket, runtime.
 const OWN_HANDLES: u64 = 16;
 
 /// How long to wait for a turn.
 const WAIT: Duration = Duration::from_secs(120);
 
+/// The size of the largest small file, in bytes: it is read in about a millisecond.
+pub(super) const SMALL: u64 = 1 << 20;
+
 /// What takes turns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Work {
-    /// Reading a file of this machine.
+    /// Reading a small file of this machine.
+    Small,
+    /// Reading a larger one.
     Local,
-    /// Asking a registry what it has. It holds no thread, and takes turns only where there are few
-    /// handles: a registry that does not answer shall not keep another from being asked.
+    /// Asking a registry or layout what it has.
     Lookup,
-    /// Reading what a registry sends.
+    /// Reading what a registry or layout sends.
     Download,
     /// Sending to a registry, or writing a layout.
     Upload,
 }
 
-/// The turns that one connection has, or all together.
+impl Work {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Small | Self::Local => "read files",
+            Self::Lookup => "ask registries",
+            Self::Download => "download",
+            Self::Upload => "upload",
+        }
+    }
+}
+
+/// The turns of the service, by kind of work.
 #[derive(Debug)]
 pub(super) struct Turns {
-    local: Arc<Semaphore>,
-    lookup: Arc<Semaphore>,
-    download: Arc<Semaphore>,
-    upload: Arc<Semaphore>,
+    small: Arc<Line>,
+    local: Arc<Line>,
+    lookup: Arc<Line>,
+    download: Arc<Line>,
+    upload: Arc<Line>,
 }
 
 impl Turns {
-    fn new(local: usize, lookups: usize, transfers: usize) -> Self {
-        let turns = |count| Arc::new(Semaphore::new(count));
+    /// As many as this machine's cores and the handles that are kept for requests allow: whoever
+    /// waits for a turn gets one, and whoever finds no handle fails.
+    pub(super) fn new(handles: u64) -> Self {
+        Self::on(available_parallelism().map_or(2, usize::from), handles)
+    }
+
+    fn on(cores: usize, handles: u64) -> Self {
+        // A file takes one handle, and so does a lookup; a transfer takes a file and a connection.
+        let quarter = usize::try_from(handles.saturating_sub(OWN_HANDLES) / 4);
+        let quarter = quarter.unwrap_or(usize::MAX);
+        let local = |all: usize| {
+            let all = all.min(quarter).max(1);
+            Bounds {
+                all,
+                place: all,
+                one: all.div_ceil(2),
+            }
+        };
+        let remote = |all: usize, one| Bounds {
+            all: all.max(1),
+            place: all.div_ceil(2).max(1),
+            one,
+        };
+        let transfers = remote(TRANSFERS.min(quarter / 2), TRANSFERS_OF_ONE);
+        let line = |bounds| {
+            Arc::new(Line {
+                bounds,
+                queue: Mutex::default(),
+            })
+        };
         Self {
-            local: turns(local),
-            lookup: turns(lookups),
-            download: turns(transfers),
-            upload: turns(transfers),
+            small: line(local((8 * cores).clamp(16, 64))),
+            local: line(local((4 * cores).clamp(8, 32))),
+            lookup: line(remote(LOOKUPS.min(quarter), LOOKUPS)),
+            download: line(transfers),
+            upload: line(transfers),
         }
     }
 
-    pub(super) fn of_one() -> Self {
-        Self::new(FOR_ONE, Semaphore::MAX_PERMITS, FOR_ONE)
-    }
-
-    /// No more than the handles that are kept for requests allow: whoever waits for a turn gets
-    /// one, and whoever finds no handle fails.
-    pub(super) fn of_all(handles: u64) -> Self {
-        // A file takes one, a lookup too; a transfer takes a file and a connection.
-        let quarter = handles.saturating_sub(OWN_HANDLES) / 4;
-        let turns =
-            |most: u64| usize::try_from(most).map_or(FOR_ALL, |most| most.clamp(1, FOR_ALL));
-        let lookups = match turns(quarter) {
-            FOR_ALL => Semaphore::MAX_PERMITS,
-            few => few,
-        };
-        Self::new(turns(quarter), lookups, turns(quarter / 2))
-    }
-
-    fn of(&self, work: Work) -> Arc<Semaphore> {
-        Arc::clone(match work {
+    fn line(&self, work: Work) -> &Arc<Line> {
+        match work {
+            Work::Small => &self.small,
             Work::Local => &self.local,
             Work::Lookup => &self.lookup,
             Work::Download => &self.download,
             Work::Upload => &self.upload,
-        })
+        }
+    }
+
+    /// Waits for a turn of a connection, at a registry or layout if it is about one.
+    pub(super) async fn take(
+        &self,
+        work: Work,
+        connection: u64,
+        place: Option<Arc<str>>,
+    ) -> Result<Turn> {
+        let (turn, mut granted) = self.line(work).enter(Key { connection, place });
+        if granted.try_recv().is_ok() {
+            return Ok(turn);
+        }
+        if tokio::time::timeout(WAIT, granted).await.is_ok() {
+            return Ok(turn);
+        }
+        let message = format!(
+            "the request waited {} s for its turn: too many other requests {}",
+            WAIT.as_secs(),
+            work.name()
+        );
+        let error = Error::new(ErrorKind::Busy, message);
+        Err(error.help("Try again later; `vouch status` shows what is under way."))
     }
 }
 
-/// Held while it is a request's turn.
-#[derive(Debug)]
-pub(super) struct Turn {
-    _own: OwnedSemaphorePermit,
-    _shared: OwnedSemaphorePermit,
+/// How many turns there are.
+#[derive(Debug, Clone, Copy)]
+struct Bounds {
+    all: usize,
+    /// Of one registry or layout.
+    place: usize,
+    /// Of one connection.
+    one: usize,
 }
 
-/// Waits for a turn: of the connection's own first, so that only what can go on at once takes one
-/// of those that all share.
-pub(super) async fn take(own: &Turns, shared: &Turns, work: Work) -> Result<Turn> {
-    let closed = |_| Error::cancelled();
-    let turn = async {
-        let own = own.of(work).acquire_owned().await.map_err(closed)?;
-        let shared = shared.of(work).acquire_owned().await.map_err(closed)?;
-        Ok(Turn {
-            _own: own,
-            _shared: shared,
-        })
-    };
-    tokio::time::timeout(WAIT, turn).await.unwrap_or_else(|_| {
-        let error = Error::new(
-            ErrorKind::Busy,
-            "too many requests of this kind are under way",
-        );
-        Err(error.help("Try again later; `server/status` shows what is under way."))
-    })
+/// Who takes a turn, and where.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Key {
+    connection: u64,
+    place: Option<Arc<str>>,
+}
+
+/// The turns of one kind of work.
+#[derive(Debug)]
+struct Line {
+    bounds: Bounds,
+    queue: Mutex<Queue>,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    tickets: u64,
+    held: HashMap<Of, usize>,
+    /// The longest wait of a key comes first.
+    waiting: HashMap<Key, VecDeque<(u64, oneshot::Sender<()>)>>,
+}
+
+/// Whose turns are counted. Local files are all in one place.
+#[derive(Debug, PartialEq, Eq, Hash)]
+enum Of {
+    All,
+    Connection(u64),
+    Place(Option<Arc<str>>),
+    Both(Key),
+}
+
+/// A request's turn, or its wait for one: dropping it ends either.
+#[derive(Debug)]
+pub(super) struct Turn {
+    line: Arc<Line>,
+    key: Key,
+    ticket: u64,
+}
+
+impl Line {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn enter(self: &Arc<Self>, key: Key) -> (Turn, oneshot::Receiver<()>) {
+        let (grant, granted) = oneshot::channel();
+        let mut queue = self.lock();
+        queue.tickets += 1;
+        let ticket = queue.tickets;
+        let waiting = queue.waiting.entry(key.clone()).or_default();
+        waiting.push_back((ticket, grant));
+        queue.grant(self.bounds);
+        drop(queue);
+        let turn = Turn {
+            line: Arc::clone(self),
+            key,
+            ticket,
+        };
+        (turn, granted)
+    }
+}
+
+impl Queue {
+    fn held(&self, of: &Of) -> usize {
+        self.held.get(of).copied().unwrap_or_default()
+    }
+
+    /// Grants all turns that can be had now.
+    fn grant(&mut self, bounds: Bounds) {
+        while let Some(key) = self.next(bounds) {
+            for of in key.counts() {
+                *self.held.entry(of).or_default() += 1;
+            }
+            if let Some(waiting) = self.waiting.get_mut(&key) {
+                if let Some((_, grant)) = waiting.pop_front() {
+                    // If nobody receives it, the `Turn` is about to be dropped, and frees it.
+                    let _ = grant.send(());
+                }
+                if waiting.is_empty() {
+                    self.waiting.remove(&key);
+                }
+            }
+        }
+    }
+
+    /// Who is next: of those that may have a turn, who holds the fewest, then whose registry does,
+    /// then who has waited longest.
+    fn next(&self, bounds: Bounds) -> Option<Key> {
+        let ready = self.waiting.iter().filter_map(|(key, waiting)| {
+            let [all, own, there, own_there] = key.counts().map(|of| self.held(&of));
+            // The last quarter is for those that hold none.
+            let quarter = bounds.all / 4;
+            let most = match (own, there) {
+                (0, _) => bounds.all,
+                (_, 0) => bounds.all - quarter,
+                _ => bounds.all - 2 * quarter,
+            };
+            let most_there = match own_there {
+                0 => bounds.place,
+                _ => bounds.place - bounds.place / 4,
+            };
+            let may = all < most && there < most_there && own < bounds.one;
+            let (ticket, _) = waiting.front()?;
+            may.then_some(((own, there, *ticket), key))
+        });
+        ready
+            .min_by_key(|(order, _)| *order)
+            .map(|(_, key)| key.clone())
+    }
+
+    fn free(&mut self, key: &Key) {
+        for of in key.counts() {
+            let held = self.held(&of);
+            if held > 1 {
+                self.held.insert(of, held - 1);
+            } else {
+                self.held.remove(&of);
+            }
+        }
+    }
+
+    /// Ends a wait; nothing where it has been granted.
+    fn leave(&mut self, key: &Key, ticket: u64) -> bool {
+        let Some(waiting) = self.waiting.get_mut(key) else {
+            return false;
+        };
+        let Ok(index) = waiting.binary_search_by_key(&ticket, |(ticket, _)| *ticket) else {
+            return false;
+        };
+        waiting.remove(index);
+        if waiting.is_empty() {
+            self.waiting.remove(key);
+        }
+        true
+    }
+}
+
+impl Key {
+    fn counts(&self) -> [Of; 4] {
+        [
+            Of::All,
+            Of::Connection(self.connection),
+            Of::Place(self.place.clone()),
+            Of::Both(self.clone()),
+        ]
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut queue = self.line.lock();
+        if !queue.leave(&self.key, self.ticket) {
+            queue.free(&self.key);
+        }
+        queue.grant(self.line.bounds);
+    }
 }
 
 #[cfg(test)]
@@ -115,36 +317,144 @@ mod tests {
     use super::*;
     use futures_util::FutureExt;
 
+    /// Turns of two cores, with all handles that there can be.
+    fn turns() -> Turns {
+        Turns::on(2, u64::MAX)
+    }
+
+    fn at(place: &str) -> Option<Arc<str>> {
+        Some(place.into()).filter(|place: &Arc<str>| !place.is_empty())
+    }
+
+    /// Takes what can be had at once, up to that many.
+    fn take(turns: &Turns, work: Work, connection: u64, place: &str, wanted: usize) -> Vec<Turn> {
+        let take = || turns.take(work, connection, at(place)).now_or_never();
+        std::iter::from_fn(take).flatten().take(wanted).collect()
+    }
+
     #[tokio::test]
-    async fn one_takes_no_more_than_its_turns_and_no_other_kind_waits() {
-        let (one, other, all) = (Turns::of_one(), Turns::of_one(), Turns::of_all(u64::MAX));
-        let at_once = |own, work| take(own, &all, work).now_or_never().map(Result::unwrap);
-        let mut held: Vec<_> = (0..FOR_ONE)
-            .map(|_| at_once(&one, Work::Download).expect("it is its turn"))
+    async fn slow_work_of_some_holds_up_no_other() {
+        let check = |work, places: &[&str], place: &str, why: &str| {
+            let turns = turns();
+            let slow: Vec<_> = (1..=4)
+                .flat_map(|client| {
+                    let share = 16 / places.len();
+                    let at = move |place: &&str| (client, (*place).to_owned(), share);
+                    places.iter().map(at).collect::<Vec<_>>()
+                })
+                .flat_map(|(client, place, share)| take(&turns, work, client, &place, share))
+                .collect();
+            assert!(slow.len() >= 4, "{why}: each has at least one");
+            assert_eq!(take(&turns, work, 5, place, 1).len(), 1, "{why}");
+        };
+        check(Work::Download, &["slow"], "other", "another registry");
+        check(Work::Download, &["slow"], "slow", "the same registry");
+        check(Work::Upload, &["a", "b", "c", "d"], "e", "four registries");
+        let many: Vec<String> = (0..16).map(|number| number.to_string()).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        check(
+            Work::Download,
+            &many,
+            "other",
+            "as many registries as turns",
+        );
+        check(Work::Lookup, &["silent"], "other", "lookups");
+        check(Work::Local, &[""], "", "local files");
+        check(Work::Small, &[""], "", "small files");
+    }
+
+    #[tokio::test]
+    async fn no_kind_of_work_waits_for_another() {
+        let turns = turns();
+        let _large: Vec<_> = (0..99)
+            .flat_map(|client| take(&turns, Work::Local, client, "", 99))
             .collect();
-        assert!(at_once(&one, Work::Download).is_none());
-        assert!(at_once(&one, Work::Local).is_some());
-        assert!(at_once(&one, Work::Upload).is_some());
-        assert!(at_once(&other, Work::Download).is_some());
+        let _slow: Vec<_> = (0..99)
+            .flat_map(|client| take(&turns, Work::Download, client, "slow", 99))
+            .collect();
+        assert!(take(&turns, Work::Local, 100, "", 1).is_empty());
+        assert_eq!(take(&turns, Work::Small, 100, "", 1).len(), 1);
+        assert_eq!(take(&turns, Work::Upload, 100, "slow", 1).len(), 1);
+        // Nobody takes more of a registry's than there are, and others have theirs.
+        assert!(take(&turns, Work::Download, 100, "slow", 1).is_empty());
+        assert_eq!(take(&turns, Work::Download, 100, "other", 1).len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_connection_has_its_bound_and_gets_it_back() {
+        let turns = turns();
+        let mut held = take(&turns, Work::Download, 1, "a", 99);
+        assert_eq!(held.len(), TRANSFERS_OF_ONE);
+        assert!(take(&turns, Work::Download, 1, "b", 1).is_empty());
         held.pop();
-        assert!(at_once(&one, Work::Download).is_some());
+        assert_eq!(take(&turns, Work::Download, 1, "b", 1).len(), 1);
+        drop(held);
+        let queue = turns.download.lock();
+        assert!(queue.held.is_empty() && queue.waiting.is_empty());
+    }
+
+    #[tokio::test]
+    async fn the_next_turn_goes_to_who_holds_the_fewest() {
+        let turns = turns();
+        let mut held: Vec<_> = (0..8)
+            .map(|one| take(&turns, Work::Local, one, "", 1))
+            .collect();
+        // The first two hold one each, and wait for another; the last holds none.
+        let mut waits: Vec<_> = [0, 1, 9]
+            .map(|one| Box::pin(turns.take(Work::Local, one, None)))
+            .into();
+        for wait in &mut waits {
+            assert!(wait.now_or_never().is_none());
+        }
+        held.pop();
+        let next: Vec<_> = waits
+            .iter_mut()
+            .map(|wait| wait.now_or_never().is_some())
+            .collect();
+        assert_eq!(next, [false, false, true]);
+    }
+
+    #[tokio::test]
+    async fn who_waits_no_longer_takes_no_turn() {
+        let turns = turns();
+        let held: Vec<_> = (0..8)
+            .map(|one| take(&turns, Work::Local, one, "", 1))
+            .collect();
+        let mut gone = Box::pin(turns.take(Work::Local, 8, None));
+        let mut stays = Box::pin(turns.take(Work::Local, 9, None));
+        assert!(gone.as_mut().now_or_never().is_none());
+        assert!(stays.as_mut().now_or_never().is_none());
+        drop(held);
+        // Both were granted; the first is dropped before it is received.
+        drop(gone);
+        assert!(stays.as_mut().now_or_never().is_some());
+        drop(stays);
+        assert!(turns.local.lock().held.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn every_wait_has_an_end() {
+        let turns = turns();
+        let _held: Vec<_> = (0..8)
+            .map(|one| take(&turns, Work::Local, one, "", 1))
+            .collect();
+        let error = turns.take(Work::Local, 9, None).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Busy);
+        assert!(turns.local.lock().waiting.is_empty());
     }
 
     #[test]
     fn there_are_no_more_turns_than_handles() {
-        let all = Semaphore::MAX_PERMITS;
-        let check = |handles, local, lookups, transfers| {
-            let turns = Turns::of_all(handles);
-            let free = |work| turns.of(work).available_permits();
-            assert_eq!(free(Work::Local), local, "{handles}");
-            assert_eq!(free(Work::Lookup), lookups, "{handles}");
-            assert_eq!(free(Work::Download), transfers, "{handles}");
-            assert_eq!(free(Work::Upload), transfers, "{handles}");
+        let check = |handles, expected: [usize; 4]| {
+            let turns = Turns::on(8, handles);
+            let works = [Work::Small, Work::Local, Work::Lookup, Work::Download];
+            let all = works.map(|work| turns.line(work).bounds.all);
+            assert_eq!(all, expected, "{handles}");
         };
-        check(528, 64, all, 64);
-        check(256, 60, 60, 30);
-        check(128, 28, 28, 14);
-        check(32, 4, 4, 2);
-        check(0, 1, 1, 1);
+        check(528, [64, 32, 128, 64]);
+        check(256, [60, 32, 60, 30]);
+        check(128, [28, 28, 28, 14]);
+        check(32, [4, 4, 4, 2]);
+        check(0, [1, 1, 1, 1]);
     }
 }

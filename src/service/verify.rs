@@ -4,7 +4,7 @@ use super::{request::Request, turns::Work};
 use crate::{
     artifact::{self, Examination},
     error::{Error, Result},
-    file::{self, Source},
+    file,
     name::Reference,
     progress::Phase,
     registry, trust,
@@ -33,8 +33,7 @@ async fn stored(request: &Arc<Request>, path: PathBuf) -> Result<Verification> {
         return Ok(judge(request, &known, None, &name));
     }
     let examination = request
-        .examine(Work::Local, move |request| {
-            let source = Source::open(&path)?;
+        .examine_file(path, |request, source| {
             request.progress().expect(source.size());
             request.progress().enter(Phase::Verifying);
             let cache = &request.settings().cache;

@@ -123,7 +123,7 @@ impl Door {
 /// Says why, and closes the connection. Nobody is waited for: a new socket has room for a line.
 fn turn_away(stream: &UnixStream, why: &str) {
     let error = Error::new(ErrorKind::Busy, why).help("Close some, or try again in a moment.");
-    let (text, _) = refusal(None, error).into_parts();
+    let (text, _) = refusal(None, &error).into_parts();
     if let Err(error) = stream.try_write(Framing::Lines.frame(text).as_bytes()) {
         tracing::debug!(%error, "a refused connection was not told why");
     }

@@ -2,7 +2,6 @@
 //! here.
 
 use super::{
-    in_flight::{InFlight, Taken},
     message::{Entry, Message},
     outgoing::{Outgoing, Queue},
     reports::Reports,
@@ -10,14 +9,12 @@ use super::{
 };
 use crate::{
     error::Error,
-    progress::Progress,
-    service::{Answer, Caller, Service, failure},
+    service::{Answer, Caller, Pending, Service, Taken, failure},
 };
 use futures_util::{
     FutureExt,
     future::{BoxFuture, join_all},
 };
-use jsonrpsee::types::Id;
 use serde_json::value::RawValue;
 use std::sync::Arc;
 use vouch_protocol::{Cancel, CancelParams, ErrorKind, Exit, Notification, RequestId};
@@ -33,7 +30,6 @@ const SHORT: usize = 4 << 10;
 pub(super) struct Client {
     service: Arc<Service>,
     caller: Arc<Caller>,
-    in_flight: Arc<InFlight>,
     /// What long answers to batches take, of all clients.
     answers: Room,
 }
@@ -67,7 +63,6 @@ impl Client {
             service,
             answers,
             caller: Arc::default(),
-            in_flight: Arc::default(),
         })
     }
 
@@ -77,12 +72,12 @@ impl Client {
 
     /// Waits until nothing is under way.
     pub(super) async fn all_answered(&self) {
-        self.in_flight.all_answered().await;
+        self.service.answered(&self.caller).await;
     }
 
     /// Cancels all that is under way and has not committed.
     pub(super) fn cancel_all(&self) {
-        self.in_flight.cancel_all();
+        self.service.cancel_of(&self.caller);
     }
 
     /// Starts what a message asks for. What answers later has been entered as under way when this
@@ -91,9 +86,9 @@ impl Client {
     pub(super) fn receive(self: &Arc<Self>, message: &[u8], queue: Option<&Queue>) -> Received {
         match Message::parse(message) {
             Message::Broken(error) if error.kind() == ErrorKind::ParseError => {
-                Received::NotJson(refusal(None, error))
+                Received::NotJson(refusal(None, &error))
             }
-            Message::Broken(error) => Received::Now(refusal(None, error)),
+            Message::Broken(error) => Received::Now(refusal(None, &error)),
             Message::Single(entry) => match self.start(entry, queue) {
                 Ok(None) => Received::Nothing,
                 Err(Finished) => Received::Exit,
@@ -158,7 +153,7 @@ impl Client {
             // A server that asks nothing is answered nothing; an error with the same id would be
             // taken for the answer to one of the client's own requests.
             Entry::Response => Ok(None),
-            Entry::Invalid { id, error } => Ok(Some(Part::Now(failure(response_id(id), error)))),
+            Entry::Invalid { id, error } => Ok(Some(Part::Now(failure(id, &error)))),
             Entry::Notification { method, params } => {
                 self.notified(&method, params)?;
                 Ok(None)
@@ -176,7 +171,7 @@ impl Client {
             Cancel::NAME => {
                 let params = params.map(|params| serde_json::from_str(params.get()));
                 if let Some(Ok(CancelParams { id })) = params {
-                    self.in_flight.cancel(&id);
+                    self.service.cancel(&self.caller, &id);
                 }
             }
             _ => {}
@@ -191,22 +186,17 @@ impl Client {
         params: Option<&RawValue>,
         queue: Option<&Queue>,
     ) -> Part {
-        let progress = Progress::default();
-        let reports = queue.and_then(|queue| Reports::of(method, params, &progress, queue));
-        let token = reports.as_ref().map(Reports::token);
-        let taken = match self.in_flight.enter(id.clone(), &progress, token) {
-            Ok(taken) => taken,
-            Err(error) => return Part::Now(failure(response_id(Some(id)), error)),
-        };
-        let id = response_id(Some(id));
-        match self
-            .service
-            .call(&self.caller, &progress, id, method, params)
-        {
+        match self.service.call(&self.caller, id, method, params) {
             Answer::Now(response) => Part::Now(response),
-            Answer::Later(response) => {
-                let response = match reports {
-                    Some(reports) => reports.during(response).boxed(),
+            Answer::Later(Pending {
+                response,
+                taken,
+                reporting,
+            }) => {
+                let response = match reporting.zip(queue) {
+                    Some((reporting, queue)) => {
+                        Reports::new(reporting, queue).during(response).boxed()
+                    }
                     None => response,
                 };
                 Part::Later(response, taken)
@@ -219,20 +209,12 @@ impl Client {
 struct Finished;
 
 /// The answer to something that is not a request.
-pub(super) fn refusal(id: Option<RequestId>, error: Error) -> Outgoing {
-    single(failure(response_id(id), error), Vec::new())
+pub(super) fn refusal(id: Option<RequestId>, error: &Error) -> Outgoing {
+    single(failure(id, error), Vec::new())
 }
 
 fn single(response: Box<RawValue>, taken: Vec<Taken>) -> Outgoing {
     Outgoing::answer(Box::<str>::from(response).into(), taken, None)
-}
-
-fn response_id(id: Option<RequestId>) -> Id<'static> {
-    match id {
-        None => Id::Null,
-        Some(RequestId::Number(number)) => Id::Number(number),
-        Some(RequestId::Text(text)) => Id::Str(text.into()),
-    }
 }
 
 /// The answer to an entry of a batch whose own does not fit.
@@ -242,7 +224,7 @@ fn no_room(id: Option<RequestId>) -> Box<RawValue> {
         "the answers to the batch are together longer than 8 MiB",
     )
     .help("Send smaller batches.");
-    failure(response_id(id), error)
+    failure(id, &error)
 }
 
 /// The answer to an entry of a batch where all room is taken by those that nobody reads.
@@ -252,7 +234,7 @@ fn unread(id: Option<RequestId>) -> Box<RawValue> {
         "the server has too many long answers that wait to be read",
     )
     .help("Read them, or send the request again in a moment, outside of a batch.");
-    failure(response_id(id), error)
+    failure(id, &error)
 }
 
 /// The answer to a batch.

@@ -57,7 +57,7 @@ where
                 ErrorKind::ParseError,
                 "the first byte begins neither JSON, nor a header, nor an HTTP request",
             );
-            let (text, _) = refusal(None, error).into_parts();
+            let (text, _) = refusal(None, &error).into_parts();
             match send(&mut output, &Framing::Lines.frame(text)).await {
                 Ok(()) => End::Input,
                 Err(_) => End::Broken,

@@ -152,16 +152,16 @@ async fn answer(request: Request<Incoming>, conversation: Arc<Conversation>) -> 
     let (parts, body) = request.into_parts();
     if let Err((status, why)) = admit(&parts.headers, &parts.uri, parts.version) {
         let error = Error::new(ErrorKind::InvalidRequest, why);
-        return Ok(refused(status, error));
+        return Ok(refused(status, &error));
     }
     if parts.method != Method::POST {
         let error = Error::new(ErrorKind::InvalidRequest, "a request is a POST");
-        let answer = refused(StatusCode::METHOD_NOT_ALLOWED, error);
+        let answer = refused(StatusCode::METHOD_NOT_ALLOWED, &error);
         return Ok(with(answer, ALLOW, "POST"));
     }
     let (message, charge) = match read(body, &conversation.terms).await {
         Ok(read) => read,
-        Err((status, error)) => return Ok(refused(status, error)),
+        Err((status, error)) => return Ok(refused(status, &error)),
     };
     let client = &conversation.client;
     // There is no way to report on a request but its answer.
@@ -185,7 +185,7 @@ async fn answer(request: Request<Incoming>, conversation: Arc<Conversation>) -> 
             tokio::select! {
                 answer = answer => answer.unwrap_or_else(|_| {
                     let error = Error::new(ErrorKind::Internal, "the request was lost");
-                    refusal(None, error)
+                    refusal(None, &error)
                 }),
                 () = until(|| (conversation.gone)()) => {
                     return Err(io::ErrorKind::BrokenPipe.into());
@@ -282,7 +282,7 @@ impl AsRef<[u8]> for Text {
     }
 }
 
-fn refused(status: StatusCode, error: Error) -> Answer {
+fn refused(status: StatusCode, error: &Error) -> Answer {
     json(status, refusal(None, error))
 }
 

@@ -9,7 +9,6 @@
 //! | `terms` | what connections have in common: how long they are waited for, how one ends |
 //! | `message` | JSON-RPC: a request, a notification, a batch, a response |
 //! | `framing` | where a message ends; which framing a connection's first byte announces |
-//! | `in_flight` | one client's requests under way, by id |
 //! | `outgoing` | what waits to be written |
 //! | `reports` | `$/progress` |
 //! | `client` | what a message starts, and what it is answered |
@@ -28,7 +27,6 @@ mod cut;
 mod framing;
 pub mod handover;
 mod http;
-mod in_flight;
 mod message;
 pub mod notify;
 mod outgoing;

@@ -1,6 +1,7 @@
 //! What waits to be written to a client: answers, and reports of requests under way.
 
-use super::{in_flight::Taken, room::Charge};
+use super::room::Charge;
+use crate::service::Taken;
 use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 

@@ -5,72 +5,30 @@
 //! connection. A report never waits: while what was told before it is unwritten, there is none.
 
 use super::outgoing::{Outgoing, Queue};
-use crate::progress::{Phase, Progress};
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use crate::{progress::Phase, service::Reporting};
+use serde::Serialize;
 use std::{pin::pin, sync::Arc, time::Duration};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
-use vouch_protocol::{
-    Method, Notification, Progress as ProgressNotification, ProgressParams, ProgressToken, Pull,
-    Push, Verify, WorkDone,
-};
+use vouch_protocol::{Notification, Progress as ProgressNotification, ProgressParams, WorkDone};
 
 /// How long after a report the next may follow.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// What is told of one request.
+/// What is reported of one request.
 pub(super) struct Reports {
-    title: &'static str,
-    token: ProgressToken,
-    progress: Progress,
+    of: Reporting,
     queue: Queue,
     /// Shared with what waits to be written of it.
     mark: Arc<()>,
 }
 
-/// What is read of a request's params.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Params {
-    work_done_token: Option<ProgressToken>,
-}
-
-/// What a method does, for people.
-fn title(method: &str) -> Option<&'static str> {
-    match method {
-        Verify::NAME => Some("Verifying"),
-        Push::NAME => Some("Pushing"),
-        Pull::NAME => Some("Pulling"),
-        _ => None,
-    }
-}
-
 impl Reports {
-    /// Nothing for a request without a token, or of a method that does not tell of itself. A token
-    /// that is none is left for the method to refuse.
-    pub(super) fn of(
-        method: &str,
-        params: Option<&RawValue>,
-        progress: &Progress,
-        queue: &Queue,
-    ) -> Option<Self> {
-        let title = title(method)?;
-        // An array would be taken for the members in their order.
-        let params = params
-            .map(RawValue::get)
-            .filter(|text| text.starts_with('{'))?;
-        let params: Params = serde_json::from_str(params).ok()?;
-        Some(Self {
-            title,
-            token: params.work_done_token?,
-            progress: progress.clone(),
+    pub(super) fn new(of: Reporting, queue: &Queue) -> Self {
+        Self {
+            of,
             queue: queue.clone(),
             mark: Arc::new(()),
-        })
-    }
-
-    pub(super) fn token(&self) -> &ProgressToken {
-        &self.token
+        }
     }
 
     /// Awaits the request's answer, and tells how far it is meanwhile. The request begins when it
@@ -79,7 +37,7 @@ impl Reports {
     pub(super) async fn during<T>(self, answer: impl Future<Output = T>) -> T {
         let mut answer = pin!(answer);
         self.say(WorkDone::Begin {
-            title: self.title.into(),
+            title: self.of.title.into(),
             cancellable: true,
             message: Some(Phase::Waiting.name().into()),
             percentage: Some(0),
@@ -98,7 +56,7 @@ impl Reports {
             }
         };
         self.say(WorkDone::End {
-            message: Some(self.progress.phase().name().into()),
+            message: Some(self.of.progress.phase().name().into()),
         })
         .await;
         answer
@@ -106,8 +64,8 @@ impl Reports {
 
     /// Tells what has changed since it was told last, if there is room for it.
     fn report(&self, last: &mut Option<(Phase, u64)>) {
-        let count = self.progress.count();
-        let now = (self.progress.phase(), count.bytes);
+        let count = self.of.progress.count();
+        let now = (self.of.progress.phase(), count.bytes);
         if *last == Some(now) || Arc::strong_count(&self.mark) > 1 {
             return;
         }
@@ -140,7 +98,7 @@ impl Reports {
             jsonrpc: "2.0",
             method: ProgressNotification::NAME,
             params: ProgressParams {
-                token: self.token.clone(),
+                token: self.of.token.clone(),
                 value,
             },
         };

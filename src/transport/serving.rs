@@ -203,8 +203,8 @@ async fn leave(mut given: Given, door: &Door, shutdown: impl Future<Output = ()>
     let finished = async {
         let idle = tokio::time::timeout(patience.leaving, service.idle());
         if idle.await.is_err() {
-            tracing::warn!("requests were still under way, and are cancelled");
-            service.cancel_all();
+            tracing::warn!("requests are still under way, and are given up");
+            service.give_up();
         }
         // Each connection ends when it is answered, or its client takes nothing any more.
         connections.close();
@@ -221,15 +221,15 @@ async fn leave(mut given: Given, door: &Door, shutdown: impl Future<Output = ()>
     }
 }
 
-/// Lets what is under way finish, then cancels it.
+/// Lets what is under way finish, then gives it up.
 pub(super) async fn finish(service: &Service, patience: Patience) {
     service.stop();
     if tokio::time::timeout(patience.stopping, service.idle())
         .await
         .is_err()
     {
-        tracing::warn!("requests were still under way, and are cancelled");
-        service.cancel_all();
+        tracing::warn!("requests are still under way, and are given up");
+        service.give_up();
         // A step that cannot be undone has begun: it shall have its chance.
         let _ = tokio::time::timeout(patience.closing, service.idle()).await;
     }

@@ -77,10 +77,10 @@ async fn read<R: AsyncRead + Unpin>(
             }
             Ok(Read::TooLong(left)) => {
                 rest = Some(left);
-                (Received::Now(refusal(None, too_long())), None)
+                (Received::Now(refusal(None, &too_long())), None)
             }
             Ok(Read::Lost(error)) => {
-                let _ = queue.send(Box::new(refusal(None, error))).await;
+                let _ = queue.send(Box::new(refusal(None, &error))).await;
                 return End::Input;
             }
             Ok(Read::End) => return End::Input,

@@ -349,7 +349,7 @@ async fn a_service_that_stops_does_not_wait_for_ever() {
     talk.ask(2, "server/status").await;
     talk.expect(2, "ok").await;
     shutdown.cancel();
-    talk.expect(1, "cancelled").await;
+    talk.expect(1, "shuttingDown").await;
     assert_eq!(within(talk.stream.read(&mut [0])).await.unwrap(), 0);
     within(serving).await.unwrap();
     assert!(UnixStream::connect(&path).await.is_err());

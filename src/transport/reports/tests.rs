@@ -1,27 +1,26 @@
 //! What a client is told, however fast a request goes and however slowly the client reads.
 
 use super::*;
-use crate::transport::outgoing::QUEUE;
+use crate::{progress::Progress, transport::outgoing::QUEUE};
 use futures_util::FutureExt;
 use serde_json::{Value, json};
 use tokio::{
     sync::{mpsc, oneshot},
     time::{sleep, timeout},
 };
+use vouch_protocol::ProgressToken;
 
 struct Heard(mpsc::Receiver<Box<Outgoing>>);
 
 impl Heard {
-    fn of(method: &str, params: &Value, progress: &Progress) -> (Option<Reports>, Self) {
-        let (queue, heard) = mpsc::channel(QUEUE);
-        let params: Box<RawValue> = serde_json::value::to_raw_value(params).unwrap();
-        let reports = Reports::of(method, Some(&params), progress, &queue);
-        (reports, Self(heard))
-    }
-
     fn begin(progress: &Progress) -> (Reports, Self) {
-        let (reports, heard) = Self::of("push", &json!({"workDoneToken": 7}), progress);
-        (reports.unwrap(), heard)
+        let (queue, heard) = mpsc::channel(QUEUE);
+        let of = Reporting {
+            title: "Pushing",
+            token: ProgressToken::Number(7),
+            progress: progress.clone(),
+        };
+        (Reports::new(of, &queue), Self(heard))
     }
 
     /// The next notification's value.
@@ -34,24 +33,6 @@ impl Heard {
         assert_eq!(message["params"]["token"], 7);
         message["params"]["value"].clone()
     }
-}
-
-#[tokio::test]
-async fn who_gives_a_token_is_told() {
-    let check = |method, params: Value, told: bool| {
-        let (reports, _) = Heard::of(method, &params, &Progress::default());
-        assert_eq!(reports.is_some(), told, "{method} {params}");
-    };
-    for method in ["verify", "push", "pull"] {
-        check(method, json!({"workDoneToken": 0, "path": "/a"}), true);
-        check(method, json!({"workDoneToken": "a"}), true);
-        check(method, json!({"workDoneToken": null}), false);
-        check(method, json!({"workDoneToken": -1}), false);
-        check(method, json!({"workDoneToken": "x".repeat(257)}), false);
-        check(method, json!({}), false);
-        check(method, json!([1]), false);
-    }
-    check("session/login", json!({"workDoneToken": 0}), false);
 }
 
 #[tokio::test]

@@ -1,0 +1,297 @@
+//! The requests under way, of all connections, in one table.
+//!
+//! A request is in it for as long as anything works for it, which may be a thread that outlives its
+//! answer, and for as long as its id is taken, which is until its answer is handed out.
+
+use super::caller::Caller;
+use crate::{
+    error::{Error, Result},
+    progress::Progress,
+};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    time::Instant,
+};
+use vouch_protocol::{ErrorKind, ProgressToken, RequestId};
+
+/// The most requests that one connection has under way at once.
+pub(super) const MOST: usize = 64;
+
+/// What a request is about, as far as its params are understood by now.
+#[derive(Debug, Default)]
+pub(super) struct Subject {
+    /// A reference, in its canonical form.
+    pub(super) reference: OnceLock<String>,
+    /// The file that is read or written.
+    pub(super) path: OnceLock<String>,
+}
+
+/// A request under way.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) method: &'static str,
+    pub(super) caller: Arc<Caller>,
+    pub(super) subject: Arc<Subject>,
+    pub(super) since: Instant,
+    pub(super) progress: Progress,
+    token: Option<ProgressToken>,
+    /// Its id, while that is taken.
+    id: Option<RequestId>,
+    /// Whether anything works for it.
+    working: bool,
+}
+
+/// The connection's number and the request's.
+type Key = (u64, u64);
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct UnderWay(Mutex<Table>);
+
+#[derive(Debug, Default)]
+struct Table {
+    arrived: u64,
+    working: usize,
+    requests: BTreeMap<Key, Entry>,
+}
+
+impl Table {
+    /// The requests of a connection whose ids are taken.
+    fn of(&self, caller: &Caller) -> impl Iterator<Item = &Entry> {
+        let number = caller.number();
+        let own = self.requests.range((number, 0)..=(number, u64::MAX));
+        own.map(|(_, entry)| entry)
+            .filter(|entry| entry.id.is_some())
+    }
+
+    /// Removes a request once nothing works for it and its id is free.
+    fn settle(&mut self, key: Key) {
+        let settled = |entry: &Entry| !entry.working && entry.id.is_none();
+        if self.requests.get(&key).is_some_and(settled) {
+            self.requests.remove(&key);
+        }
+    }
+}
+
+/// Keeps a request's id and token taken. Dropped when its answer is handed out: a client that has
+/// read an answer may use the id again.
+#[derive(Debug)]
+pub struct Taken {
+    under_way: Arc<UnderWay>,
+    caller: Arc<Caller>,
+    key: Key,
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        let mut table = self.under_way.lock();
+        if let Some(entry) = table.requests.get_mut(&self.key) {
+            entry.id = None;
+            entry.token = None;
+        }
+        table.settle(self.key);
+        if table.of(&self.caller).next().is_none() {
+            self.caller.answered.notify_waiters();
+        }
+    }
+}
+
+/// Says that something works for a request, until it is [finished](UnderWay::finish).
+#[derive(Debug)]
+pub(super) struct Working(Key);
+
+impl UnderWay {
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Enters a request. Fails if its id or its progress token is taken, or if its connection has
+    /// too many.
+    pub(super) fn enter(
+        self: &Arc<Self>,
+        caller: &Arc<Caller>,
+        id: RequestId,
+        token: Option<ProgressToken>,
+        method: &'static str,
+        subject: &Arc<Subject>,
+        progress: &Progress,
+    ) -> Result<(Working, Taken)> {
+        let mut table = self.lock();
+        let taken = |what: &str, help: &str| {
+            let message =
+                format!("this connection already has a request with this {what} under way");
+            Error::new(ErrorKind::InvalidRequest, message).help(help)
+        };
+        let mut count = 0;
+        for other in table.of(caller) {
+            if other.id.as_ref() == Some(&id) {
+                return Err(taken("id", "Use another id for each request."));
+            }
+            if token.is_some() && other.token == token {
+                return Err(taken(
+                    "`workDoneToken`",
+                    "Use another token for each request.",
+                ));
+            }
+            count += 1;
+        }
+        if count >= MOST {
+            let message = format!("this connection already has {MOST} requests under way");
+            let error = Error::new(ErrorKind::Busy, message);
+            return Err(error.help("Wait for an answer, then try again."));
+        }
+        let key = (caller.number(), table.arrived);
+        table.arrived += 1;
+        table.working += 1;
+        let entry = Entry {
+            method,
+            caller: Arc::clone(caller),
+            subject: Arc::clone(subject),
+            since: Instant::now(),
+            progress: progress.clone(),
+            token,
+            id: Some(id),
+            working: true,
+        };
+        table.requests.insert(key, entry);
+        let taken = Taken {
+            under_way: Arc::clone(self),
+            caller: Arc::clone(caller),
+            key,
+        };
+        Ok((Working(key), taken))
+    }
+
+    /// Nothing works for a request any more. Says whether it was the last one.
+    pub(super) fn finish(&self, Working(key): &Working) -> bool {
+        let mut table = self.lock();
+        if let Some(entry) = table.requests.get_mut(key) {
+            entry.working = false;
+            table.working -= 1;
+        }
+        table.settle(*key);
+        table.working == 0
+    }
+
+    /// How many requests anything works for.
+    pub(super) fn count(&self) -> usize {
+        self.lock().working
+    }
+
+    /// The oldest of them, looked at in this order.
+    pub(super) fn oldest<T>(&self, most: usize, look: impl Fn(&Entry) -> T) -> Vec<T> {
+        let table = self.lock();
+        let working = table.requests.iter().filter(|(_, entry)| entry.working);
+        let mut working: Vec<_> = working.collect();
+        working.sort_unstable_by_key(|((_, arrival), _)| *arrival);
+        let oldest = working.into_iter().take(most);
+        oldest.map(|(_, entry)| look(entry)).collect()
+    }
+
+    /// Cancels a request of a connection, if it is under way and has not committed.
+    pub(super) fn cancel(&self, caller: &Caller, id: &RequestId) {
+        let table = self.lock();
+        let mut own = table.of(caller);
+        if let Some(request) = own.find(|entry| entry.id.as_ref() == Some(id)) {
+            request.progress.stop();
+        }
+    }
+
+    /// The same of all requests of a connection.
+    pub(super) fn cancel_of(&self, caller: &Caller) {
+        self.lock()
+            .of(caller)
+            .for_each(|entry| entry.progress.stop());
+    }
+
+    /// The same of all requests there are.
+    pub(super) fn cancel_all(&self) {
+        for entry in self.lock().requests.values() {
+            entry.progress.stop();
+        }
+    }
+
+    /// Waits until no id of a connection is taken.
+    pub(super) async fn answered(&self, caller: &Caller) {
+        loop {
+            let answered = caller.answered.notified();
+            tokio::pin!(answered);
+            // Listen before looking, or the last answer may be given in between.
+            answered.as_mut().enable();
+            if self.lock().of(caller).next().is_none() {
+                return;
+            }
+            answered.await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn enter(
+        under_way: &Arc<UnderWay>,
+        caller: &Arc<Caller>,
+        id: u64,
+        token: Option<u64>,
+    ) -> Result<(Working, Taken)> {
+        let token = token.map(ProgressToken::Number);
+        let (subject, progress) = (Arc::default(), Progress::default());
+        under_way.enter(
+            caller,
+            RequestId::Number(id),
+            token,
+            "m",
+            &subject,
+            &progress,
+        )
+    }
+
+    #[test]
+    fn ids_and_tokens_are_each_used_once_at_a_time() {
+        let under_way = Arc::<UnderWay>::default();
+        let [one, other] = [(); 2].map(|()| Arc::new(Caller::new()));
+        let (working, taken) = enter(&under_way, &one, 1, Some(1)).unwrap();
+        let check = |caller, id, token, expected: Option<ErrorKind>| {
+            let entered = enter(&under_way, caller, id, token).map(|(working, _)| {
+                under_way.finish(&working);
+            });
+            assert_eq!(entered.err().map(|error| error.kind()), expected);
+        };
+        let invalid = Some(ErrorKind::InvalidRequest);
+        check(&one, 1, None, invalid);
+        check(&one, 2, Some(1), invalid);
+        check(&one, 2, Some(2), None);
+        check(&other, 1, Some(1), None);
+        // Its work may outlive its answer, and then its id is free.
+        drop(taken);
+        check(&one, 1, Some(1), None);
+        assert_eq!(under_way.count(), 1);
+        assert!(under_way.finish(&working));
+        assert!(under_way.lock().requests.is_empty());
+    }
+
+    #[test]
+    fn a_connection_has_so_many_and_another_its_own() {
+        let under_way = Arc::<UnderWay>::default();
+        let [one, other] = [(); 2].map(|()| Arc::new(Caller::new()));
+        let held: Vec<_> = (0..MOST as u64)
+            .map(|id| enter(&under_way, &one, id, None).unwrap())
+            .collect();
+        let error = enter(&under_way, &one, 99, None).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Busy);
+        let (late, _taken) = enter(&under_way, &other, 99, None).unwrap();
+        let seen = under_way.oldest(usize::MAX, |entry| entry.caller.number());
+        assert_eq!(seen.len(), MOST + 1);
+        assert_eq!(seen.last(), Some(&other.number()));
+        for (working, _) in &held {
+            assert!(!under_way.finish(working));
+        }
+        assert!(under_way.finish(&late));
+        // Answers that nobody took hold their ids, and no more.
+        assert_eq!(under_way.count(), 0);
+        assert!(enter(&under_way, &one, 0, None).is_err());
+    }
+}
