@@ -111,7 +111,7 @@ fn bash_completes() {
     }
     let begun = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     for before in [&["verify"][..], &["verify", "-q", "x.wasm"], &["push"]] {
-        let words: Vec<_> = before.iter().copied().collect();
+        let words = before.to_vec();
         let a = begun("a");
         let expected = [begun("a b.wasm"), begun("a*.wasm")];
         let expected: Vec<_> = expected.iter().map(String::as_str).collect();

@@ -221,6 +221,55 @@ fn pull_writes_to_the_folder_that_one_is_in() {
         "target": "x86_64-linux", "allowLatest": true,
     });
     assert_eq!(service.asked().1, params);
+
+    let service = Service::error(1404, "destinationExists");
+    service.vouch(["pull", "ghcr.io/a/b:1", "-f"]);
+    assert_eq!(service.asked().1["overwrite"], true);
+}
+
+#[test]
+fn paths_are_shown_as_they_were_typed() {
+    let folder = TempDir::new().unwrap();
+    let run = |answer: fn(&Value) -> Value, arguments: &[&str]| {
+        let service = Service::new(1, answer);
+        let mut command = vouch();
+        command.current_dir(folder.path()).arg("--socket");
+        Ran::of(command.arg(service.socket()).args(arguments))
+    };
+    let pulled = |request: &Value| {
+        let params = &request["params"];
+        let path = format!("{}/echo.wasm", params["destination"].as_str().unwrap());
+        let pinned = format!("{}@sha256:2c26", params["reference"].as_str().unwrap());
+        json!({"result": {
+            "path": path, "reference": pinned, "digest": "sha256:2c26",
+            "verification": accepted("echo"), "downloaded": 7,
+        }})
+    };
+    for (arguments, shown) in [
+        (
+            &["pull", "oci:l:1"][..],
+            "pulled    echo.wasm\n  pinned        oci:l:1@sha256:2c26\n",
+        ),
+        (
+            &["pull", "oci:l:1", "-o", "out"],
+            "pulled    out/echo.wasm\n",
+        ),
+    ] {
+        let ran = run(pulled, arguments);
+        assert!(ran.out.starts_with(shown), "{}", ran.out);
+    }
+    let exists = |request: &Value| {
+        let path = request["params"]["destination"].as_str().unwrap();
+        let message = format!("{path} exists already");
+        let help = format!("Remove {path}, or set `overwrite`.");
+        json!({"error": {"code": 1404, "message": message, "data": {"kind": "destinationExists", "help": help}}})
+    };
+    let ran = run(exists, &["pull", "ghcr.io/a/b:1", "-o", "../x.wasm"]);
+    let err = "vouch: ../x.wasm exists already\nhelp: Remove ../x.wasm, or set `--overwrite`.\n";
+    ran.printed(2, "", err);
+    // Programs get what the service answered.
+    let ran = run(pulled, &["--json", "pull", "oci:l:1"]);
+    assert!(ran.lines()[0]["path"].as_str().unwrap().starts_with('/'));
 }
 
 #[test]
@@ -389,6 +438,51 @@ fn wrong_usage_has_a_code_of_its_own() {
     check(&["rpc", "verify", "{"], 64);
     check(&["rpc", "verify", "-"], 64);
     check(&["--nonsense", "status"], 64);
+}
+
+#[test]
+fn an_unknown_command_gets_a_hint() {
+    let check = |word: &str, hint: &str| {
+        let ran = Ran::of(vouch().arg(word));
+        assert_eq!((ran.code, ran.out.as_str()), (64, ""));
+        assert!(ran.err.contains(&format!("tip: {hint}")), "{}", ran.err);
+    };
+    check("sign", "vouch cannot sign yet");
+    check("serve", "commands start the service");
+    check("verfy", "a similar subcommand exists: 'verify'");
+}
+
+#[test]
+fn help_has_an_example_and_global_options_apart() {
+    let help = |arguments: &[&str]| Ran::of(vouch().args(arguments)).out;
+    let own = help(&["--help"]);
+    let (_, commands) = own.split_once("Commands:\n").unwrap();
+    let (commands, _) = commands.split_once("\n\n").unwrap();
+    let names = commands
+        .lines()
+        .filter_map(|line| line.split_whitespace().next());
+    for name in names.filter(|name| *name != "help") {
+        let help = help(&["help", name]);
+        let (options, global) = help.split_once("Global options:\n").expect(name);
+        assert!(!options.contains("--socket"), "{help}");
+        for option in ["--socket", "--no-spawn", "--json"] {
+            assert!(global.contains(option), "{help}");
+        }
+        let (_, examples) = global.split_once("Example").expect(name);
+        assert!(examples.contains(&format!("vouch {name}")), "{help}");
+    }
+}
+
+#[test]
+fn swapped_arguments_are_told_the_right_way_round() {
+    let folder = TempDir::new().unwrap();
+    std::fs::write(folder.path().join("echo.wasm"), "").unwrap();
+    let mut command = vouch();
+    command.current_dir(folder.path());
+    let ran = Ran::of(command.args(["push", "ghcr.io/acme/echo:1", "echo.wasm"]));
+    assert_eq!(ran.code, 64);
+    let right = "`vouch push echo.wasm ghcr.io/acme/echo:1`";
+    assert!(ran.err.contains(right), "{}", ran.err);
 }
 
 #[test]

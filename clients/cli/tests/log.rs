@@ -43,6 +43,21 @@ fn the_last_lines_of_the_file_that_the_service_names_are_shown() {
 }
 
 #[test]
+fn for_programs_each_line_is_an_object() {
+    let folder = TempDir::new().unwrap();
+    let path = folder.path().join("vouchd.log");
+    fs::write(&path, "a \x1b[1m\n{\"level\":\"INFO\"}\nb").unwrap();
+    let ran = logging_to(&path).vouch(["--json", "log"]);
+    let expected = [
+        json!({"line": "a \x1b[1m"}),
+        json!({"level": "INFO"}),
+        json!({"line": "b"}),
+    ];
+    assert_eq!((ran.code, ran.lines()), (0, expected.to_vec()));
+    assert!(!ran.out.contains('\x1b'), "{}", ran.out);
+}
+
+#[test]
 fn without_a_service_the_usual_file_is_shown() {
     let folder = TempDir::new().unwrap();
     let nobody = folder.path().join("socket");

@@ -10,4 +10,5 @@ mod sessions;
 mod spawn;
 mod status;
 mod terminal;
+mod verify;
 mod versions;

@@ -78,6 +78,17 @@ fn sessions_and_logouts_are_shown() {
   last used     1 h 0 min ago
 ";
     service.vouch(["sessions"]).printed(0, shown, "");
+    let nobody = Service::result(json!({ "sessions": [] }));
+    let ran = nobody.vouch(["sessions"]);
+    assert!(
+        ran.code == 0 && ran.out.starts_with("no logins yet"),
+        "{}",
+        ran.out
+    );
+    let nobody = Service::result(json!({ "sessions": [] }));
+    nobody
+        .vouch(["sessions", "--json"])
+        .printed(0, "{\"sessions\":[]}\n", "");
     for (logged_out, expected) in [(true, "logged out ghcr.io"), (false, "there is no login")] {
         let result = json!({"registry": "ghcr.io", "loggedOut": logged_out});
         let ran = Service::result(result).vouch(["logout", "ghcr.io"]);

@@ -112,3 +112,14 @@ fn a_login_that_is_given_up_sends_nothing() {
     assert!(shown.contains("given up"), "{shown}");
     assert!(!shown.contains("hunter2"), "{shown}");
 }
+
+#[test]
+fn a_wrong_name_of_a_registry_is_told_before_anything_is_asked() {
+    for registry in ["ann", "https://ghcr.io", "ghcr.io/acme"] {
+        let service = service();
+        let (ran, shown) = Terminal::run(&service, &["login", registry]).end();
+        assert_eq!((ran.code, ran.out.as_str()), (64, ""));
+        assert!(shown.contains("ghcr.io`"), "{shown}");
+        assert!(!shown.contains("Username"), "{shown}");
+    }
+}
