@@ -39,7 +39,7 @@ pub struct PullParams {
     /// An absolute path or `file:` URI. In a folder that exists, the file is named after the
     /// repository.
     pub destination: String,
-    /// Replace an existing file.
+    /// Replace a regular file, or a symbolic link itself. Nothing else is ever replaced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overwrite: Option<bool>,
     /// Place only this target of a provider archive, for example `x86_64-linux`. The whole

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     artifact::Limits,
     error::{Error, Result},
-    file::Source,
+    file::{Source, sync_name},
     name::{Digest, LayoutReference, Tag},
     progress::{Phase, Progress},
 };
@@ -27,7 +27,7 @@ use serde_json::json;
 use std::{
     ffi::OsStr,
     fs,
-    io::{Read, Write},
+    io::{self, Write},
     os::{fd::OwnedFd, unix::fs::PermissionsExt},
     path::{Path, PathBuf},
     time::{Duration, Instant},
@@ -180,9 +180,24 @@ async fn lock(root: &Path) -> Result<OwnedFd> {
 
 fn try_lock(root: &Path) -> Result<Option<OwnedFd>> {
     if root.exists() && !root.is_dir() {
-        return Err(invalid(root, "it is no folder"));
+        return Err(invalid(root, "it is not a folder"));
     }
-    fs::create_dir_all(root).map_err(|error| Error::at(root, "make the folder", error))?;
+    match fs::create_dir(root) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => {
+            let failed = Error::at(root, "make the folder", error);
+            // More than one folder is not made: who is mistaken about the path, or means a
+            // registry, shall be told.
+            return Err(match root.parent().filter(|parent| !parent.is_dir()) {
+                Some(parent) => {
+                    let parent = parent.display();
+                    failed.help(format!("There is no folder {parent}: make it first."))
+                }
+                None => failed,
+            });
+        }
+    }
     let failed = |error: Errno| Error::at(root, "lock", error.into());
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let folder = rustix::fs::open(root, flags, Mode::empty()).map_err(failed)?;
@@ -250,36 +265,16 @@ fn write_blob(
 ) -> Result<bool> {
     let blobs = root.join(BLOBS);
     let path = blobs.join(digest.hex());
-    if holds(&path, digest, size, progress)? {
+    // One that is there may have been cut off while others wrote it.
+    if let Ok(there) = Source::open(&path)
+        && there.holds(digest, size, progress)?
+    {
         return Ok(false);
     }
     let mut blob = temporary(&blobs)?;
     fill(&mut blob)?;
     name(blob, &path)?;
     Ok(true)
-}
-
-/// Whether a blob is there and whole: others may have been cut off while they wrote it.
-fn holds(path: &Path, digest: Digest, size: u64, progress: &Progress) -> Result<bool> {
-    let Ok(source) = Source::open(path) else {
-        return Ok(false);
-    };
-    if source.size() != size {
-        return Ok(false);
-    }
-    let mut reader = source.reader();
-    let mut hash = ring::digest::Context::new(&ring::digest::SHA256);
-    let mut buffer = vec![0; 256 << 10];
-    loop {
-        progress.check()?;
-        let read = reader
-            .read(&mut buffer)
-            .map_err(|error| Error::at(path, "read", error))?;
-        let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else {
-            return Ok(Digest::finish(&hash.finish()) == digest);
-        };
-        hash.update(bytes);
-    }
 }
 
 fn temporary(folder: &Path) -> Result<NamedTempFile> {
@@ -297,10 +292,8 @@ fn name(file: NamedTempFile, path: &Path) -> Result<()> {
     let failed = |error| Error::at(path, "write", error);
     file.as_file().sync_all().map_err(failed)?;
     file.persist(path).map_err(|error| failed(error.error))?;
-    let folder = path.parent().unwrap_or(path);
-    fs::File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(failed)
+    let folder = fs::File::open(path.parent().unwrap_or(path)).map_err(failed)?;
+    sync_name(folder, path)
 }
 
 fn replace(root: &Path, file_name: &str, contents: &[u8]) -> Result<()> {

@@ -40,9 +40,7 @@ pub(super) async fn pull(request: Arc<Request>, params: PullParams) -> Result<Pu
     let destination = request
         .blocking(move |_| {
             let destination = Destination::at(&path)?;
-            if !overwrite {
-                destination.check_free()?;
-            }
+            destination.check(overwrite)?;
             Ok(destination)
         })
         .await?;

@@ -230,7 +230,7 @@ pub(crate) struct PullArguments {
     /// The file to write, or the folder to write to
     #[arg(short, long, value_name = "PATH", default_value = ".")]
     pub(crate) output: PathBuf,
-    /// Replace a file that exists
+    /// Replace a regular file that exists, or a symbolic link itself; nothing else is ever replaced
     #[arg(short = 'f', long, alias = "force")]
     pub(crate) overwrite: bool,
     /// Write only this target of a provider archive, for example `x86_64-linux`

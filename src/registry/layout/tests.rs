@@ -31,7 +31,7 @@ fn contents(size: usize) -> Vec<u8> {
 }
 
 fn layout(folder: &tempfile::TempDir) -> (PathBuf, String) {
-    let path = folder.path().join("a/layout");
+    let path = folder.path().join("layout");
     let reference = format!("oci:{}", path.display());
     (path, reference)
 }
@@ -171,6 +171,22 @@ async fn a_writer_that_died_is_cleaned_up_after() {
         pull_from(&format!("{reference}:1")).await.unwrap(),
         contents(9)
     );
+}
+
+#[tokio::test]
+async fn a_layout_is_made_where_there_is_a_folder_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let check = async |path: &str| {
+        let reference = format!("oci:{}/{path}:1", folder.path().display());
+        let error = push_size(9, &reference).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::FileNotFound, "{path}");
+        let help = error.data().help.unwrap();
+        assert!(help.contains("make it first"), "{help}");
+    };
+    check("ghcr.io/acme/echo").await;
+    assert!(names(folder.path()).is_empty());
+    fs::write(folder.path().join("file"), "").unwrap();
+    check("file/layout").await;
 }
 
 #[tokio::test]

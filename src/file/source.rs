@@ -1,57 +1,25 @@
-//! Files, opened without surprises and named atomically.
-//!
-//! A path is opened once, and everything is read from that handle. A file that is written has no
-//! name until [`Unnamed::give_name`] gives it one, whole and synced.
-//! Everything here blocks, but for [`Identity::at_hand`]: call it off the runtime's threads.
+//! A regular file that is read: opened once, without surprises.
 
-mod destination;
-
-pub use destination::{Destination, Unnamed};
-
-use crate::error::{Error, Result};
-use rustix::fs::{FileType, Mode, OFlags};
+use crate::{
+    error::{Error, Result},
+    name::Digest,
+    progress::Progress,
+};
+use rustix::{
+    fs::{AtFlags, FileType, Mode, OFlags, RawMode},
+    io::Errno,
+};
 use std::{
     fs::{File, Metadata},
     io::{self, Read},
-    os::unix::fs::{FileExt, MetadataExt},
+    os::{
+        fd::AsFd,
+        unix::fs::{FileExt, MetadataExt},
+    },
     path::{Path, PathBuf},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use vouch_protocol::ErrorKind;
-
-/// The longest path or URI that is looked at, in bytes. Linux stops at 4096; a URI may need three
-/// characters for each.
-const LONGEST: usize = 3 * 4096 + 16;
-
-/// Parses an absolute path or a `file:` URI (RFC 8089).
-pub fn parse_path(text: &str) -> Result<PathBuf> {
-    let wrong = |why: &str| {
-        let shown: String = text.chars().take(200).collect();
-        Error::new(ErrorKind::InvalidPath, format!("{shown:?} {why}"))
-            .help("Send an absolute path, or a `file:` URI. The server does not know the folder you are in.")
-    };
-    if text.len() > LONGEST {
-        return Err(wrong("is too long for a path"));
-    }
-    let path = if text
-        .get(..5)
-        .is_some_and(|scheme| scheme.eq_ignore_ascii_case("file:"))
-    {
-        reqwest::Url::parse(text)
-            .ok()
-            .and_then(|uri| uri.to_file_path().ok())
-            .ok_or_else(|| wrong("is no URI of a local file"))?
-    } else {
-        PathBuf::from(text)
-    };
-    if path.as_os_str().as_encoded_bytes().contains(&0) {
-        return Err(wrong("contains a NUL"));
-    }
-    if !path.is_absolute() {
-        return Err(wrong("is no absolute path"));
-    }
-    Ok(path)
-}
 
 /// What tells one state of a file from another without reading it. A store through a dirty
 /// mapping moves none of it: see [`Identity::settled`] for what that means.
@@ -123,6 +91,30 @@ impl Identity {
     }
 }
 
+/// Refuses what is not a regular file, by the name that people know it by.
+fn check_kind(mode: RawMode, path: &Path) -> Result<()> {
+    match kind_name(mode) {
+        None => Ok(()),
+        Some(kind) => Err(
+            Error::new(ErrorKind::NotAFile, format!("{} is {kind}", path.display()))
+                .help("Name a regular file."),
+        ),
+    }
+}
+
+/// What people call a thing in the file system; nothing, of a regular file.
+pub(super) fn kind_name(mode: RawMode) -> Option<&'static str> {
+    match FileType::from_raw_mode(mode) {
+        FileType::RegularFile => None,
+        FileType::Directory => Some("a folder"),
+        FileType::Fifo => Some("a pipe"),
+        FileType::Socket => Some("a socket"),
+        FileType::CharacterDevice | FileType::BlockDevice => Some("a device"),
+        FileType::Symlink => Some("a symbolic link"),
+        FileType::Unknown => Some("not a regular file"),
+    }
+}
+
 /// A regular file, opened for reading.
 #[derive(Debug)]
 pub struct Source {
@@ -135,38 +127,52 @@ impl Source {
     /// Opens a regular file. Folders, devices, pipes and sockets are refused, without blocking on
     /// them and, but for a race, without opening them.
     pub fn open(path: &Path) -> Result<Self> {
-        let not_a_file = |kind: FileType| {
-            let what = match kind {
-                FileType::Directory => "a folder",
-                FileType::Fifo => "a pipe",
-                FileType::Socket => "a socket",
-                FileType::CharacterDevice | FileType::BlockDevice => "a device",
-                _ => "no regular file",
-            };
-            Error::new(ErrorKind::NotAFile, format!("{} is {what}", path.display()))
-                .help("Name a regular file.")
-        };
-        let failed = |error: rustix::io::Errno| Error::at(path, "open", error.into());
+        Self::open_in(rustix::fs::CWD, path, path)
+    }
+
+    /// The same of a name in a folder that is held open; the path is for messages.
+    pub(super) fn open_in(folder: impl AsFd, name: &Path, path: &Path) -> Result<Self> {
+        let failed = |error: Errno| Error::at(path, "open", error.into());
         // Looking first keeps devices with side effects closed; looking again decides.
-        let looked = rustix::fs::stat(path).map_err(failed)?;
-        let kind = FileType::from_raw_mode(looked.st_mode);
-        if kind != FileType::RegularFile {
-            return Err(not_a_file(kind));
-        }
+        let looked = rustix::fs::statat(&folder, name, AtFlags::empty()).map_err(failed)?;
+        check_kind(looked.st_mode, path)?;
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let file = File::from(rustix::fs::open(path, flags, Mode::empty()).map_err(failed)?);
+        let file = rustix::fs::openat(&folder, name, flags, Mode::empty()).map_err(failed)?;
+        let file = File::from(file);
         let opened = file
             .metadata()
             .map_err(|error| Error::at(path, "look at", error))?;
-        let kind = FileType::from_raw_mode(opened.mode());
-        if kind != FileType::RegularFile {
-            return Err(not_a_file(kind));
-        }
+        check_kind(opened.mode(), path)?;
         Ok(Self {
             file,
             path: path.to_owned(),
             identity: Identity::of(&opened),
         })
+    }
+
+    /// Whether it has these bytes. A file of another size is not read.
+    pub fn holds(&self, digest: Digest, size: u64, progress: &Progress) -> Result<bool> {
+        if self.size() != size {
+            return Ok(false);
+        }
+        let mut reader = self.reader();
+        let mut hash = ring::digest::Context::new(&ring::digest::SHA256);
+        let mut buffer = vec![0; 256 << 10];
+        loop {
+            progress.check()?;
+            let read = reader
+                .read(&mut buffer)
+                .map_err(|error| Error::at(&self.path, "read", error))?;
+            let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else {
+                return Ok(Digest::finish(&hash.finish()) == digest);
+            };
+            hash.update(bytes);
+        }
+    }
+
+    /// Its handle.
+    pub(super) fn file(&self) -> &File {
+        &self.file
     }
 
     /// The path that it was opened by.
@@ -239,7 +245,7 @@ pub struct Positioned<'a> {
 }
 
 impl<'a> Positioned<'a> {
-    fn new(file: &'a File) -> Self {
+    pub(super) fn new(file: &'a File) -> Self {
         Self { file, offset: 0 }
     }
 }
@@ -256,25 +262,6 @@ impl Read for Positioned<'_> {
 mod tests {
     use super::*;
     use std::io::Write;
-
-    #[test]
-    fn paths_and_uris() {
-        let check = |text: &str, expected: Option<&str>| {
-            assert_eq!(parse_path(text).ok(), expected.map(PathBuf::from), "{text}");
-        };
-        check("/tmp/a b.wasm", Some("/tmp/a b.wasm"));
-        check("file:///tmp/a%20b.wasm", Some("/tmp/a b.wasm"));
-        check("FILE:///tmp/a", Some("/tmp/a"));
-        check("file:/tmp/a", Some("/tmp/a"));
-        check("file://localhost/tmp/a", Some("/tmp/a"));
-        check("file://elsewhere/tmp/a", None);
-        check("file:///tmp/a%00b", None);
-        check("relative.wasm", None);
-        check("~/echo.wasm", None);
-        check("/tmp/a\0b", None);
-        check("", None);
-        check(&"/".repeat(LONGEST + 1), None);
-    }
 
     #[test]
     fn only_regular_files_open() {
@@ -308,6 +295,24 @@ mod tests {
             source.reader().read_to_string(&mut read).unwrap();
             assert_eq!(read, "contents");
         }
+    }
+
+    #[test]
+    fn a_file_holds_what_hashes_so() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(b"contents").unwrap();
+        let source = Source::open(file.path()).unwrap();
+        let check = |bytes: &[u8], size: u64, expected: bool| {
+            let held = source.holds(Digest::of(bytes), size, &Progress::default());
+            assert_eq!(held.unwrap(), expected);
+        };
+        check(b"contents", 8, true);
+        check(b"Contents", 8, false);
+        check(b"contents", 9, false);
+        let stopped = Progress::default();
+        stopped.stop();
+        let error = source.holds(Digest::of(b""), 8, &stopped).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Cancelled);
     }
 
     #[cfg(target_os = "linux")]

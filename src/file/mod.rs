@@ -1,0 +1,25 @@
+//! Files, opened without surprises and named atomically.
+//!
+//! A path is opened once, and everything is read from that handle. A file that is written has no
+//! name until [`Unnamed::give_name`] gives it one, whole and synced. Everything here blocks, but for
+//! [`Identity::at_hand`]: call it off the runtime's threads.
+//!
+//! | file | what it has |
+//! |---|---|
+//! | `path` | [`parse_path`]: absolute paths and `file:` URIs |
+//! | `source` | [`Source`]: a regular file that is read, and its [`Identity`] |
+//! | `destination` | [`Destination`]: where a file shall be, and what is there now |
+//! | `temporary` | names that nobody looks for, and what is left of them after a crash |
+//! | `unnamed` | [`Unnamed`]: a file that is written, and given its name in one step |
+
+mod destination;
+mod path;
+mod source;
+mod temporary;
+mod unnamed;
+
+pub use destination::Destination;
+pub(crate) use destination::sync_name;
+pub use path::parse_path;
+pub use source::{Identity, Positioned, Source};
+pub use unnamed::Unnamed;
