@@ -1,12 +1,23 @@
 //! The gate from outside: the built service, Debian's docker-registry and skopeo.
 
 use serde_json::{Value, json};
-use std::{fs, path::Path, process::Command};
+use std::{
+    fs,
+    path::Path,
+    process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
 use vouch_testing::{
     daemon::{Daemon, kind},
     folder::Folder,
     forge::{self, ENTRIES, Signer, component, custom, gzip, module},
-    process::run,
+    process::{run, until},
+    proxy::Proxy,
     real_modules,
     registry::Registry,
 };
@@ -283,71 +294,89 @@ fn large() -> Vec<u8> {
 #[test]
 fn a_kill_at_any_moment_leaves_nothing_unvouched() {
     let registry = Registry::open();
+    let (arrived, door) = (
+        Arc::new(AtomicBool::new(false)),
+        Arc::new(AtomicBool::new(true)),
+    );
+    let (seen, open) = (Arc::clone(&arrived), Arc::clone(&door));
+    let proxy = Proxy::before(&registry.name(), move |head, _| {
+        if head.method == "PUT" && head.target.contains("/manifests/") {
+            seen.store(true, Ordering::Relaxed);
+            while !open.load(Ordering::Relaxed) {
+                thread::sleep(Duration::from_millis(5));
+            }
+        }
+        None
+    });
     let folder = Folder::new();
     let bytes = large();
     let path = folder.write("large.wasm", &bytes);
-    let source = format!("{}/acme/source:1", registry.name());
-    let daemon = Daemon::start();
-    let mut client = daemon.connect();
-    client
-        .call("push", &json!({"path": path, "reference": source}))
-        .unwrap();
     let destination = folder.path("pulled.wasm");
-    let mut killed = [0, 0];
-    for step in 0..12_u64 {
-        // Pulls and pushes in turn, killed a little later each time.
-        let mut daemon = Daemon::start();
-        let mut client = daemon.connect();
-        let reference = format!("{}/acme/killed-{step}:1", registry.name());
-        let pulls = step % 2 == 0;
-        if pulls {
-            client.request(
-                "pull",
-                &json!({"reference": source, "destination": destination}),
-            );
-        } else {
-            client.request("push", &json!({"path": path, "reference": reference}));
-        }
-        std::thread::sleep(std::time::Duration::from_millis(15 * step));
-        daemon.kill();
-        if pulls {
-            if destination.exists() {
-                assert_eq!(
-                    fs::read(&destination).unwrap(),
-                    bytes,
-                    "whole or not at all"
-                );
-                fs::remove_file(&destination).unwrap();
-            } else {
-                killed[0] += 1;
-            }
-            continue;
-        }
-        let daemon = Daemon::start();
-        let look = client_look(&daemon, &reference);
-        match look {
-            Ok(verified) => assert_eq!(verified["verdict"], "accepted"),
-            Err(error) => {
-                assert_eq!(kind(&error), "notFound", "{error}");
-                killed[1] += 1;
-            }
-        }
-    }
-    assert!(
-        killed[0] > 0 && killed[1] > 0,
-        "none was killed in time: {killed:?}"
-    );
-    // What a kill may have left is gone after the next pull there.
+    let pull = json!({"reference": format!("{}/acme/source:1", proxy.name()),
+        "destination": destination});
+    let push = |name: &str| {
+        let reference = format!("{}/acme/{name}:1", proxy.name());
+        (json!({"path": path, "reference": reference}), reference)
+    };
     let daemon = Daemon::start();
-    let pull = json!({"reference": source, "destination": destination});
-    daemon.connect().call("pull", &pull).unwrap();
-    assert_eq!(folder.names(), ["large.wasm", "pulled.wasm"]);
-}
+    daemon.connect().call("push", &push("source").0).unwrap();
+    let look = |reference: &str| {
+        let mut client = daemon.connect();
+        client.call("verify", &json!({"reference": reference}))
+    };
+    // Where it stands when its service dies.
+    for part in 0..6 {
+        proxy.hold_after(bytes.len() as u64 * part / 6);
+        let mut dies = Daemon::start();
+        let mut client = dies.connect();
+        client.request("pull", &pull);
+        until("some of it has come", || proxy.held() > 0);
+        dies.kill();
+        assert!(!destination.exists(), "part {part}");
 
-fn client_look(daemon: &Daemon, reference: &str) -> Result<Value, Value> {
-    daemon
-        .connect()
-        .call("verify", &json!({"reference": reference}))
+        proxy.hold_after(bytes.len() as u64 * part / 6);
+        let mut dies = Daemon::start();
+        let mut client = dies.connect();
+        let (params, reference) = push(&format!("part-{part}"));
+        client.request("push", &params);
+        until("some of it has gone", || proxy.held() > 0);
+        dies.kill();
+        proxy.hold_after(u64::MAX);
+        let error = look(&reference).unwrap_err();
+        assert_eq!(kind(&error), "notFound", "part {part}: {error}");
+    }
+
+    // All of it has come, and it is about to get its name.
+    let mut dies = Daemon::naming_slowly(60);
+    let mut client = dies.connect();
+    client.request("pull", &pull);
+    until("it is being named", || {
+        dies.status()["requests"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|request| request["phase"] == "finishing")
+    });
+    dies.kill();
+    assert!(!destination.exists());
+
+    // All blobs are there, and the manifest is about to be.
+    arrived.store(false, Ordering::Relaxed);
+    door.store(false, Ordering::Relaxed);
+    let mut dies = Daemon::start();
+    let mut client = dies.connect();
+    let (params, reference) = push("last");
+    client.request("push", &params);
+    until("the manifest goes", || arrived.load(Ordering::Relaxed));
+    dies.kill();
+    let error = look(&reference).unwrap_err();
+    assert_eq!(kind(&error), "notFound", "{error}");
+    door.store(true, Ordering::Relaxed);
+
+    // What a kill may have left is gone after the next pull there.
+    daemon.connect().call("pull", &pull).unwrap();
+    assert_eq!(fs::read(&destination).unwrap(), bytes);
+    assert_eq!(folder.names(), ["large.wasm", "pulled.wasm"]);
 }
 
 #[test]

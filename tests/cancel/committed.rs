@@ -64,7 +64,7 @@ fn a_pull_whose_file_is_being_named_is_finished() {
     Daemon::start().connect().call("push", &push).unwrap();
     let expected = &fs::read(artifact).unwrap();
     let check = |way: Way, overwrite: bool| {
-        let daemon = Daemon::naming_slowly();
+        let daemon = Daemon::naming_slowly(3);
         let folder = Folder::new();
         if overwrite {
             folder.write("pulled.wasm", b"old");

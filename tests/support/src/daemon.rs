@@ -58,16 +58,16 @@ impl Daemon {
         Self::run_by(prlimit)
     }
 
-    /// One that takes seconds to give a file its name. The tracer is no parent of the service, and
+    /// One that takes so many seconds to give a file its name. The tracer is no parent of the service, and
     /// ends with it.
-    pub fn naming_slowly() -> Self {
+    pub fn naming_slowly(seconds: u32) -> Self {
         const NAMING: &str = "/^(linkat|renameat2?)$";
         let mut strace = Command::new("strace");
         strace
             .args(["-D", "-f", "-qq", "-o", "/dev/null", "-e"])
             .arg(format!("trace={NAMING}"))
             .arg("-e")
-            .arg(format!("inject={NAMING}:delay_enter=3000000"));
+            .arg(format!("inject={NAMING}:delay_enter={seconds}s"));
         Self::run_by(strace)
     }
 
