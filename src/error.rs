@@ -4,18 +4,18 @@
 //! must never hold a credential, a token or a URL's query.
 
 use rustix::io::Errno;
-use std::{error, fmt, io, path::Path};
+use std::{error, fmt, io, path::Path, sync::Arc};
 use vouch_protocol::ErrorKind;
 
-/// Why a request failed.
-#[derive(Debug)]
+/// Why a request failed. A clone is for another who waits for the same.
+#[derive(Debug, Clone)]
 pub struct Error {
     kind: ErrorKind,
     message: String,
     help: Option<String>,
     registry: Option<String>,
     status: Option<u16>,
-    source: Option<Box<dyn error::Error + Send + Sync>>,
+    source: Option<Arc<dyn error::Error + Send + Sync>>,
 }
 
 /// What the service's functions return.
@@ -105,7 +105,7 @@ impl Error {
     /// Adds what caused it.
     #[must_use]
     pub fn source(mut self, source: impl Into<Box<dyn error::Error + Send + Sync>>) -> Self {
-        self.source = Some(source.into());
+        self.source = Some(Arc::from(source.into()));
         self
     }
 

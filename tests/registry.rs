@@ -86,7 +86,7 @@ async fn check(registry: &Registry, sessions: Sessions) {
 
 fn sessions(config: Config) -> Sessions {
     let nobody = "/nonexistent/config.json".into();
-    Sessions::new(config).unwrap().docker_config(nobody)
+    Sessions::new(config).docker_config(nobody)
 }
 
 #[tokio::test]

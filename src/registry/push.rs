@@ -46,7 +46,7 @@ pub(super) async fn push(
         blob.arrived(progress);
         remote
             .session
-            .saw_blob(blob.digest(), reference.repository.as_str());
+            .saw_blob(blob.digest(), &reference.repository);
     }
     let name = match &reference.tag {
         Some(tag) => tag.to_string(),

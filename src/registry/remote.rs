@@ -29,7 +29,7 @@ impl Remote {
         } = reference;
         Ok(Self {
             session: sessions.session(registry, repository).await?,
-            scope: Scope::new(repository.as_str(), action),
+            scope: Scope::new(repository, action),
         })
     }
 

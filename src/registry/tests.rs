@@ -10,9 +10,7 @@ use tempfile::NamedTempFile;
 use vouch_testing::registry::Registry;
 
 pub(super) fn sessions(config: Config) -> Sessions {
-    Sessions::new(config)
-        .unwrap()
-        .docker_config("/nonexistent/config.json".into())
+    Sessions::new(config).docker_config("/nonexistent/config.json".into())
 }
 
 /// A file of so many bytes that do not repeat.

@@ -86,7 +86,7 @@ pub(super) async fn mount(remote: &Remote, blob: &Blob) -> bool {
         let mut url = remote.url(base, "blobs/uploads/");
         url.query_pairs_mut()
             .append_pair("mount", &digest.to_string())
-            .append_pair("from", &from);
+            .append_pair("from", from.as_str());
         client.post(url).header(CONTENT_LENGTH, 0)
     };
     let scope = remote.scope.mounting(&from);

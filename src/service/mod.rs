@@ -174,7 +174,7 @@ impl Service {
     /// log file of the config is where it says that the log is.
     pub fn new(mut config: Config, socket: Option<PathBuf>) -> Result<Self> {
         let ends = Mutex::new(config.idle.clone());
-        let sessions = Sessions::new(std::mem::take(&mut config.registry))?;
+        let sessions = Sessions::new(std::mem::take(&mut config.registry));
         let log = config.log.file.clone();
         let settings = Settings {
             config,

@@ -58,7 +58,7 @@ pub(super) fn logout(
 ) -> Result<SessionLogoutResult> {
     let sessions = &request.settings().sessions;
     let registry = sessions.plain_hosts().registry(&registry)?;
-    let logged_out = sessions.logout(&registry)?;
+    let logged_out = sessions.logout(&registry);
     Ok(SessionLogoutResult {
         registry: registry.to_string(),
         logged_out,

@@ -43,15 +43,11 @@ fn a_registry_lets_in_who_shows_its_certificate() {
     pushed(&section(&registry, Some(registry.client()))).unwrap();
     refused(
         &section(&registry, None),
-        "a client certificate was asked for",
+        "asked for a client certificate",
         "client-cert = ",
     );
     let wrong = section(&registry, Some(other.client()));
-    refused(
-        &wrong,
-        "a client certificate was asked for",
-        "is it one that",
-    );
+    refused(&wrong, "asked for a client certificate", "is it one that");
 
     let (certificate, key) = registry.client();
     let mixed = section(&registry, Some((certificate.clone(), other.client().1)));
@@ -85,8 +81,12 @@ fn a_certificate_is_shown_to_no_other_host() {
     let reference = format!("{}/acme/echo:1", registry.name());
     let error = push(&mut daemon.connect(), &signed(&folder), &reference).unwrap_err();
     let message = error["message"].as_str().unwrap();
-    let expected = "asking for a token: a client certificate was asked for";
-    assert!(message.starts_with(expected), "{error}");
+    let expected = format!(
+        "asking for an access token: https://{}/token (for {}) asked for a client certificate",
+        realm.name(),
+        registry.name()
+    );
+    assert!(message.starts_with(&expected), "{error}");
     let help = error["data"]["help"].as_str().unwrap();
     assert!(help.contains("which is shown no certificate"), "{error}");
 }

@@ -3,13 +3,13 @@
 
 use super::{
     super::sessions::SESSIONS,
-    tokens::{asked, identity, lasting, until},
+    tokens::{asked, identity, lasting, lock, until},
     *,
 };
 use std::{
     io::{BufRead, BufReader, Write},
     net::TcpListener,
-    sync::atomic::AtomicUsize,
+    sync::atomic::{AtomicUsize, Ordering},
 };
 
 /// A registry that answers each request with nothing, and keeps its connections; how many there
@@ -41,10 +41,7 @@ async fn a_connection_is_used_again() {
     let sessions = sessions(None);
     for _ in 0..5 {
         // As each push and pull does.
-        let session = sessions
-            .session(&named(&registry), &named("acme/echo"))
-            .await
-            .unwrap();
+        let session = begin(&sessions, &registry).await;
         get(&session).await.unwrap();
     }
     assert_eq!(connections.load(Ordering::Relaxed), 1);
@@ -61,7 +58,7 @@ async fn a_failed_renewal_is_tried_again() {
     // All attempts have failed once it says when it tries again.
     let later = session.clock.now();
     until(|| {
-        let due = session.tokens.to_renew(session.clock.now());
+        let due = session.tokens.due();
         due.iter().all(|(_, renew)| *renew > later)
     })
     .await;
@@ -71,7 +68,7 @@ async fn a_failed_renewal_is_tried_again() {
     until(|| asked(&server).len() > failed).await;
     let fresh = |left: Duration| left.as_secs() > 290;
     until(|| {
-        let (_, left) = session.tokens.scopes(session.clock.now());
+        let (_, left) = session.tokens.scopes();
         left.is_some_and(fresh)
     })
     .await;
@@ -87,32 +84,17 @@ async fn a_session_whose_refresh_token_was_replaced_is_kept_longest() {
     let (server, _realm) = realm.start();
     let docker = identity(&server.name(), "r");
     let sessions = sessions(Some(&docker));
-    let kept = sessions
-        .session(&named(&server.name()), &named("acme/echo"))
-        .await
-        .unwrap();
+    let kept = begin(&sessions, &server.name()).await;
     get(&kept).await.unwrap();
-    assert!(kept.has_rotated());
-    let plain = sessions
-        .session(&named("localhost:1"), &named("acme/echo"))
-        .await
-        .unwrap();
+    assert!(kept.login.has_rotated());
+    let plain = begin(&sessions, "localhost:1").await;
     for port in 2..SESSIONS.get() + 2 {
         let registry = format!("localhost:{port}");
-        sessions
-            .session(&named(&registry), &named("acme/echo"))
-            .await
-            .unwrap();
+        begin(&sessions, &registry).await;
     }
-    let again = sessions
-        .session(&named(&server.name()), &named("acme/echo"))
-        .await
-        .unwrap();
+    let again = begin(&sessions, &server.name()).await;
     assert!(Arc::ptr_eq(&kept, &again));
-    let again = sessions
-        .session(&named("localhost:1"), &named("acme/echo"))
-        .await
-        .unwrap();
+    let again = begin(&sessions, "localhost:1").await;
     assert!(
         !Arc::ptr_eq(&plain, &again),
         "there is an end to what is kept"

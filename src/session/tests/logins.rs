@@ -4,7 +4,7 @@ use super::{
     tokens::{asked, lasting},
     *,
 };
-use crate::session::token::Authorization;
+use crate::session::authorization::{Authorization, TokenRequest};
 use serde_json::json;
 use vouch_protocol::SessionStatus;
 
@@ -62,12 +62,9 @@ async fn sources_have_an_order() {
     let paths = ["first", "second", "third"].map(|name| folder.path().join(name));
     let sessions = sessions(None).credential_files(files.into_iter().zip(paths));
     let check = async |expected: LoginSource, user: Option<&str>| {
-        let session = sessions
-            .session(&named("r.io"), &named("acme/echo"))
-            .await
-            .unwrap();
+        let session = begin(&sessions, "r.io").await;
         assert_eq!(
-            (session.source(), session.user.as_deref()),
+            (session.login.source(), session.login.user()),
             (expected, user)
         );
         session
@@ -88,8 +85,8 @@ async fn sources_have_an_order() {
     write("first", "two", "r.io");
     let two = check(LoginSource::AuthFile, Some("two")).await;
     assert!(!Arc::ptr_eq(&one, &two));
-    assert!(one.end.is_cancelled(), "its file has another's login");
-    assert!(!docker.end.is_cancelled(), "its login is still there");
+    assert!(one.login.has_ended(), "its file has another's login");
+    assert!(!docker.login.has_ended(), "its login is still there");
     std::fs::remove_file(folder.path().join("first")).unwrap();
     let again = check(LoginSource::Docker, Some("doc")).await;
     assert!(Arc::ptr_eq(&docker, &again));
@@ -109,25 +106,19 @@ async fn a_login_is_checked_kept_and_forgotten() {
     assert_eq!(status.user.as_deref(), Some("ann"));
     let query = "/token?a=b&service=s+p";
     assert_eq!(asked(&server)[0].target, query, "no scope is needed");
-    let session = sessions
-        .session(&named(&name), &named("acme/echo"))
-        .await
-        .unwrap();
+    let session = begin(&sessions, &name).await;
     get(&session).await.unwrap();
     let status = listed(&sessions).await;
     assert_eq!(status.scopes, ["repository:acme/echo:pull"]);
     assert!(status.expires_in_seconds.is_some_and(|left| left <= 300));
     assert_eq!(status.last_used_seconds, Some(0));
-    assert!(sessions.logout(&named(&name)).unwrap());
-    assert!(!sessions.logout(&named(&name)).unwrap());
+    assert!(sessions.logout(&named(&name)));
+    assert!(!sessions.logout(&named(&name)));
     let error = get(&session).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unauthorized);
     assert!(error.message().contains("session/logout"), "{error}");
-    assert_eq!(session.credential().0, None);
-    assert_eq!(
-        session.tokens.scopes(Duration::ZERO).0,
-        Vec::<String>::new()
-    );
+    assert_eq!(session.login.current().0, None);
+    assert_eq!(session.tokens.scopes().0, Vec::<String>::new());
     assert!(sessions.list().await.is_empty());
 }
 
@@ -150,10 +141,7 @@ async fn a_login_that_is_refused_is_not_kept() {
         .unwrap();
     assert_eq!(wrong().await.kind(), ErrorKind::Unauthorized);
     assert_eq!(listed(&sessions).await.state, SessionState::Accepted);
-    let session = sessions
-        .session(&named(&name), &named("acme/echo"))
-        .await
-        .unwrap();
+    let session = begin(&sessions, &name).await;
     get(&session).await.unwrap();
     let open = Faulty::start(|_, _| Answer::new(200));
     let status = sessions
@@ -171,19 +159,13 @@ async fn two_logins_do_not_mix() {
         .login(&named(&name), password("ann", "one"))
         .await
         .unwrap();
-    let first = sessions
-        .session(&named(&name), &named("acme/echo"))
-        .await
-        .unwrap();
+    let first = begin(&sessions, &name).await;
     get(&first).await.unwrap();
     sessions
         .login(&named(&name), password("bob", "two"))
         .await
         .unwrap();
-    let second = sessions
-        .session(&named(&name), &named("acme/echo"))
-        .await
-        .unwrap();
+    let second = begin(&sessions, &name).await;
     get(&second).await.unwrap();
     // What began with the first goes on with it.
     get(&first).await.unwrap();
@@ -193,7 +175,7 @@ async fn two_logins_do_not_mix() {
         .collect();
     let (ann, bob) = (basic("ann", "one"), basic("bob", "two"));
     assert_eq!(used, [ann.clone(), ann, bob.clone(), bob]);
-    assert!(sessions.logout(&named(&name)).unwrap());
+    assert!(sessions.logout(&named(&name)));
     get(&first).await.unwrap_err();
     get(&second).await.unwrap_err();
 }
@@ -218,7 +200,7 @@ async fn two_namespaces_of_a_registry_do_not_mix() {
             .await
             .unwrap();
         get(&session).await.unwrap();
-        assert_eq!(session.user.as_deref(), Some(user));
+        assert_eq!(session.login.user(), Some(user));
     }
     let used: Vec<_> = asked(&server)
         .iter()
@@ -246,11 +228,8 @@ async fn work_under_way_ends_with_its_login() {
         .login(&named(&name), password("ann", "hunter2"))
         .await
         .unwrap();
-    let session = sessions
-        .session(&named(&name), &named("acme/echo"))
-        .await
-        .unwrap();
-    let scope = Scope::new("acme/echo", Action::Pull);
+    let session = begin(&sessions, &name).await;
+    let scope = Scope::new(&named("acme/echo"), Action::Pull);
     let never = Activity::default();
     let build = |client: &reqwest::Client, base: &Url| client.get(base.join("thing").unwrap());
     // The logout comes once there is a body to wait for, not while the answer is on its way.
@@ -270,7 +249,7 @@ async fn work_under_way_ends_with_its_login() {
     };
     let logout = async {
         answered.notified().await;
-        sessions.logout(&named(&name)).unwrap();
+        sessions.logout(&named(&name));
     };
     let (error, ()) = tokio::join!(work, logout);
     assert!(error.message().contains("has ended"), "{error}");
@@ -281,22 +260,17 @@ async fn a_logout_in_the_file_counts_at_once() {
     let (server, _realm) = lasting(300).start();
     let docker = logins(&[&server.name()]);
     let sessions = sessions(Some(&docker));
-    let session = sessions
-        .session(&named(&server.name()), &named("acme/echo"))
-        .await
-        .unwrap();
+    let session = begin(&sessions, &server.name()).await;
     get(&session).await.unwrap();
     assert_eq!(listed(&sessions).await.source, LoginSource::Docker);
     std::fs::write(docker.path(), "{}").unwrap();
+    // The next request begins without, and ends what was there.
+    let anonymous = begin(&sessions, &server.name()).await;
     let error = get(&session).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unauthorized);
     assert!(error.message().contains("was removed"), "{error}");
-    assert!(sessions.list().await.is_empty());
-    let session = sessions
-        .session(&named(&server.name()), &named("acme/echo"))
-        .await
-        .unwrap();
-    get(&session).await.unwrap();
+    assert_eq!(listed(&sessions).await.source, LoginSource::Anonymous);
+    get(&anonymous).await.unwrap();
     let last = asked(&server).pop().unwrap();
     assert_eq!(
         last.header("authorization"),
@@ -342,35 +316,28 @@ async fn nothing_shows_a_secret() {
     let docker = logins(&[&server.name()]);
     let sessions = sessions(Some(&docker));
     let name = server.name();
-    let found = sessions
-        .session(&named(&name), &named("acme/echo"))
-        .await
-        .unwrap();
+    let found = begin(&sessions, &name).await;
     get(&found).await.unwrap();
     let planted = password("ann", "planted-secret");
     sessions
         .login(&named(&name), planted.clone())
         .await
         .unwrap();
-    let kept = sessions
-        .session(&named(&name), &named("acme/echo"))
-        .await
-        .unwrap();
+    let kept = begin(&sessions, &name).await;
     get(&kept).await.unwrap();
-    let (host, place) = (sessions.host(&named(&name)).unwrap(), Place::Memory);
-    let other = Session::new(host, place, Some(planted), &impatient(), &sessions.clock);
+    let other = sessions.begin(&named(&name), LoginPlace::Memory, Some(planted.clone()));
+    let request = TokenRequest {
+        realm: Url::parse(&format!("http://{name}/token")).unwrap(),
+        service: None,
+        scope: None,
+    };
     let shown = format!(
         "{sessions:?} {found:?} {kept:?} {other:?} {:?} {:?} {:?} {:?} {:?}",
         sessions.list().await,
-        kept.credential(),
+        kept.login.current(),
         kept.tokens,
-        kept.token(
-            (Url::parse(&format!("http://{name}/token")).unwrap(), None),
-            None,
-            None
-        )
-        .await,
-        Authorization::Basic("ann".into(), Secret::new("planted-secret")),
+        kept.tokens.get(&request, None).await,
+        Authorization::Basic(planted),
     );
     assert!(shown.contains(&name));
     for secret in ["hunter2", "planted-secret", "Bearer t", "\"t3\"", "\"t7\""] {
@@ -428,8 +395,8 @@ async fn a_pause_that_no_clock_can_hold_ends_the_waiting() {
 
 #[tokio::test]
 async fn what_comes_back_from_another_host_gets_no_login() {
-    let registry = Arc::new(OnceLock::new());
-    let back: Arc<OnceLock<String>> = Arc::clone(&registry);
+    let registry = Arc::new(std::sync::OnceLock::new());
+    let back: Arc<std::sync::OnceLock<String>> = Arc::clone(&registry);
     let other = Faulty::start(move |_, _| {
         let registry = back.get().expect("it was set");
         Answer::new(307).header("location", format!("http://{registry}/victim"))

@@ -1,7 +1,7 @@
 //! Sessions under another config: what stays, what moves, and what begins anew.
 
 use super::{
-    tokens::{asked, identity, lasting},
+    tokens::{asked, identity, lasting, lock},
     *,
 };
 
@@ -30,12 +30,7 @@ async fn what_says_the_same_keeps_its_tokens() {
         if in_memory {
             sessions.login(&named(&name), login()).await.unwrap();
         }
-        get(&sessions
-            .session(&named(&name), &named("acme/echo"))
-            .await
-            .unwrap())
-        .await
-        .unwrap();
+        get(&begin(&sessions, &name).await).await.unwrap();
         let before = asked(&server).len();
         // Another's section, and where else its content is, change nothing.
         let mirrored = RegistryConfig {
@@ -45,10 +40,7 @@ async fn what_says_the_same_keeps_its_tokens() {
         let other = (named("other.example"), section(Some("/ca"), None));
         let config = Config::from([(named(&name), mirrored), other]);
         let sessions = sessions.under(config).unwrap();
-        let session = sessions
-            .session(&named(&name), &named("acme/echo"))
-            .await
-            .unwrap();
+        let session = begin(&sessions, &name).await;
         get(&session).await.unwrap();
         assert_eq!(asked(&server).len(), before, "{in_memory}");
     };
@@ -66,38 +58,26 @@ async fn what_says_something_else_begins_anew_with_the_same_login() {
         if in_memory {
             before.login(&named(&name), login()).await.unwrap();
         }
-        let old = before
-            .session(&named(&name), &named("acme/echo"))
-            .await
-            .unwrap();
+        let old = begin(&before, &name).await;
         get(&old).await.unwrap();
         let asked_before = asked(&server).len();
 
         let config = Config::from([(named(&name), section(None, Some(true)))]);
         let after = before.under(config).unwrap();
-        let new = after
-            .session(&named(&name), &named("acme/echo"))
-            .await
-            .unwrap();
+        let new = begin(&after, &name).await;
         assert!(!Arc::ptr_eq(&old, &new), "{in_memory}");
         get(&new).await.unwrap();
         assert!(asked(&server).len() > asked_before, "{in_memory}");
         assert_eq!(after.list().await.len(), 1, "{in_memory}");
         // What began before goes on, and begins what else it needs, as it began.
         get(&old).await.unwrap();
-        let still = before
-            .session(&named(&name), &named("acme/echo"))
-            .await
-            .unwrap();
-        assert_eq!(still.host.section, old.host.section, "{in_memory}");
-        let again = after
-            .session(&named(&name), &named("acme/echo"))
-            .await
-            .unwrap();
-        assert_eq!(again.host.section, new.host.section, "{in_memory}");
+        let still = begin(&before, &name).await;
+        assert_eq!(still.section(), old.section(), "{in_memory}");
+        let again = begin(&after, &name).await;
+        assert_eq!(again.section(), new.section(), "{in_memory}");
         // A logout ends all of them.
         if in_memory {
-            assert!(after.logout(&named(&name)).unwrap());
+            assert!(after.logout(&named(&name)));
             for session in [&old, &again] {
                 get(session).await.unwrap_err();
             }
@@ -115,20 +95,10 @@ async fn a_refresh_token_that_replaced_a_file_s_is_kept() {
     let name = server.name();
     let docker = identity(&name, "first");
     let before = sessions(Some(&docker));
-    get(&before
-        .session(&named(&name), &named("acme/echo"))
-        .await
-        .unwrap())
-    .await
-    .unwrap();
+    get(&begin(&before, &name).await).await.unwrap();
     let config = Config::from([(named(&name), section(None, Some(true)))]);
     let after = before.under(config).unwrap();
     // The one in the file is spent: once more would be a reuse.
-    get(&after
-        .session(&named(&name), &named("acme/echo"))
-        .await
-        .unwrap())
-    .await
-    .unwrap();
+    get(&begin(&after, &name).await).await.unwrap();
     assert_eq!(asked(&server).len(), 2);
 }

@@ -1,7 +1,17 @@
 //! Tokens: how often they are asked for, by whom, and for how long they are good.
 
-use super::*;
-use std::{collections::HashSet, sync::atomic::AtomicBool};
+use super::{super::authorization::TokenRequest, *};
+use std::{
+    collections::HashSet,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// A registry and its realm in one, with what a test changes meanwhile.
 #[derive(Default)]
@@ -65,7 +75,7 @@ impl Realm {
     }
 
     /// From now on no token that was given so far is good.
-    fn revoke(&self, server: &Faulty) {
+    pub(super) fn revoke(&self, server: &Faulty) {
         let given = (0..server.seen().len()).map(|number| format!("Bearer t{number}"));
         lock(&self.revoked).extend(given);
     }
@@ -96,7 +106,7 @@ pub(super) async fn until(happened: impl Fn() -> bool) {
 }
 
 async fn get_from(session: &Arc<Session>, repository: &str) -> Result<Response> {
-    let scope = Scope::new(repository, Action::Push);
+    let scope = Scope::new(&named(repository), Action::Push);
     let build = |client: &reqwest::Client, base: &Url| client.get(base.join("thing").unwrap());
     session.send("looking", &scope, build).await
 }
@@ -133,7 +143,8 @@ async fn one_who_goes_away_with_the_challenge_fails_nobody() {
         ..Timeouts::default()
     });
     let session = begun(sessions, &server.name()).await;
-    let meeting = session.host.meet(Duration::from_secs(3600)).await;
+    let heard = session.heard.of(Some(&named("acme/echo")));
+    let meeting = heard.meet(Duration::from_secs(3600)).await;
     assert!(meeting.is_some());
     let second = tokio::spawn({
         let session = Arc::clone(&session);
@@ -178,11 +189,15 @@ async fn one_who_hears_late_of_a_death_takes_what_replaced_it() {
     let (server, _realm) = lasting(300).start();
     let session = session(&server.name(), None).await;
     let realm = Url::parse(&format!("http://{}/token", server.name())).unwrap();
-    let scope = Scope::new("acme/echo", Action::Pull);
+    let scope = Scope::new(&named("acme/echo"), Action::Pull);
     let service = Some("s p".to_owned());
     let token = async |refused| {
-        let from = (realm.clone(), service.clone());
-        session.token(from, Some(&scope), refused).await.unwrap()
+        let request = TokenRequest {
+            realm: realm.clone(),
+            service: service.clone(),
+            scope: Some(scope.clone()),
+        };
+        session.tokens.get(&request, refused).await.unwrap()
     };
     let (first, fresh) = token(None).await;
     assert!(fresh);
@@ -217,14 +232,7 @@ async fn a_token_in_use_is_renewed_before_it_expires() {
     }
     // It is kept a moment after it was asked for.
     let fresh = |left: Duration| left.as_secs() > 290;
-    until(|| {
-        session
-            .tokens
-            .scopes(session.clock.now())
-            .1
-            .is_some_and(fresh)
-    })
-    .await;
+    until(|| session.tokens.scopes().1.is_some_and(fresh)).await;
     let before = server.lines().len();
     get(&session).await.unwrap();
     assert_eq!(server.lines()[before..], ["GET /thing"]);
@@ -277,12 +285,12 @@ async fn refresh_tokens_are_used_one_at_a_time_and_replaced() {
     "second".clone_into(&mut lock(&realm.refresh));
     std::fs::copy(identity(&server.name(), "second").path(), docker.path()).unwrap();
     get_from(&session, "acme/r1").await.unwrap();
-    assert_eq!(lock(&session.login).generation, 1);
+    assert_eq!(session.login.current().1, 1);
     // One that is no good any more is a refusal.
     "third".clone_into(&mut lock(&realm.refresh));
     let error = get_from(&session, "acme/other").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unauthorized, "{error}");
-    assert_eq!(*lock(&session.state), SessionState::Refused);
+    assert_eq!(session.login.state(), SessionState::Refused);
 }
 
 #[tokio::test]
@@ -364,10 +372,11 @@ fn a_realm_is_asked_only_where_a_login_is_safe() {
         };
         (named(name), section)
     });
-    let sessions = Sessions::new(Config::from(config)).unwrap();
+    let sessions = Sessions::new(Config::from(config));
     let check = |registry: &str, realm: &str, expected: bool| {
-        let host = sessions.host(&named(registry)).unwrap();
-        let session = Session::new(host, Place::Nowhere, None, &impatient(), &sessions.clock);
+        let session = sessions
+            .begin(&named(registry), LoginPlace::Nowhere, None)
+            .unwrap();
         let permitted = session.permit_realm(&Url::parse(realm).unwrap());
         assert_eq!(permitted.is_ok(), expected, "{registry} {realm}");
     };
@@ -381,4 +390,6 @@ fn a_realm_is_asked_only_where_a_login_is_safe() {
     check("127.0.0.1:5000", "https://auth.io/token", true);
     check("registry.lan:5000", "http://auth.lan/token", true);
     check("registry.lan:5000", "http://127.0.0.1/token", false);
+    check("ghcr.io", "https://169.254.169.254/token", false);
+    check("127.0.0.1:5000", "https://[fe80::1]/token", false);
 }

@@ -7,13 +7,14 @@
 //! docker's own report that a login is missing.
 
 use super::{
-    config_file::Helper,
-    failure::clean,
+    super::text::clean,
+    file::{Helper, field},
+    redactor::Redactor,
     secret::{Credential, Secret},
 };
 use crate::error::{Error, Result};
 use rustix::process::{Pid, Signal, kill_process_group};
-use serde::Deserialize;
+use serde_json::{Map, Value};
 use std::{
     env,
     ffi::OsStr,
@@ -38,22 +39,14 @@ const NOT_FOUND: &str = "credentials not found in native keychain";
 /// The name under which helpers keep identity tokens.
 const TOKEN_USER: &str = "<token>";
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Answer {
-    #[serde(default)]
-    username: String,
-    #[serde(default)]
-    secret: Zeroizing<String>,
-}
-
-/// Asks a helper. Nothing, where it keeps no login for the server.
+/// Asks a helper. Nothing, where it keeps no login for the server. The redactor learns its answer.
 pub(super) async fn ask(
     helper: &Helper,
     named_in: &Path,
     limit: Duration,
+    redactor: &Redactor,
 ) -> Result<Option<Credential>> {
-    ask_with(helper, named_in, limit, None).await
+    ask_with(helper, named_in, limit, redactor, None).await
 }
 
 /// The same, with another `PATH` where one is given.
@@ -61,11 +54,12 @@ async fn ask_with(
     helper: &Helper,
     named_in: &Path,
     limit: Duration,
+    redactor: &Redactor,
     path: Option<&OsStr>,
 ) -> Result<Option<Credential>> {
     let program = format!("docker-credential-{}", helper.name);
-    let answered = match run(&program, &helper.server, limit, path).await {
-        Ok(said) => read(&said),
+    let answered = match run(&program, &helper.server, limit, redactor, path).await {
+        Ok(said) => read(&said, redactor),
         Err(why) => Err(why),
     };
     answered.map_err(|why| {
@@ -95,6 +89,7 @@ async fn run(
     program: &str,
     server: &str,
     limit: Duration,
+    redactor: &Redactor,
     path: Option<&OsStr>,
 ) -> Result<Ended, String> {
     let mut command = Command::new(program);
@@ -128,7 +123,7 @@ async fn run(
         return Err(format!(
             "did not answer within {} s and was killed{}",
             limit.as_secs(),
-            complaints.shown()
+            complaints.shown(redactor)
         ));
     };
     let ended = match ended {
@@ -176,37 +171,61 @@ async fn talk(
 }
 
 /// What a helper's answer means, or what is wrong with it.
-fn read(ended: &Ended) -> Result<Option<Credential>, String> {
-    let complaints = ended.complaints.shown();
+fn read(ended: &Ended, redactor: &Redactor) -> Result<Option<Credential>, String> {
+    let said = String::from_utf8_lossy(&ended.output.bytes);
+    let said = said.trim();
     if !ended.status.success() {
-        let text = String::from_utf8_lossy(&ended.output.bytes);
-        if text.contains(NOT_FOUND) {
+        if said.contains(NOT_FOUND) {
             return Ok(None);
         }
+        let complaints = ended.complaints.shown(redactor);
         let why = format!("failed ({}){complaints}", ended.status);
         // Helpers complain on standard output too. JSON would be an answer, and an answer secret.
-        if ended.complaints.bytes.is_empty() && !text.contains('{') && !text.trim().is_empty() {
-            return Err(format!("{why}; it said {:?}", clean(text.trim())));
+        if ended.complaints.bytes.is_empty() && !said.contains('{') && !said.is_empty() {
+            return Err(format!("{why}; it said {:?}", tame(said, redactor)));
         }
         return Err(why);
     }
-    let mut answer: Answer = serde_json::from_slice(&ended.output.bytes)
-        .map_err(|_| format!("answered no JSON with a login{complaints}"))?;
-    if answer.secret.is_empty() {
-        return Err(format!("answered an empty secret{complaints}"));
+    if said.is_empty() {
+        return Ok(None);
     }
-    let secret = Secret::new(std::mem::take(&mut *answer.secret));
-    match answer.username {
-        username if username == TOKEN_USER => Ok(Some(Credential::IdentityToken {
-            username: None,
-            token: secret,
-        })),
-        username if username.is_empty() => Err(format!("answered no user name{complaints}")),
-        username => Ok(Some(Credential::Password {
-            username,
-            password: secret,
-        })),
-    }
+    let answer: Option<Map<String, Value>> = serde_json::from_str(said).ok();
+    let member = |name: &str| {
+        let value = answer.as_ref().and_then(|answer| field(answer, name));
+        Zeroizing::new(value.and_then(Value::as_str).unwrap_or_default().to_owned())
+    };
+    let (username, secret) = (member("Username"), member("Secret"));
+    let secret = Secret::new(secret.as_str());
+    let what = match (&answer, username.as_str(), secret.len()) {
+        (None, ..) => "no JSON with a login",
+        (_, "", 0) => return Ok(None),
+        (_, _, 0) => "an empty secret",
+        (_, "", _) => "no user name",
+        (_, TOKEN_USER, _) => {
+            redactor.learn_secret(&secret);
+            return Ok(Some(Credential::IdentityToken {
+                username: None,
+                token: secret,
+            }));
+        }
+        (_, username, _) => {
+            let credential = Credential::Password {
+                username: username.to_owned(),
+                password: secret,
+            };
+            redactor.learn(&credential);
+            return Ok(Some(credential));
+        }
+    };
+    // Its complaints may say it again.
+    redactor.learn_secret(&secret);
+    let complaints = ended.complaints.shown(redactor);
+    Err(format!("answered {what}{complaints}"))
+}
+
+/// A helper's words, fit to be shown.
+fn tame(text: &str, redactor: &Redactor) -> String {
+    clean(&redactor.redacted(text.to_owned()))
 }
 
 /// What came out of a pipe.
@@ -222,9 +241,9 @@ impl Said {
         self.flooded = self.bytes.len() as u64 > LONGEST;
     }
 
-    fn shown(&self) -> String {
+    fn shown(&self, redactor: &Redactor) -> String {
         let text = String::from_utf8_lossy(&self.bytes);
-        let text = clean(text.trim());
+        let text = tame(text.trim(), redactor);
         if text.is_empty() {
             return "; it wrote nothing to stderr".to_owned();
         }
@@ -276,7 +295,14 @@ mod tests {
         )
         .unwrap();
         let limit = Duration::from_millis(700);
-        ask_with(&helper, Path::new("/config.json"), limit, Some(&path)).await
+        ask_with(
+            &helper,
+            Path::new("/config.json"),
+            limit,
+            &Redactor::default(),
+            Some(&path),
+        )
+        .await
     }
 
     #[tokio::test]
@@ -308,10 +334,22 @@ mod tests {
         )
         .await;
         check(
+            r#"echo '{"username":"ann","secret":"pw-r.io"}'"#,
+            Some(Credential::Password {
+                username: "ann".into(),
+                password: Secret::new("pw-r.io"),
+            }),
+        )
+        .await;
+        check(
             "echo credentials not found in native keychain; exit 1",
             None,
         )
         .await;
+        check("true", None).await;
+        check("echo", None).await;
+        check("echo '{}'", None).await;
+        check(r#"echo '{"ServerURL":"","Username":"","Secret":""}'"#, None).await;
     }
 
     #[tokio::test]
@@ -332,6 +370,8 @@ mod tests {
         check("echo hunter2", "no JSON").await;
         check(r#"echo '{"Username":"ann"}'"#, "empty secret").await;
         check(r#"echo '{"Secret":"hunter2"}'"#, "no user name").await;
+        let again = r#"echo no user for HUNTER2 hunter2 >&2; echo '{"Secret":"hunter2"}'"#;
+        check(again, "no user for").await;
         check("kill -9 $$", "signal").await;
         check("yes hunter2", "more than").await;
         check("yes hunter2 >&2", "more than").await;

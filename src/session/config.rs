@@ -107,8 +107,8 @@ impl From<RegistryConfig> for Written {
 }
 
 impl RegistryConfig {
-    /// What decides how a registry is spoken to: all but where else its content is.
-    pub(super) fn way(&self) -> Self {
+    /// How the registry is spoken to: all but where else its content is.
+    pub(super) fn without_mirrors(&self) -> Self {
         Self {
             mirrors: Vec::new(),
             ..self.clone()

@@ -2,10 +2,10 @@
 //! every request.
 
 use super::{
+    super::{config::RegistryConfig, text::causes},
+    address::{Resolver, is_loopback},
     certificates::{add, identity},
-    host::Host,
-    lock,
-    section::RegistryConfig,
+    proxy::Proxies,
 };
 use crate::error::{Error, Result};
 use reqwest::{Client, Url, redirect};
@@ -14,9 +14,8 @@ use rustls::{
     crypto::ring::default_provider, sign::CertifiedKey,
 };
 use std::{
-    net::IpAddr,
     sync::{
-        Arc, Mutex, OnceLock,
+        Arc, Mutex, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -34,6 +33,7 @@ pub(super) struct Clients {
     /// The registry itself; a client certificate is shown to nobody else.
     registry: Url,
     connect: Duration,
+    proxies: Arc<Proxies>,
     made: Mutex<Arc<[Made; 5]>>,
 }
 
@@ -74,18 +74,32 @@ struct Way {
 }
 
 impl Clients {
-    pub(super) fn new(host: &Host, connect: Duration) -> Self {
+    pub(super) fn new(
+        section: RegistryConfig,
+        registry: Url,
+        connect: Duration,
+        proxies: Arc<Proxies>,
+    ) -> Self {
         Self {
-            section: host.section.clone(),
-            registry: host.base.clone(),
+            section,
+            registry,
             connect,
+            proxies,
             made: Mutex::default(),
         }
+    }
+
+    /// What the owner's config says of the registry.
+    pub(super) fn section(&self) -> &RegistryConfig {
+        &self.section
     }
 
     /// The client for requests to that address.
     pub(super) async fn to(&self, url: &Url) -> Result<Client> {
         let way = self.way(url);
+        if !way.direct {
+            self.proxies.check(url)?;
+        }
         let all = self.made();
         let made = way.of(&all);
         made.client
@@ -121,7 +135,7 @@ impl Clients {
     }
 
     fn made(&self) -> Arc<[Made; 5]> {
-        Arc::clone(&lock(&self.made))
+        Arc::clone(&self.made.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn way(&self, url: &Url) -> Way {
@@ -137,7 +151,7 @@ impl Clients {
     /// Makes the clients anew where files decide about them: these may have changed.
     pub(super) fn read_files_again(&self) {
         if self.section.names_files() {
-            *lock(&self.made) = Arc::default();
+            *self.made.lock().unwrap_or_else(PoisonError::into_inner) = Arc::default();
         }
     }
 }
@@ -194,8 +208,9 @@ fn build(
     let mut builder = Client::builder()
         .user_agent(concat!("vouchd/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(connect)
-        // Followed in `send`, which knows where credentials may go.
+        // Followed in `Host`, which knows where credentials may go.
         .redirect(redirect::Policy::none())
+        .dns_resolver(Resolver)
         // Ours honours Retry-After and makes bodies anew.
         .retry(reqwest::retry::never())
         .http2_adaptive_window(true)
@@ -205,7 +220,7 @@ fn build(
     }
     builder
         .build()
-        .map_err(|error| failed(&super::failure::causes(&error)).source(error))
+        .map_err(|error| failed(&causes(&error)).source(error))
 }
 
 /// `SSL_CERT_FILE` and `SSL_CERT_DIR` count, as for OpenSSL.
@@ -221,108 +236,4 @@ fn system() -> Arc<RootCertStore> {
         Arc::new(authorities)
     });
     Arc::clone(authorities)
-}
-
-/// Whether an address is on this machine.
-pub(super) fn is_loopback(url: &Url) -> bool {
-    let Some(host) = url.host_str() else {
-        return false;
-    };
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    match address.parse::<IpAddr>() {
-        Ok(address) => address.is_loopback(),
-        Err(_) => host == "localhost",
-    }
-}
-
-/// Whether an address may lead to this machine: more than what counts as loopback where that gives
-/// a right. Names that others resolve to it are not known here.
-pub(super) fn is_local(url: &Url) -> bool {
-    let Some(host) = url.host_str() else {
-        return false;
-    };
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    if let Ok(address) = address.parse::<IpAddr>() {
-        let address = address.to_canonical();
-        return address.is_loopback() || address.is_unspecified();
-    }
-    let name = host.trim_end_matches('.');
-    name == "localhost" || name.ends_with(".localhost")
-}
-
-/// Fails where the environment names a proxy that cannot be used: without it, requests would go
-/// where they were not meant to.
-pub(super) fn check_proxies() -> Result<()> {
-    for name in ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"] {
-        for name in [name.to_owned(), name.to_ascii_lowercase()] {
-            let usable = std::env::var_os(&name)
-                .is_none_or(|value| value.is_empty() || value.to_str().is_some_and(is_proxy));
-            if !usable {
-                // Its value may hold a password.
-                return Err(Error::new(
-                    ErrorKind::InvalidParams,
-                    format!("the environment's {name} names no proxy that can be used"),
-                )
-                .help("Write `http://host:port` or `https://host:port`, or unset it."));
-            }
-        }
-    }
-    Ok(())
-}
-
-fn is_proxy(value: &str) -> bool {
-    let parsed = if value.contains("://") {
-        Url::parse(value)
-    } else {
-        Url::parse(&format!("http://{value}"))
-    };
-    parsed.is_ok_and(|url| {
-        matches!(url.scheme(), "http" | "https")
-            && url.host_str().is_some_and(|host| !host.is_empty())
-    })
-}
-
-/// An address as it may be shown: queries hold presigned signatures, user names passwords. A long
-/// path is left away whole: a part of it could be a part of a secret.
-pub(super) fn shown(url: &Url) -> String {
-    let path = Some(url.path()).filter(|path| path.len() <= 300);
-    let origin = url.origin().ascii_serialization();
-    format!("{origin}{}", path.unwrap_or("/…"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_leads_to_this_machine_is_seen() {
-        let check = |host: &str, loopback: bool, local: bool| {
-            let url = Url::parse(&format!("http://{host}/")).unwrap();
-            assert_eq!(is_loopback(&url), loopback, "{host}");
-            assert_eq!(is_local(&url), local, "{host}");
-        };
-        check("127.0.0.1:5000", true, true);
-        check("[::1]", true, true);
-        check("localhost", true, true);
-        check("0x7f.1", true, true);
-        check("[::ffff:127.0.0.1]", false, true);
-        check("0.0.0.0", false, true);
-        check("[::]", false, true);
-        check("localhost.", false, true);
-        check("a.localhost", false, true);
-        check("registry.example", false, false);
-        check("192.0.2.1", false, false);
-    }
-
-    #[test]
-    fn proxies_are_addresses() {
-        let check = |value: &str, expected: bool| assert_eq!(is_proxy(value), expected, "{value}");
-        check("http://ann:pw@proxy.example:3128", true);
-        check("proxy.example:3128", true);
-        check("https://proxy.example", true);
-        check("http://ann:pw@[bad", false);
-        check("socks9://proxy.example", false);
-        check("http://", false);
-        check("not a proxy", false);
-    }
 }

@@ -1,7 +1,7 @@
 //! The PEM files that the owner's config names: authorities, and what the service shows of itself.
 //! No message holds a part of a file: one of them is a private key.
 
-use super::section::{ClientCertificate, RegistryConfig};
+use super::super::config::{ClientCertificate, RegistryConfig};
 use crate::{
     error::{Error, Result},
     file::Source,

@@ -10,7 +10,7 @@ use std::sync::{Arc, Weak};
 use tokio::task::{AbortHandle, JoinError};
 
 /// The work, as it is remembered; that alone does not keep it going.
-pub(super) struct Wanted<T> {
+pub(in crate::session) struct SharedWork<T> {
     outcome: Outcome<T>,
     interest: Weak<Interest>,
 }
@@ -27,21 +27,21 @@ impl Drop for Interest {
 }
 
 /// One who waits for the outcome.
-pub(super) struct Waiting<T> {
+pub(in crate::session) struct Waiting<T> {
     outcome: Outcome<T>,
     _interest: Arc<Interest>,
 }
 
-impl<T: Clone + Send + Sync + 'static> Wanted<T> {
+impl<T: Clone + Send + Sync + 'static> SharedWork<T> {
     /// Begins the work, for one who waits. `lost` is the outcome where it panics.
-    pub(super) fn begin(
+    pub(in crate::session) fn begin(
         work: impl Future<Output = T> + Send + 'static,
         lost: impl FnOnce(JoinError) -> T + Send + 'static,
     ) -> (Self, Waiting<T>) {
         let task = tokio::spawn(work);
         let interest = Arc::new(Interest(task.abort_handle()));
         let outcome = task.map(|done| done.unwrap_or_else(lost)).boxed().shared();
-        let wanted = Self {
+        let shared = Self {
             outcome: outcome.clone(),
             interest: Arc::downgrade(&interest),
         };
@@ -49,11 +49,11 @@ impl<T: Clone + Send + Sync + 'static> Wanted<T> {
             outcome,
             _interest: interest,
         };
-        (wanted, waiting)
+        (shared, waiting)
     }
 
     /// Waits for it as well; nothing, where it was given up.
-    pub(super) fn join(&self) -> Option<Waiting<T>> {
+    pub(in crate::session) fn join(&self) -> Option<Waiting<T>> {
         Some(Waiting {
             outcome: self.outcome.clone(),
             _interest: self.interest.upgrade()?,
@@ -61,13 +61,13 @@ impl<T: Clone + Send + Sync + 'static> Wanted<T> {
     }
 
     /// Its outcome, if somebody has seen that.
-    pub(super) fn outcome(&self) -> Option<&T> {
+    pub(in crate::session) fn outcome(&self) -> Option<&T> {
         self.outcome.peek()
     }
 }
 
 impl<T: Clone> Waiting<T> {
-    pub(super) async fn outcome(self) -> T {
+    pub(in crate::session) async fn outcome(self) -> T {
         self.outcome.await
     }
 }
@@ -81,13 +81,13 @@ mod tests {
     #[tokio::test]
     async fn it_goes_on_for_those_who_are_left() {
         let (answer, answered) = oneshot::channel();
-        let (wanted, first) = Wanted::begin(async { answered.await.unwrap() }, |_| 0);
-        let second = wanted.join().unwrap();
+        let (shared, first) = SharedWork::begin(async { answered.await.unwrap() }, |_| 0);
+        let second = shared.join().unwrap();
         drop(first);
-        assert_eq!(wanted.outcome(), None);
+        assert_eq!(shared.outcome(), None);
         answer.send(7).unwrap();
         assert_eq!(second.outcome().await, 7);
-        assert_eq!(wanted.outcome(), Some(&7));
+        assert_eq!(shared.outcome(), Some(&7));
     }
 
     #[tokio::test]
@@ -97,21 +97,21 @@ mod tests {
             let _held = held;
             pending::<u8>().await
         };
-        let (wanted, first) = Wanted::begin(work, |_| 0);
-        let second = wanted.join().unwrap();
+        let (shared, first) = SharedWork::begin(work, |_| 0);
+        let second = shared.join().unwrap();
         drop((first, second));
         // It is dropped, and what it held with it.
         assert!(ended.await.is_err());
-        assert!(wanted.join().is_none());
-        assert_eq!(wanted.outcome(), None);
+        assert!(shared.join().is_none());
+        assert_eq!(shared.outcome(), None);
     }
 
     #[tokio::test]
     async fn one_that_panics_has_an_outcome() {
-        let (wanted, waiting) = Wanted::begin(async { panic!("in the work") }, |error| {
+        let (shared, waiting) = SharedWork::begin(async { panic!("in the work") }, |error| {
             u8::from(error.is_panic())
         });
         assert_eq!(waiting.outcome().await, 1);
-        assert_eq!(wanted.outcome(), Some(&1));
+        assert_eq!(shared.outcome(), Some(&1));
     }
 }

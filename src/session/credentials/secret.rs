@@ -1,10 +1,8 @@
 //! Text that nothing may show, and the logins that are made of it.
 
+use data_encoding::BASE64;
 use std::{fmt, sync::Arc};
 use zeroize::Zeroizing;
-
-/// Shorter ones would be found in every text.
-const SHORTEST: usize = 4;
 
 /// Text that nothing may show. Its memory is overwritten when its last clone goes.
 #[derive(Clone, PartialEq, Eq)]
@@ -20,30 +18,9 @@ impl Secret {
         self.0.len()
     }
 
-    /// The text itself, for the one header, form or helper's answer that needs it.
-    pub(super) fn reveal(&self) -> &str {
+    /// The text itself, for the one header, form or successor that needs it.
+    pub(in crate::session) fn reveal(&self) -> &str {
         &self.0
-    }
-}
-
-impl Secret {
-    /// A text without this secret, in whatever case it stands there.
-    pub(super) fn out_of(&self, text: String) -> String {
-        // What ends base64 may be left out; so little of a secret is no secret.
-        let secret = self.0.trim_end_matches('=').to_ascii_lowercase();
-        let lower = text.to_ascii_lowercase();
-        if secret.len() < SHORTEST || !lower.contains(&secret) {
-            return text;
-        }
-        let mut clean = String::with_capacity(text.len());
-        let mut end = 0;
-        for (start, found) in lower.match_indices(&secret) {
-            clean.push_str(text.get(end..start).unwrap_or_default());
-            clean.push('…');
-            end = start + found.len();
-        }
-        clean.push_str(text.get(end..).unwrap_or_default());
-        clean
     }
 }
 
@@ -56,7 +33,7 @@ impl fmt::Debug for Secret {
 /// A login.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Credential {
-    /// A user's name and password or access token.
+    /// A user's name and password or personal token.
     Password {
         /// As the registry knows the user.
         username: String,
@@ -74,11 +51,28 @@ pub(crate) enum Credential {
 
 impl Credential {
     /// Who logs in, where that is known.
-    pub(super) fn user(&self) -> Option<&str> {
+    pub(in crate::session) fn user(&self) -> Option<&str> {
         match self {
             Self::Password { username, .. } => Some(username),
             Self::IdentityToken { username, .. } => username.as_deref(),
         }
+    }
+
+    /// What proves who it is.
+    pub(in crate::session) fn secret(&self) -> &Secret {
+        match self {
+            Self::Password { password, .. } => password,
+            Self::IdentityToken { token, .. } => token,
+        }
+    }
+
+    /// RFC 7617, section 2: a user's name and password, as they are sent.
+    pub(in crate::session) fn basic(&self) -> Option<Secret> {
+        let Self::Password { username, password } = self else {
+            return None;
+        };
+        let pair = Zeroizing::new(format!("{username}:{}", password.reveal()));
+        Some(Secret::new(BASE64.encode(pair.as_bytes())))
     }
 }
 
@@ -94,19 +88,6 @@ impl fmt::Debug for Credential {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_secret_is_taken_out_of_a_text() {
-        let check = |secret: &str, text: &str, expected: &str| {
-            assert_eq!(Secret::new(secret).out_of(text.into()), expected);
-        };
-        check("hunter2", "you sent hunter2, Hunter2", "you sent …, …");
-        check("YW5uOmI=", "basic yw5uomi", "basic …");
-        check("hunter2", "né hunter2 é", "né … é");
-        check("hunter2", "hunter", "hunter");
-        check("abc", "abc", "abc");
-        check("", "abc", "abc");
-    }
 
     #[test]
     fn nothing_shows_a_secret() {

@@ -2,7 +2,11 @@
 //!
 //! A registry's words are hostile: bounded, and without what could drive a terminal.
 
-use super::{Session, shown};
+use super::{
+    super::text::{causes, clean},
+    address::LinkLocal,
+    host::Host,
+};
 use crate::error::{Error, Result, no_handles};
 use chrono::{DateTime, Utc};
 use oci_distribution::errors::{OciEnvelope, OciErrorCode};
@@ -11,23 +15,22 @@ use reqwest::{
     header::{HeaderMap, RETRY_AFTER},
 };
 use std::{error, io, time::Duration};
-use vouch_protocol::{ErrorKind, needs_escape};
+use vouch_protocol::ErrorKind;
 
 /// Bodies of errors are read that far.
 const LARGEST_BODY: usize = 64 << 10;
-/// So many of a registry's errors are passed on, each so many characters long.
+/// The most of a registry's errors that are passed on.
 const MESSAGES: usize = 3;
-const MESSAGE: usize = 300;
 
 /// A failed attempt.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Failure {
     pub(crate) error: Error,
     pub(crate) again: Again,
     /// Whether the registry's words say that a login has expired.
-    pub(super) expired: bool,
+    pub(in crate::session) expired: bool,
     /// Whether they say that a login may not do this.
-    pub(super) denied: bool,
+    pub(in crate::session) denied: bool,
 }
 
 /// Whether another attempt may go better.
@@ -49,22 +52,6 @@ impl From<Error> for Failure {
     }
 }
 
-/// The same error once more, for another who waits for the same.
-pub(super) fn copied(error: &Error) -> Error {
-    let data = error.data();
-    let mut copy = Error::new(error.kind(), error.message());
-    if let Some(help) = data.help {
-        copy = copy.help(help);
-    }
-    if let Some(registry) = data.registry {
-        copy = copy.registry(registry);
-    }
-    if let Some(status) = data.status {
-        copy = copy.status(status);
-    }
-    copy
-}
-
 impl Failure {
     /// A failure that another attempt may not meet.
     pub(crate) fn passing(error: Error) -> Self {
@@ -74,56 +61,44 @@ impl Failure {
         }
     }
 
-    /// The same failure, for another who waits for the same.
-    pub(super) fn copied(&self) -> Self {
-        Self {
-            error: copied(&self.error),
-            ..*self
-        }
-    }
-
     /// A connection that could not be made, or broke.
-    pub(crate) fn broken(session: &Session, action: &str, error: reqwest::Error) -> Self {
+    pub(crate) fn broken(host: &Host, action: &str, error: reqwest::Error) -> Self {
         let url = error.url().cloned();
         let error = error.without_url();
-        let registry = session.registry();
-        let why = causes(&error);
-        let tls = find::<rustls::Error>(&error);
-        // HTTP/2 keeps of the cause nothing but its words.
-        let asked = !error.is_timeout()
-            && url
-                .as_ref()
-                .is_some_and(|url| session.clients.only_asked(url));
-        let help = match tls {
-            _ if asked => Some(certificate_advice(session, url.as_ref())),
-            // Not TLS at all: mostly a server that speaks plain HTTP.
-            Some(rustls::Error::InvalidMessage(_)) => Some(format!(
-                "If {registry} speaks plain HTTP and that is meant, write this to the \
-                 server's config: [registry.\"{registry}\"] plain-http = true"
-            )),
-            Some(_) => Some(format!(
-                "If {registry} has a certificate of a private authority, write this to the \
-                 server's config: [registry.\"{registry}\"] ca = \"/path/to/ca.pem\""
-            )),
-            None => None,
+        let registry = host.registry();
+        let party = url
+            .as_ref()
+            .map_or_else(|| registry.to_owned(), |url| host.party(url));
+        let why = host.redacted(causes(&error));
+        let about = |kind, what: &str| {
+            let message = format!("{action}: {party} {what}: {why}");
+            host.error(kind, message)
         };
-        if let Some(help) = help {
+        if find::<LinkLocal>(&error).is_some() {
+            return about(ErrorKind::InsecureRegistry, "is not asked")
+                .help("Nothing was sent: clouds keep machines' secrets at such addresses.")
+                .source(error)
+                .into();
+        }
+        // HTTP/2 keeps of the cause nothing but its words.
+        let asked =
+            !error.is_timeout() && url.as_ref().is_some_and(|url| host.clients.only_asked(url));
+        let advice = if asked {
+            Some(certificate_advice(host, url.as_ref()))
+        } else {
+            find(&error).map(|error| tls_advice(registry, error))
+        };
+        if let Some(help) = advice {
             let what = if asked {
-                "a client certificate was asked for, and no TLS connection"
+                "asked for a client certificate, and no TLS connection could be made"
             } else {
-                "no TLS connection"
+                "could not be spoken to over TLS"
             };
-            let error = session
-                .error(
-                    ErrorKind::InsecureRegistry,
-                    format!("{action}: {what} to {registry} could be made: {why}"),
-                )
-                .help(help)
-                .source(error);
-            return error.into();
+            let error = about(ErrorKind::InsecureRegistry, what).source(error);
+            return error.help(help).into();
         }
         if find(&error).is_some_and(no_handles) {
-            let what = format!("{action}: cannot connect to {registry}");
+            let what = format!("{action}: cannot connect to {party}");
             return Error::without_handles(&what)
                 .registry(registry)
                 .source(error)
@@ -134,86 +109,63 @@ impl Failure {
         } else if error.is_connect() {
             (ErrorKind::RegistryUnreachable, "cannot be reached")
         } else if error.is_builder() {
-            return session
-                .error(
-                    ErrorKind::RegistryError,
-                    format!("{action}: the request to {registry} cannot be made: {why}"),
-                )
-                .source(error)
-                .into();
+            let error =
+                about(ErrorKind::RegistryError, "cannot be sent this request").source(error);
+            return error.into();
         } else {
             (ErrorKind::RegistryUnreachable, "broke the connection")
         };
-        Self::passing(
-            session
-                .error(kind, format!("{action}: {registry} {what}: {why}"))
-                .help(format!("Is {registry} right, and is it running?"))
-                .source(error),
-        )
+        let help = format!("Is {party} right, and is it running?");
+        Self::passing(about(kind, what).help(help).source(error))
     }
 
     /// Nothing moved for too long.
-    pub(crate) fn stalled(session: &Session, action: &str) -> Self {
-        let registry = session.registry();
-        Self::passing(session.error(
-            ErrorKind::RegistryTimeout,
-            format!("{action}: {registry} sent or took nothing for too long"),
-        ))
+    pub(crate) fn stalled(host: &Host, action: &str) -> Self {
+        Self::stalled_at(host, action, host.base())
     }
 
-    /// An answer that is no success.
-    pub(super) async fn answered(session: &Session, action: &str, response: Response) -> Self {
+    /// The same, with whoever is at that address.
+    pub(in crate::session) fn stalled_at(host: &Host, action: &str, url: &Url) -> Self {
+        let message = format!(
+            "{action}: {} sent or took nothing for too long",
+            host.party(url)
+        );
+        Self::passing(host.error(ErrorKind::RegistryTimeout, message))
+    }
+
+    /// An answer that is not a success. What to do about it depends on the login.
+    pub(in crate::session) async fn answered(
+        host: &Host,
+        action: &str,
+        response: Response,
+    ) -> Self {
         let status = response.status();
         let after = retry_after(response.headers(), Utc::now());
-        let registry = session.registry();
-        let from = if response.url().origin() == session.host.base.origin() {
-            registry.to_owned()
-        } else {
-            format!("{registry} (by {})", shown(response.url()))
-        };
-        let (words, codes) = match bounded(
-            session,
-            action,
-            response,
-            LARGEST_BODY,
-            ErrorKind::RegistryError,
-        )
-        .await
-        {
-            Ok(body) => words(&body, &|text| session.redacted(text)),
+        let from = host.party(response.url());
+        let over = ErrorKind::RegistryError;
+        let (words, codes) = match bounded(host, action, response, LARGEST_BODY, over).await {
+            Ok(body) => words(&body, &|text| host.redacted(text)),
             Err(_) => Default::default(),
         };
-        let (kind, help) = match status {
-            StatusCode::UNAUTHORIZED => (ErrorKind::Unauthorized, Some(session.advice())),
-            StatusCode::FORBIDDEN => (
-                ErrorKind::Denied,
-                Some(format!(
-                    "Use a login that has this right in {registry}; it may also have expired."
-                )),
-            ),
-            StatusCode::NOT_FOUND => (ErrorKind::NotFound, None),
-            StatusCode::TOO_MANY_REQUESTS => (
-                ErrorKind::RateLimited,
-                Some(match after {
-                    Some(after) => format!("Try again in {} s.", after.as_secs()),
-                    None => "Try again later, or log in: limits are often per login.".into(),
-                }),
-            ),
-            status if status.is_client_error() => (ErrorKind::RegistryRefused, None),
-            _ => (ErrorKind::RegistryError, None),
+        let kind = match status {
+            StatusCode::UNAUTHORIZED => ErrorKind::Unauthorized,
+            StatusCode::FORBIDDEN => ErrorKind::Denied,
+            StatusCode::NOT_FOUND => ErrorKind::NotFound,
+            StatusCode::TOO_MANY_REQUESTS => ErrorKind::RateLimited,
+            status if status.is_client_error() => ErrorKind::RegistryRefused,
+            _ => ErrorKind::RegistryError,
         };
-        let reason = status.canonical_reason().unwrap_or("no known status");
-        let mut error = session
-            .error(
-                kind,
-                format!(
-                    "{action}: {from} answered {} {reason}{words}",
-                    status.as_u16()
-                ),
-            )
-            .status(status.as_u16());
-        if let Some(help) = help {
-            error = error.help(help);
+        let reason = status.canonical_reason().unwrap_or("(no known status)");
+        let message = format!(
+            "{action}: {from} answered {} {reason}{words}",
+            status.as_u16()
+        );
+        let mut error = host.error(kind, message).status(status.as_u16());
+        if status == StatusCode::TOO_MANY_REQUESTS {
+            error = error.help(match after {
+                Some(after) => format!("Try again in {} s.", after.as_secs()),
+                None => "Try again later, or log in: limits are often per login.".into(),
+            });
         }
         let again = match status.as_u16() {
             429 | 500 | 502 | 503 | 504 => Again::Later(after),
@@ -228,15 +180,30 @@ impl Failure {
     }
 }
 
+/// What to do where TLS failed.
+fn tls_advice(registry: &str, error: &rustls::Error) -> String {
+    match error {
+        // Not TLS at all: mostly a server that speaks plain HTTP.
+        rustls::Error::InvalidMessage(_) => format!(
+            "If {registry} speaks plain HTTP and that is meant, write this to the server's \
+             config: [registry.\"{registry}\"] plain-http = true"
+        ),
+        _ => format!(
+            "If {registry} has a certificate of a private authority, write this to the server's \
+             config: [registry.\"{registry}\"] ca = \"/path/to/ca.pem\""
+        ),
+    }
+}
+
 /// What to do where somebody asks for a client certificate, and is not content.
-fn certificate_advice(session: &Session, url: Option<&Url>) -> String {
-    let registry = session.registry();
-    if url.is_none_or(|url| url.origin() != session.host.base.origin()) {
+fn certificate_advice(host: &Host, url: Option<&Url>) -> String {
+    let registry = host.registry();
+    if !url.is_some_and(|url| host.is_own(url)) {
         return format!(
             "{registry} leads to another host, which is shown no certificate: only {registry} is."
         );
     }
-    match &session.host.section.client {
+    match &host.clients.section().client {
         Some(client) => format!(
             "It was shown the certificate of {}: is it one that {registry} knows?",
             client.certificate.display()
@@ -250,25 +217,26 @@ fn certificate_advice(session: &Session, url: Option<&Url>) -> String {
 
 /// Reads a small body whole: at most so many bytes (else an error of kind `over`), in bounded time.
 pub(crate) async fn bounded(
-    session: &Session,
+    host: &Host,
     action: &str,
     mut response: Response,
     limit: usize,
     over: ErrorKind,
 ) -> Result<Vec<u8>, Failure> {
+    let url = response.url().clone();
     let all = async {
         let mut body = Vec::new();
         while let Some(piece) = response
             .chunk()
             .await
-            .map_err(|error| Failure::broken(session, action, error))?
+            .map_err(|error| Failure::broken(host, action, error))?
         {
             if piece.len() > limit.saturating_sub(body.len()) {
-                return Err(Failure::from(session.error(
+                return Err(Failure::from(host.error(
                     over,
                     format!(
                         "{action}: {} sent more than the {limit} bytes that this may have",
-                        session.registry()
+                        host.party(&url)
                     ),
                 )));
             }
@@ -276,9 +244,9 @@ pub(crate) async fn bounded(
         }
         Ok(body)
     };
-    match tokio::time::timeout(session.timeouts().answer, all).await {
+    match tokio::time::timeout(host.timeouts().answer, all).await {
         Ok(read) => read,
-        Err(_) => Err(Failure::stalled(session, action)),
+        Err(_) => Err(Failure::stalled_at(host, action, &url)),
     }
 }
 
@@ -304,26 +272,6 @@ fn words(body: &[u8], redacted: &dyn Fn(String) -> String) -> (String, Vec<OciEr
     (words, codes.take(MESSAGES).collect())
 }
 
-/// A stranger's text, fit to be shown: short, and without what does more to a terminal than stand
-/// there.
-pub(crate) fn clean(text: &str) -> String {
-    clean_to(text, MESSAGE)
-}
-
-/// The same, with so many characters at most.
-pub(crate) fn clean_to(text: &str, longest: usize) -> String {
-    let mut clean: String = text
-        .chars()
-        .filter(|c| !needs_escape(*c))
-        .take(longest + 1)
-        .collect();
-    if let Some((end, _)) = clean.char_indices().nth(longest) {
-        clean.truncate(end);
-        clean.push('…');
-    }
-    clean
-}
-
 /// RFC 9110, section 10.2.3: seconds, or a date.
 fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
@@ -332,21 +280,6 @@ fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
     }
     let date = DateTime::parse_from_rfc2822(value).ok()?.to_utc();
     Some((date - now).to_std().unwrap_or_default())
-}
-
-/// What caused an error, from the outside in, as one line. `reqwest` says only "error sending
-/// request"; what matters is further down.
-pub(super) fn causes(error: &(dyn error::Error + 'static)) -> String {
-    let mut line = clean(&error.to_string());
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let text = clean(&cause.to_string());
-        if !line.ends_with(&text) && line.len() < 4 * MESSAGE {
-            line = format!("{line}: {text}");
-        }
-        next = cause.source();
-    }
-    line
 }
 
 /// The first cause of that type. An `io::Error` is looked into: its `source` skips what it wraps.
@@ -407,7 +340,6 @@ mod tests {
             r#"{{"errors":[{}]}}"#,
             vec![format!(r#"{{"code":"A","message":"{}"}}"#, "é".repeat(5000)); 9].join(",")
         );
-        assert!(words(long.as_bytes(), &|text| text).0.chars().count() < 4 * MESSAGE);
-        assert_eq!(clean("a\u{202e}b\u{2066}c\u{61c}d\u{200b}"), "abcd");
+        assert!(words(long.as_bytes(), &|text| text).0.chars().count() < 1200);
     }
 }

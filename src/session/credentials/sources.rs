@@ -1,25 +1,26 @@
-//! Where logins come from, in which order.
+//! The places where logins are looked for, in their order.
 //!
-//! Before these, `session/login`: see `login`. What is configured and cannot be used is an error,
-//! never a silent step to the next source or to an anonymous request.
+//! Before these, `session/login`'s memory: see `sessions`. What is configured and cannot be used is
+//! an error, never a silent step to the next source or to an anonymous request.
 
 use super::{
-    clock::Clock,
-    config_file::{ConfigFile, Helper},
-    failure::copied,
+    super::{clock::Clock, shared_work::SharedWork},
+    file::{ConfigFile, Helper},
     helper,
-    names::{aliases, namespaces},
+    keys::Search,
+    redactor::Redactor,
     secret::Credential,
-    wanted::Wanted,
 };
 use crate::{
     error::{Error, Result},
-    name::{Registry, Repository},
+    file::Identity,
+    name::{PlainHosts, Registry, Repository},
 };
 use std::{
     collections::HashMap,
     env,
     ffi::OsString,
+    fmt,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -29,47 +30,42 @@ use vouch_protocol::{CredentialFile, ErrorKind, LoginSource};
 
 /// Helpers may take that long.
 const HELPER: Duration = Duration::from_secs(30);
-/// So many helpers run at once, and so many answers are remembered, for one file. Which registries
-/// are asked about is for clients to say.
+/// Helpers that run at once, and answers that are remembered, for one file. Which registries are
+/// asked about is for clients to say.
 const RUNNING: usize = 8;
 const REMEMBERED: usize = 256;
 /// That a helper has no login is believed for so long.
 const NOTHING: Duration = Duration::from_secs(30);
+/// docker's variable that holds what `config.json` would.
+const VARIABLE: &str = "DOCKER_AUTH_CONFIG";
 
 /// The files that are looked at, in their order.
 #[derive(Debug, Default)]
-pub(super) struct Sources(Vec<Arc<Source>>);
+pub(crate) struct Sources(Vec<Arc<Source>>);
 
 /// One file, and what its helpers said.
-#[derive(Debug)]
 struct Source {
     kind: LoginSource,
     file: ConfigFile,
     clock: Clock,
     asked: Mutex<HashMap<Helper, Asked>>,
     running: Semaphore,
+    /// Knows the secrets that helpers gave before.
+    redactor: Redactor,
 }
-
-type Answer = Result<Option<Credential>, Arc<Error>>;
 
 struct Asked {
     /// The file's version then.
-    version: u64,
+    version: Option<Identity>,
     when: Duration,
-    answer: Wanted<Answer>,
-}
-
-impl std::fmt::Debug for Asked {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Asked")
-    }
+    answer: SharedWork<Result<Option<Credential>>>,
 }
 
 /// Where a login was found, so that it can be looked for there again.
 #[derive(Debug, Clone)]
-pub(super) struct Origin {
+pub(crate) struct Origin {
     source: Arc<Source>,
-    registry: Registry,
+    search: Search,
     /// What it is filed under.
     key: String,
     helper: Option<String>,
@@ -77,7 +73,7 @@ pub(super) struct Origin {
 
 impl Sources {
     /// Those that the service's environment names.
-    pub(super) fn from_environment(clock: &Clock) -> Self {
+    pub(crate) fn from_environment(clock: &Clock) -> Self {
         let path = |name: &str| {
             env::var_os(name)
                 .filter(|value| !value.is_empty())
@@ -93,34 +89,33 @@ impl Sources {
         let root = rustix::process::getuid().is_root();
         let runtime = runtime.or_else(|| root.then(|| "/run/containers/0/auth.json".into()));
         let settled = path("XDG_CONFIG_HOME").or_else(|| below(home, ".config"));
+        let variable = env::var(VARIABLE).ok().filter(|text| !text.is_empty());
+        let variable = variable.map(|text| ConfigFile::variable(VARIABLE, text));
+        let file = |path: Option<PathBuf>| path.map(ConfigFile::new);
         let files = [
-            (LoginSource::AuthFile, path("REGISTRY_AUTH_FILE")),
-            (LoginSource::Docker, below(docker, "config.json")),
-            (LoginSource::Podman, runtime),
-            (LoginSource::Podman, below(settled, "containers/auth.json")),
+            (LoginSource::AuthFile, file(path("REGISTRY_AUTH_FILE"))),
+            (LoginSource::Docker, variable),
+            (LoginSource::Docker, file(below(docker, "config.json"))),
+            (LoginSource::Podman, file(runtime)),
+            (
+                LoginSource::Podman,
+                file(below(settled, "containers/auth.json")),
+            ),
         ];
-        let named = |(kind, path): (_, Option<PathBuf>)| Some((kind, path?));
-        Self::of(files.into_iter().filter_map(named), clock)
+        let named = |(kind, file): (_, Option<ConfigFile>)| Some(Source::new(kind, file?, clock));
+        Self(files.into_iter().filter_map(named).collect())
     }
 
-    pub(super) fn of(
+    pub(crate) fn of(
         files: impl IntoIterator<Item = (LoginSource, PathBuf)>,
         clock: &Clock,
     ) -> Self {
-        let source = |(kind, path)| {
-            Arc::new(Source {
-                kind,
-                file: ConfigFile::new(path),
-                clock: clock.clone(),
-                asked: Mutex::default(),
-                running: Semaphore::new(RUNNING),
-            })
-        };
+        let source = |(kind, path)| Source::new(kind, ConfigFile::new(path), clock);
         Self(files.into_iter().map(source).collect())
     }
 
     /// The files' paths, for people.
-    pub(super) fn shown(&self) -> Vec<CredentialFile> {
+    pub(crate) fn shown(&self) -> Vec<CredentialFile> {
         let shown = |source: &Arc<Source>| CredentialFile {
             source: source.kind,
             path: source.file.path().display().to_string(),
@@ -129,18 +124,22 @@ impl Sources {
     }
 
     /// The first login that there is for a repository.
-    pub(super) async fn find(
+    pub(crate) async fn find(
         &self,
         registry: &Registry,
         repository: &Repository,
+        hosts: &PlainHosts,
     ) -> Result<Option<(Origin, Credential)>> {
         for source in &self.0 {
-            let keys = match source.kind {
-                // docker knows registries only: containers-auth.json(5), "FORMAT".
-                LoginSource::Docker => aliases(registry),
-                _ => namespaces(registry, repository),
+            // docker knows registries only: containers-auth.json(5), "FORMAT".
+            let namespaces = source.kind != LoginSource::Docker;
+            let search = Search {
+                registry: registry.clone(),
+                repository: namespaces.then(|| repository.clone()),
+                hosts: hosts.clone(),
+                key: None,
             };
-            if let Some(found) = source.find(keys, registry, None).await? {
+            if let Some(found) = source.find(search, None).await? {
                 return Ok(Some(found));
             }
         }
@@ -149,69 +148,80 @@ impl Sources {
 }
 
 impl Origin {
-    pub(super) fn kind(&self) -> LoginSource {
+    pub(crate) fn kind(&self) -> LoginSource {
         self.source.kind
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.source.file.path()
     }
 
     /// The program that keeps the login.
-    pub(super) fn helper(&self) -> Option<String> {
+    pub(crate) fn helper(&self) -> Option<String> {
         let name = self.helper.as_ref()?;
         Some(format!("docker-credential-{name}"))
     }
 
-    /// What tells it from other origins.
-    pub(super) fn identity(&self) -> (LoginSource, PathBuf, String) {
-        (self.kind(), self.path().to_owned(), self.key.clone())
+    /// What it is filed under.
+    pub(crate) fn key(&self) -> &str {
+        &self.key
     }
 
     /// The login as it is now, and not the one that was just refused if there is another.
-    pub(super) async fn again(&self, refused: Option<&Credential>) -> Result<Option<Credential>> {
-        let keys = vec![self.key.clone()];
-        let found = self.source.find(keys, &self.registry, refused).await?;
+    pub(crate) async fn again(&self, refused: Option<&Credential>) -> Result<Option<Credential>> {
+        let search = Search {
+            key: Some(self.key.clone()),
+            ..self.search.clone()
+        };
+        let found = self.source.find(search, refused).await?;
         Ok(found.map(|(_, credential)| credential))
     }
 }
 
 impl Source {
+    fn new(kind: LoginSource, file: ConfigFile, clock: &Clock) -> Arc<Self> {
+        Arc::new(Self {
+            kind,
+            file,
+            clock: clock.clone(),
+            asked: Mutex::default(),
+            running: Semaphore::new(RUNNING),
+            redactor: Redactor::default(),
+        })
+    }
+
     async fn find(
         self: &Arc<Self>,
-        keys: Vec<String>,
-        registry: &Registry,
+        search: Search,
         refused: Option<&Credential>,
     ) -> Result<Option<(Origin, Credential)>> {
-        let (this, name) = (Arc::clone(self), registry.clone());
-        let looked = tokio::task::spawn_blocking(move || this.file.look_up(&keys, name.as_str()));
+        let about = |error: Error| error.registry(search.registry.as_str());
+        let (this, wanted) = (Arc::clone(self), search.clone());
+        let looked = tokio::task::spawn_blocking(move || this.file.look_up(&wanted));
         let (entry, version) = looked
             .await
             .map_err(|error| {
                 Error::new(ErrorKind::Internal, "reading a file of logins failed").source(error)
             })?
-            .map_err(|error| error.registry(registry.as_str()))?;
+            .map_err(about)?;
         let Some(entry) = entry else {
             return Ok(None);
         };
-        let mut credential = entry.credential;
-        let mut from = None;
-        if let Some(helper) = entry.helper {
-            let kept = self
-                .ask(&helper, version, refused)
-                .await
-                .map_err(|error| copied(&error).registry(registry.as_str()))?;
-            if kept.is_some() {
-                credential = kept;
-                from = Some(helper.name);
-            }
-        }
+        let kept = match &entry.helper {
+            Some(helper) => self.ask(helper, version, refused).await.map_err(about)?,
+            None => None,
+        };
+        let helper = entry.helper.filter(|_| kept.is_some());
+        let credential = match kept {
+            Some(credential) => Some(credential),
+            None => entry.stored.map_err(|why| about(self.file.unusable(why)))?,
+        };
         Ok(credential.map(|credential| {
             let origin = Origin {
                 source: Arc::clone(self),
-                registry: registry.clone(),
+                search,
                 key: entry.key,
-                helper: from,
+                helper: helper.map(|helper| helper.name),
             };
             (origin, credential)
         }))
@@ -223,40 +233,35 @@ impl Source {
     async fn ask(
         self: &Arc<Self>,
         helper: &Helper,
-        version: u64,
+        version: Option<Identity>,
         refused: Option<&Credential>,
-    ) -> Answer {
+    ) -> Result<Option<Credential>> {
         let waiting = {
             let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
             let now = self.clock.now();
-            if let Some(known) = asked.get(helper).filter(|asked| asked.version == version) {
-                match known.answer.outcome() {
-                    None | Some(Err(_)) => {}
-                    Some(Ok(None)) if now >= known.when + NOTHING => {}
-                    Some(Ok(Some(answer))) if Some(answer) == refused => {}
-                    Some(Ok(answer)) => return Ok(answer.clone()),
-                }
+            asked.retain(|_, asked| asked.version == version);
+            let known = asked.get(helper);
+            match known.and_then(|known| Some((known.when, known.answer.outcome()?))) {
+                None | Some((_, Err(_))) => {}
+                Some((when, Ok(None))) if now >= when + NOTHING => {}
+                Some((_, Ok(Some(answer)))) if Some(answer) == refused => {}
+                Some((_, Ok(answer))) => return Ok(answer.clone()),
             }
-            let under_way = asked
-                .get(helper)
-                .filter(|asked| asked.version == version && asked.answer.outcome().is_none())
-                .and_then(|asked| asked.answer.join());
+            let under_way = known
+                .filter(|known| known.answer.outcome().is_none())
+                .and_then(|known| known.answer.join());
             if let Some(under_way) = under_way {
                 under_way
             } else {
                 let (this, program) = (Arc::clone(self), helper.clone());
                 let work = async move {
                     let _turn = this.running.acquire().await;
-                    let answer = helper::ask(&program, this.file.path(), HELPER).await;
-                    answer.map_err(Arc::new)
+                    helper::ask(&program, this.file.path(), HELPER, &this.redactor).await
                 };
-                let (answer, waiting) = Wanted::begin(work, |error| {
+                let (answer, waiting) = SharedWork::begin(work, |error| {
                     let message = "asking a credential helper failed";
-                    Err(Arc::new(
-                        Error::new(ErrorKind::Internal, message).source(error),
-                    ))
+                    Err(Error::new(ErrorKind::Internal, message).source(error))
                 });
-                asked.retain(|_, asked| asked.version == version);
                 if asked.len() >= REMEMBERED {
                     asked.clear();
                 }
@@ -274,9 +279,16 @@ impl Source {
     }
 }
 
-/// What of the environment decides where logins are looked for, as far as it is set.
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.file, f)
+    }
+}
+
+/// What of the environment decides where logins are looked for, as far as it is set. Of what holds
+/// a login itself, only that it is set.
 pub(crate) fn environment() -> impl Iterator<Item = (&'static str, OsString)> {
-    [
+    let shown = [
         "REGISTRY_AUTH_FILE",
         "DOCKER_CONFIG",
         "HOME",
@@ -285,5 +297,7 @@ pub(crate) fn environment() -> impl Iterator<Item = (&'static str, OsString)> {
         "PATH",
     ]
     .into_iter()
-    .filter_map(|name| Some((name, env::var_os(name)?)))
+    .filter_map(|name| Some((name, env::var_os(name)?)));
+    let hidden = env::var_os(VARIABLE).map(|_| (VARIABLE, OsString::from("…")));
+    shown.chain(hidden)
 }

@@ -1,6 +1,9 @@
 //! How often something is tried, and how long to pause between.
 
-use super::{Failure, Timeouts, failure::Again};
+use super::{
+    failure::{Again, Failure},
+    timeouts::Timeouts,
+};
 use crate::error::{Error, Result};
 use std::time::Duration;
 
@@ -59,7 +62,7 @@ impl Retries {
 }
 
 /// Between a half and one, so that clients that failed together do not come back together.
-pub(super) fn jitter() -> f64 {
+pub(in crate::session) fn jitter() -> f64 {
     use ring::rand::SecureRandom;
     let mut random = [0; 1];
     // Without randomness there is no jitter, and no harm.

@@ -1,0 +1,189 @@
+//! What is logged or answered holds no secret, whoever wrote the words.
+
+use super::{Credential, Secret};
+use std::{
+    collections::VecDeque,
+    fmt,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+use zeroize::Zeroizing;
+
+/// The most secrets that are looked for, of logins and of access tokens: the latest, and so those
+/// in use and those that were dropped lately. So many tokens never push a login out.
+const KEPT: usize = 512;
+/// Shorter ones would be found in every text.
+const SHORTEST: usize = 4;
+
+/// Takes the secrets that it was told of out of texts, in every form in which they travel: as they
+/// are, as Basic authentication and forms write them, in whatever case, and with invisible
+/// characters between.
+#[derive(Default)]
+pub(crate) struct Redactor(Mutex<Known>);
+
+#[derive(Default)]
+struct Known {
+    logins: VecDeque<Zeroizing<String>>,
+    tokens: VecDeque<Zeroizing<String>>,
+}
+
+impl Redactor {
+    /// Learns the secret of a login.
+    pub(crate) fn learn(&self, credential: &Credential) {
+        self.learn_secret(credential.secret());
+        if let Some(basic) = credential.basic() {
+            self.learn_secret(&basic);
+        }
+    }
+
+    /// The same, of a secret alone.
+    pub(crate) fn learn_secret(&self, secret: &Secret) {
+        add(&mut self.known().logins, secret);
+    }
+
+    /// Learns an access token.
+    pub(crate) fn learn_token(&self, token: &Secret) {
+        add(&mut self.known().tokens, token);
+    }
+
+    /// Overwrites all that it knows.
+    pub(crate) fn forget(&self) {
+        *self.known() = Known::default();
+    }
+
+    /// The text without the secrets. To be called before anything is cut off, or the rest of a
+    /// secret would stay.
+    pub(crate) fn redacted(&self, text: String) -> String {
+        let known = self.known();
+        if known.logins.is_empty() && known.tokens.is_empty() {
+            return text;
+        }
+        let (searched, places) = folded(&text);
+        let mut hits: Vec<(usize, usize)> = known
+            .logins
+            .iter()
+            .chain(&known.tokens)
+            .flat_map(|needle| searched.match_indices(needle.as_str()))
+            .filter_map(|(at, found)| {
+                let (start, _) = *places.get(at)?;
+                let (_, end) = *places.get(at + found.len() - 1)?;
+                Some((start, end))
+            })
+            .collect();
+        hits.sort_unstable();
+        let (mut clean, mut done) = (String::with_capacity(text.len()), 0);
+        for (start, end) in hits {
+            if let Some(before) = text.get(done..start) {
+                clean.push_str(before);
+                clean.push('…');
+            }
+            done = done.max(end);
+        }
+        clean.push_str(text.get(done..).unwrap_or_default());
+        clean
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Adds the forms of a secret.
+fn add(known: &mut VecDeque<Zeroizing<String>>, secret: &Secret) {
+    let plain = secret.reveal();
+    let form: String = form_urlencoded::byte_serialize(plain.as_bytes()).collect();
+    let form = Zeroizing::new(form);
+    let spaced = Zeroizing::new(form.replace('+', "%20"));
+    for written in [plain, form.as_str(), spaced.as_str()] {
+        // What ends base64 may be left out; so little of a secret is no secret.
+        let (needle, _) = folded(written.trim_end_matches('='));
+        if needle.len() >= SHORTEST && !known.contains(&needle) {
+            known.push_back(needle);
+            if known.len() > KEPT {
+                known.pop_front();
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Redactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Redactor(…)")
+    }
+}
+
+/// A text as secrets are compared: lower case, and only what is seen of it. For each of its bytes,
+/// where the character starts and ends that it comes from.
+fn folded(text: &str) -> (Zeroizing<String>, Vec<(usize, usize)>) {
+    // Never grown: what it held before would stay in memory.
+    let mut folded = Zeroizing::new(String::with_capacity(text.len()));
+    let mut places = Vec::with_capacity(text.len());
+    for (start, c) in text.char_indices() {
+        if c.is_ascii_graphic() || c.is_alphanumeric() {
+            folded.push(c.to_ascii_lowercase());
+            places.extend([(start, start + c.len_utf8())].repeat(c.len_utf8()));
+        }
+    }
+    (folded, places)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_taken_out_of_texts() {
+        let check = |secret: &str, text: &str, expected: &str, reason: &str| {
+            let redactor = Redactor::default();
+            redactor.learn_secret(&Secret::new(secret));
+            assert_eq!(redactor.redacted(text.into()), expected, "{reason}");
+        };
+        let pair = "you sent hunter2, Hunter2";
+        check("hunter2", pair, "you sent …, …", "in whatever case");
+        check("YW5uOmI=", "basic yw5uomi", "basic …", "without padding");
+        check("hunter2", "né hunter2 é", "né … é", "beside other letters");
+        check("hunter2", "hunter", "hunter", "a part is another text");
+        check("abc", "abc", "abc", "too short to be looked for");
+        check("", "abc", "abc", "nothing is in every text");
+        check("hunter2", "h\u{200b}un\u{ad}te\u{301}r 2!", "…!", "split");
+        check("a b&c/ü", "x=a+b%26c%2F%C3%BC", "x=…", "as forms write it");
+        check(
+            "a b&c/ü",
+            "/a%20b%26c%2f%c3%bc/x",
+            "/…/x",
+            "as paths write it",
+        );
+        check("pass", "passpass", "……", "twice");
+        check(
+            "p\u{200b}assw",
+            "it passw",
+            "it …",
+            "what is invisible in it",
+        );
+    }
+
+    #[test]
+    fn logins_are_known_in_every_form() {
+        let redactor = Redactor::default();
+        redactor.learn(&Credential::Password {
+            username: "ann".into(),
+            password: Secret::new("hunter2"),
+        });
+        redactor.learn_secret(&Secret::new("hunter2-and-more"));
+        let text = "Basic YW5uOmh1bnRlcjI= ann:hunter2 hunter2-and-more".to_owned();
+        assert_eq!(redactor.redacted(text), "Basic …= ann:… …");
+        redactor.forget();
+        assert_eq!(redactor.redacted("hunter2".into()), "hunter2");
+    }
+
+    #[test]
+    fn what_it_knows_is_bounded() {
+        let redactor = Redactor::default();
+        redactor.learn_secret(&Secret::new("hunter2"));
+        for number in 0..2 * KEPT {
+            redactor.learn_token(&Secret::new(format!("secret{number}")));
+        }
+        assert_eq!(redactor.known().tokens.len(), KEPT);
+        let latest = format!("secret{} hunter2", 2 * KEPT - 1);
+        assert_eq!(redactor.redacted(latest), "… …");
+    }
+}

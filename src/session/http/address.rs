@@ -1,0 +1,125 @@
+//! Where requests may go.
+
+use reqwest::{
+    Url,
+    dns::{Addrs, Name, Resolve, Resolving},
+};
+use std::{error, fmt, net::IpAddr};
+
+/// Whether an address is on this machine.
+pub(in crate::session) fn is_loopback(url: &Url) -> bool {
+    match ip(url) {
+        Some(address) => address.is_loopback(),
+        None => url.host_str() == Some("localhost"),
+    }
+}
+
+/// Whether an address may lead to this machine: more than what counts as loopback where that gives
+/// a right. Names that others resolve to it are not known here.
+pub(super) fn is_local(url: &Url) -> bool {
+    if let Some(address) = ip(url) {
+        let address = address.to_canonical();
+        return address.is_loopback() || address.is_unspecified();
+    }
+    let name = url.host_str().unwrap_or_default().trim_end_matches('.');
+    name == "localhost" || name.ends_with(".localhost")
+}
+
+/// Whether an address is one of those that only neighbours on the same link have, where clouds
+/// answer with their machines' secrets: RFC 3927, RFC 4291.
+pub(super) fn is_link_local(url: &Url) -> bool {
+    ip(url).is_some_and(has_no_route)
+}
+
+fn has_no_route(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.is_link_local(),
+        IpAddr::V6(address) => match address.segments() {
+            // What translators make of an IPv4 address (RFC 6052), and what was long ago.
+            [0x64, 0xff9b, 0, 0, 0, 0, 0xa9fe, _] | [0, 0, 0, 0, 0, 0, 0xa9fe, _] => true,
+            _ => address.is_unicast_link_local(),
+        },
+    }
+}
+
+fn ip(url: &Url) -> Option<IpAddr> {
+    let host = url.host_str()?;
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    address.parse().ok()
+}
+
+/// An address as it may be shown: queries hold presigned signatures, user names passwords. A long
+/// path is left away whole: a part of it could be a part of a secret.
+pub(in crate::session) fn shown(url: &Url) -> String {
+    let path = Some(url.path()).filter(|path| path.len() <= 300);
+    let origin = url.origin().ascii_serialization();
+    format!("{origin}{}", path.unwrap_or("/…"))
+}
+
+/// The system's resolver, but for link-local addresses: whoever controls a name decides where it
+/// leads, and may decide anew for each request.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Resolver;
+
+impl Resolve for Resolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            let (refused, good): (Vec<_>, Vec<_>) =
+                found.partition(|address| has_no_route(address.ip()));
+            if good.is_empty() && !refused.is_empty() {
+                return Err(LinkLocal.into());
+            }
+            Ok::<Addrs, _>(Box::new(good.into_iter()))
+        })
+    }
+}
+
+/// A name leads to link-local addresses alone.
+#[derive(Debug)]
+pub(super) struct LinkLocal;
+
+impl fmt::Display for LinkLocal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the name leads to a link-local address")
+    }
+}
+
+impl error::Error for LinkLocal {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_an_address_leads_is_seen() {
+        let check = |host: &str, loopback: bool, local: bool, link_local: bool| {
+            let url = Url::parse(&format!("http://{host}/")).unwrap();
+            assert_eq!(is_loopback(&url), loopback, "{host}");
+            assert_eq!(is_local(&url), local, "{host}");
+            assert_eq!(is_link_local(&url), link_local, "{host}");
+        };
+        check("127.0.0.1:5000", true, true, false);
+        check("[::1]", true, true, false);
+        check("localhost", true, true, false);
+        check("0x7f.1", true, true, false);
+        check("[::ffff:127.0.0.1]", false, true, false);
+        check("0.0.0.0", false, true, false);
+        check("[::]", false, true, false);
+        check("localhost.", false, true, false);
+        check("a.localhost", false, true, false);
+        check("registry.example", false, false, false);
+        check("192.0.2.1", false, false, false);
+        check("169.254.169.254", false, false, true);
+        check("0xa9.0xfea9fe", false, false, true);
+        check("2852039166", false, false, true);
+        check("[fe80::1]", false, false, true);
+        check("[febf::1]:80", false, false, true);
+        check("[fec0::1]", false, false, false);
+        check("[::ffff:169.254.169.254]", false, false, true);
+        check("[::ffff:a9fe:1]", false, false, true);
+        check("[::a9fe:a9fe]", false, false, true);
+        check("[64:ff9b::169.254.169.254]", false, false, true);
+        check("169.253.0.1", false, false, false);
+    }
+}

@@ -1,0 +1,180 @@
+//! Where a registry answers, and what may be said and asked of others on its behalf.
+
+use super::{
+    super::{config::RegistryConfig, credentials::Redactor},
+    address::{is_link_local, is_local, is_loopback, shown},
+    client::Clients,
+    proxy::Proxies,
+    timeouts::Timeouts,
+};
+use crate::{
+    error::{Error, Result},
+    name::Registry,
+};
+use reqwest::Url;
+use std::{fmt, sync::Arc};
+use vouch_protocol::ErrorKind;
+
+/// A registry as one session speaks to it.
+pub(crate) struct Host {
+    registry: Registry,
+    base: Url,
+    timeouts: Timeouts,
+    pub(super) clients: Clients,
+    redactor: Arc<Redactor>,
+}
+
+impl Host {
+    /// A registry, spoken to as its section of the config says.
+    pub(in crate::session) fn new(
+        registry: &Registry,
+        section: RegistryConfig,
+        timeouts: &Timeouts,
+        proxies: &Arc<Proxies>,
+    ) -> Result<Self> {
+        let base = |scheme: &str| {
+            Url::parse(&format!("{scheme}://{}/", registry.address())).map_err(|error| {
+                let message = format!("{registry} has no address");
+                Error::new(ErrorKind::Internal, message).source(error)
+            })
+        };
+        let tls = base("https")?;
+        let plain = section
+            .plain_http
+            .unwrap_or(is_loopback(&tls) && !section.names_files())
+            && !registry.is_docker_hub();
+        let base = if plain { base("http")? } else { tls };
+        let (connect, proxies) = (timeouts.connect, Arc::clone(proxies));
+        Ok(Self {
+            registry: registry.clone(),
+            clients: Clients::new(section, base.clone(), connect, proxies),
+            base,
+            timeouts: timeouts.clone(),
+            redactor: Arc::default(),
+        })
+    }
+
+    /// The registry's name, for messages.
+    pub(crate) fn registry(&self) -> &str {
+        self.registry.as_str()
+    }
+
+    /// The registry's name.
+    pub(in crate::session) fn name(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// The root of its addresses.
+    pub(in crate::session) fn base(&self) -> &Url {
+        &self.base
+    }
+
+    /// How long to wait for it.
+    pub(crate) fn timeouts(&self) -> &Timeouts {
+        &self.timeouts
+    }
+
+    /// What the owner's config says of it.
+    pub(in crate::session) fn section(&self) -> &RegistryConfig {
+        self.clients.section()
+    }
+
+    /// Reads the files again that the owner's config names for it.
+    pub(in crate::session) fn read_files_again(&self) {
+        self.clients.read_files_again();
+    }
+
+    pub(in crate::session) fn redactor(&self) -> &Arc<Redactor> {
+        &self.redactor
+    }
+
+    /// What others had a hand in, without our secrets: some echo what they are sent.
+    pub(in crate::session) fn redacted(&self, text: String) -> String {
+        self.redactor.redacted(text)
+    }
+
+    /// An error about this registry. It may hold the registry's words.
+    pub(crate) fn error(&self, kind: ErrorKind, message: impl Into<String>) -> Error {
+        Error::new(kind, self.redacted(message.into())).registry(self.registry())
+    }
+
+    /// The same error, about this registry.
+    pub(crate) fn about(&self, error: &Error) -> Error {
+        let about = self.error(error.kind(), error.message());
+        match error.data().help {
+            Some(help) => about.help(self.redacted(help)),
+            None => about,
+        }
+    }
+
+    /// Whether an address is the registry's own.
+    pub(in crate::session) fn is_own(&self, url: &Url) -> bool {
+        url.origin() == self.base.origin()
+    }
+
+    /// Who is at an address, for messages.
+    pub(in crate::session) fn party(&self, url: &Url) -> String {
+        if self.is_own(url) {
+            self.registry().to_owned()
+        } else {
+            format!("{} (for {})", self.redacted(shown(url)), self.registry)
+        }
+    }
+
+    /// Fails where a request may not go: from a registry that is spoken to over TLS nothing leads
+    /// to plain HTTP; from one on this machine no plain HTTP leads away from it, and from others
+    /// none to it. Nothing leads to link-local addresses.
+    pub(crate) fn permit(&self, url: &Url) -> Result<()> {
+        let plain = self.base.scheme() == "http" && self.may_be_plain(url);
+        self.check(url, plain, "sends requests on to")
+    }
+
+    /// Fails where a realm may not be asked, as the login travels with the question: plain HTTP is
+    /// for this machine, and for where the owner's config says so of the registry.
+    pub(in crate::session) fn permit_realm(&self, realm: &Url) -> Result<()> {
+        let plain =
+            (self.base.scheme() == "http" || is_loopback(&self.base)) && self.may_be_plain(realm);
+        self.check(realm, plain, "asks to get access tokens from")
+    }
+
+    /// Whether plain HTTP stays on this machine, or stays away from it.
+    fn may_be_plain(&self, url: &Url) -> bool {
+        if is_loopback(&self.base) {
+            is_loopback(url)
+        } else {
+            !is_local(url)
+        }
+    }
+
+    fn check(&self, url: &Url, plain: bool, leads_to: &str) -> Result<()> {
+        let protected = match url.scheme() {
+            "https" => true,
+            "http" => plain,
+            _ => false,
+        };
+        let (why, help) = if url.host_str().is_none_or(str::is_empty) || !protected {
+            (
+                "not as well protected",
+                "Have the registry name an https address.",
+            )
+        } else if is_link_local(url) && !self.is_own(url) {
+            let help = "Clouds keep the secrets of machines at such addresses.";
+            ("a link-local address", help)
+        } else {
+            return Ok(());
+        };
+        let message = format!(
+            "{} {leads_to} {}, which is {why}",
+            self.registry,
+            shown(url)
+        );
+        let error = self.error(ErrorKind::InsecureRegistry, message);
+        Err(error.help(format!("Nothing was sent there. {help}")))
+    }
+}
+
+impl fmt::Debug for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Host").field(&self.base.as_str()).finish()
+    }
+}

@@ -1,0 +1,534 @@
+//! One login to one registry, and how a request is made with it.
+
+use super::{
+    super::{
+        authorization::{
+            AccessTokens, Action, Authorization, Challenge, Scope, TokenRequest, lacks_scope,
+        },
+        clock::Clock,
+        credentials::{Credential, Login, LoginPlace, Origin, Secret},
+        http::{Activity, Failure, Host, Retries, exchange},
+    },
+    carried::Carried,
+    heard::AllHeard,
+};
+use crate::{
+    error::{Error, Result},
+    name::{Digest, Repository},
+};
+use lru::LruCache;
+use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
+use std::{
+    fmt,
+    num::NonZeroUsize,
+    ops::Deref,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+use vouch_protocol::{ErrorKind, SessionState, SessionStatus};
+
+/// The most blobs that are remembered for a login.
+const BLOBS: NonZeroUsize = NonZeroUsize::new(256).unwrap();
+/// A request is sent that often: without a login, with an access token that has died, and with a
+/// fresh one.
+const ATTEMPTS: usize = 3;
+
+/// One login to one registry. What it may ask, and what is said of it, is its [`Host`]'s.
+pub(crate) struct Session {
+    host: Arc<Host>,
+    pub(in crate::session) login: Arc<Login>,
+    pub(in crate::session) tokens: Arc<AccessTokens>,
+    pub(in crate::session) heard: AllHeard,
+    /// Blobs that were seen, and the repository: they can be mounted from there.
+    blobs: Mutex<LruCache<Digest, Repository>>,
+    pub(in crate::session) clock: Clock,
+    /// The clock's second of the last use; 0 before the first.
+    used: AtomicU64,
+}
+
+impl Deref for Session {
+    type Target = Host;
+
+    fn deref(&self) -> &Host {
+        &self.host
+    }
+}
+
+/// What a request is authorized with.
+struct Used {
+    authorization: Authorization,
+    /// Whether it was obtained for this request, so that another would be no better.
+    fresh: bool,
+}
+
+impl Session {
+    pub(in crate::session) fn new(
+        host: Host,
+        place: LoginPlace,
+        credential: Option<Credential>,
+        clock: &Clock,
+    ) -> Arc<Self> {
+        let host = Arc::new(host);
+        let login = Login::new(host.registry(), place, credential, host.redactor());
+        let login = Arc::new(login);
+        Arc::new(Self {
+            tokens: AccessTokens::new(&host, &login, clock),
+            host,
+            login,
+            heard: AllHeard::default(),
+            blobs: Mutex::new(LruCache::new(BLOBS)),
+            clock: clock.clone(),
+            used: AtomicU64::new(0),
+        })
+    }
+
+    /// Sends a request that may be sent again, and answers its success. `build` is called for each
+    /// attempt; its address decides whether credentials go with it.
+    pub(crate) async fn send(
+        self: &Arc<Self>,
+        action: &str,
+        scope: &Scope,
+        build: impl Fn(&Client, &Url) -> RequestBuilder,
+    ) -> Result<Response> {
+        self.repeat(action, Some(scope), &build).await
+    }
+
+    /// Asks whether the login is good: OCI distribution specification, "Determining Support".
+    pub(in crate::session) async fn check(self: &Arc<Self>) -> Result<()> {
+        match self.repeat("checking the login", None, &root).await {
+            // It was let in, and may not see this address.
+            Err(error)
+                if error.kind() == ErrorKind::NotFound
+                    && self.login.state() == SessionState::Accepted =>
+            {
+                Ok(())
+            }
+            checked => checked.map(drop),
+        }
+    }
+
+    async fn repeat(
+        self: &Arc<Self>,
+        action: &str,
+        scope: Option<&Scope>,
+        build: &impl Fn(&Client, &Url) -> RequestBuilder,
+    ) -> Result<Response> {
+        let mut retries = Retries::new(self.timeouts());
+        loop {
+            let still = Activity::still();
+            match self.while_it_lasts(action, scope, &still, build).await {
+                Ok(response) => return Ok(response),
+                Err(failure) => retries.wait(failure).await?,
+            }
+        }
+    }
+
+    /// Sends a request once; again only where its credentials were refused and there are others.
+    pub(crate) async fn attempt(
+        self: &Arc<Self>,
+        action: &str,
+        scope: &Scope,
+        activity: &Activity,
+        build: &impl Fn(&Client, &Url) -> RequestBuilder,
+    ) -> Result<Response, Failure> {
+        self.while_it_lasts(action, Some(scope), activity, build)
+            .await
+    }
+
+    /// Sends a request once, with what there is: a courtesy, whose refusal changes nothing.
+    pub(crate) async fn offer(
+        self: &Arc<Self>,
+        action: &str,
+        scope: &Scope,
+        build: &impl Fn(&Client, &Url) -> RequestBuilder,
+    ) -> Result<Response, Failure> {
+        let offered = async {
+            let used = match self.heard.of(Some(&scope.repository)).challenge() {
+                Some(challenge) => self.meet(&challenge, Some(scope), None).await?,
+                None => None,
+            };
+            let still = Activity::still();
+            let response = self.exchange(action, used.as_ref(), &still, build).await?;
+            if response.status().is_success() {
+                return Ok(response);
+            }
+            Err(Failure::answered(self, action, response).await)
+        };
+        tokio::select! {
+            biased;
+            over = self.ended() => Err(over.into()),
+            answer = tokio::time::timeout(self.timeouts().connect, offered) => {
+                answer.unwrap_or_else(|_| Err(Failure::stalled(self, action)))
+            }
+        }
+    }
+
+    async fn while_it_lasts(
+        self: &Arc<Self>,
+        action: &str,
+        scope: Option<&Scope>,
+        activity: &Activity,
+        build: &impl Fn(&Client, &Url) -> RequestBuilder,
+    ) -> Result<Response, Failure> {
+        tokio::select! {
+            biased;
+            over = self.ended() => Err(over.into()),
+            answer = self.ask(action, scope, activity, build) => answer,
+        }
+    }
+
+    /// Makes one request. What was heard of the repository before is a hint for the first attempt;
+    /// then the challenge in the registry's own answer decides, and nothing else.
+    async fn ask(
+        self: &Arc<Self>,
+        action: &str,
+        scope: Option<&Scope>,
+        activity: &Activity,
+        build: &impl Fn(&Client, &Url) -> RequestBuilder,
+    ) -> Result<Response, Failure> {
+        if self.login.has_ended() {
+            return Err(self.login.over().into());
+        }
+        self.touch();
+        let heard = self.heard.of(scope.map(|scope| &scope.repository));
+        // One finds the challenge out for all who ask at first.
+        let mut meeting = heard.meet(self.timeouts().answer).await;
+        let mut challenge = heard.challenge();
+        // Where what is only remembered fails, the registry itself is asked.
+        let (mut used, mut lost) = match &challenge {
+            None => (None, None),
+            Some(challenge) => match self.meet(challenge, scope, None).await {
+                Ok(used) => (used, None),
+                Err(failure) => (None, Some(failure)),
+            },
+        };
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let response = self
+                .exchange(action, used.as_ref(), activity, build)
+                .await?;
+            let status = response.status();
+            if status.is_success() {
+                heard.remember(challenge.filter(|_| used.is_some()));
+                if used.is_some() {
+                    self.login.judged(SessionState::Accepted);
+                }
+                return Ok(response);
+            }
+            let own = self.is_own(response.url());
+            let headers = response.headers().clone();
+            let failure = Failure::answered(self, action, response).await;
+            let asked = match status {
+                _ if !own => None,
+                StatusCode::UNAUTHORIZED => match Challenge::of(&headers) {
+                    None if scope.is_some() => self.challenge_at_root().await,
+                    asked => asked,
+                },
+                // ECR says so of a login that was good for twelve hours.
+                StatusCode::FORBIDDEN if used.is_some() && failure.expired => challenge.clone(),
+                // Some ask for a login at their root alone, and hide what is elsewhere.
+                StatusCode::FORBIDDEN | StatusCode::NOT_FOUND
+                    if used.is_none()
+                        && scope.is_some()
+                        && self.login.is_some()
+                        && !heard.asked_root.swap(true, Ordering::Relaxed) =>
+                {
+                    self.challenge_at_root().await
+                }
+                _ => None,
+            };
+            let Some(asked) = asked else {
+                heard.remember(challenge.filter(|_| used.is_some()));
+                return Err(self.refused(failure, scope, used.as_ref(), &headers));
+            };
+            heard.remember(Some(asked.clone()));
+            meeting.take();
+            let same = challenge.as_ref() == Some(&asked);
+            // What failed a moment ago is not tried again.
+            if let Some(lost) = lost.take().filter(|_| same) {
+                return Err(lost);
+            }
+            let last = attempt == ATTEMPTS || (same && used.as_ref().is_some_and(|u| u.fresh));
+            let before = used.as_ref().map(|used| &used.authorization);
+            let next = if last {
+                None
+            } else {
+                self.meet(&asked, scope, before).await?
+            };
+            let next = next.filter(|next| Some(&next.authorization) != before);
+            if next.is_none() {
+                return Err(self.refused(failure, scope, used.as_ref(), &headers));
+            }
+            (challenge, used) = (Some(asked), next);
+        }
+    }
+
+    /// How the registry asks to be logged in to at its root, as docker asks it.
+    async fn challenge_at_root(&self) -> Option<Challenge> {
+        const ACTION: &str = "asking how to log in";
+        let still = Activity::still();
+        let response = self.exchange(ACTION, None, &still, &root).await.ok()?;
+        let refused = response.status() == StatusCode::UNAUTHORIZED && self.is_own(response.url());
+        let challenge = Challenge::of(response.headers()).filter(|_| refused);
+        if !response.status().is_success() {
+            // Read to its end, so that the connection is used again.
+            let _ = Failure::answered(self, ACTION, response).await;
+        }
+        challenge
+    }
+
+    /// What meets a challenge, and is not what was just refused if there is anything else. Nothing
+    /// where nobody is logged in.
+    async fn meet(
+        self: &Arc<Self>,
+        challenge: &Challenge,
+        scope: Option<&Scope>,
+        refused: Option<&Authorization>,
+    ) -> Result<Option<Used>, Failure> {
+        match challenge {
+            Challenge::Basic => {
+                // Another request may have asked the source again already.
+                let refused = match (refused, self.login.current().0) {
+                    (Some(Authorization::Basic(refused)), Some(now)) => *refused == now,
+                    _ => false,
+                };
+                let fresh = refused && self.login.ask_again().await?;
+                match self.login.current().0 {
+                    None => Ok(None),
+                    Some(Credential::IdentityToken { .. }) => {
+                        let why = format!(
+                            "{} asks for a password, but the login is an identity token",
+                            self.registry()
+                        );
+                        let error = self.error(ErrorKind::CredentialUnusable, why);
+                        Err(error.help(self.login.advice()).into())
+                    }
+                    Some(login) => Ok(Some(Used {
+                        authorization: Authorization::Basic(login),
+                        fresh,
+                    })),
+                }
+            }
+            Challenge::Bearer { realm, service } => {
+                let refused = match refused {
+                    Some(Authorization::Bearer(token)) => Some(token),
+                    _ => None,
+                };
+                let request = TokenRequest {
+                    realm: realm.clone(),
+                    service: service.clone(),
+                    scope: scope.cloned(),
+                };
+                let (token, fresh) = self.tokens.get(&request, refused).await?;
+                Ok(Some(Used {
+                    authorization: Authorization::Bearer(token),
+                    fresh,
+                }))
+            }
+        }
+    }
+
+    async fn exchange(
+        &self,
+        action: &str,
+        used: Option<&Used>,
+        activity: &Activity,
+        build: &impl Fn(&Client, &Url) -> RequestBuilder,
+    ) -> Result<Response, Failure> {
+        let authorization = used.and_then(|used| used.authorization.header());
+        exchange(self, action, authorization.as_ref(), activity, build).await
+    }
+
+    /// A refusal that stays one: what it says of the login, and what to do.
+    fn refused(
+        &self,
+        mut failure: Failure,
+        scope: Option<&Scope>,
+        used: Option<&Used>,
+        headers: &reqwest::header::HeaderMap,
+    ) -> Failure {
+        let Some(status) = failure.error.data().status else {
+            return failure;
+        };
+        let mut kind = failure.error.kind();
+        if kind == ErrorKind::Unauthorized {
+            let small = lacks_scope(headers);
+            // One whose scope is too small is good for what it was given for.
+            if let Some(Authorization::Bearer(token)) = used.map(|used| &used.authorization)
+                && !small
+            {
+                self.tokens.drop_refused(token);
+            }
+            if used.is_some() && self.login.is_some() && (failure.denied || small) {
+                // The registry knows the login, and that it may not do this.
+                kind = ErrorKind::Denied;
+            } else if used.is_some() {
+                self.login.judged(SessionState::Refused);
+            }
+        }
+        if kind == ErrorKind::NotFound && used.is_some() {
+            self.login.judged(SessionState::Accepted);
+        }
+        let registry = self.registry();
+        let wanted = scope.map(|scope| match scope.action {
+            Action::Pull => format!("pull from {}", scope.repository),
+            Action::Push => format!("push to {}", scope.repository),
+        });
+        let log_in = match self.login.place() {
+            LoginPlace::Nowhere => format!(" {}", self.login.advice()),
+            LoginPlace::Memory | LoginPlace::File(_) => String::new(),
+        };
+        let help = match (kind, &wanted) {
+            (ErrorKind::Unauthorized, _) => self.login.advice(),
+            (ErrorKind::Denied, Some(wanted)) => format!(
+                "Use a login that may {wanted} in {registry}. A repository or package that does \
+                 not exist may be answered like this too, and so may a login that has \
+                 expired.{log_in}"
+            ),
+            (ErrorKind::NotFound, Some(_)) => format!(
+                "Check the name. A repository or package that does not exist in {registry}, or \
+                 that this login may not see, is answered like this.{log_in}"
+            ),
+            _ => return failure,
+        };
+        let message = failure.error.message();
+        let message = match wanted {
+            Some(wanted) => format!("cannot {wanted}: {message}"),
+            None => message.to_owned(),
+        };
+        failure.error = self.error(kind, message).status(status).help(help);
+        failure
+    }
+
+    /// Remembers that a repository has a blob.
+    pub(crate) fn saw_blob(&self, digest: Digest, repository: &Repository) {
+        self.blobs().put(digest, repository.clone());
+    }
+
+    /// Forgets where a blob is.
+    pub(crate) fn forget_blob(&self, digest: Digest) {
+        self.blobs().pop(&digest);
+    }
+
+    /// A repository that had a blob when it was last seen.
+    pub(crate) fn repository_of(&self, digest: Digest) -> Option<Repository> {
+        self.blobs().get(&digest).cloned()
+    }
+
+    fn blobs(&self) -> MutexGuard<'_, LruCache<Digest, Repository>> {
+        self.blobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for the end of the login: what is under way has to end with it.
+    pub(crate) async fn ended(&self) -> Error {
+        self.login.ended().await
+    }
+
+    /// Ends the login, and what is under way with it. Its secrets are overwritten.
+    pub(in crate::session) fn end(&self, why: &str) {
+        self.login.end(why);
+        self.tokens.tidy();
+    }
+
+    /// Takes what the login's source has now.
+    pub(in crate::session) fn adopt(&self, credential: Credential) {
+        if self.login.adopt(credential) {
+            self.tokens.tidy();
+        }
+    }
+
+    /// Looks whether the source still has the login.
+    pub(in crate::session) async fn confirm(&self) -> Result<()> {
+        let confirmed = self.login.confirm().await;
+        self.tokens.tidy();
+        confirmed
+    }
+
+    fn touch(&self) {
+        let now = self.clock.now().as_secs().max(1);
+        self.used.store(now, Ordering::Relaxed);
+    }
+
+    /// The clock's second of the last use.
+    pub(in crate::session) fn last_used(&self) -> u64 {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    /// The login as it is, for whoever goes on with it; nothing, where there is none.
+    pub(in crate::session) fn carry(&self) -> Option<Carried> {
+        let filed = match self.login.place() {
+            LoginPlace::Memory => None,
+            LoginPlace::File(origin) => {
+                let path = origin.path().to_str()?.to_owned();
+                Some((origin.kind(), path, origin.key().to_owned()))
+            }
+            LoginPlace::Nowhere => return None,
+        };
+        let (credential, rotated) = self.login.stored();
+        Some(Carried::new(
+            self.registry(),
+            filed,
+            &credential?,
+            rotated.as_ref(),
+            self.login.state(),
+            self.last_used(),
+        ))
+    }
+
+    /// Takes what was known elsewhere of the same login: in the process before this one, or under
+    /// the config before this one.
+    pub(in crate::session) fn update(&self, carried: &Carried) {
+        self.used.fetch_max(carried.used, Ordering::Relaxed);
+        let (_, generation) = self.login.current();
+        if let Some(rotated) = &carried.rotated
+            && self.has(carried)
+        {
+            self.login.rotate(generation, Secret::new(rotated.as_str()));
+        }
+    }
+
+    /// Whether that is this login.
+    pub(in crate::session) fn has(&self, carried: &Carried) -> bool {
+        self.login.stored().0 == carried.credential()
+    }
+
+    /// What may be told of it.
+    pub(in crate::session) fn status(&self) -> SessionStatus {
+        let (scopes, expires) = self.tokens.scopes();
+        let origin = match self.login.place() {
+            LoginPlace::File(origin) => Some(origin),
+            LoginPlace::Memory | LoginPlace::Nowhere => None,
+        };
+        let (now, used) = (self.clock.now().as_secs(), self.last_used());
+        SessionStatus {
+            registry: self.registry().to_owned(),
+            user: self.login.user().map(ToOwned::to_owned),
+            source: self.login.source(),
+            path: origin.map(|origin| origin.path().display().to_string()),
+            helper: origin.and_then(Origin::helper),
+            state: self.login.state(),
+            scopes,
+            expires_in_seconds: expires.map(|left| left.as_secs()),
+            last_used_seconds: (used > 0).then(|| now.saturating_sub(used)),
+        }
+    }
+}
+
+/// A request for the registry's root.
+fn root(client: &Client, base: &Url) -> RequestBuilder {
+    let mut url = base.clone();
+    url.set_path("/v2/");
+    client.get(url)
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("registry", &self.registry())
+            .field("source", &self.login.source())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,52 @@
+//! A stranger's text, fit to be shown.
+
+use std::error;
+use vouch_protocol::needs_escape;
+
+/// The most characters of a stranger's text that are shown.
+const LONGEST: usize = 300;
+
+/// A stranger's text: short, and without what does more to a terminal than stand there.
+pub(crate) fn clean(text: &str) -> String {
+    clean_to(text, LONGEST)
+}
+
+/// The same, with so many characters at most.
+pub(crate) fn clean_to(text: &str, longest: usize) -> String {
+    let mut clean: String = text
+        .chars()
+        .filter(|c| !needs_escape(*c))
+        .take(longest + 1)
+        .collect();
+    if let Some((end, _)) = clean.char_indices().nth(longest) {
+        clean.truncate(end);
+        clean.push('…');
+    }
+    clean
+}
+
+/// What caused an error, from the outside in, as one line. `reqwest` says only "error sending
+/// request"; what matters is further down.
+pub(super) fn causes(error: &(dyn error::Error + 'static)) -> String {
+    let mut line = clean(&error.to_string());
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let text = clean(&cause.to_string());
+        if !line.ends_with(&text) && line.len() < 4 * LONGEST {
+            line = format!("{line}: {text}");
+        }
+        next = cause.source();
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_bounded_and_tame() {
+        assert_eq!(clean("a\u{202e}b\u{2066}c\u{61c}d\u{200b}"), "abcd");
+        assert_eq!(clean_to("née", 2), "né…");
+    }
+}
