@@ -10,18 +10,19 @@
 //! | [`name`] | registries, repositories, references and digests, each parsed once |
 //! | [`progress`] | how far a request is, and whether it should go on |
 //! | [`file`](mod@file) | files opened without surprises and named atomically |
-//! | [`artifact`] | is this artifact signed? makes a [`Verified`](artifact::Verified) |
-//! | [`trust`] | is it trusted, here and now? makes a [`Vouched`](trust::Vouched) |
+//! | [`artifact`] | what is this file, whole and well formed? makes an [`Examined`](artifact::Examined) |
+//! | [`signature`] | who signed it? the methods, a file each |
+//! | [`trust`] | may it be used so, now? makes a [`Vouched`](trust::Vouched) |
 //! | [`session`] | registry logins, and the one way requests go out |
 //! | [`registry`] | manifests and transfer, for registries and layouts on disk |
 //! | [`config`] | the config file |
 //! | [`service`] | the methods, a file each |
 //! | [`transport`] | framing, connections, the socket, stdio, HTTP |
 //!
-//! A request's way is connection, method table, `service/push.rs`, `artifact` and `registry`,
-//! reply. Two types carry the rule: only [`artifact::examine`] makes a `Verified`, which is a fact
-//! about bytes, and only [`trust::Policy::judge`] makes a `Vouched` of it, which is a permission.
-//! A registry takes nothing but a `Vouched`, and nothing else gives a file its name.
+//! A request's way is connection, method table, `service/push.rs`, then `artifact`, `signature`,
+//! `trust` and `registry`, reply. Two types carry the rule: an `Examined` owns a file and the facts
+//! about its bytes, and [`trust::judge`] alone makes a `Vouched` of it, which owns that file and a
+//! permission for one use. A registry takes nothing but a `Vouched`, and nothing else gets a name.
 
 #![cfg_attr(
     test,
@@ -42,5 +43,6 @@ pub mod progress;
 pub mod registry;
 pub mod service;
 pub mod session;
+pub mod signature;
 pub mod transport;
 pub mod trust;

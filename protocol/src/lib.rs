@@ -44,8 +44,10 @@ pub use session::{
     SessionLoginParams, SessionLogout, SessionLogoutParams, SessionLogoutResult, SessionState,
     SessionStatus,
 };
-pub use verification::{Artifact, ArtifactKind, Claims, Refusal, Trust, Verification};
-pub use verify::{Verify, VerifyParams, VerifySubject};
+pub use verification::{
+    Artifact, ArtifactKind, Claims, Refusal, Signature, Signer, Trust, Verification,
+};
+pub use verify::{Verify, VerifyParams, VerifyResult, VerifySubject};
 
 /// The protocol's version, as `initialize` tells it. The first number changes when a client
 /// written for the older one would break.

@@ -3,6 +3,7 @@
 
 use crate::ErrorKind;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The verdict on an artifact.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,8 +16,11 @@ pub enum Verification {
     Accepted {
         /// The artifact itself.
         artifact: Artifact,
-        /// What its signature says.
-        claims: Claims,
+        /// Who signed it, by whatever method.
+        signature: Signature,
+        /// What its token says, in the token's own words; where it is signed by one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        claims: Option<Claims>,
         /// Why its issuer is trusted.
         trust: Trust,
     },
@@ -55,7 +59,43 @@ pub enum ArtifactKind {
     Provider,
 }
 
-/// What the signature says. Times are seconds since 1970-01-01T00:00:00Z.
+/// A signature that holds: one shape for all methods. Times are seconds since
+/// 1970-01-01T00:00:00Z.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Signature {
+    /// How it is signed: `token`, a wasmCloud token inside the artifact. More may come.
+    pub method: String,
+    /// Who signed.
+    pub signer: Signer,
+    /// What was signed, as its signer names it: of a token, an nkey that starts with `M` or `V`.
+    pub subject: String,
+    /// When it was signed, where that is known; of a token always.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed_at: Option<u64>,
+    /// Not valid before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<u64>,
+    /// Not valid from then on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<u64>,
+}
+
+/// Who signed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+pub struct Signer {
+    /// The one name for this signer among all methods': the method, a colon, and what tells the
+    /// signer from the method's others.
+    pub id: String,
+    /// The names that the method itself has for the signer: of a token, its `account`, an nkey that
+    /// starts with `A`.
+    #[serde(flatten)]
+    pub names: BTreeMap<String, String>,
+}
+
+/// What the token says. Times are seconds since 1970-01-01T00:00:00Z.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
@@ -139,14 +179,25 @@ mod tests {
                 digest: "sha256:00".into(),
                 size: 7,
             },
-            claims: Claims {
+            signature: Signature {
+                method: "token".into(),
+                signer: Signer {
+                    id: "token:A".into(),
+                    names: [("account".into(), "A".into())].into(),
+                },
+                subject: "V".into(),
+                signed_at: Some(1),
+                not_before: Some(2),
+                expires: None,
+            },
+            claims: Some(Claims {
                 issuer: "A".into(),
                 subject: "V".into(),
                 targets: vec!["x86_64-linux".into()],
                 issued_at: 1,
                 not_before: Some(2),
                 ..Claims::default()
-            },
+            }),
             trust: Trust {
                 rule: "default".into(),
                 issuer: "any".into(),
@@ -155,6 +206,10 @@ mod tests {
         let wire = json!({
             "verdict": "accepted",
             "artifact": {"kind": "provider", "digest": "sha256:00", "size": 7},
+            "signature": {
+                "method": "token", "signer": {"id": "token:A", "account": "A"},
+                "subject": "V", "signedAt": 1, "notBefore": 2,
+            },
             "claims": {
                 "issuer": "A", "subject": "V", "tags": [], "capabilities": [],
                 "targets": ["x86_64-linux"], "issuedAt": 1, "notBefore": 2,

@@ -23,7 +23,7 @@ impl Method for Verify {
         token: |params| params.work_done_token.as_ref(),
     });
     type Params = VerifyParams;
-    type Result = Verification;
+    type Result = VerifyResult;
 }
 
 /// Params of [`Verify`].
@@ -35,6 +35,21 @@ pub struct VerifyParams {
     pub subject: VerifySubject,
     /// Names the request in `$/progress`. Without one, nothing is reported.
     pub work_done_token: Option<ProgressToken>,
+}
+
+/// What [`Verify`] found out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+pub struct VerifyResult {
+    /// The verdict.
+    #[serde(flatten)]
+    pub verification: Verification,
+    /// The reference with the manifest's digest; where a reference was asked about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+    /// The manifest's digest; where a reference was asked about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
 }
 
 /// What is judged.

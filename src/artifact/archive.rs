@@ -1,57 +1,78 @@
-//! Provider archives, plain or gzipped (rows 2, 3 and 8 of the rule).
+//! Provider archives, plain or gzipped (rows 1 to 3, 9 and 10 of the rule).
 //!
-//! Names, sizes, contents and the number of entries are what the token says; whatever else tar and
+//! Names, sizes, contents and the number of entries are what a token covers; whatever else tar and
 //! gzip can carry is refused, or neither used nor passed on.
 
 use super::{
-    Limits, Refusal, Stop, Verified,
-    feed::{Feed, is_verdict},
-    hasher::{Digests, Hasher},
-    malformed,
+    Limits,
+    feed::Feed,
+    gzip::{self, Inflate},
+    hasher::Hasher,
+    refusal::{Refusal, Stop, malformed},
     tar::{self, Entry},
 };
 use crate::{
     error::{Error, Result as OurResult},
     name::Digest,
 };
-use flate2::bufread::GzDecoder;
 use std::{
     collections::BTreeMap,
-    io::{self, BufRead, Read, Write},
-    thread::Scope,
+    io::{BufRead, Read, Write},
 };
 use vouch_protocol::{ArtifactKind, ErrorKind};
 
-/// RFC 1952, section 2.3.1: what a gzip member starts with.
-pub(super) const GZIP: &[u8] = &[0x1f, 0x8b];
-/// Below this an archive may be of any ratio: zeros compress a thousandfold.
-const RATIO_FROM: u64 = 64 << 20;
-/// File name and comment of a gzip header: room for what `gzip` writes.
-const GZIP_HEADER: usize = 1024;
-
-/// What an archive holds: enough to compare it with a token.
-pub(super) struct Contents {
-    pub(super) token: Vec<u8>,
+/// What an archive holds, beside its token.
+#[derive(Debug)]
+pub struct Entries {
     pub(super) gzipped: bool,
-    /// Hash of each entry by the name that the token gives it.
-    entries: BTreeMap<String, Digest>,
-    fault: Option<Refusal>,
+    /// SHA-256 of each by the name that a token gives it: a target's, or [`WORLD`].
+    pub(super) hashes: BTreeMap<String, Digest>,
+    /// What else is wrong with them: rows 9 and 10 come after the signature's.
+    pub(super) fault: Option<Refusal>,
 }
 
-/// Reads an archive to its end and returns what it holds; `kind` tells that it was recognised.
-pub(super) fn read<'scope, R: Read>(
-    feed: &mut Feed<'_, R>,
-    scope: &'scope Scope<'scope, '_>,
+impl Entries {
+    /// What is wrong with the archive, though its token can be read.
+    pub(crate) fn fault(&self) -> Option<&Refusal> {
+        self.fault.as_ref()
+    }
+
+    /// SHA-256 of each entry but the token: of a target by its name, of `world.wasm` by that.
+    pub(crate) fn hashes(&self) -> &BTreeMap<String, Digest> {
+        &self.hashes
+    }
+
+    /// The targets' names.
+    pub(crate) fn targets(&self) -> impl Iterator<Item = &str> {
+        let names = self.hashes.keys().map(String::as_str);
+        names.filter(|name| *name != WORLD)
+    }
+
+    pub(super) fn target(&self, name: &str) -> Option<Digest> {
+        self.hashes.get(name).copied().filter(|_| name != WORLD)
+    }
+}
+
+/// Reads an archive to its end, and answers its token and what else it holds; `kind` tells that it
+/// was recognised.
+pub(super) fn read<R: Read>(
+    feed: &mut Feed<R>,
     limits: &Limits,
     kind: &mut Option<ArtifactKind>,
-) -> Result<Contents, Stop> {
-    let gzipped = feed.fill_buf()?.starts_with(GZIP);
+) -> Result<(Option<Vec<u8>>, Entries), Stop> {
+    let gzipped = feed.fill_buf()?.starts_with(gzip::MAGIC);
     if !gzipped {
-        return walk(feed, scope, limits, kind, gzipped);
+        return walk(feed, limits, kind, gzipped);
     }
     let inflate = Inflate::new(feed, limits.ratio);
-    let mut inflated = Feed::new(inflate, None, limits.expanded, "inflates to more than");
-    let contents = walk(&mut inflated, scope, limits, kind, gzipped)?;
+    let mut inflated = Feed::new(
+        inflate,
+        None,
+        None,
+        limits.expanded,
+        "inflates to more than",
+    );
+    let contents = walk(&mut inflated, limits, kind, gzipped)?;
     let expanded = inflated.consumed();
     if !feed.at_end()? {
         return Err(malformed("bytes follow its gzip member"));
@@ -63,21 +84,20 @@ pub(super) fn read<'scope, R: Read>(
     Ok(contents)
 }
 
-fn walk<'scope, R: Read>(
-    feed: &mut Feed<'_, R>,
-    scope: &'scope Scope<'scope, '_>,
+fn walk<R: Read>(
+    feed: &mut Feed<R>,
     limits: &Limits,
     kind: &mut Option<ArtifactKind>,
     gzipped: bool,
-) -> Result<Contents, Stop> {
+) -> Result<(Option<Vec<u8>>, Entries), Stop> {
     if !tar::is_header(feed.fill_buf()?) {
         return Err(Refusal::unknown().into());
     }
-    let hasher = Hasher::start(scope, false)?;
+    let mut hasher = Hasher::new(false);
     let mut hashed = Vec::new();
     let (mut token, mut tokens) = (None, 0);
     let mut entries = 0;
-    let mut fault = None;
+    let (mut fault, mut hides) = (None, false);
     while let Some(entry) = tar::next(feed)? {
         entries += 1;
         if entries > limits.entries {
@@ -112,7 +132,12 @@ fn walk<'scope, R: Read>(
                 hashed.push(name);
             }
             Err(why) => {
-                fault.get_or_insert(why);
+                // A fault in a header counts before a name that is only unknown.
+                if entry.fault.is_some() && !hides {
+                    (fault, hides) = (Some(why), true);
+                } else {
+                    fault.get_or_insert(why);
+                }
                 feed.skip(entry.size)?;
             }
         }
@@ -121,32 +146,28 @@ fn walk<'scope, R: Read>(
     if kind.is_none() {
         return Err(Refusal::unknown().into());
     }
-    let Digests { finished, .. } = hasher.finish()?;
-    let token = match token {
-        Some(token) if tokens == 1 => token,
-        None => {
-            let why = "it carries no token: no entry named `claims.jwt`";
-            let help = "Pack and sign it (`wash par create`), then try again.";
-            return Err(Refusal::unsigned(why, help).into());
-        }
-        Some(_) => {
-            return Err(Refusal::new(
-                ErrorKind::AmbiguousToken,
-                format!("carries {tokens} entries named `claims.jwt`"),
-                Some("Pack the archive anew, with one `claims.jwt`."),
-            )
-            .into());
-        }
-    };
+    if tokens > 1 {
+        let what = format!("carries {tokens} entries named `claims.jwt`");
+        let help = "Pack the archive again, with one `claims.jwt`.";
+        return Err(Refusal::new(ErrorKind::AmbiguousToken, what, Some(help)).into());
+    }
+    // A header that is not used as it stands may be the token's own, or name the token for other
+    // readers: nobody can say that there is none.
+    if token.is_none()
+        && let (true, Some(fault)) = (hides, &fault)
+    {
+        return Err(fault.clone().into());
+    }
     if !hashed.iter().any(|name| name != WORLD) {
         fault.get_or_insert_with(|| Refusal::malformed("it has no target"));
     }
-    Ok(Contents {
-        token,
+    let hashes = hashed.into_iter().zip(hasher.finish()?.finished).collect();
+    let entries = Entries {
         gzipped,
-        entries: hashed.into_iter().zip(finished).collect(),
+        hashes,
         fault,
-    })
+    };
+    Ok((token, entries))
 }
 
 /// The WIT world; the token lists it under its full name.
@@ -199,149 +220,30 @@ fn looks_like_ours(name: &[u8]) -> bool {
     last == b"claims.jwt" || last == b"world.wasm" || last.ends_with(b".bin")
 }
 
-impl Contents {
-    /// Compares what is there with what the token says: row 8. Answers the targets.
-    pub(super) fn compare(
-        self,
-        signed: &BTreeMap<String, String>,
-    ) -> Result<BTreeMap<String, Digest>, Refusal> {
-        if let Some(fault) = self.fault {
-            return Err(fault);
-        }
-        for (name, digest) in &self.entries {
-            match signed.get(name) {
-                Some(hash) if *hash == digest.upper_hex() => {}
-                Some(_) => {
-                    return Err(Refusal::hash_mismatch(&format!(
-                        "its entry {name:?} is not what was signed"
-                    )));
-                }
-                None => {
-                    return Err(Refusal::hash_mismatch(&format!(
-                        "its entry {name:?} was not signed"
-                    )));
-                }
-            }
-        }
-        if signed.len() != self.entries.len() {
-            return Err(Refusal::hash_mismatch(
-                "an entry that was signed is missing",
-            ));
-        }
-        let mut targets = self.entries;
-        targets.remove(WORLD);
-        Ok(targets)
-    }
-}
-
-/// Inflates one gzip member, and refuses what grows out of proportion.
-struct Inflate<'a, R: BufRead> {
-    decoder: GzDecoder<Counted<'a, R>>,
-    ratio: u64,
-    expanded: u64,
-    header_checked: bool,
-}
-
-struct Counted<'a, R> {
-    reader: &'a mut R,
-    consumed: u64,
-}
-
-impl<R: BufRead> Read for Counted<'_, R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.reader.read(buffer)?;
-        self.consumed += read as u64;
-        Ok(read)
-    }
-}
-
-impl<R: BufRead> BufRead for Counted<'_, R> {
-    fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        self.reader.fill_buf()
-    }
-
-    fn consume(&mut self, amount: usize) {
-        self.consumed += amount as u64;
-        self.reader.consume(amount);
-    }
-}
-
-impl<'a, R: BufRead> Inflate<'a, R> {
-    fn new(reader: &'a mut R, ratio: u64) -> Self {
-        Self {
-            decoder: GzDecoder::new(Counted {
-                reader,
-                consumed: 0,
-            }),
-            ratio,
-            expanded: 0,
-            header_checked: false,
-        }
-    }
-}
-
-impl<R: BufRead> Read for Inflate<'_, R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let refuse = |refusal| Err(io::Error::other(refusal));
-        let read = match self.decoder.read(buffer) {
-            Ok(read) => read,
-            // The reader's own failures, and its limit, are no fault of the member.
-            Err(error) if is_verdict(&error) => return Err(error),
-            Err(_) => return refuse(Refusal::malformed("its gzip member is broken")),
-        };
-        if !self.header_checked
-            && let Some(header) = self.decoder.header()
-        {
-            self.header_checked = true;
-            let length = |field: Option<&[u8]>| field.map_or(0, <[u8]>::len);
-            if header.extra().is_some()
-                || length(header.filename()) + length(header.comment()) > GZIP_HEADER
-            {
-                return refuse(Refusal::malformed("its gzip header carries extensions"));
-            }
-        }
-        self.expanded += read as u64;
-        let consumed = self.decoder.get_ref().consumed;
-        if self.expanded > RATIO_FROM && self.expanded / self.ratio.max(1) > consumed {
-            let what = format!("inflates to more than {} times its size", self.ratio);
-            return refuse(Refusal::too_large(what));
-        }
-        Ok(read)
-    }
-}
-
-/// See `artifact::extract`.
+/// Writes one target of an archive of that size, which is read again from its start, and fails
+/// with `contentModified` unless it hashes to what it was found to be.
 pub(super) fn extract(
     reader: impl Read,
-    verified: &Verified,
+    size: u64,
+    entries: &Entries,
     target: &str,
+    expected: Digest,
     writer: &mut impl Write,
 ) -> OurResult<()> {
-    let Some(expected) = verified.targets.get(target) else {
-        let there: Vec<&str> = verified.targets.keys().map(String::as_str).collect();
-        return Err(Error::new(
-            ErrorKind::TargetNotFound,
-            format!("the archive has no target {target:?}"),
-        )
-        .help(format!("It has: {}.", there.join(", "))));
-    };
-    let mut feed = Feed::new(reader, None, verified.size, "is larger than");
-    let written = if verified.gzipped {
+    let mut feed = Feed::new(reader, None, Some(size), size, "is larger than");
+    let written = if entries.gzipped {
         let inflate = Inflate::new(&mut feed, u64::MAX);
-        write_target(
-            &mut Feed::new(inflate, None, u64::MAX, "is larger than"),
-            target,
-            writer,
-        )
+        let mut inflated = Feed::new(inflate, None, None, u64::MAX, "is larger than");
+        write_target(&mut inflated, target, writer)
     } else {
         write_target(&mut feed, target, writer)
     };
     match written {
-        Ok(Some(digest)) if digest == *expected => Ok(()),
+        Ok(Some(digest)) if digest == expected => Ok(()),
         Err(Stop::Unreadable(error)) => {
             Err(Error::from_io(error, "target".as_ref(), "extract the"))
         }
-        // It was verified: what does not parse now was changed since.
+        // It was examined: what does not parse now was changed since.
         Ok(_) | Err(Stop::Refused(_)) => Err(Error::new(
             ErrorKind::ContentModified,
             "the archive changed while its target was extracted",
@@ -350,7 +252,7 @@ pub(super) fn extract(
 }
 
 fn write_target<R: Read>(
-    feed: &mut Feed<'_, R>,
+    feed: &mut Feed<R>,
     target: &str,
     writer: &mut impl Write,
 ) -> Result<Option<Digest>, Stop> {

@@ -5,7 +5,7 @@
 //! when the page is written back or the mapping is synced: until then a changed file may be
 //! answered for as it was. That is why a push never asks here.
 
-use super::{Examination, Limits, Verified, examine};
+use super::{Covered, Examined, Limits, read};
 use crate::{
     error::{Error, Result},
     file::{Identity, Source},
@@ -15,13 +15,14 @@ use lru::LruCache;
 use std::{
     num::NonZeroUsize,
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::SystemTime,
 };
 
 const CAPACITY: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1023);
-/// What claims more than this is read anew each time: 16 MiB are the most that is remembered.
-const LARGEST_CLAIMS: usize = 16 << 10;
+/// What carries more than this is read again each time, so that a full memory stays small.
+const LARGEST_TOKEN: usize = 8 << 10;
+const MOST_ENTRIES: usize = 32;
 
 /// A bounded memory of files that were examined.
 #[derive(Debug)]
@@ -30,7 +31,7 @@ pub struct Cache(Mutex<LruCache<Identity, Known>>);
 /// What is remembered of a file.
 #[derive(Debug)]
 struct Known {
-    examination: Arc<Examination>,
+    examined: Examined<()>,
     /// Whether nobody but this machine changes it.
     local: bool,
 }
@@ -41,43 +42,68 @@ impl Default for Cache {
     }
 }
 
+impl Examined<()> {
+    /// The same facts once more.
+    pub(crate) fn share(&self) -> Self {
+        Self {
+            file: (),
+            found: self.found.clone(),
+            blocks: Vec::new(),
+        }
+    }
+
+    fn is_small(&self) -> bool {
+        let Ok(facts) = &self.found else {
+            return true;
+        };
+        let token = facts.token.as_ref().map_or(0, |token| token.bytes.len());
+        let entries = match &facts.covered {
+            Covered::Entries(entries) => entries.hashes.len(),
+            Covered::Rest(_) => 0,
+        };
+        token <= LARGEST_TOKEN && entries <= MOST_ENTRIES
+    }
+}
+
 impl Cache {
     /// What a file is remembered to be, where that can be told without waiting for anything.
-    pub fn at_hand(&self, path: &Path) -> Option<Arc<Examination>> {
+    pub fn at_hand(&self, path: &Path) -> Option<Examined<()>> {
         let identity = Identity::at_hand(path)?;
         let mut files = self.lock();
         let known = files.get(&identity).filter(|known| known.local)?;
-        Some(known.examination.clone())
+        Some(known.examined.share())
     }
 
     /// Examines a file, or remembers what it was found to be while its identity is the same.
-    /// What comes from memory has no [`Verified::blocks`]. Blocks.
+    /// Blocks.
     pub fn examine(
         &self,
         source: &Source,
         limits: &Limits,
         progress: &Progress,
-    ) -> Result<Arc<Examination>> {
+    ) -> Result<Examined<()>> {
         let identity = source.identity();
         if let Some(known) = self.lock().get(&identity) {
-            return Ok(known.examination.clone());
+            return Ok(known.examined.share());
         }
         let started = SystemTime::now();
-        let examination = examine(progress.watch(source.reader()), limits)
-            .map_err(|error| Error::from_io(error, source.path(), "read"))?;
-        let examination = Arc::new(without_blocks(examination));
+        let found = read(
+            progress.watch(source.reader()),
+            source.size(),
+            false,
+            limits,
+        )
+        .map_err(|error| Error::from_io(error, source.path(), "read"))?;
+        let examined = Examined::of((), found);
         // A change after the reading began would have moved a settled file's times.
-        if identity.settled(started)
-            && source.unchanged()
-            && claimed(&examination) <= LARGEST_CLAIMS
-        {
+        if identity.settled(started) && source.unchanged() && examined.is_small() {
             let known = Known {
-                examination: examination.clone(),
+                examined: examined.share(),
                 local: source.is_local(),
             };
             self.lock().put(identity, known);
         }
-        Ok(examination)
+        Ok(examined)
     }
 
     /// Files that are remembered, and files that can be.
@@ -85,41 +111,23 @@ impl Cache {
         (self.lock().len(), CAPACITY.get())
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, LruCache<Identity, Known>> {
+    fn lock(&self) -> MutexGuard<'_, LruCache<Identity, Known>> {
         // What another thread left behind when it panicked is a whole entry or none.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn without_blocks(examination: Examination) -> Examination {
-    Examination {
-        verdict: examination.verdict.map(|verified| {
-            Arc::new(Verified {
-                blocks: Vec::new(),
-                claims: verified.claims.clone(),
-                targets: verified.targets.clone(),
-                ..*verified
-            })
-        }),
-        ..examination
-    }
-}
-
-fn claimed(examination: &Examination) -> usize {
-    examination
-        .verdict
-        .as_ref()
-        .map_or(0, |verified| verified.token_size)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::{fs, time::Duration};
-    use vouch_protocol::ErrorKind;
-    use vouch_testing::forge::{Signer, module};
+    use std::{fs, sync::Arc, time::Duration};
+    use vouch_testing::forge::{Signer, custom, module};
 
-    fn look(cache: &Cache, path: &Path) -> Arc<Examination> {
+    fn same(a: &Examined<()>, b: &Examined<()>) -> bool {
+        Arc::ptr_eq(a.found.as_ref().unwrap(), b.found.as_ref().unwrap())
+    }
+
+    fn look(cache: &Cache, path: &Path) -> Examined<()> {
         let source = Source::open(path).unwrap();
         cache
             .examine(&source, &Limits::default(), &Progress::default())
@@ -138,23 +146,21 @@ mod tests {
         let signed = Signer::default().wasm(&module());
         fs::write(&path, &signed).unwrap();
         let cache = Cache::default();
-        assert!(look(&cache, &path).verdict.is_ok());
+        assert!(look(&cache, &path).found.is_ok());
         assert_eq!(cache.fill().0, 0, "it was written just now");
 
         settle();
         let first = look(&cache, &path);
         assert_eq!(cache.fill().0, 1);
-        assert!(Arc::ptr_eq(&first, &look(&cache, &path)));
+        assert!(same(&first, &look(&cache, &path)));
         let local = Source::open(&path).unwrap().is_local();
         // Whoever renames something in this moment makes the kernel look twice.
         let at_hand = || {
             (0..1000)
                 .find_map(|_| cache.at_hand(&path))
-                .is_some_and(|known| Arc::ptr_eq(&first, &known))
+                .is_some_and(|known| same(&first, &known))
         };
         assert_eq!(at_hand(), local, "another's file may have changed");
-        let verified = first.verdict.as_ref().unwrap();
-        assert!(verified.blocks().is_empty(), "nothing to push by");
 
         // The same size, and the old time of change put back.
         let before = fs::metadata(&path).unwrap().modified().unwrap();
@@ -164,8 +170,8 @@ mod tests {
         let file = fs::File::options().write(true).open(&path).unwrap();
         file.set_modified(before).unwrap();
         assert!(!at_hand());
-        let refusal = look(&cache, &path).verdict.clone().unwrap_err();
-        assert_eq!(refusal.kind, ErrorKind::HashMismatch);
+        let again = look(&cache, &path);
+        assert_ne!(again.digest(), first.digest());
     }
 
     #[test]
@@ -190,18 +196,26 @@ mod tests {
     }
 
     #[test]
-    fn large_claims_are_not_remembered() {
+    fn what_carries_much_is_not_remembered() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("echo.wasm");
-        let signer = Signer::default();
-        let mut claims = signer.wasm_claims(&module());
-        claims["wascap"]["name"] = "x".repeat(LARGEST_CLAIMS).into();
-        let token = signer.jwt(&claims.to_string());
-        let section = vouch_testing::forge::custom("jwt", token.as_bytes());
-        fs::write(&path, [module(), section].concat()).unwrap();
+        let token = custom("jwt", &[b'x'; LARGEST_TOKEN + 1]);
+        let names: Vec<_> = (0..=MOST_ENTRIES).map(|n| format!("t{n}.bin")).collect();
+        let entries: Vec<_> = names
+            .iter()
+            .map(|name| (name.as_str(), &b"x"[..]))
+            .collect();
+        let files = [
+            ("a.wasm", [module(), token].concat()),
+            ("b.par", Signer::default().archive(&entries)),
+        ];
+        for (name, bytes) in &files {
+            fs::write(folder.path().join(name), bytes).unwrap();
+        }
         settle();
         let cache = Cache::default();
-        assert!(look(&cache, &path).verdict.is_ok());
+        for (name, _) in &files {
+            assert!(look(&cache, &folder.path().join(name)).found.is_ok());
+        }
         assert_eq!(cache.fill().0, 0);
     }
 }

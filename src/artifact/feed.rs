@@ -1,97 +1,21 @@
-//! Reads once and hashes on the side: bytes are read in chunks, looked at here, and hashed by
-//! threads that share the chunks. Memory is the pool's chunks, whatever the size of the artifact.
+//! Bytes that are read once, a chunk at a time, and hashed as they are consumed. Memory is the
+//! chunks that are under way, whatever the size of the artifact.
 
 use super::{
-    Refusal, Stop,
-    hasher::{Digests, Hasher},
-    malformed,
+    buffers::{Buffers, Chunk, Piece},
+    hasher::{Digests, Hasher, Mark},
+    refusal::{Refusal, Stop, Unreadable, is_verdict, malformed},
 };
 use std::{
-    fmt,
     io::{self, BufRead, Read},
-    ops::{Deref, Range},
-    sync::{
-        Arc,
-        mpsc::{Receiver, Sender, channel},
-    },
+    sync::Arc,
 };
 
-/// Large enough that handing a chunk over costs nothing beside hashing it; small in tests, so that
-/// whatever can straddle two chunks does. A tar block has to fit.
-pub(super) const CHUNK: usize = if cfg!(test) { 1 << 10 } else { 1 << 20 };
-/// So many chunks of one feed are under way at once.
-const CHUNKS: usize = 4;
-
-/// A chunk's buffer; when its last user drops it, it goes back to the pool.
-pub(super) struct Chunk {
-    bytes: Box<[u8]>,
-    filled: usize,
-    home: Sender<Box<[u8]>>,
-}
-
-impl Deref for Chunk {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        &self.bytes[..self.filled]
-    }
-}
-
-impl Drop for Chunk {
-    fn drop(&mut self) {
-        // The pool may be gone: then the buffer is freed.
-        let _ = self.home.send(std::mem::take(&mut self.bytes));
-    }
-}
-
-struct Pool {
-    made: usize,
-    returned: Receiver<Box<[u8]>>,
-    home: Sender<Box<[u8]>>,
-}
-
-impl Pool {
-    fn new() -> Self {
-        let (home, returned) = channel();
-        Self {
-            made: 0,
-            returned,
-            home,
-        }
-    }
-
-    fn take(&mut self) -> io::Result<Box<[u8]>> {
-        if let Ok(bytes) = self.returned.try_recv() {
-            return Ok(bytes);
-        }
-        if self.made < CHUNKS {
-            self.made += 1;
-            return Ok(vec![0; CHUNK].into_boxed_slice());
-        }
-        // Every chunk that is under way comes back: a hasher drops it even where it panics.
-        self.returned
-            .recv()
-            .map_err(|_| io::Error::other("the chunks are lost"))
-    }
-}
-
-/// A failure of the reader itself, kept apart from what is wrong with the bytes.
-#[derive(Debug)]
-pub(super) struct Unreadable(pub(super) io::Error);
-
-impl fmt::Display for Unreadable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl std::error::Error for Unreadable {}
-
-/// Bytes that are read once, and hashed as they are consumed where a hasher is given.
-pub(super) struct Feed<'scope, R> {
+/// See the module's documentation.
+pub(super) struct Feed<R> {
     reader: R,
-    hasher: Option<Hasher<'scope>>,
-    pool: Pool,
+    hasher: Option<Hasher>,
+    buffers: Buffers,
     chunk: Option<Arc<Chunk>>,
     position: usize,
     hashed: usize,
@@ -101,18 +25,20 @@ pub(super) struct Feed<'scope, R> {
     ended: bool,
 }
 
-impl<'scope, R: Read> Feed<'scope, R> {
-    /// Reads at most `limit` bytes; one more is a refusal that says `over` so many bytes.
+impl<R: Read> Feed<R> {
+    /// Reads at most `limit` bytes; one more is a refusal that says what is `over` it. `size` is
+    /// how many there are, as far as that is known.
     pub(super) fn new(
         reader: R,
-        hasher: Option<Hasher<'scope>>,
+        hasher: Option<Hasher>,
+        size: Option<u64>,
         limit: u64,
         over: &'static str,
     ) -> Self {
         Self {
             reader,
             hasher,
-            pool: Pool::new(),
+            buffers: Buffers::new(size),
             chunk: None,
             position: 0,
             hashed: 0,
@@ -144,7 +70,7 @@ impl<'scope, R: Read> Feed<'scope, R> {
     }
 
     /// Takes up to `most` bytes as a part of a chunk, without copying; `None` at the end.
-    pub(super) fn piece(&mut self, most: u64) -> io::Result<Option<(Arc<Chunk>, Range<usize>)>> {
+    pub(super) fn piece(&mut self, most: u64) -> io::Result<Option<Piece>> {
         let ahead = self.fill_buf()?.len();
         let Some(chunk) = self.chunk.clone().filter(|_| ahead > 0) else {
             return Ok(None);
@@ -159,7 +85,7 @@ impl<'scope, R: Read> Feed<'scope, R> {
     pub(super) fn pieces(
         &mut self,
         length: u64,
-        mut each: impl FnMut((Arc<Chunk>, Range<usize>)) -> Result<(), Stop>,
+        mut each: impl FnMut(Piece) -> Result<(), Stop>,
     ) -> Result<(), Stop> {
         let mut left = length;
         while left > 0 {
@@ -205,16 +131,20 @@ impl<'scope, R: Read> Feed<'scope, R> {
         }
     }
 
-    /// Remembers the hash state at this place.
-    pub(super) fn mark(&mut self) -> io::Result<()> {
+    /// Marks this place for [`cut`](Self::cut).
+    pub(super) fn mark(&mut self, mark: Mark) -> io::Result<()> {
         self.flush()?;
-        self.hasher.as_ref().map_or(Ok(()), Hasher::mark)
+        self.hasher
+            .as_mut()
+            .map_or(Ok(()), |hasher| hasher.mark(mark))
     }
 
-    /// Leaves out what was consumed since the mark.
-    pub(super) fn cut(&mut self) -> io::Result<()> {
+    /// Has a digest made that leaves out what was consumed since the mark.
+    pub(super) fn cut(&mut self, mark: Mark) -> io::Result<()> {
         self.flush()?;
-        self.hasher.as_ref().map_or(Ok(()), Hasher::cut)
+        self.hasher
+            .as_mut()
+            .map_or(Ok(()), |hasher| hasher.cut(mark))
     }
 
     /// What the hasher found.
@@ -224,7 +154,7 @@ impl<'scope, R: Read> Feed<'scope, R> {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        if let (Some(hasher), Some(chunk)) = (&self.hasher, &self.chunk)
+        if let (Some(hasher), Some(chunk)) = (&mut self.hasher, &self.chunk)
             && self.hashed < self.position
         {
             hasher.update((chunk.clone(), self.hashed..self.position))?;
@@ -238,25 +168,22 @@ impl<'scope, R: Read> Feed<'scope, R> {
         self.chunk = None;
         self.position = 0;
         self.hashed = 0;
-        let mut chunk = Chunk {
-            bytes: self.pool.take()?,
-            filled: 0,
-            home: self.pool.home.clone(),
-        };
-        while chunk.filled < chunk.bytes.len() {
-            match self.reader.read(&mut chunk.bytes[chunk.filled..]) {
-                Ok(0) => {
+        let mut chunk = self.buffers.chunk()?;
+        loop {
+            match chunk.read(&mut self.reader) {
+                Ok(None) => break,
+                Ok(Some(0)) => {
                     self.ended = true;
                     break;
                 }
-                Ok(read) => chunk.filled += read,
+                Ok(Some(_)) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 // What is wrong with the bytes of a feed below passes as it is.
                 Err(error) if is_verdict(&error) => return Err(error),
                 Err(error) => return Err(io::Error::other(Unreadable(error))),
             }
         }
-        self.read += chunk.filled as u64;
+        self.read += chunk.len() as u64;
         self.chunk = Some(Arc::new(chunk));
         self.check_limit()
     }
@@ -270,18 +197,11 @@ impl<'scope, R: Read> Feed<'scope, R> {
     }
 }
 
-/// Whether a feed says this: a refusal, or that its reader failed.
-pub(super) fn is_verdict(error: &io::Error) -> bool {
-    error
-        .get_ref()
-        .is_some_and(|inner| inner.is::<Refusal>() || inner.is::<Unreadable>())
-}
-
 fn ended_early() -> Stop {
     malformed("it ends in the middle")
 }
 
-impl<R: Read> BufRead for Feed<'_, R> {
+impl<R: Read> BufRead for Feed<R> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         // Once over the limit, always: what was read is not the whole.
         self.check_limit()?;
@@ -303,7 +223,7 @@ impl<R: Read> BufRead for Feed<'_, R> {
     }
 }
 
-impl<R: Read> Read for Feed<'_, R> {
+impl<R: Read> Read for Feed<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.fill_buf()?.read(buffer)?;
         self.consume(read);
@@ -314,17 +234,20 @@ impl<R: Read> Read for Feed<'_, R> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{artifact::BLOCK, name::Digest};
-    use std::thread;
+    use crate::{
+        artifact::{BLOCK, buffers::CHUNK},
+        name::Digest,
+    };
     use vouch_protocol::ErrorKind;
 
+    fn feed(bytes: &[u8], hasher: Hasher) -> Feed<&[u8]> {
+        Feed::new(bytes, Some(hasher), None, u64::MAX, "is larger than")
+    }
+
     fn digests(bytes: &[u8]) -> Digests {
-        thread::scope(|scope| {
-            let hasher = Hasher::start(scope, true).unwrap();
-            let mut feed = Feed::new(bytes, Some(hasher), u64::MAX, "is larger than");
-            feed.drain().unwrap();
-            feed.finish().unwrap().unwrap()
-        })
+        let mut feed = feed(bytes, Hasher::new(true));
+        feed.drain().unwrap();
+        feed.finish().unwrap().unwrap()
     }
 
     #[test]
@@ -357,25 +280,42 @@ mod tests {
             (5, CHUNK * 2 + 5),
             (CHUNK, CHUNK * 3),
         ] {
-            let cut = thread::scope(|scope| {
-                let hasher = Hasher::start(scope, false).unwrap();
-                let mut feed = Feed::new(&bytes[..], Some(hasher), u64::MAX, "is larger than");
-                feed.skip(from as u64).unwrap();
-                feed.mark().unwrap();
-                feed.skip((to - from) as u64).unwrap();
-                feed.cut().unwrap();
-                feed.drain().unwrap();
-                feed.finish().unwrap().unwrap().cut
-            });
-            let expected = [&bytes[..from], &bytes[to..]].concat();
-            assert_eq!(cut, Some(Digest::of(&expected)), "{from}..{to}");
+            let mut feed = feed(&bytes, Hasher::new(false));
+            feed.skip(from as u64).unwrap();
+            feed.mark(0).unwrap();
+            feed.skip((to - from) as u64).unwrap();
+            feed.cut(0).unwrap();
+            feed.drain().unwrap();
+            let digests = feed.finish().unwrap().unwrap();
+            let expected = Digest::of(&[&bytes[..from], &bytes[to..]].concat());
+            assert_eq!(digests.cut.get(&0), Some(&expected), "{from}..{to}");
         }
+    }
+
+    #[test]
+    fn several_parts_may_be_left_out_each_of_its_own_digest() {
+        let bytes: Vec<u8> = (0..CHUNK * 2).map(|index| (index % 251) as u8).collect();
+        let mut feed = feed(&bytes, Hasher::new(false));
+        for (mark, at) in [(1, 10), (2, 20)] {
+            feed.skip(10).unwrap();
+            assert_eq!(feed.consumed(), at);
+            feed.mark(mark).unwrap();
+        }
+        feed.cut(2).unwrap();
+        feed.skip(30).unwrap();
+        feed.cut(1).unwrap();
+        feed.cut(3).unwrap();
+        feed.drain().unwrap();
+        let digests = feed.finish().unwrap().unwrap();
+        let without = Digest::of(&[&bytes[..10], &bytes[50..]].concat());
+        assert_eq!(digests.cut, [(1, without), (2, digests.whole)].into());
     }
 
     #[test]
     fn the_limit_is_the_last_size_that_passes() {
         let read = |length: u64| {
-            Feed::new(io::repeat(1).take(length), None, 1000, "is larger than").drain()
+            let ones = io::repeat(1).take(length);
+            Feed::new(ones, None, None, 1000, "is larger than").drain()
         };
         read(1000).unwrap();
         let error = read(1001).unwrap_err();

@@ -4,7 +4,10 @@
 //! Format: POSIX.1-1988 (ustar) and the GNU header of the same fields; IEEE Std 1003.1, pax,
 //! "ustar Interchange Format".
 
-use super::{Stop, feed::Feed, malformed};
+use super::{
+    feed::Feed,
+    refusal::{Stop, malformed},
+};
 use std::{io::Read, ops::Range};
 use tar::Header;
 
@@ -29,7 +32,7 @@ pub(super) fn is_header(block: &[u8]) -> bool {
 
 /// Reads the next header; at the end marker, everything up to the end of the bytes, which must be
 /// zeros.
-pub(super) fn next<R: Read>(feed: &mut Feed<'_, R>) -> Result<Option<Entry>, Stop> {
+pub(super) fn next<R: Read>(feed: &mut Feed<R>) -> Result<Option<Entry>, Stop> {
     let block = block(feed)?;
     if block.iter().all(|byte| *byte == 0) {
         feed.at_end()?
@@ -51,16 +54,16 @@ pub(super) fn next<R: Read>(feed: &mut Feed<'_, R>) -> Result<Option<Entry>, Sto
         .entry_size()
         .ok()
         .filter(|_| is_octal(&block[124..136]))
-        .ok_or_else(|| malformed("an entry's size is no octal number"))?;
+        .ok_or_else(|| malformed("an entry's size is not an octal number"))?;
     let name = &block[..100];
     let length = name.iter().position(|byte| *byte == 0).unwrap_or(100);
     let fault = if !matches!(block[156], b'0' | 0) {
         // What follows a link or folder of some size is read differently by different readers;
         // extension headers have content like files.
         if size > 0 && !matches!(block[156], b'x' | b'g' | b'L' | b'K') {
-            return Err(malformed("an entry that is no file has a size"));
+            return Err(malformed("an entry that is not a file has a size"));
         }
-        Some("is no plain file")
+        Some("is not a plain file")
     } else if name[length..].iter().any(|byte| *byte != 0) {
         Some("has bytes behind its name")
     } else if !NUMBERS
@@ -90,7 +93,7 @@ pub(super) fn next<R: Read>(feed: &mut Feed<'_, R>) -> Result<Option<Entry>, Sto
 }
 
 /// Consumes the zeros between an entry's content and the next header.
-pub(super) fn padding<R: Read>(feed: &mut Feed<'_, R>, size: u64) -> Result<(), Stop> {
+pub(super) fn padding<R: Read>(feed: &mut Feed<R>, size: u64) -> Result<(), Stop> {
     let over = size % BLOCK as u64;
     if over == 0 {
         return Ok(());
@@ -107,7 +110,7 @@ pub(super) fn padding<R: Read>(feed: &mut Feed<'_, R>, size: u64) -> Result<(), 
     }
 }
 
-fn block<R: Read>(feed: &mut Feed<'_, R>) -> Result<[u8; BLOCK], Stop> {
+fn block<R: Read>(feed: &mut Feed<R>) -> Result<[u8; BLOCK], Stop> {
     let mut block = [0; BLOCK];
     let mut filled = 0;
     feed.pieces(BLOCK as u64, |(chunk, range)| {

@@ -1,10 +1,15 @@
 //! Core modules and components: a walk over their sections, a dozen bytes each, that finds the
-//! token (rows 2 and 3 of the rule). Nothing of a section's content is read but a custom section's
+//! token (rows 1 to 3 of the rule). Nothing of a section's content is read but a custom section's
 //! name, and what nests.
 //!
 //! Binary formats: WebAssembly core specification, section 5.5.2; component model, `Binary.md`.
 
-use super::{Limits, Refusal, Stop, feed::Feed, malformed};
+use super::{
+    Limits,
+    feed::Feed,
+    hasher::Mark,
+    refusal::{Refusal, Stop, malformed},
+};
 use std::io::{BufRead, Read};
 use vouch_protocol::{ArtifactKind, ErrorKind};
 
@@ -30,12 +35,16 @@ pub(super) fn recognise(start: &[u8]) -> Option<ArtifactKind> {
     }
 }
 
-/// Walks over all sections and returns the one token; the feed's hasher leaves its section out.
+/// Where the token's section is cut out.
+pub(super) const TOKEN: Mark = 0;
+
+/// Walks over all sections and returns the one token, if there is one; the feed's hasher leaves
+/// its section out.
 pub(super) fn find_token<R: Read>(
-    feed: &mut Feed<'_, R>,
+    feed: &mut Feed<R>,
     kind: ArtifactKind,
     limits: &Limits,
-) -> Result<Vec<u8>, Stop> {
+) -> Result<Option<Vec<u8>>, Stop> {
     let mut tokens = 0_u64;
     let mut nested_token = false;
     let mut first = None;
@@ -53,7 +62,7 @@ pub(super) fn find_token<R: Read>(
         }
         // One token's place is all that is needed: what comes after it is only counted.
         if top && first.is_none() && may_start_token(feed.fill_buf()?) {
-            feed.mark()?;
+            feed.mark(TOKEN)?;
         }
         let id = feed.byte()?;
         let size = u64::from(number(feed)?);
@@ -73,7 +82,7 @@ pub(super) fn find_token<R: Read>(
                     if top && first.is_none() {
                         let length = usize::try_from(content).unwrap_or(usize::MAX);
                         first = Some(feed.bytes(length)?);
-                        feed.cut()?;
+                        feed.cut(TOKEN)?;
                     }
                 }
                 feed.skip(section_end - feed.consumed())?;
@@ -108,28 +117,20 @@ pub(super) fn find_token<R: Read>(
             }
         }
     }
-    match first {
-        Some(token) if tokens == 1 => Ok(token),
-        None if tokens == 0 => Err(Refusal::unsigned(
-            "it carries no token: no custom section named `wasmcloud_jwt` or `jwt`",
-            "Sign it with an account key (`wash claims sign`), then try again.",
-        )
-        .into()),
-        _ => Err(Refusal::new(
-            ErrorKind::AmbiguousToken,
-            if nested_token {
-                "has a token in a module or component inside it".into()
-            } else {
-                format!("carries {tokens} tokens")
-            },
-            Some("Remove all tokens, then sign the outermost module or component once."),
-        )
-        .into()),
+    if nested_token || tokens > 1 {
+        let what = if nested_token {
+            "has a token in a module or component inside it".into()
+        } else {
+            format!("carries {tokens} tokens")
+        };
+        let help = "Remove all tokens, then sign the outermost module or component once.";
+        return Err(Refusal::new(ErrorKind::AmbiguousToken, what, Some(help)).into());
     }
+    Ok(first)
 }
 
 /// Reads a custom section's name; the size of the content behind it where it is a token's.
-fn token_section<R: Read>(feed: &mut Feed<'_, R>, section_end: u64) -> Result<Option<u64>, Stop> {
+fn token_section<R: Read>(feed: &mut Feed<R>, section_end: u64) -> Result<Option<u64>, Stop> {
     let length = u64::from(number(feed)?);
     let name_end = feed.consumed() + length;
     if name_end > section_end {
@@ -173,7 +174,7 @@ fn may_start_token(ahead: &[u8]) -> bool {
 }
 
 /// An unsigned LEB128 of 32 bits: at most five bytes, the last with no bits beyond them.
-fn number<R: Read>(feed: &mut Feed<'_, R>) -> Result<u32, Stop> {
+fn number<R: Read>(feed: &mut Feed<R>) -> Result<u32, Stop> {
     let mut value = 0_u32;
     for shift in [0, 7, 14, 21, 28] {
         let byte = feed.byte()?;

@@ -35,7 +35,7 @@ pub struct Unnamed<P> {
 
 impl Destination {
     /// Starts a file without a name in the folder.
-    pub fn create<P>(self) -> Result<Unnamed<P>> {
+    pub fn create<P>(&self) -> Result<Unnamed<P>> {
         let failed = |error: Errno| Error::at(&self.path, "write in", error.into());
         sweep(&self.folder);
         let unnamed = unnamed(&self.folder).and_then(|file| Ok((temporary::mode(&file)?, file)));
@@ -52,7 +52,7 @@ impl Destination {
             file,
             mode,
             temporary,
-            destination: self,
+            destination: self.again()?,
             permit: PhantomData,
         })
     }
@@ -71,7 +71,7 @@ impl<P> Unnamed<P> {
 
     /// Another file without a name, for the same destination.
     pub fn sibling(&self) -> Result<Self> {
-        self.destination.again()?.create()
+        self.destination.create()
     }
 
     /// The file that has its name by now: see [`Destination::standing`].

@@ -7,7 +7,7 @@ use crate::{
     file::Source,
     name::Digest,
     progress::Progress,
-    trust::Vouched,
+    trust::{Now, Vouched},
 };
 use bytes::Bytes;
 use ring::digest::{Context, SHA256};
@@ -23,8 +23,8 @@ use vouch_protocol::ErrorKind;
 /// The largest piece that is handed on at once; larger ones cost memory in the HTTP client.
 pub(super) const PIECE: usize = 256 << 10;
 
-/// A file and what it was verified to be. Clones share it.
-#[derive(Debug, Clone)]
+/// A file that was vouched for. Clones share it.
+#[derive(Clone)]
 pub(super) struct Content {
     pub(super) kind: ArtifactKind,
     pub(super) digest: Digest,
@@ -32,23 +32,53 @@ pub(super) struct Content {
     /// Seconds since 1970-01-01T00:00:00Z.
     pub(super) signed: u64,
     blocks: Arc<[Digest]>,
-    source: Arc<Source>,
+    held: Arc<Held>,
     /// How far it was sent: what is sent again counts once.
     furthest: Arc<AtomicU64>,
 }
 
+enum Held {
+    /// With what it is judged by right before its manifest is written.
+    Vouched(Box<Vouched<Source>>, Box<dyn Fn() -> Now + Send + Sync>),
+    #[cfg(test)]
+    Unverified(Source),
+}
+
 impl Content {
-    pub(super) fn new(vouched: &Vouched, source: Arc<Source>) -> Self {
-        let verified = vouched.verified();
+    pub(super) fn new(
+        vouched: Vouched<Source>,
+        now: impl Fn() -> Now + Send + Sync + 'static,
+    ) -> Self {
+        let facts = vouched.facts();
         Self {
-            kind: verified.kind(),
-            digest: verified.digest(),
-            size: verified.size(),
-            signed: verified.claims().issued_at,
-            blocks: verified.blocks().into(),
-            source,
+            kind: facts.kind,
+            digest: facts.digest,
+            size: facts.size,
+            signed: vouched.signed().dates().signed_at.unwrap_or_default(),
+            blocks: vouched.blocks().into(),
+            held: Arc::new(Held::Vouched(Box::new(vouched), Box::new(now))),
             furthest: Arc::default(),
         }
+    }
+
+    fn source(&self) -> &Source {
+        match &*self.held {
+            Held::Vouched(vouched, _) => vouched.source(),
+            #[cfg(test)]
+            Held::Unverified(source) => source,
+        }
+    }
+
+    /// Begins the step that cannot be undone, if the file may still be published.
+    pub(super) fn commit(&self, progress: &Progress) -> Result<()> {
+        match &*self.held {
+            Held::Vouched(vouched, now) => {
+                vouched.confirm(&now(), vouched.source().path().display())?;
+            }
+            #[cfg(test)]
+            Held::Unverified(_) => {}
+        }
+        progress.commit()
     }
 
     /// What a file would be verified to be, without a check.
@@ -67,7 +97,7 @@ impl Content {
             size: bytes.len() as u64,
             signed: 1_644_843_743,
             blocks: blocks.collect(),
-            source: Arc::new(source),
+            held: Arc::new(Held::Unverified(source)),
             furthest: Arc::default(),
         }
     }
@@ -86,12 +116,12 @@ impl Content {
                 ErrorKind::ContentModified,
                 format!(
                     "{} changed after it was verified",
-                    self.source.path().display()
+                    self.source().path().display()
                 ),
             )
             .help("Nothing of the new content was sent. Push again once nobody writes to it.")
         };
-        let failed = |error| Error::at(self.source.path(), "read", error);
+        let failed = |error| Error::at(self.source().path(), "read", error);
         let mut at = from.clone();
         while at.offset < end {
             progress.check()?;
@@ -100,7 +130,7 @@ impl Content {
             // Where the file ends, one byte more shows that it still does.
             let capacity = usize::try_from(length).unwrap_or(BLOCK) + usize::from(last);
             let mut block = vec![0; capacity];
-            let read = fill(&mut self.source.reader_at(at.offset), &mut block).map_err(failed)?;
+            let read = fill(&mut self.source().reader_at(at.offset), &mut block).map_err(failed)?;
             block.truncate(read);
             at.hash.update(&block);
             let index = usize::try_from(at.offset / BLOCK as u64).ok();

@@ -4,13 +4,12 @@ mod mirrors;
 mod uploads;
 
 use super::{
-    manifest::Descriptor,
     tests::{pull, sessions},
     *,
 };
 use crate::session::{Config, Timeouts};
 use serde_json::{Value, json};
-use std::{io::Read as _, time::Duration};
+use std::{io::Read as _, sync::Arc, time::Duration};
 use vouch_testing::faulty::{Answer, Faulty, Seen};
 
 fn impatient() -> Sessions {
@@ -315,36 +314,4 @@ async fn a_manifest_must_match_the_digest_it_is_asked_for_by() {
     let digest = Digest::of(manifest().to_string().as_bytes());
     let reference = format!("{}/acme/echo@{digest}", server.name());
     assert_eq!(pull(&impatient(), &reference).await.unwrap(), BLOB);
-}
-
-#[test]
-fn what_was_examined_is_what_the_manifest_names() {
-    let layer = Descriptor {
-        digest: Digest::of(BLOB),
-        size: BLOB.len() as u64,
-    };
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let found = Found {
-        manifest: Digest::of(b""),
-        digest: layer.digest,
-        size: layer.size,
-        origin: Origin::Layout("/x".into()),
-        runtime: runtime.handle().clone(),
-    };
-    let refusal = crate::artifact::Refusal::new(ErrorKind::Unsigned, "is not signed".into(), None);
-    let check = |digest, size, expected: bool| {
-        let examination = Examination {
-            validity: None,
-            kind: None,
-            digest,
-            size,
-            verdict: Err(refusal.clone()),
-        };
-        assert_eq!(found.confirm(&examination).is_ok(), expected);
-    };
-    check(Some(layer.digest), 10, true);
-    check(Some(layer.digest), 9, false);
-    check(Some(Digest::of(b"other")), 10, false);
-    // Given up.
-    check(None, 5, true);
 }

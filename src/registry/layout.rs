@@ -153,7 +153,7 @@ fn write(
     if index.len() > LARGEST {
         return Err(invalid(root, "its index would be too large"));
     }
-    progress.commit()?;
+    content.commit(progress)?;
     replace(root, INDEX, &index)?;
     Ok(pushed)
 }

@@ -15,19 +15,19 @@ mod remote;
 mod upload;
 
 use crate::{
-    artifact::{Examination, Limits},
+    artifact::Limits,
     error::{Error, Result},
     file::Source,
     name::{Digest, Reference},
     progress::{Phase, Progress},
     session::Sessions,
-    trust::Vouched,
+    trust::{Layer, Now, Published, Vouched},
 };
 use content::Content;
-use download::Download;
+pub use download::Download;
 use endpoints::Endpoints;
 use manifest::Manifest;
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+use std::{collections::BTreeMap, path::PathBuf};
 use tokio::runtime::Handle;
 use vouch_protocol::ErrorKind;
 
@@ -42,20 +42,21 @@ pub struct Pushed {
     pub skipped: u64,
 }
 
-/// Publishes a file that was vouched for. Each MiB of `source` is sent only after it hashed to what
-/// was verified; nothing is tagged before every blob is there. Calls `progress.commit()` right
-/// before the manifest is written. Counts the file's size once, whatever of it was there already,
+/// Publishes a file that was vouched for, where that was vouched for. Each MiB is sent only after it
+/// hashed to what was verified; nothing is tagged before every blob is there. Right before the
+/// manifest is written, the file is judged again by what is in force then, and
+/// `progress.commit()` is called. Counts the file's size once, whatever of it was there already,
 /// and however often it was sent.
 pub async fn push(
     sessions: &Sessions,
-    vouched: &Vouched,
-    source: Arc<Source>,
-    reference: &Reference,
+    vouched: Vouched<Source>,
+    now: impl Fn() -> Now + Send + Sync + 'static,
     annotations: &BTreeMap<String, String>,
     progress: &Progress,
 ) -> Result<Pushed> {
-    let content = Content::new(vouched, source);
-    publish(sessions, content, reference, annotations, progress).await
+    let reference = vouched.to()?.clone();
+    let content = Content::new(vouched, now);
+    publish(sessions, content, &reference, annotations, progress).await
 }
 
 /// The part of [`push`] that needs no proof, because `Content` is one.
@@ -174,24 +175,16 @@ impl Found {
         }
     }
 
-    /// Fails with `digestMismatch` unless what was examined is what the manifest names.
-    pub fn confirm(&self, examination: &Examination) -> Result<()> {
-        let examined = match (examination.digest, &examination.verdict) {
-            // Given up as it is over a limit, and refused for that: there is nothing to confirm.
-            (None, Err(_)) => return Ok(()),
-            (examined, _) => examined,
-        };
-        if examined == Some(self.digest) && examination.size == self.size {
-            return Ok(());
+    /// What was found, as it is judged for a pull or a look.
+    pub fn published(&self, from: &Reference) -> Published {
+        Published {
+            from: from.clone(),
+            manifest: self.manifest,
+            layer: Layer {
+                digest: self.digest,
+                size: self.size,
+            },
         }
-        Err(Error::new(
-            ErrorKind::DigestMismatch,
-            format!(
-                "the manifest names {} of {} bytes, but other bytes came",
-                self.digest, self.size
-            ),
-        )
-        .help("Try again; if it stays so, the registry's copy is broken and needs a new push."))
     }
 }
 

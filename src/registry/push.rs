@@ -25,7 +25,10 @@ pub(super) async fn push(
 ) -> Result<Pushed> {
     progress.enter(Phase::Asking);
     let remote = Remote::new(sessions, reference, Action::Push).await?;
-    let all = [Blob::File(content), Blob::Memory(manifest.config.into())];
+    let all = [
+        Blob::File(content.clone()),
+        Blob::Memory(manifest.config.into()),
+    ];
     let mut pushed = Pushed {
         manifest: manifest.digest,
         uploaded: 0,
@@ -55,7 +58,7 @@ pub(super) async fn push(
             .map_or_else(|| "latest".to_owned(), |digest| digest.to_string()),
     };
     let path = format!("manifests/{name}");
-    progress.commit()?;
+    content.commit(progress)?;
     let response = remote
         .session
         .send("writing the manifest", &remote.scope, |client, base| {

@@ -34,7 +34,7 @@ const WORTH_MOUNTING: u64 = 1 << 20;
 const TAKE_BACK: Duration = Duration::from_secs(5);
 
 /// What is uploaded.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) enum Blob {
     File(Content),
     Memory(Bytes),

@@ -84,7 +84,7 @@ struct Settings {
     /// But for its registries, which `sessions` has.
     config: Config,
     sessions: Sessions,
-    policy: Policy,
+    policy: Arc<Policy>,
     /// Of files that were found to be within the config's limits.
     cache: Arc<Cache>,
 }
@@ -179,7 +179,7 @@ impl Service {
         let settings = Settings {
             config,
             sessions,
-            policy: Policy::default(),
+            policy: Arc::default(),
             cache: Arc::default(),
         };
         let state = Arc::new(State {
@@ -239,7 +239,7 @@ impl Service {
         *settings.unwrap_or_else(PoisonError::into_inner) = Arc::new(Settings {
             config,
             sessions,
-            policy: Policy::default(),
+            policy: Arc::default(),
             cache,
         });
         Ok(())

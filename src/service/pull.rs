@@ -2,22 +2,19 @@
 
 use super::{request::Request, turns::Work};
 use crate::{
-    artifact::{self, ArtifactKind},
+    artifact,
     error::{Error, Result},
     file::{self, Destination},
     name::Reference,
-    progress::Phase,
-    registry,
-    trust::{Unnamed, Vouched},
+    registry::Found,
+    trust::{self, Published, Use, Vouched},
 };
 use std::{
     ffi::OsString,
-    io::{self, Read, Write},
-    path::Path,
+    path::{Path, PathBuf},
     sync::Arc,
-    time::SystemTime,
 };
-use vouch_protocol::{ErrorKind, PullParams, PullResult};
+use vouch_protocol::{ErrorKind, PullParams, PullResult, Verification};
 
 pub(super) async fn pull(request: Arc<Request>, params: PullParams) -> Result<PullResult> {
     let reference = request.reference(&params.reference)?;
@@ -33,149 +30,103 @@ pub(super) async fn pull(request: Arc<Request>, params: PullParams) -> Result<Pu
         // It may become part of a file's name.
         return Err(Error::new(
             ErrorKind::InvalidParams,
-            "a target's name holds no `/` and no NUL",
+            "the name of a target cannot hold `/` or NUL",
         ));
     }
 
-    let destination = request
+    let (destination, taken) = request
         .blocking(move |_| {
             let destination = Destination::at(&path)?;
-            destination.check(overwrite)?;
-            Ok(destination)
+            let taken = match destination.check(overwrite) {
+                Err(error) if error.kind() == ErrorKind::DestinationExists => Some(error),
+                checked => checked.map(|()| None)?,
+            };
+            Ok((destination, taken))
         })
         .await?;
-    let sessions = &request.settings().sessions;
-    let turn = request.turn(Work::Lookup).await?;
-    request.progress().enter(Phase::Asking);
-    let found = registry::find(sessions, &reference, request.limits()).await?;
-    drop(turn);
-    let manifest = found.manifest;
-    let pinned = reference.with_digest(manifest).to_string();
+    let found = request.find(&reference).await?;
+    let published = found.published(&reference);
+    let manifest = published.manifest;
     let (path, verification) = request
-        .examine(Work::Download, move |request| {
-            let mut unnamed = destination.create()?;
-            let mut begun = false;
-            let examination = found.receive(request.progress(), |download| {
-                // What came before was wrong.
-                if std::mem::replace(&mut begun, true) {
-                    unnamed = unnamed.sibling()?;
-                }
-                let kept = Kept {
-                    download,
-                    file: &mut unnamed,
-                };
-                let examination = artifact::examine(kept, request.limits()).map_err(|error| {
-                    let name = reference.to_string();
-                    Error::from_io(error, Path::new(&name), "download")
-                })?;
-                found.confirm(&examination)?;
-                Ok(examination)
-            })?;
-            let file = unnamed;
-            let policy = &request.settings().policy;
-            let vouched = policy
-                .judge(&examination, Some(&reference), SystemTime::now())
-                .map_err(|refusal| refusal.error(&reference))?;
-            if let Some(target) = &target {
-                check_target(&vouched, target, &reference)?;
+        .examine(Work::Download, move |request| match (taken, target) {
+            (Some(taken), None) => already_there(request, &destination, published, taken),
+            // Only its archive tells what a target is.
+            (_, target) => {
+                let target = target.as_deref();
+                fetch(request, &found, &published, &destination, target, overwrite)
             }
-            let name = file_name(&reference, &vouched, target.as_deref());
-            let extracted = target
-                .map(|target| vouched.extract(&file, &target, request.progress()))
-                .transpose()?;
-            request.progress().commit()?;
-            let path = match extracted {
-                Some(extracted) => extracted.place(&name, overwrite)?,
-                None => vouched.place(file, &name, overwrite)?,
-            };
-            Ok((path, vouched.verification()))
         })
         .await?;
     Ok(PullResult {
         path: path.display().to_string(),
-        reference: pinned,
+        reference: reference.with_digest(manifest).to_string(),
         digest: manifest.to_string(),
         verification,
         downloaded: request.progress().bytes(),
     })
 }
 
+fn fetch(
+    request: &Request,
+    found: &Found,
+    published: &Published,
+    destination: &Destination,
+    target: Option<&str>,
+    overwrite: bool,
+) -> Result<(PathBuf, Verification)> {
+    let (reference, size) = (published.from.clone(), published.layer.size);
+    let name = reference.to_string();
+    let vouched = found
+        .receive(request.progress(), |download| {
+            let file = destination.create()?;
+            let examined = artifact::receive(download, size, file, request.limits())
+                .map_err(|error| Error::from_io(error, Path::new(&name), "download"))?;
+            let usage = Use::Pull(published.clone());
+            trust::judge(examined, &[], usage, &request.clock()())
+        })?
+        .map_err(|refused| refused.error(&name))?;
+    let vouched = match target {
+        Some(target) => vouched.extract(target, request.progress())?,
+        None => vouched,
+    };
+    let verification = vouched.verification();
+    let name = file_name(&reference, &vouched, target);
+    request.progress().commit()?;
+    let path = vouched.place(&name, overwrite, request.clock())?;
+    Ok((path, verification))
+}
+
+/// A file that is there already will do, if it is the very one that was published.
+fn already_there(
+    request: &Request,
+    destination: &Destination,
+    published: Published,
+    taken: Error,
+) -> Result<(PathBuf, Verification)> {
+    let (name, size) = (published.from.to_string(), published.layer.size);
+    let standing = destination.standing()?.filter(|file| file.size() == size);
+    let Some(standing) = standing else {
+        return Err(taken);
+    };
+    let reader = request.progress().watch_again(standing.reader());
+    let examined = artifact::inspect(reader, size, request.limits())
+        .map_err(|error| Error::from_io(error, standing.path(), "read"))?;
+    let Ok(verdict) = trust::judge(examined, &[], Use::Pull(published), &request.clock()()) else {
+        // Other bytes.
+        return Err(taken);
+    };
+    let verification = verdict
+        .map_err(|refused| refused.error(name))?
+        .verification();
+    request.progress().commit()?;
+    Ok((destination.keep(&standing)?, verification))
+}
+
 /// The file's name in a folder.
-fn file_name(reference: &Reference, vouched: &Vouched, target: Option<&str>) -> OsString {
+fn file_name<F>(reference: &Reference, vouched: &Vouched<F>, target: Option<&str>) -> OsString {
     let stem = reference.file_stem();
     match target {
         Some(target) => format!("{stem}-{target}").into(),
-        None => format!("{stem}.{}", vouched.verified().extension()).into(),
-    }
-}
-
-fn check_target(vouched: &Vouched, target: &str, reference: &Reference) -> Result<()> {
-    let verified = vouched.verified();
-    if verified.targets().contains_key(target) {
-        return Ok(());
-    }
-    let error = Error::new(
-        ErrorKind::TargetNotFound,
-        format!("{reference} has no target {target:?}"),
-    );
-    if verified.kind() != ArtifactKind::Provider {
-        return Err(error.help("It is no provider archive: leave `target` away."));
-    }
-    let there: Vec<&str> = verified.targets().keys().map(String::as_str).collect();
-    Err(error.help(format!("Its targets are {}.", there.join(", "))))
-}
-
-/// Reads a download, and writes what it reads into the file without a name.
-struct Kept<'a, R> {
-    download: R,
-    file: &'a mut Unnamed,
-}
-
-impl<R: Read> Read for Kept<'_, R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.download.read(buffer)?;
-        let bytes = buffer.get(..read).unwrap_or_default();
-        self.file
-            .write_all(bytes)
-            .map_err(|error| Error::at(self.file.folder(), "write in", error))?;
-        Ok(read)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Reads that many bytes, then fails.
-    struct Cut(usize);
-
-    impl Read for Cut {
-        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-            if self.0 == 0 {
-                return Err(Error::new(ErrorKind::DigestMismatch, "cut").into());
-            }
-            let read = self.0.min(buffer.len()).min(3);
-            buffer[..read].fill(b'x');
-            self.0 -= read;
-            Ok(read)
-        }
-    }
-
-    #[test]
-    fn what_is_read_is_kept_and_what_fails_says_why() {
-        let folder = tempfile::tempdir().unwrap();
-        let mut file: Unnamed = Destination::at(folder.path()).unwrap().create().unwrap();
-        let mut kept = Kept {
-            download: Cut(7),
-            file: &mut file,
-        };
-        let mut seen = Vec::new();
-        let error = kept.read_to_end(&mut seen).unwrap_err();
-        let error = Error::from_io(error, Path::new("a"), "download");
-        assert_eq!(error.kind(), ErrorKind::DigestMismatch);
-        assert_eq!(seen, b"xxxxxxx");
-        let mut written = Vec::new();
-        file.reader().read_to_end(&mut written).unwrap();
-        assert_eq!(written, seen);
+        None => format!("{stem}.{}", vouched.facts().extension()).into(),
     }
 }

@@ -3,12 +3,13 @@
 use super::{request::Request, turns::Work};
 use crate::{
     artifact,
-    error::{Error, Result},
+    error::Result,
     file,
     progress::Phase,
     registry,
+    trust::{self, Use},
 };
-use std::{sync::Arc, time::SystemTime};
+use std::sync::Arc;
 use vouch_protocol::{PushParams, PushResult};
 
 pub(super) async fn push(request: Arc<Request>, params: PushParams) -> Result<PushResult> {
@@ -21,28 +22,25 @@ pub(super) async fn push(request: Arc<Request>, params: PushParams) -> Result<Pu
 
     // Never from the cache: what is sent is checked against the hashes that are made now.
     let name = path.display().to_string();
-    let (source, examination) = request
-        .examine_file(path.clone(), move |request, source| {
+    let examined = request
+        .examine_file(path, |request, source| {
             // It is read to be verified, and again to be sent.
             request.progress().expect(source.size().saturating_mul(2));
             request.progress().enter(Phase::Verifying);
-            let watched = request.progress().watch(source.reader());
-            let examination = artifact::examine(watched, request.limits())
-                .map_err(|error| Error::from_io(error, &path, "read"))?;
-            Ok((source, examination))
+            artifact::examine(source, request.limits(), request.progress())
         })
         .await?;
-    let settings = request.settings();
-    let vouched = settings
-        .policy
-        .judge(&examination, Some(&reference), SystemTime::now())
-        .map_err(|refusal| refusal.error(name))?;
+    let usage = Use::Push {
+        to: reference.clone(),
+    };
+    let vouched = trust::judge(examined, &[], usage, &request.clock()())?
+        .map_err(|refused| refused.error(name))?;
+    let verification = vouched.verification();
     let _turn = request.turn(Work::Upload).await?;
     let pushed = registry::push(
-        &settings.sessions,
-        &vouched,
-        Arc::new(source),
-        &reference,
+        &request.settings().sessions,
+        vouched,
+        request.clock(),
         &annotations,
         request.progress(),
     )
@@ -50,7 +48,7 @@ pub(super) async fn push(request: Arc<Request>, params: PushParams) -> Result<Pu
     Ok(PushResult {
         reference: reference.with_digest(pushed.manifest).to_string(),
         digest: pushed.manifest.to_string(),
-        verification: vouched.verification(),
+        verification,
         uploaded: pushed.uploaded,
         skipped: pushed.skipped,
     })

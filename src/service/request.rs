@@ -14,12 +14,14 @@ use crate::{
     file::Source,
     name::Reference,
     progress::{Phase, Progress},
+    registry::{self, Found},
     session::clean_to,
+    trust::Now,
 };
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, OnceLock},
-    time::Instant,
+    time::{Instant, SystemTime},
 };
 use tracing::{Span, field::Empty};
 use vouch_protocol::{Declaration, ErrorKind, LogLevel, ProgressToken, RequestId};
@@ -130,6 +132,23 @@ impl Request {
 
     pub(super) fn limits(&self) -> &Limits {
         &self.settings.config.limits
+    }
+
+    /// What is judged by, whenever it is asked: what the config says then, not when the request
+    /// began.
+    pub(super) fn clock(&self) -> impl Fn() -> Now + Send + Sync + use<> {
+        let state = Arc::clone(&self.state);
+        move || Now {
+            policy: Arc::clone(&state.settings().policy),
+            time: SystemTime::now(),
+        }
+    }
+
+    /// Looks a reference up, when it is the request's turn.
+    pub(super) async fn find(&self, reference: &Reference) -> Result<Found> {
+        let _turn = self.turn(Work::Lookup).await?;
+        self.progress.enter(Phase::Asking);
+        registry::find(&self.settings.sessions, reference, self.limits()).await
     }
 
     /// Waits until it is the request's turn.

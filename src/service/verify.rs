@@ -2,21 +2,20 @@
 
 use super::{request::Request, turns::Work};
 use crate::{
-    artifact::{self, Examination},
+    artifact,
     error::{Error, Result},
     file,
     name::Reference,
     progress::Phase,
-    registry, trust,
+    trust::{self, Use, Verdict},
 };
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
-    time::SystemTime,
 };
-use vouch_protocol::{Verification, VerifyParams, VerifySubject};
+use vouch_protocol::{Verification, VerifyParams, VerifyResult, VerifySubject};
 
-pub(super) async fn verify(request: Arc<Request>, params: VerifyParams) -> Result<Verification> {
+pub(super) async fn verify(request: Arc<Request>, params: VerifyParams) -> Result<VerifyResult> {
     match params.subject {
         VerifySubject::Path(path) => stored(&request, file::parse_path(&path)?).await,
         VerifySubject::Reference(reference) => {
@@ -25,58 +24,61 @@ pub(super) async fn verify(request: Arc<Request>, params: VerifyParams) -> Resul
     }
 }
 
-async fn stored(request: &Arc<Request>, path: PathBuf) -> Result<Verification> {
+async fn stored(request: &Arc<Request>, path: PathBuf) -> Result<VerifyResult> {
     request.touches(&path);
     let name = path.display().to_string();
     // Another thread, and its turn, cost more than to look.
-    if let Some(known) = request.settings().cache.at_hand(&path) {
-        return Ok(judge(request, &known, None, &name));
-    }
-    let examination = request
-        .examine_file(path, |request, source| {
-            request.progress().expect(source.size());
-            request.progress().enter(Phase::Verifying);
-            let cache = &request.settings().cache;
-            cache.examine(&source, request.limits(), request.progress())
-        })
-        .await?;
-    Ok(judge(request, &examination, None, &name))
+    let known = request.settings().cache.at_hand(&path);
+    let examined = match known {
+        Some(known) => known,
+        None => {
+            request
+                .examine_file(path, |request, source| {
+                    request.progress().expect(source.size());
+                    request.progress().enter(Phase::Verifying);
+                    let cache = &request.settings().cache;
+                    cache.examine(&source, request.limits(), request.progress())
+                })
+                .await?
+        }
+    };
+    let verdict = trust::judge(examined, &[], Use::Verify(None), &request.clock()())?;
+    Ok(VerifyResult {
+        verification: answer(request, verdict, &name),
+        reference: None,
+        digest: None,
+    })
 }
 
-async fn published(request: &Arc<Request>, reference: Reference) -> Result<Verification> {
+async fn published(request: &Arc<Request>, reference: Reference) -> Result<VerifyResult> {
     request.concerns(&reference);
-    let sessions = &request.settings().sessions;
-    let turn = request.turn(Work::Lookup).await?;
-    request.progress().enter(Phase::Asking);
-    let found = registry::find(sessions, &reference, request.limits()).await?;
-    drop(turn);
-    let shown = reference.to_string();
-    let name = shown.clone();
-    let examination = request
+    let found = request.find(&reference).await?;
+    let published = found.published(&reference);
+    let (manifest, size) = (published.manifest, published.layer.size);
+    let name = reference.to_string();
+    let verdict = request
         .examine(Work::Download, move |request| {
             found.receive(request.progress(), |download| {
-                let examination = artifact::examine(download, request.limits())
+                let examined = artifact::inspect(download, size, request.limits())
                     .map_err(|error| Error::from_io(error, Path::new(&name), "download"))?;
-                found.confirm(&examination)?;
-                Ok(examination)
+                let usage = Use::Verify(Some(published.clone()));
+                trust::judge(examined, &[], usage, &request.clock()())
             })
         })
         .await?;
-    Ok(judge(request, &examination, Some(&reference), &shown))
+    Ok(VerifyResult {
+        verification: answer(request, verdict, &reference.to_string()),
+        reference: Some(reference.with_digest(manifest).to_string()),
+        digest: Some(manifest.to_string()),
+    })
 }
 
-fn judge(
-    request: &Request,
-    examination: &Examination,
-    reference: Option<&Reference>,
-    name: &str,
-) -> Verification {
-    let policy = &request.settings().policy;
-    match policy.judge(examination, reference, SystemTime::now()) {
+fn answer(request: &Request, verdict: Verdict<()>, name: &str) -> Verification {
+    match verdict {
         Ok(vouched) => vouched.verification(),
-        Err(refusal) => {
+        Err(refused) => {
             request.progress().enter(Phase::Refused);
-            trust::refused(examination, &refusal, name)
+            refused.verification(name)
         }
     }
 }

@@ -22,7 +22,7 @@ use vouchd::{
     artifact::{Cache, Limits},
     file::Source,
     progress::Progress,
-    trust::{self, Policy},
+    trust::{self, Now, Use},
 };
 
 /// In a WebSocket's frame: what follows is masked; the length has two bytes of its own.
@@ -242,11 +242,15 @@ async fn verify(
         let source = Source::open(&path).unwrap();
         cache.examine(&source, &Limits::default(), &Progress::default())
     });
-    let examination = reading.await.unwrap().unwrap();
-    let judged = Policy::default().judge(&examination, None, SystemTime::now());
-    Ok(match judged {
+    let examined = reading.await.unwrap().unwrap();
+    let now = Now {
+        policy: Arc::default(),
+        time: SystemTime::now(),
+    };
+    let verdict = trust::judge(examined, &[], Use::Verify(None), &now).unwrap();
+    Ok(match verdict {
         Ok(vouched) => vouched.verification(),
-        Err(refusal) => trust::refused(&examination, &refusal, &name),
+        Err(refused) => refused.verification(&name),
     })
 }
 

@@ -133,11 +133,15 @@ impl Screen {
     /// The lines about an artifact that was accepted.
     pub(crate) fn accepted(&mut self, verification: &Verification) -> io::Result<()> {
         let Verification::Accepted {
-            artifact, claims, ..
+            artifact,
+            signature,
+            claims,
+            ..
         } = verification
         else {
             return Ok(());
         };
+        let claims = claims.clone().unwrap_or_default();
         let kind = match artifact.kind {
             ArtifactKind::Module => "module",
             ArtifactKind::Component => "component",
@@ -154,13 +158,17 @@ impl Screen {
         if let Some(vendor) = &claims.vendor {
             self.line("vendor", vendor)?;
         }
-        self.line("issuer", &claims.issuer)?;
-        self.line("subject", &claims.subject)?;
-        self.line("signed", date(claims.issued_at))?;
-        if let Some(seconds) = claims.not_before {
+        let signer = &signature.signer;
+        let issuer = signer.names.get("account").unwrap_or(&signer.id);
+        self.line("issuer", issuer)?;
+        self.line("subject", &signature.subject)?;
+        if let Some(seconds) = signature.signed_at {
+            self.line("signed", date(seconds))?;
+        }
+        if let Some(seconds) = signature.not_before {
             self.line("valid from", date(seconds))?;
         }
-        if let Some(seconds) = claims.expires {
+        if let Some(seconds) = signature.expires {
             self.line("valid until", date(seconds))?;
         }
         let lists = [

@@ -15,6 +15,10 @@ fn accepted(name: &str) -> Value {
     json!({
         "verdict": "accepted",
         "artifact": {"kind": "component", "digest": "sha256:9f86", "size": 2_634_056},
+        "signature": {
+            "method": "token", "signer": {"id": "token:ACOJ", "account": "ACOJ"},
+            "subject": "MBCF", "signedAt": 1_644_843_743,
+        },
         "claims": {
             "issuer": "ACOJ", "subject": "MBCF", "name": name, "version": "0.3.4",
             "tags": ["a", "b"], "capabilities": ["wasmcloud:httpserver", "wasmcloud:keyvalue"],

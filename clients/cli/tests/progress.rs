@@ -161,6 +161,7 @@ fn accepted() -> Value {
     json!({
         "verdict": "accepted",
         "artifact": {"kind": "module", "digest": "sha256:0", "size": 1},
+        "signature": {"method": "token", "signer": {"id": "token:A"}, "subject": "M"},
         "claims": {"issuer": "A", "subject": "M", "tags": [], "capabilities": [], "issuedAt": 1},
         "trust": {"rule": "default", "issuer": "any"},
     })

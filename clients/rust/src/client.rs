@@ -26,8 +26,8 @@ use vouch_protocol::{
     ClientInfo, Exit, InitializeResult, Method, NoParams, Notification, Pull, PullParams,
     PullResult, Push, PushParams, PushResult, ServerStatus, ServerStatusResult, ServerStop,
     ServerStopResult, SessionList, SessionListResult, SessionLogin, SessionLoginParams,
-    SessionLogout, SessionLogoutParams, SessionLogoutResult, SessionStatus, Shutdown, Verification,
-    Verify, VerifyParams,
+    SessionLogout, SessionLogoutParams, SessionLogoutResult, SessionStatus, Shutdown, Verify,
+    VerifyParams, VerifyResult,
 };
 
 /// A server has ten seconds to finish what is under way; this is a little more.
@@ -248,7 +248,7 @@ impl Client {
     }
 
     /// Judges an artifact by the signature rule. A refused artifact is a result, not an error.
-    pub async fn verify(&self, params: VerifyParams) -> Result<Verification, CallError> {
+    pub async fn verify(&self, params: VerifyParams) -> Result<VerifyResult, CallError> {
         self.call::<Verify>(params).await
     }
 

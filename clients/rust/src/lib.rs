@@ -5,10 +5,10 @@
 //! use vouch_client::{Client, protocol::{Verification, VerifyParams}};
 //!
 //! let client = Client::connect_default().await?;
-//! let verification = client
+//! let result = client
 //!     .verify(VerifyParams::path("/home/ann/echo.wasm"))
 //!     .await?;
-//! if let Verification::Refused { refusal, .. } = verification {
+//! if let Verification::Refused { refusal, .. } = result.verification {
 //!     println!("{}", refusal.message);
 //! }
 //! # Ok(())

@@ -4,8 +4,8 @@ use crate::{client::Client, error::CallError, rpc::Params};
 use serde_json::{Map, Value};
 use std::pin::pin;
 use vouch_protocol::{
-    Method, Pull, PullParams, PullResult, Push, PushParams, PushResult, Verification, Verify,
-    VerifyParams, WorkDone,
+    Method, Pull, PullParams, PullResult, Push, PushParams, PushResult, Verify, VerifyParams,
+    VerifyResult, WorkDone,
 };
 
 impl Client {
@@ -66,7 +66,7 @@ impl Client {
         &self,
         params: VerifyParams,
         progress: impl FnMut(WorkDone),
-    ) -> Result<Verification, CallError> {
+    ) -> Result<VerifyResult, CallError> {
         self.call_with_progress::<Verify>(params, progress).await
     }
 

@@ -29,8 +29,8 @@ async fn a_call_is_typed_and_its_params_go_by_name() {
         peer.result(&request, result).await;
     })
     .await;
-    let verification = soon(client.verify(path("/a.wasm"))).await.unwrap();
-    let Verification::Refused { refusal, artifact } = verification else {
+    let result = soon(client.verify(path("/a.wasm"))).await.unwrap();
+    let Verification::Refused { refusal, artifact } = result.verification else {
         panic!("it was refused");
     };
     assert_eq!(refusal.kind, ErrorKind::Unsigned);
@@ -99,7 +99,8 @@ async fn calls_run_side_by_side_and_replies_come_in_any_order() {
         })
         .collect();
     for (number, call) in calls.into_iter().enumerate() {
-        let Verification::Refused { refusal, .. } = soon(call).await.unwrap().unwrap() else {
+        let result = soon(call).await.unwrap().unwrap();
+        let Verification::Refused { refusal, .. } = result.verification else {
             panic!("it was refused");
         };
         assert_eq!(refusal.message, format!("/{number}"));

@@ -63,7 +63,8 @@ async fn calls_side_by_side_are_each_told_of_themselves() {
                 kinds.push("end");
             }
         });
-        let Verification::Refused { refusal, .. } = soon(verified).await.unwrap() else {
+        let Verification::Refused { refusal, .. } = soon(verified).await.unwrap().verification
+        else {
             panic!("it was refused");
         };
         assert_eq!(refusal.message, word);

@@ -5,24 +5,75 @@ mod hostile;
 mod interoperability;
 mod mutants;
 
-use super::{Examination, Limits, examine, feed::CHUNK};
-use crate::name::Digest;
-use std::io::{self, Read};
-use vouch_protocol::{ArtifactKind, ErrorKind};
+use super::{Signed, signatures};
+use crate::{
+    artifact::{CHUNK, Covered, Examined, Limits, Refusal, inspect},
+    name::Digest,
+};
+use std::{
+    collections::BTreeMap,
+    io::{self, Read},
+    sync::Arc,
+};
+use vouch_protocol::{ArtifactKind, Claims, ErrorKind};
 use vouch_testing::forge::*;
 
-fn look(bytes: &[u8]) -> Examination {
-    examine(bytes, &Limits::default()).expect("memory can be read")
+/// What there is to be said of an artifact before anybody asks for the date.
+struct Looked {
+    kind: Option<ArtifactKind>,
+    digest: Option<Digest>,
+    size: u64,
+    hashes: BTreeMap<String, Digest>,
+    extension: &'static str,
+    verdict: Result<Claims, Refusal>,
 }
 
-fn check_accepted(bytes: &[u8], kind: ArtifactKind) -> Examination {
-    let examination = look(bytes);
-    let verified = examination.verdict.as_ref().expect("it is signed");
-    assert_eq!(verified.kind(), kind);
-    assert_eq!(verified.digest(), Digest::of(bytes));
-    assert_eq!(verified.size(), bytes.len() as u64);
-    assert_eq!(verified.blocks().last(), Some(&Digest::of(bytes)));
-    examination
+fn read(reader: impl Read, size: usize, limits: &Limits) -> io::Result<Looked> {
+    let examined = inspect(reader, size as u64, limits)?;
+    let (digest, size) = (examined.digest(), examined.size());
+    let ((), found, _) = examined.into_parts();
+    let (kind, hashes, extension) = match &found {
+        Ok(facts) => (
+            Some(facts.kind),
+            match &facts.covered {
+                Covered::Entries(entries) => entries.hashes().clone(),
+                Covered::Rest(_) => BTreeMap::new(),
+            },
+            facts.extension(),
+        ),
+        Err(unfit) => {
+            let kind = unfit.artifact.as_ref().map(|artifact| artifact.kind);
+            (kind, BTreeMap::new(), "")
+        }
+    };
+    let verdict = found
+        .map_err(|unfit| unfit.refusal.clone())
+        .and_then(|facts| {
+            let signed = signatures(&facts, &[])?.remove(0);
+            signed.covers()?;
+            Ok(signed.claims().expect("a token has them").clone())
+        });
+    Ok(Looked {
+        kind,
+        digest,
+        size,
+        hashes,
+        extension,
+        verdict,
+    })
+}
+
+fn look(bytes: &[u8]) -> Looked {
+    read(bytes, bytes.len(), &Limits::default()).expect("memory can be read")
+}
+
+fn check_accepted(bytes: &[u8], kind: ArtifactKind) -> Looked {
+    let looked = look(bytes);
+    assert_eq!(looked.verdict.as_ref().err(), None);
+    assert_eq!(looked.kind, Some(kind));
+    assert_eq!(looked.digest, Some(Digest::of(bytes)));
+    assert_eq!(looked.size, bytes.len() as u64);
+    looked
 }
 
 #[test]
@@ -89,8 +140,7 @@ fn the_token_may_stand_anywhere() {
 #[test]
 fn claims_are_reported() {
     let signer = Signer::default();
-    let examination = look(&signer.wasm(&module()));
-    let claims = examination.verdict.as_ref().unwrap().claims().clone();
+    let claims = look(&signer.wasm(&module())).verdict.unwrap();
     assert_eq!(claims.issuer, signer.account.public_key());
     assert_eq!(claims.subject, signer.module.public_key());
     assert_eq!(claims.name.as_deref(), Some("echo"));
@@ -100,8 +150,7 @@ fn claims_are_reported() {
     assert_eq!(claims.capabilities, ["wasmcloud:httpserver"]);
     assert_eq!(claims.issued_at, 1_700_000_000);
 
-    let examination = look(&signer.archive(ENTRIES));
-    let claims = examination.verdict.as_ref().unwrap().claims().clone();
+    let claims = look(&signer.archive(ENTRIES)).verdict.unwrap();
     assert_eq!(claims.vendor.as_deref(), Some("acme"));
     assert_eq!(claims.targets, ["aarch64-linux", "x86_64-linux"]);
 }
@@ -153,8 +202,12 @@ fn how_the_bytes_arrive_does_not_matter() {
         signer.archive(ENTRIES),
         gzip(&signer.archive(ENTRIES)),
     ] {
-        let examination = examine(Trickle(&bytes), &Limits::default()).unwrap();
-        assert_eq!(examination.verdict.unwrap().digest(), Digest::of(&bytes));
+        // It may be said to be of any size; a larger one than a chunk is.
+        for size in [0, bytes.len(), 1 << 30] {
+            let looked = read(Trickle(&bytes), size, &Limits::default()).unwrap();
+            assert_eq!(looked.verdict.err(), None);
+            assert_eq!(looked.digest, Some(Digest::of(&bytes)));
+        }
     }
 }
 
@@ -191,7 +244,7 @@ fn a_reader_s_failure_is_no_verdict() {
         b"anything",
         b"",
     ] {
-        let error = examine(Failing(bytes), &Limits::default()).expect_err("it cannot be read");
+        let error = inspect(Failing(bytes), 1, &Limits::default()).expect_err("it cannot be read");
         assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
     }
 }
@@ -201,11 +254,13 @@ fn a_target_is_extracted_as_it_was_signed() {
     let signer = Signer::default();
     let archive = signer.archive(ENTRIES);
     for bytes in [archive.clone(), gzip(&archive)] {
-        let verified = look(&bytes).verdict.unwrap();
+        let examined = inspect(&bytes[..], bytes.len() as u64, &Limits::default()).unwrap();
+        let facts = examined.into_parts().1.unwrap();
         let extract = |bytes: &[u8], target: &str| {
             let mut written = Vec::new();
-            super::extract(bytes, &verified, target, &mut written)
-                .map(|()| written)
+            facts
+                .extract(bytes, target, &mut written)
+                .map(|_| written)
                 .map_err(|error| error.kind())
         };
         assert_eq!(extract(&bytes, "x86_64-linux").unwrap(), ENTRIES[1].1);
@@ -221,4 +276,38 @@ fn a_target_is_extracted_as_it_was_signed() {
             Err(ErrorKind::ContentModified)
         );
     }
+}
+
+#[test]
+fn more_than_the_limit_is_refused_from_its_size() {
+    struct Unread;
+    impl Read for Unread {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            panic!("it was read")
+        }
+    }
+    let limits = Limits {
+        artifact: 1000,
+        ..Limits::default()
+    };
+    let looked = read(Unread, 1001, &limits).unwrap();
+    assert_eq!(looked.verdict.unwrap_err().kind, ErrorKind::TooLarge);
+    assert_eq!((looked.digest, looked.size), (None, 1001));
+}
+
+#[test]
+fn what_was_found_out_about_a_token_is_kept_with_it() {
+    let bytes = Signer::default().wasm(&module());
+    let examined: Examined<()> = inspect(&bytes[..], 1000, &Limits::default()).unwrap();
+    let signed = |examined: Examined<()>| -> Arc<Signed> {
+        signatures(&examined.into_parts().1.unwrap(), &[])
+            .unwrap()
+            .remove(0)
+    };
+    let first = signed(examined.share());
+    assert_eq!(
+        first.signer().id,
+        format!("token:{}", first.claims().unwrap().issuer)
+    );
+    assert!(Arc::ptr_eq(&first, &signed(examined)));
 }

@@ -40,6 +40,12 @@ fn archive_changed(change: impl FnOnce(&mut [u8; 512])) -> Vec<u8> {
     bytes
 }
 
+/// An archive whose token's header was changed, and nothing else.
+fn archive_token_changed(change: impl FnOnce(&mut [u8; 512])) -> Vec<u8> {
+    let token = Signer::default().archive_token(ENTRIES);
+    [entry_with("claims.jwt", token.as_bytes(), change), tar(ENTRIES)].concat()
+}
+
 /// A signed archive with one more entry of this name and header.
 fn archive_and(name: &str, content: &[u8], change: impl FnOnce(&mut [u8; 512])) -> Vec<u8> {
     let mut bytes = Signer::default().archive(ENTRIES);
@@ -61,6 +67,9 @@ fn hostile_artifacts_are_refused_for_their_reason() {
     gzip_members(&mut table);
     assert!(table.0.len() >= 90, "{} rows", table.0.len());
     let mut wrong = Vec::new();
+    let unfit = look(&archive_token_changed(|header| header[108] = 0x80));
+    let why = unfit.verdict.as_ref().unwrap_err().to_string();
+    assert!(why.contains("\"claims.jwt\" has a number in its header that is not octal"), "{why}");
     for (reason, expected, bytes) in &table.0 {
         let examination = look(bytes);
         match &examination.verdict {
@@ -425,6 +434,27 @@ fn archive_headers(table: &mut Table) {
         table.archive(&format!("a {name} that is no number"), MalformedArtifact, archive_changed(|header| header[at] = b'z'));
         table.archive(&format!("a {name} in base 256"), MalformedArtifact, archive_changed(|header| header[at] = 0x80));
     }
+    // A refused header hides a token from this reader, not from others: it is not unsigned.
+    for (name, at, with) in [
+        ("an owner in base 256", 108, 0x80_u8),
+        ("a time before 1970", 136, 0xff),
+        ("a mode that is no number", 100, b'z'),
+        ("bytes behind its name", 90, b'x'),
+        ("a link's target", 157, b'x'),
+        ("a prefix", 345, b'x'),
+        ("an unknown magic", 257, b'U'),
+        ("the kind of a contiguous file", 156, b'7'),
+    ] {
+        table.archive(&format!("a token with {name}"), MalformedArtifact, archive_token_changed(|header| header[at] = with));
+    }
+    let token = Signer::default().archive_token(ENTRIES);
+    for (kind, name, content) in [(b'x', "PaxHeaders/0", &b"19 path=claims.jwt\n"[..]), (b'g', "GlobalHead", b"19 path=claims.jwt\n"), (b'L', "././@LongLink", b"claims.jwt\0")] {
+        let extended = entry_with(name, content, |header| header[156] = kind);
+        let hidden = [extended, entry("a", token.as_bytes()), tar(ENTRIES)].concat();
+        table.archive(&format!("a token named by an extension header of the kind {}", char::from(kind)), MalformedArtifact, hidden);
+    }
+    let other = [entry("README.md", b"x"), archive_token_changed(|header| header[108] = 0x80)].concat();
+    table.archive("a file of another name, then a token with an owner in base 256", MalformedArtifact, other);
     table.archive("no size", MalformedArtifact, archive_changed(|header| header[124..136].fill(0)));
     table.archive("a size past the end", MalformedArtifact, archive_changed(|header| header[124..135].copy_from_slice(b"00077777777")));
     let mut checksum = Signer::default().archive(ENTRIES);
@@ -470,7 +500,7 @@ fn gzip_members(table: &mut Table) {
 fn limits_are_the_owner_s() {
     let signer = Signer::default();
     let check = |bytes: &[u8], limits: Limits| {
-        let examination = examine(bytes, &limits).unwrap();
+        let examination = read(bytes, 0, &limits).unwrap();
         assert_eq!(examination.verdict.unwrap_err().kind, TooLarge);
     };
     let archive = signer.archive(ENTRIES);
@@ -481,8 +511,8 @@ fn limits_are_the_owner_s() {
     check(&archive, Limits { token: 100, ..Limits::default() });
     check(&signer.wasm(&module()), Limits { token: 100, ..Limits::default() });
     check(&signer.wasm(&nested(3)), Limits { nesting: 3, ..Limits::default() });
-    let examination = examine(&archive[..], &Limits { artifact: size - 1, ..Limits::default() });
+    let examination = read(&archive[..], 0, &Limits { artifact: size - 1, ..Limits::default() });
     assert_eq!(examination.unwrap().digest, None, "what was not read to its end has no digest");
     let exact = Limits { artifact: size, expanded: size, entries: 4, ..Limits::default() };
-    assert!(examine(&archive[..], &exact).unwrap().verdict.is_ok());
+    assert!(read(&archive[..], archive.len(), &exact).unwrap().verdict.is_ok());
 }

@@ -1,9 +1,14 @@
-//! The token: a JWT as wascap writes it, checked to the letter (rows 4 and 5 of the rule).
+//! The token: a JWT as wascap writes it, checked to the letter (rows 4 to 6 of the rule), and the
+//! hashes in it, compared (rows 8 to 10).
 //!
 //! wascap's types say what claims are; its checks are not used, since it decodes without looking
-//! at the signature. Nothing of a token may be shown to anybody before [`check`] returned it.
+//! at the signature. Nothing of a token may be shown to anybody before its signature was verified.
 
-use super::Refusal;
+use super::{Dates, Evidence, Method, Signatures, Signed};
+use crate::{
+    artifact::{ArtifactKind, Covered, Entries, Facts, Refusal},
+    name::Digest,
+};
 use data_encoding::BASE64URL_NOPAD;
 use ed25519_dalek::{Signature, VerifyingKey};
 use nkeys::KeyPairType;
@@ -13,22 +18,98 @@ use serde::{
 };
 use serde_json::{Map, Value};
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     fmt,
+    sync::Arc,
 };
-use vouch_protocol::{Claims, ErrorKind};
+use vouch_protocol::{Claims, ErrorKind, Signer};
 use wascap::jwt::{CapabilityProvider, Component};
 
-/// A token whose signature holds, and what it says about contents: `H` is the SHA-256 of a wasm
-/// file without the token's section, or of each entry of an archive by target; in upper-case hex,
-/// as wascap writes and compares it.
-#[derive(Debug)]
-pub(super) struct Token<H> {
-    /// What it says, without the hashes.
-    pub(super) claims: Claims,
-    pub(super) hashes: H,
-    /// Bytes of its claims.
-    pub(super) size: usize,
+pub(super) const METHOD: Method = Method { absent, signatures };
+
+fn absent(kind: ArtifactKind) -> (&'static str, &'static str) {
+    match kind {
+        ArtifactKind::Provider => (
+            "it carries no token: no entry named `claims.jwt`",
+            "Pack and sign it (`wash par create`), then try again.",
+        ),
+        _ => (
+            "it carries no token: no custom section named `wasmcloud_jwt` or `jwt`",
+            "Sign it with an account key (`wash claims sign`), then try again.",
+        ),
+    }
+}
+
+fn signatures(facts: &Facts, _: &[Evidence]) -> Signatures {
+    let Some(token) = &facts.token else {
+        return Ok(Vec::new());
+    };
+    let signed = token.remembered(|| check(facts, token.bytes()).map(Arc::new));
+    Ok(vec![Arc::clone(
+        signed.as_ref().as_ref().map_err(Refusal::clone)?,
+    )])
+}
+
+/// Checks form, signature and keys of a token, then whether it covers what is there.
+fn check(facts: &Facts, token: &[u8]) -> Result<Signed, Refusal> {
+    let parts = Parts::of(token)?;
+    let (claims, covers) = match &facts.covered {
+        Covered::Rest(rest) => {
+            let (claims, hash) = of_wasm(&parts)?;
+            let same = rest.is_some_and(|rest| is_claim_of(&hash, rest));
+            let covers = same
+                .then_some(())
+                .ok_or_else(|| Refusal::hash_mismatch("its hash differs"));
+            (claims, covers)
+        }
+        Covered::Entries(entries) => {
+            let (mut claims, hashes) = of_archive(&parts)?;
+            claims.targets = entries.targets().map(ToOwned::to_owned).collect();
+            (claims, compare(entries, &hashes))
+        }
+    };
+    let account = claims.issuer.clone();
+    Ok(Signed {
+        method: "token",
+        signer: Signer {
+            id: format!("token:{account}"),
+            names: BTreeMap::from([("account".into(), account)]),
+        },
+        subject: claims.subject.clone(),
+        dates: Dates {
+            signed_at: Some(claims.issued_at),
+            not_before: claims.not_before,
+            expires: claims.expires,
+        },
+        claims: Some(claims),
+        covers,
+    })
+}
+
+/// Whether wascap would write that digest so: in upper-case hex.
+fn is_claim_of(claim: &str, digest: Digest) -> bool {
+    digest.upper_hex() == claim
+}
+
+/// Compares what is in an archive with what its token says, either way.
+fn compare(entries: &Entries, signed: &HashMap<String, String>) -> Result<(), Refusal> {
+    if let Some(fault) = entries.fault() {
+        return Err(fault.clone());
+    }
+    for (name, digest) in entries.hashes() {
+        let why = match signed.get(name) {
+            Some(hash) if is_claim_of(hash, *digest) => continue,
+            Some(_) => format!("its entry {name:?} differs"),
+            None => format!("its entry {name:?} was not signed"),
+        };
+        return Err(Refusal::hash_mismatch(&why));
+    }
+    if signed.len() != entries.hashes().len() {
+        return Err(Refusal::hash_mismatch(
+            "an entry that was signed is missing",
+        ));
+    }
+    Ok(())
 }
 
 #[derive(Deserialize)]
@@ -51,7 +132,7 @@ fn capabilities(payload: &[u8]) -> Result<Vec<String>, Refusal> {
     match shape.wascap.get("caps") {
         None | Some(Value::Null) => Ok(Vec::new()),
         Some(caps) => {
-            Vec::deserialize(caps).map_err(|_| invalid("its capabilities are no list of names"))
+            Vec::deserialize(caps).map_err(|_| invalid("its capabilities are not a list of names"))
         }
     }
 }
@@ -88,27 +169,17 @@ impl<'a> Parts<'a> {
     }
 
     /// Verifies the signature, then the kinds of the two keys.
-    fn verify<H>(
-        &self,
-        claims: Claims,
-        hashes: H,
-        subject: &KeyPairType,
-    ) -> Result<Token<H>, Refusal> {
+    fn verify(&self, claims: &Claims, subject: &KeyPairType) -> Result<(), Refusal> {
         verify(self.signed.as_bytes(), &self.signature, &claims.issuer)?;
         key(&claims.issuer, &KeyPairType::Account, "issuer")?;
-        key(&claims.subject, subject, "subject")?;
-        Ok(Token {
-            claims,
-            hashes,
-            size: self.payload.len(),
-        })
+        key(&claims.subject, subject, "subject")
     }
 }
 
-/// Checks form, signature and keys of a module's or component's token.
-pub(super) fn of_wasm(token: &[u8]) -> Result<Token<String>, Refusal> {
-    let parts = Parts::of(token)?;
+/// What a module's or component's token says, and the hash that it claims.
+fn of_wasm(parts: &Parts) -> Result<(Claims, String), Refusal> {
     let (claims, metadata) = claims::<Component>(&parts.payload)?;
+    parts.verify(&claims, &KeyPairType::Module)?;
     let claims = Claims {
         name: metadata.name,
         version: metadata.ver,
@@ -117,13 +188,13 @@ pub(super) fn of_wasm(token: &[u8]) -> Result<Token<String>, Refusal> {
         tags: metadata.tags.unwrap_or_default(),
         ..claims
     };
-    parts.verify(claims, metadata.module_hash, &KeyPairType::Module)
+    Ok((claims, metadata.module_hash))
 }
 
-/// Checks form, signature and keys of a provider archive's token.
-pub(super) fn of_archive(token: &[u8]) -> Result<Token<BTreeMap<String, String>>, Refusal> {
-    let parts = Parts::of(token)?;
+/// What a provider archive's token says, and the hash of each entry that it claims.
+fn of_archive(parts: &Parts) -> Result<(Claims, HashMap<String, String>), Refusal> {
     let (claims, metadata) = claims::<CapabilityProvider>(&parts.payload)?;
+    parts.verify(&claims, &KeyPairType::Service)?;
     let claims = Claims {
         name: metadata.name,
         version: metadata.ver,
@@ -131,8 +202,7 @@ pub(super) fn of_archive(token: &[u8]) -> Result<Token<BTreeMap<String, String>>
         vendor: Some(metadata.vendor),
         ..claims
     };
-    let hashes = metadata.target_hashes.into_iter().collect();
-    parts.verify(claims, hashes, &KeyPairType::Service)
+    Ok((claims, metadata.target_hashes))
 }
 
 /// Reads the claims of that type: those that every type has, and its own.
@@ -158,7 +228,7 @@ fn claims<T: DeserializeOwned>(payload: &[u8]) -> Result<(Claims, T), Refusal> {
 /// offer accepts one constant signature for every token where the issuer is the identity point.
 fn verify(signed: &[u8], signature: &[u8], issuer: &str) -> Result<(), Refusal> {
     let (_, bytes) =
-        nkeys::from_public_key(issuer).map_err(|_| invalid("its issuer is no nkey"))?;
+        nkeys::from_public_key(issuer).map_err(|_| invalid("its issuer is not an nkey"))?;
     let refused = || {
         Refusal::new(
             ErrorKind::SignatureInvalid,
@@ -184,7 +254,7 @@ fn key(text: &str, kind: &KeyPairType, whose: &str) -> Result<(), Refusal> {
         _ => 'V',
     };
     Err(invalid(&format!(
-        "its {whose} is no public nkey that starts with `{letter}`"
+        "its {whose} is not a public nkey that starts with `{letter}`"
     )))
 }
 
@@ -192,7 +262,7 @@ fn invalid(why: &str) -> Refusal {
     Refusal::new(
         ErrorKind::InvalidToken,
         format!("carries an invalid token: {why}"),
-        Some("Sign the artifact anew."),
+        Some("Sign the artifact again."),
     )
 }
 
@@ -206,7 +276,7 @@ fn decode(part: &str, name: &str) -> Result<Vec<u8>, Refusal> {
 fn parse<T: DeserializeOwned>(json: &[u8], name: &str) -> Result<T, Refusal> {
     // Types would be read from a list in their order as well.
     if json.first() != Some(&b'{') {
-        return Err(invalid(&format!("its {name} are no object")));
+        return Err(invalid(&format!("its {name} are not an object")));
     }
     serde_json::from_slice(json).map_err(|error| {
         // Its message may quote what was found, which nobody vouched for: only the place is told.
@@ -220,7 +290,7 @@ fn parse<T: DeserializeOwned>(json: &[u8], name: &str) -> Result<T, Refusal> {
                     error.column()
                 )
             }
-            _ => format!("are no JSON (column {})", error.column()),
+            _ => format!("are not JSON (column {})", error.column()),
         };
         invalid(&format!("its {name} {what}"))
     })

@@ -1,0 +1,131 @@
+//! Why an artifact is refused, and why the reading of one ends early.
+
+use crate::error::Error;
+use std::{fmt, io};
+use vouch_protocol::ErrorKind;
+
+/// Why an artifact is refused: the first condition of the rule that fails.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The kind, for programs.
+    pub kind: ErrorKind,
+    /// What is wrong, as what is said of the artifact: "is not signed". See [`Refusal::of`].
+    what: String,
+    /// What to do next.
+    pub help: Option<&'static str>,
+}
+
+impl Refusal {
+    /// A refusal of that kind; `what` is said of the artifact: "is not signed".
+    pub(crate) fn new(kind: ErrorKind, what: String, help: Option<&'static str>) -> Self {
+        Self { kind, what, help }
+    }
+
+    /// What happened, with the artifact's name in it.
+    pub fn of(&self, name: impl fmt::Display) -> String {
+        format!("{name} {}", self.what)
+    }
+
+    /// The refusal as an error of a request that would have moved the artifact of that name.
+    pub fn error(self, name: impl fmt::Display) -> Error {
+        let error = Error::new(self.kind, self.of(name));
+        match self.help {
+            Some(help) => error.help(help),
+            None => error,
+        }
+    }
+
+    pub(super) fn malformed(why: &str) -> Self {
+        Self::new(
+            ErrorKind::MalformedArtifact,
+            format!("is malformed: {why}"),
+            Some("Build or fetch it again, and sign it again."),
+        )
+    }
+
+    /// `what` is over one of the [`Limits`](super::Limits).
+    pub(super) fn too_large(what: String) -> Self {
+        Self::new(
+            ErrorKind::TooLarge,
+            what,
+            Some("The server's owner can raise the limits in the config."),
+        )
+    }
+
+    pub(super) fn unknown() -> Self {
+        Self::new(
+            ErrorKind::UnknownArtifact,
+            "is not a WebAssembly module, component or provider archive".into(),
+            Some("Files of other kinds can be moved with ORAS; they carry no signature to check."),
+        )
+    }
+
+    /// The contents are not the ones that were signed.
+    pub(crate) fn hash_mismatch(why: &str) -> Self {
+        Self::new(
+            ErrorKind::HashMismatch,
+            format!("is not what was signed: {why}"),
+            Some(
+                "The artifact was changed after it was signed. Sign it again, or get it from its signer again.",
+            ),
+        )
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.of("the artifact"))
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// Why the reading of an artifact ends before its end.
+#[derive(Debug)]
+pub(super) enum Stop {
+    Refused(Refusal),
+    Unreadable(io::Error),
+}
+
+/// What is wrong with the bytes themselves.
+pub(super) fn malformed(why: &str) -> Stop {
+    Refusal::malformed(why).into()
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+/// A feed reports its limit and what is wrong below it through `io::Error`.
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        match error.downcast::<Refusal>() {
+            Ok(refusal) => Self::Refused(refusal),
+            Err(error) => match error.downcast::<Unreadable>() {
+                Ok(Unreadable(error)) => Self::from(error),
+                Err(error) => Self::Unreadable(error),
+            },
+        }
+    }
+}
+
+/// A failure of the reader itself, kept apart from what is wrong with the bytes.
+#[derive(Debug)]
+pub(super) struct Unreadable(pub(super) io::Error);
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for Unreadable {}
+
+/// Whether a feed says this: a refusal, or that its reader failed.
+pub(super) fn is_verdict(error: &io::Error) -> bool {
+    error
+        .get_ref()
+        .is_some_and(|inner| inner.is::<Refusal>() || inner.is::<Unreadable>())
+}

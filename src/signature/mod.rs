@@ -1,0 +1,116 @@
+//! Who signed an artifact, and whether that signature holds: rows 4 to 6 of the signature rule,
+//! and 8 to 10.
+//!
+//! | file | method |
+//! |---|---|
+//! | [`token`] | a wasmCloud token (JWT) inside the artifact |
+//!
+//! A method of signing is a file here and a row in [`METHODS`]. It gets what was found in an
+//! artifact and what was fetched beside it, bytes both; there is no async here, and no network.
+//! What it answers is a fact that follows from them: dates and trust are for
+//! [`trust`](crate::trust) to judge.
+
+mod token;
+
+#[cfg(test)]
+mod tests;
+
+use crate::artifact::{ArtifactKind, Facts, Refusal};
+use std::sync::Arc;
+use vouch_protocol::{Claims, ErrorKind, Signer};
+
+/// What may sign an artifact from beside it: bytes, as they were fetched. Each method looks for
+/// its own among them.
+#[derive(Debug)]
+pub struct Evidence(pub Vec<u8>);
+
+/// A signature that holds. Only the methods make one.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Signed {
+    method: &'static str,
+    signer: Signer,
+    subject: String,
+    dates: Dates,
+    claims: Option<Claims>,
+    covers: Result<(), Refusal>,
+}
+
+/// When it was signed, and when that is valid; in seconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dates {
+    /// When it was signed, where that is known.
+    pub signed_at: Option<u64>,
+    /// Not valid before.
+    pub not_before: Option<u64>,
+    /// Not valid from then on.
+    pub expires: Option<u64>,
+}
+
+impl Signed {
+    /// Whose signature it is.
+    pub fn signer(&self) -> &Signer {
+        &self.signer
+    }
+
+    /// When it was made, and when it is valid.
+    pub fn dates(&self) -> Dates {
+        self.dates
+    }
+
+    /// A token's own words.
+    pub fn claims(&self) -> Option<&Claims> {
+        self.claims.as_ref()
+    }
+
+    /// Whether the contents are the ones that were signed: rows 8 to 10, which come after the
+    /// dates.
+    pub fn covers(&self) -> Result<(), Refusal> {
+        self.covers.clone()
+    }
+
+    /// What clients see of it.
+    pub fn on_the_wire(&self) -> vouch_protocol::Signature {
+        vouch_protocol::Signature {
+            method: self.method.into(),
+            signer: self.signer.clone(),
+            subject: self.subject.clone(),
+            signed_at: self.dates.signed_at,
+            not_before: self.dates.not_before,
+            expires: self.dates.expires,
+        }
+    }
+}
+
+/// Those that hold, or why the artifact is refused.
+pub type Signatures = Result<Vec<Arc<Signed>>, Refusal>;
+
+struct Method {
+    /// What there is none of in an artifact of that kind, and how to get one.
+    absent: fn(ArtifactKind) -> (&'static str, &'static str),
+    /// Its signatures that hold; or a refusal, where there is one that would have to hold,
+    /// whatever others do.
+    signatures: fn(&Facts, &[Evidence]) -> Signatures,
+}
+
+const METHODS: &[Method] = &[token::METHOD];
+
+/// The signatures of an artifact that hold: at least one.
+pub fn signatures(facts: &Facts, evidence: &[Evidence]) -> Signatures {
+    let mut found = Vec::new();
+    for method in METHODS {
+        found.extend((method.signatures)(facts, evidence)?);
+    }
+    if !found.is_empty() {
+        return Ok(found);
+    }
+    let (why, help): (Vec<_>, Vec<_>) = METHODS
+        .iter()
+        .map(|method| (method.absent)(facts.kind))
+        .unzip();
+    let what = format!("is not signed: {}", why.join("; "));
+    Err(Refusal::new(
+        ErrorKind::Unsigned,
+        what,
+        help.first().copied(),
+    ))
+}
