@@ -118,7 +118,7 @@ impl PlainHosts {
         }
         match text.strip_prefix("oci:") {
             Some(layout) => parse_layout(text, layout).map(Reference::Layout),
-            None => parse_registry(text, self).map(Reference::Registry),
+            None => parse_registry(text, text, self).map(Reference::Registry),
         }
     }
 }
@@ -126,10 +126,10 @@ impl PlainHosts {
 /// The grammar of the distribution project's `reference` package, with a registry that is written
 /// out. `oci_distribution::Reference` knows it too, by an expression that takes 13 MB and the first
 /// request's patience to compile; a test holds the two together.
-fn parse_registry(text: &str, plain: &PlainHosts) -> Result<RegistryReference> {
-    let (name, digest) = match text.split_once('@') {
+fn parse_registry(text: &str, place: &str, plain: &PlainHosts) -> Result<RegistryReference> {
+    let (name, digest) = match place.split_once('@') {
         Some((name, digest)) => (name, Some(digest.parse()?)),
-        None => (text, None),
+        None => (place, None),
     };
     let (registry, rest) = name
         .split_once('/')
@@ -159,21 +159,22 @@ fn parse_registry(text: &str, plain: &PlainHosts) -> Result<RegistryReference> {
 /// `/` alone: the digest from `@sha256:` on, the tag from the last `:` before it on. So a folder
 /// whose own name holds a `:` is written with a `/` behind it.
 fn parse_layout(text: &str, layout: &str) -> Result<LayoutReference> {
-    if let Some(place) = layout.strip_prefix("//") {
-        let place = without_secrets(place);
-        let message = format!("`oci://{place}` could mean two places");
+    // Others write registries like this.
+    let (place, path) = match layout.strip_prefix("//") {
+        Some(place) => (place, format!("oci:/{place}")),
+        None => (layout, "oci:/path/to/layout:tag".to_owned()),
+    };
+    let is_relative = !place.starts_with('/');
+    if is_relative && parse_registry(text, place, &PlainHosts::default()).is_ok() {
+        let message = format!("`{text}` could mean two places");
         return Err(
             Error::new(ErrorKind::InvalidReference, message).help(format!(
-                "Write `{place}` for the registry, or `oci:/{place}` for an image layout on disk."
+                "Write `{place}` for the registry, or `{path}` for an image layout on disk."
             )),
         );
     }
-    if !layout.starts_with('/') {
-        let place = without_secrets(layout);
-        let message = format!("`oci:{place}` is not an absolute path");
-        return Err(Error::new(ErrorKind::InvalidReference, message).help(format!(
-            "Write `{place}` for the registry, or `oci:` and the absolute path of an image layout."
-        )));
+    if is_relative || place.len() != layout.len() {
+        return Err(invalid(text, "a layout is an absolute path behind `oci:`"));
     }
     let name = layout.rfind('/').map_or(0, |slash| slash + 1);
     let (path, digest) = match layout.rfind("@sha256:").filter(|at| *at >= name) {

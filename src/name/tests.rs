@@ -68,6 +68,9 @@ fn what_is_not_a_reference_is_refused() {
     check("ghcr.io/acme/echo@sha256:00", "a short digest");
     check("ghcr.io/acme/echo@md5:00", "another algorithm");
     check("oci:relative/layout:1", "a relative layout");
+    check("oci://relative/layout:1", "a URL");
+    check("oci:///tmp/layout:1", "a URL of a path");
+    check("oci:", "nothing behind it");
     check("oci:/tmp/layout:", "an empty tag");
     check("oci:/tmp/layout:a b", "white space in a tag");
     check("oci:/tmp/lay\0out:1", "a NUL");
@@ -88,7 +91,11 @@ fn two_meanings_are_spelt_out() {
         meant,
         "`oci:/ghcr.io/acme/echo:1`",
     );
-    check("oci:ghcr.io/acme/echo:1", meant, "`oci:`");
+    check(
+        "oci:ghcr.io/acme/echo:1",
+        meant,
+        "`oci:/path/to/layout:tag`",
+    );
 }
 
 #[test]

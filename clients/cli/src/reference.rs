@@ -1,17 +1,71 @@
 //! References and paths as people write them, made into what the protocol takes: the service does not
 //! know the folder that we are in.
 
-use std::{fmt::Write as _, io, os::unix::ffi::OsStrExt, path::Path};
+use std::{fmt::Write as _, fs, io, os::unix::ffi::OsStrExt, path::Path};
 
-/// A layout's path becomes absolute, as other paths do.
+/// Reads a reference: a layout's path becomes absolute, as other paths do. What could be a folder as
+/// well as a registry is refused.
 pub(crate) fn reference(text: &str) -> Result<String, String> {
-    match text.strip_prefix("oci:") {
-        Some(layout) if !layout.is_empty() => {
-            let path = std::path::absolute(layout).map_err(|error| error.to_string())?;
-            Ok(format!("oci:{}", path.display()))
-        }
-        _ => Ok(text.to_owned()),
+    let Some(layout) = text.strip_prefix("oci:") else {
+        return Ok(text.to_owned());
+    };
+    let two_places = |registry: &str, folder: &str| {
+        format!(
+            "it could mean two places: write `{registry}` for the registry, or `oci:{folder}` for \
+             an image layout on disk"
+        )
+    };
+    // As Helm and Flux write registries.
+    if let Some(place) = layout.strip_prefix("//") {
+        return Err(if place.starts_with('/') {
+            format!("write `oci:/{}`", place.trim_start_matches('/'))
+        } else {
+            two_places(place, &format!("/{place}"))
+        });
     }
+    let is_absent = |first: &str| {
+        fs::symlink_metadata(first).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+    };
+    if let Some((first, _)) = layout.split_once('/')
+        && is_host(first)
+        && is_absent(first)
+    {
+        return Err(two_places(layout, &format!("./{layout}")));
+    }
+    let (path, rest) = split(layout);
+    if path.is_empty() {
+        return Ok(text.to_owned());
+    }
+    let path = std::path::absolute(path).map_err(|error| error.to_string())?;
+    let path = path
+        .to_str()
+        .ok_or("the path of the folder that you are in is not UTF-8")?;
+    // The folder that we are in may have a name that looks like one with a tag.
+    let unclear = !split(path).1.is_empty();
+    let end = if unclear { "/" } else { "" };
+    Ok(format!("oci:{path}{end}{rest}"))
+}
+
+/// A layout's path, and its tag and digest. These are looked for behind the last `/` alone.
+fn split(layout: &str) -> (&str, &str) {
+    let name = layout.rfind('/').map_or(0, |slash| slash + 1);
+    let digest = layout.rfind("@sha256:").filter(|at| *at >= name);
+    let end = digest.unwrap_or(layout.len());
+    let tag = layout[..end].rfind(':').filter(|at| *at >= name);
+    layout.split_at(tag.unwrap_or(end))
+}
+
+/// Whether a text could be a registry's host, with a port or without.
+fn is_host(text: &str) -> bool {
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) => (host, Some(port)),
+        None => (text, None),
+    };
+    let is_port = |port: &str| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    !host.is_empty()
+        && !host.starts_with(['.', '~'])
+        && port.is_none_or(is_port)
+        && (port.is_some() || host == "localhost" || host.contains('.'))
 }
 
 /// An absolute path as the protocol has it: a text, or, where it is none, a `file:` URI.
@@ -70,6 +124,62 @@ mod tests {
         check("ghcr.io/acme/echo:1", "ghcr.io/acme/echo:1");
         check("oci:/tmp/layout:1", "oci:/tmp/layout:1");
         check("oci:", "oci:");
-        check("oci:./a:1", &format!("oci:{}/a:1", here.display()));
+        let here = here.display().to_string();
+        check("oci:./a:1", &format!("oci:{here}/a:1"));
+        check("oci:layout:1", &format!("oci:{here}/layout:1"));
+        check("oci:my.layout:1", &format!("oci:{here}/my.layout:1"));
+        check("oci:../a:1", &format!("oci:{here}/../a:1"));
+        check("oci:.cache/a:1", &format!("oci:{here}/.cache/a:1"));
+        check("oci:a/b.c:1", &format!("oci:{here}/a/b.c:1"));
+        check("oci:a:b/c", &format!("oci:{here}/a:b/c"));
+        check("oci:a:b/", &format!("oci:{here}/a:b/"));
+        check("oci:a@sha256:00", &format!("oci:{here}/a@sha256:00"));
+        // Written as a folder, it is one.
+        check(
+            "oci:./ghcr.io/acme/echo:1",
+            &format!("oci:{here}/ghcr.io/acme/echo:1"),
+        );
+        // What is there is a folder.
+        check("oci:Cargo.toml/a:1", &format!("oci:{here}/Cargo.toml/a:1"));
+    }
+
+    #[test]
+    fn what_could_be_two_places_is_refused() {
+        let check = |text: &str, expected: &[&str]| {
+            let why = reference(text).unwrap_err();
+            for expected in expected {
+                assert!(why.contains(&format!("`{expected}`")), "{text}: {why}");
+            }
+        };
+        let meant = "ghcr.io/acme/echo:1";
+        check(
+            "oci://ghcr.io/acme/echo:1",
+            &[meant, "oci:/ghcr.io/acme/echo:1"],
+        );
+        check(
+            "oci:ghcr.io/acme/echo:1",
+            &[meant, "oci:./ghcr.io/acme/echo:1"],
+        );
+        check(
+            "oci:127.0.0.1:5000/a:1",
+            &["127.0.0.1:5000/a:1", "oci:./127.0.0.1:5000/a:1"],
+        );
+        check(
+            "oci:registry:5000/a",
+            &["registry:5000/a", "oci:./registry:5000/a"],
+        );
+        check("oci:localhost/a", &["localhost/a", "oci:./localhost/a"]);
+        check("oci:///tmp/a:1", &["oci:/tmp/a:1"]);
+    }
+
+    #[test]
+    fn a_folder_s_name_is_not_taken_for_a_tag() {
+        let check = |layout: &str, expected: (&str, &str)| assert_eq!(split(layout), expected);
+        check("/a:b", ("/a", ":b"));
+        check("/a:b/", ("/a:b/", ""));
+        check("/a:b/c", ("/a:b/c", ""));
+        check("/a:b:c@sha256:00", ("/a:b", ":c@sha256:00"));
+        check("a@sha256:00", ("a", "@sha256:00"));
+        check(".:1", (".", ":1"));
     }
 }

@@ -423,6 +423,11 @@ fn wrong_usage_has_a_code_of_its_own() {
     check(&["verify"], 64);
     check(&["verify", ""], 64);
     check(&["push", "/a"], 64);
+    // Both places that could be meant are told, and nobody is asked.
+    check(&["push", "/a", "oci://ghcr.io/acme/echo:1"], 64);
+    check(&["push", "/a", "oci:ghcr.io/acme/echo:1"], 64);
+    check(&["pull", "oci:ghcr.io/acme/echo:1"], 64);
+    check(&["verify", "oci:ghcr.io/acme/echo:1"], 64);
     check(&["push", "/a", "b", "--annotation", "novalue"], 64);
     check(
         &[
