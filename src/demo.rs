@@ -9,19 +9,13 @@ use serde_json::{Value, json};
 use std::{
     error::Error,
     fs,
-    io::{self, BufRead, BufReader, Write},
+    io::{self, BufRead, BufReader, Read, Write},
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 use wascap::jwt::{Claims, Component};
-use wasm_encoder::{
-    Alias, CanonicalFunctionSection, CodeSection, ComponentAliasSection, ComponentExportKind,
-    ComponentExportSection, ComponentTypeSection, CustomSection, ExportKind, ExportSection,
-    Function, FunctionSection, InstanceSection, Module, ModuleArg, ModuleSection, PrimitiveValType,
-    TypeSection, ValType,
-};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -45,7 +39,7 @@ pub(crate) fn run(out: &mut dyn Write) -> Result<()> {
 
     say(
         out,
-        "Is this component signed? It is: a fresh key signed it a moment ago.",
+        "Is this component signed? Yes: a fresh key signed it a moment ago.",
     )?;
     let verified = client.call(out, "verify", json!({ "path": path("adder.wasm") }))?;
     expect(
@@ -123,28 +117,40 @@ pub(crate) fn run(out: &mut dyn Write) -> Result<()> {
     Ok(())
 }
 
-/// Writes what the demo works on to a folder that may be new, and tells what it is.
+/// Writes what the demo works on to a folder, which is made where it does not exist, and says what
+/// it wrote. Samples of an earlier demo are replaced, and nothing else.
 pub(crate) fn keep(folder: &Path, out: &mut dyn Write) -> Result<()> {
     fs::create_dir_all(folder)?;
-    for (name, bytes) in samples()? {
-        let path = folder.join(name);
-        // Nothing of the user's is replaced.
-        let mut file = fs::File::create_new(&path)
+    let samples = samples()?;
+    let paths = samples.each_ref().map(|(name, _)| folder.join(name));
+    if let Some(path) = paths.iter().find(|path| path.exists() && !is_sample(path)) {
+        let path = path.display();
+        return Err(format!("{path} exists and is not a sample; name another folder").into());
+    }
+    for (path, (_, bytes)) in paths.iter().zip(samples) {
+        fs::write(path, bytes)
             .map_err(|error| format!("cannot write {}: {error}", path.display()))?;
-        file.write_all(&bytes)?;
         writeln!(out, "{}", path.display())?;
     }
     Ok(())
 }
 
+/// Whether a file is what an earlier demo wrote: all samples begin alike.
+fn is_sample(path: &Path) -> bool {
+    let mut begin = Vec::new();
+    let read = fs::File::open(path)
+        .and_then(|file| file.take(COMPONENT.len() as u64).read_to_end(&mut begin));
+    read.is_ok() && (begin == COMPONENT || begin == tamper(COMPONENT))
+}
+
 /// A signed component, the same unsigned and with a byte changed, and one with a forged token.
 fn samples() -> Result<[(&'static str, Vec<u8>); 4]> {
     let account = KeyPair::new_account();
-    let signed = sign(&component(), &account)?;
+    let signed = sign(COMPONENT, &account)?;
     let tampered = tamper(&signed);
     Ok([
         ("adder.wasm", signed),
-        ("unsigned.wasm", component()),
+        ("unsigned.wasm", COMPONENT.to_vec()),
         ("tampered.wasm", tampered),
         ("forged.wasm", forge(&account)?),
     ])
@@ -254,53 +260,16 @@ fn readable(value: &Value, indent: usize) -> String {
     format!("{open}\n{margin}  {lines}\n{margin}{close}")
 }
 
-/// A component that exports a function which adds two numbers.
-fn component() -> Vec<u8> {
-    let mut component = wasm_encoder::Component::new();
-    component.section(&ModuleSection(&module()));
-    let mut instances = InstanceSection::new();
-    instances.instantiate(0, std::iter::empty::<(&str, ModuleArg)>());
-    component.section(&instances);
-    let mut aliases = ComponentAliasSection::new();
-    aliases.alias(Alias::CoreInstanceExport {
-        instance: 0,
-        kind: ExportKind::Func,
-        name: "add",
-    });
-    component.section(&aliases);
-    let mut types = ComponentTypeSection::new();
-    types
-        .function()
-        .params([("a", PrimitiveValType::U32), ("b", PrimitiveValType::U32)])
-        .result(Some(PrimitiveValType::U32.into()));
-    component.section(&types);
-    let mut functions = CanonicalFunctionSection::new();
-    functions.lift(0, 0, []);
-    component.section(&functions);
-    let mut exports = ComponentExportSection::new();
-    exports.export("add", ComponentExportKind::Func, 0, None);
-    component.section(&exports);
-    component.finish()
-}
-
-fn module() -> Module {
-    let mut module = Module::new();
-    let mut types = TypeSection::new();
-    types.ty().function([ValType::I32; 2], [ValType::I32]);
-    module.section(&types);
-    let mut functions = FunctionSection::new();
-    functions.function(0);
-    module.section(&functions);
-    let mut exports = ExportSection::new();
-    exports.export("add", ExportKind::Func, 0);
-    module.section(&exports);
-    let mut add = Function::new([]);
-    add.instructions().local_get(0).local_get(1).i32_add().end();
-    let mut code = CodeSection::new();
-    code.function(&add);
-    module.section(&code);
-    module
-}
+/// A component that exports a function which adds two numbers, as encoders write it: a module with
+/// the function `add`, an instance of it, and the function lifted to `add(a: u32, b: u32) -> u32`.
+const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0\
+    \x01\x29\0asm\x01\0\0\0\x01\x07\x01\x60\x02\x7f\x7f\x01\x7f\x03\x02\x01\0\
+    \x07\x07\x01\x03add\0\0\x0a\x09\x01\x07\0\x20\0\x20\x01\x6a\x0b\
+    \x02\x04\x01\0\0\0\
+    \x06\x09\x01\0\0\x01\0\x03add\
+    \x07\x0b\x01\x40\x02\x01ay\x01by\0y\
+    \x08\x06\x01\0\0\0\0\0\
+    \x0b\x09\x01\0\x03add\x01\0\0";
 
 /// Signs as wash does: the token holds the hash of the file without it.
 fn sign(unsigned: &[u8], account: &KeyPair) -> Result<Vec<u8>> {
@@ -321,15 +290,23 @@ fn sign(unsigned: &[u8], account: &KeyPair) -> Result<Vec<u8>> {
     Ok(embed(unsigned, &token))
 }
 
+/// Appends a token as a custom section: its number, its length, its name with a length, the token.
 fn embed(unsigned: &[u8], token: &str) -> Vec<u8> {
-    let mut signed = unsigned.to_vec();
-    wasm_encoder::ComponentSection::append_to_component(
-        &CustomSection {
-            name: "wasmcloud_jwt".into(),
-            data: token.as_bytes().into(),
-        },
-        &mut signed,
-    );
+    const NAME: &str = "\x0dwasmcloud_jwt";
+    let mut signed = [unsigned, &[0]].concat();
+    // LEB128: seven bits a byte, the lowest first.
+    let mut length = NAME.len() + token.len();
+    loop {
+        let [low, ..] = length.to_le_bytes();
+        length >>= 7;
+        if length == 0 {
+            signed.push(low & 0x7f);
+            break;
+        }
+        signed.push(low | 0x80);
+    }
+    signed.extend_from_slice(NAME.as_bytes());
+    signed.extend_from_slice(token.as_bytes());
     signed
 }
 
@@ -353,7 +330,7 @@ fn forge(account: &KeyPair) -> Result<Vec<u8>> {
     let claims = json!({
         "jti": "forged", "iat": 1_700_000_000, "iss": account.public_key(),
         "sub": KeyPair::new_module().public_key(),
-        "wascap": { "name": "adder", "hash": vouchd::name::Digest::of(&component()).upper_hex() },
+        "wascap": { "name": "adder", "hash": vouchd::name::Digest::of(COMPONENT).upper_hex() },
         "wascap_revision": 3,
     });
     let part = |text: String| BASE64URL_NOPAD.encode(text.as_bytes());
@@ -363,7 +340,7 @@ fn forge(account: &KeyPair) -> Result<Vec<u8>> {
         .sign(text.as_bytes())
         .map_err(|error| error.to_string())?;
     Ok(embed(
-        &component(),
+        COMPONENT,
         &format!("{text}.{}", BASE64URL_NOPAD.encode(&signature)),
     ))
 }
