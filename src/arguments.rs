@@ -1,4 +1,4 @@
-//! What may be written behind `vouchd`.
+//! The command line of `vouchd`.
 
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -8,25 +8,22 @@ use vouchd::config::{LogFormat, Timeout};
 /// What the man pages say beside the arguments.
 pub(crate) const MANUAL: Manual = Manual {
     exit_status: &[
-        ("0", "It was stopped, or has done what it should."),
+        ("0", "It was stopped, or did what was asked."),
         ("1", "It failed; standard error says why."),
-        ("2", "Wrong usage."),
+        ("64", "Wrong usage."),
         ("75", "Another process serves the socket already."),
-        (
-            "130, 143",
-            "It was asked by SIGINT or SIGTERM for the second time, and ended at once.",
-        ),
+        ("130, 143", "A second SIGINT or SIGTERM ended it at once."),
     ],
     environment: &[
-        ("VOUCHD_SOCKET", "The socket, where --socket does not say."),
+        ("VOUCHD_SOCKET", "The socket, unless --socket names one."),
         (
             "VOUCHD_CONFIG",
-            "The config file, where --config does not say.",
+            "The config file, unless --config names one.",
         ),
-        ("VOUCHD_LOG", "What to log, where --log does not say."),
+        ("VOUCHD_LOG", "What to log, unless --log says."),
         (
             "VOUCHD_LOG_FILE",
-            "The file to log to, where --log-file does not say.",
+            "The file to log to, unless --log-file names one.",
         ),
         (
             "XDG_RUNTIME_DIR, XDG_CONFIG_HOME, XDG_STATE_HOME",
@@ -34,7 +31,7 @@ pub(crate) const MANUAL: Manual = Manual {
         ),
         (
             "REGISTRY_AUTH_FILE, DOCKER_CONFIG",
-            "Where logins of podman and docker are.",
+            "Where the logins of podman and docker are.",
         ),
         (
             "HTTPS_PROXY, HTTP_PROXY, NO_PROXY",
@@ -46,7 +43,7 @@ pub(crate) const MANUAL: Manual = Manual {
         ),
         (
             "NOTIFY_SOCKET",
-            "Where a service manager wants to hear that it is ready: see sd_notify(3).",
+            "Where a service manager expects to be told that it is ready: see sd_notify(3).",
         ),
     ],
     files: &[
@@ -68,17 +65,25 @@ pub(crate) const MANUAL: Manual = Manual {
     see_also: &["vouch(1)"],
 };
 
+/// The heading of options that every command takes.
+const GLOBAL: &str = "Global options";
+
 /// Lets only signed WebAssembly artifacts pass between your tools and OCI registries.
 #[derive(Parser)]
-#[command(name = "vouchd", version = env!("VOUCHD_VERSION"), arg_required_else_help = true)]
+#[command(
+    name = "vouchd",
+    version = env!("VOUCHD_VERSION"),
+    arg_required_else_help = true,
+    after_help = "Examples:\n  vouchd demo             # show what it does\n  vouchd serve --detach   # serve in the background"
+)]
 pub(crate) struct Arguments {
-    /// Serve one client on stdin and stdout, as editors start it.
+    /// Serve one client on stdin and stdout, as editors start it
     #[arg(long)]
     pub(crate) stdio: bool,
 
-    /// The config file; without it, `$VOUCHD_CONFIG`, or `vouchd/config.toml` in
-    /// `$XDG_CONFIG_HOME` or `~/.config`.
-    #[arg(long, global = true, value_name = "FILE")]
+    /// The config file [default: `$VOUCHD_CONFIG`, or `vouchd/config.toml` in `$XDG_CONFIG_HOME` or
+    /// `~/.config`]
+    #[arg(long, global = true, value_name = "FILE", help_heading = GLOBAL)]
     pub(crate) config: Option<PathBuf>,
 
     #[command(flatten)]
@@ -90,27 +95,34 @@ pub(crate) struct Arguments {
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Serve clients on a Unix socket.
+    /// Serve clients on a Unix socket
+    #[command(after_help = "Example:\n  vouchd serve --detach --idle-timeout 2h")]
     Serve(ServeArguments),
-    /// Look at the config: is the file right, what holds, what may be written in it.
+    /// Check or show the config, or print its schema
+    #[command(after_help = "Example:\n  vouchd config check")]
     Config {
         #[command(subcommand)]
         command: ConfigCommand,
     },
-    /// Show what it does, in a few seconds and without leaving anything behind.
+    /// Show what it does, in a few seconds and without leaving anything behind
+    #[command(after_help = "Example:\n  vouchd demo --keep samples")]
     Demo {
-        /// Write the demo's artifacts to this folder instead, signed and not, to try things with
+        /// Write the demo's artifacts to this folder instead, signed and unsigned, to try things with
         #[arg(long, value_name = "FOLDER")]
         keep: Option<PathBuf>,
     },
-    /// Print the completions for a shell.
+    /// Print the completions for a shell
+    #[command(
+        after_help = "Example:\n  vouchd completions bash > ~/.local/share/bash-completion/completions/vouchd"
+    )]
     Completions {
         /// The shell
         shell: Shell,
     },
-    /// Write the man pages to a folder.
+    /// Write the man pages to a folder
+    #[command(after_help = "Example:\n  vouchd man ~/.local/share/man/man1")]
     Man {
-        /// For example `~/.local/share/man/man1`
+        /// The folder, which is made where it does not exist
         folder: PathBuf,
     },
 }
@@ -118,63 +130,67 @@ pub(crate) enum Command {
 /// What to do with the config.
 #[derive(Subcommand)]
 pub(crate) enum ConfigCommand {
-    /// Say all that is wrong with the file, then with the files that it names; ends with 1 then.
+    /// List everything that is wrong with the file and the files that it names; exits with 1 then
+    #[command(after_help = "Example:\n  vouchd config check new.toml")]
     Check {
-        /// The file; without it, the one that the service would read
+        /// The file [default: the one that the service would read]
         file: Option<PathBuf>,
     },
-    /// Show what holds and where it comes from, as a config file that says the same.
+    /// Show which settings hold and where each comes from, as a config file
+    #[command(after_help = "Example:\n  vouchd config show --json")]
     Show {
-        /// For programs
+        /// Print JSON, for programs
         #[arg(long)]
         json: bool,
     },
-    /// Print the JSON schema of the file, for editors.
+    /// Print the JSON schema of the file, for editors
+    #[command(after_help = "Example:\n  vouchd config schema > schema.json")]
     Schema,
 }
 
 /// What is logged, and how.
 #[derive(Clone, Args)]
+#[command(next_help_heading = GLOBAL)]
 pub(crate) struct LoggingArguments {
-    /// What to log: error, warn, info, debug, trace or off, or a filter with targets;
-    /// without it, `$VOUCHD_LOG`, what the config file says, or info.
+    /// What to log: error, warn, info, debug, trace or off, or a filter with targets [default:
+    /// `$VOUCHD_LOG`, the config file, or info]
     #[arg(long, global = true, value_name = "FILTER")]
     pub(crate) log: Option<String>,
 
-    /// The file to log to in place of stderr, which `-` names; without it, `$VOUCHD_LOG_FILE`, or
-    /// what the config file says. It is put aside when it gets too long.
+    /// The file to log to; `-` is stderr. A file that gets too long is put aside [default:
+    /// `$VOUCHD_LOG_FILE`, the config file, or stderr]
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) log_file: Option<PathBuf>,
 
-    /// How to log; without it, what the config file says, or text.
+    /// How to log [default: the config file, or text]
     #[arg(long, global = true, value_enum)]
     pub(crate) log_format: Option<LogFormat>,
 }
 
 /// How to serve a socket.
-#[derive(Args)]
+#[derive(Clone, Args)]
 pub(crate) struct ServeArguments {
-    /// The socket; without it, `$VOUCHD_SOCKET`, what the config file says, `vouchd/vouchd.sock` in
-    /// `$XDG_RUNTIME_DIR`, or `/tmp/vouchd-$UID/vouchd.sock`.
+    /// The socket [default: `$VOUCHD_SOCKET`, the config file, `vouchd/vouchd.sock` in
+    /// `$XDG_RUNTIME_DIR`, or `/tmp/vouchd-$UID/vouchd.sock`]
     #[arg(long, value_name = "PATH")]
     pub(crate) socket: Option<PathBuf>,
 
-    /// End after so long without a client, such as `30m`, or `never`; without it, what the config
-    /// file says, or never. Logins of `session/login` keep it alive for longer.
+    /// End after this long without a client: `30m`, for example, or `never`. Logins made with
+    /// `session/login` keep it alive for longer [default: the config file, or never]
     #[arg(long, value_name = "DURATION")]
     pub(crate) idle_timeout: Option<Timeout>,
 
-    /// Go on in the background, in a session of its own, as clients start it; it has said its
-    /// process on stdout and serves when this command ends. Where nothing else is said, it ends
-    /// after 30m without a client.
+    /// Go on in the background, in a session of its own, as clients start it. When this command
+    /// ends, the service is ready, and its process id is on stdout; if one serves already, that is
+    /// the one. It ends after 30m without a client unless something else is said
     #[arg(long)]
     pub(crate) detach: bool,
 
-    /// Be the one in the background.
+    /// Be the one in the background
     #[arg(long, hide = true, requires = "detach")]
     pub(crate) background: bool,
 
-    /// Take over from the service at the other end of stdin: how that one restarts.
+    /// Take over from the service at the other end of stdin: how that one restarts
     #[arg(long, hide = true)]
     pub(crate) take_over: bool,
 }

@@ -12,13 +12,16 @@ use std::{
     io::{self, Read, Write},
     process::{Command, Stdio},
 };
-use vouchd::error::{Error, Result};
+use vouchd::{
+    error::{Error, Result},
+    transport::socket::Served,
+};
 
-/// What the process is told that goes on in the background.
+/// How the process in the background is told that it is the one.
 const BACKGROUND: &str = "--background";
 
 /// Starts the same once more, in the background, waits until that one serves or has failed, and
-/// answers the code to end with. So it is nobody's child that would have to be waited for, and a
+/// returns the exit code. So it is nobody's child that would have to be waited for, and a
 /// session can be begun, which the leader of a group, such as a job of a shell, cannot.
 pub(crate) fn start_again() -> Result<u8> {
     let failed = |error| failed("start it in the background", error);
@@ -73,6 +76,13 @@ pub(crate) fn keep_nothing() -> io::Result<()> {
     dup2_stdout(&nothing)?;
     dup2_stderr(&nothing)?;
     Ok(())
+}
+
+/// Says that another process serves already, and which; returns the exit code.
+pub(crate) fn is_served(served: &Served) -> u8 {
+    eprintln!("vouchd: {served}");
+    say(&format!("{}\n", served.process));
+    0
 }
 
 fn say(text: &str) {

@@ -6,6 +6,7 @@
 //! | `demo` | `vouchd demo`: the whole way of an artifact, with a service of its own |
 //! | `logging` | the log, on standard error or in a file |
 //! | `arguments` | the command line |
+//! | `options` | command line, environment, config: which of them counts |
 //! | `settings` | `vouchd config` |
 //! | `reload` | SIGHUP |
 //! | `detach` | a service in the background |
@@ -17,15 +18,16 @@ mod arguments;
 mod demo;
 mod detach;
 mod logging;
+mod options;
 mod reload;
 mod serve;
 mod settings;
 
-use arguments::{Arguments, Command, LoggingArguments};
-use clap::{CommandFactory, Parser};
+use arguments::{Arguments, Command};
+use clap::{CommandFactory, Parser, error::ErrorKind as Misuse};
 use logging::LogFile;
+use options::{Options, variable};
 use std::{
-    ffi::OsString,
     io::Write,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -36,8 +38,21 @@ use vouchd::{
     error::{Error, Result},
 };
 
+/// The exit code for wrong usage: `EX_USAGE` of sysexits.h(3).
+const EXIT_USAGE: u8 = 64;
+
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Where nobody reads it, there is nothing to be done.
+            let _ = error.print();
+            return match error.kind() {
+                Misuse::DisplayHelp | Misuse::DisplayVersion => ExitCode::SUCCESS,
+                _ => ExitCode::from(EXIT_USAGE),
+            };
+        }
+    };
     match run(arguments) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
@@ -53,7 +68,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Runs a command, and answers the exit code.
+/// Runs a command, and returns the exit code.
 fn run(arguments: Arguments) -> Result<u8> {
     let Arguments {
         stdio,
@@ -64,29 +79,37 @@ fn run(arguments: Arguments) -> Result<u8> {
     let named = config.or_else(|| variable("VOUCHD_CONFIG").map(PathBuf::from));
     // It may be read again, when the process is in another folder.
     let named = named.map(|path| std::path::absolute(&path).unwrap_or(path));
-    let read = |detached| {
+    let reading = |serve| {
         let (named, logging) = (named.clone(), logging.clone());
-        move || settle(Config::load(named.as_deref())?, &logging, detached)
+        let options = Options { logging, serve };
+        move || options.settle(Config::load(named.as_deref())?)
     };
     match (command, stdio) {
         (Some(_), true) => Ok(misused(
             "`--stdio` takes no command",
-            "Leave one of them away.",
+            "Leave one of them out.",
         )),
         (None, false) => Ok(misused(
-            "there is nothing to do",
-            "Say `vouchd serve` or `vouchd --stdio`; `vouchd --help` says more.",
+            "no command was given",
+            "Use `vouchd serve` or `vouchd --stdio`; `vouchd --help` lists all commands.",
         )),
         (Some(Command::Demo { keep }), false) => {
-            let config = settle(Config::default(), &logging, false)?;
+            let options = Options {
+                logging,
+                serve: None,
+            };
+            let config = options.settle(Config::default())?;
             logged(config, |_| run_demo(keep.as_deref()))
         }
-        (Some(Command::Config { command }), false) => {
-            settings::run(command, named, &logging, &mut std::io::stdout().lock())
-        }
+        (Some(Command::Config { command }), false) => settings::run(
+            command,
+            named.as_deref(),
+            reading(None),
+            &mut std::io::stdout().lock(),
+        ),
         (Some(Command::Completions { shell }), false) => {
             let script = vouch_pages::completions(Arguments::command(), shell);
-            // A shell that has read enough is no failure.
+            // A shell that has read enough is not a failure.
             match std::io::stdout().write_all(&script) {
                 Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
                     Err(Error::at(Path::new("standard output"), "write", error))
@@ -107,28 +130,14 @@ fn run(arguments: Arguments) -> Result<u8> {
                 }
                 detach::leave_session()?;
             }
-            let read = read(arguments.detach);
-            logged(read()?, |config| serve::serve(config, read, arguments))
+            let read = reading(Some(arguments.clone()));
+            logged(read()?, |config| serve::serve(config, read, &arguments))
         }
         (None, true) => {
-            let read = read(false);
+            let read = reading(None);
             logged(read()?, |config| serve::serve_stdio(config, read))
         }
     }
-}
-
-/// The same config with what is said elsewhere about the log: the command line goes before the
-/// environment, and that before the config. A process is `detached` where nobody sees its standard
-/// error.
-fn settle(mut config: Config, arguments: &LoggingArguments, detached: bool) -> Result<Config> {
-    let variable = variable("VOUCHD_LOG").map(|filter| filter.to_string_lossy().into_owned());
-    let said = arguments.log.clone().or(variable);
-    config.log.file = log_file(arguments, &config, detached)?;
-    config.log.format = arguments.log_format.or(config.log.format);
-    if said.is_some() {
-        config.log.level = said;
-    }
-    Ok(config)
 }
 
 /// Runs what logs, as the config says.
@@ -136,8 +145,7 @@ fn logged(config: Config, work: impl FnOnce(Config) -> Result<u8>) -> Result<u8>
     let filter = config.log.level.as_deref().unwrap_or(logging::USUAL);
     let file = config
         .log
-        .file
-        .as_deref()
+        .path()
         .map(|path| {
             LogFile::open(path, config.log.size, config.log.keep).map_err(|error| {
                 Error::at(path, "log to", error)
@@ -150,7 +158,7 @@ fn logged(config: Config, work: impl FnOnce(Config) -> Result<u8>) -> Result<u8>
         Err(error) => {
             return Ok(misused(
                 &format!("cannot log {filter:?}: {error}"),
-                "Say error, warn, info, debug, trace or off, or `target=level`.",
+                "Use error, warn, info, debug, trace or off, or `target=level`.",
             ));
         }
     };
@@ -158,7 +166,7 @@ fn logged(config: Config, work: impl FnOnce(Config) -> Result<u8>) -> Result<u8>
     std::panic::set_hook(Box::new(|panic| {
         tracing::error!(target: "vouchd", "{panic}");
     }));
-    let to_file = config.log.file.is_some();
+    let to_file = config.log.path().is_some();
     let ended = work(config);
     if let Err(error) = &ended
         && to_file
@@ -170,43 +178,11 @@ fn logged(config: Config, work: impl FnOnce(Config) -> Result<u8>) -> Result<u8>
     ended
 }
 
-/// Where the log goes: to the file that is named, where none is and nobody sees standard error to
-/// the usual one, and else to standard error, which `-` names.
-fn log_file(
-    arguments: &LoggingArguments,
-    config: &Config,
-    detached: bool,
-) -> Result<Option<PathBuf>> {
-    let named = arguments
-        .log_file
-        .clone()
-        .or_else(|| variable("VOUCHD_LOG_FILE").map(PathBuf::from))
-        .or_else(|| config.log.file.clone());
-    let path = match named {
-        Some(path) if path == Path::new("-") => return Ok(None),
-        Some(path) => path,
-        None if detached => match vouch_protocol::paths::log_file() {
-            Some(path) => path,
-            None => return Ok(None),
-        },
-        None => return Ok(None),
-    };
-    let absolute = std::path::absolute(&path);
-    absolute
-        .map(Some)
-        .map_err(|error| Error::at(&path, "log to", error))
-}
-
-/// Says what is wrong with the command line; answers the exit code for that.
+/// Says what is wrong with the command line; returns the exit code for that.
 fn misused(what: &str, help: &str) -> u8 {
     eprintln!("vouchd: {what}");
     eprintln!("help: {help}");
-    2
-}
-
-/// What the environment says, unless that is nothing.
-pub(crate) fn variable(name: &str) -> Option<OsString> {
-    std::env::var_os(name).filter(|value| !value.is_empty())
+    EXIT_USAGE
 }
 
 fn run_demo(keep: Option<&Path>) -> Result<u8> {

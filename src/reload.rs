@@ -5,18 +5,16 @@ use crate::{logging, settings::check_level};
 use std::sync::{Arc, Weak};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use vouchd::{
-    config::{Config, Idle},
+    config::Config,
     error::{Error, Result},
     service::Service,
     transport::notify,
 };
 
-/// Listens to the signal from now on. `read` reads the config, and `idle` says when a service of
-/// such a config ends by itself, if it does.
+/// Listens to the signal from now on. `read` reads the config.
 pub(crate) fn on_hangup(
     service: &Arc<Service>,
     read: impl Fn() -> Result<Config> + Send + Sync + 'static,
-    idle: impl Fn(&Config) -> Option<Idle> + Send + Sync + 'static,
 ) -> Result<()> {
     let hangups = signal(SignalKind::hangup()).map_err(|error| {
         let message = format!("cannot listen to signals: {error}");
@@ -24,7 +22,7 @@ pub(crate) fn on_hangup(
     })?;
     // It must not keep the service, and what is secret in it, from its end.
     let service = Arc::downgrade(service);
-    let again = move || reload(&service, &read, &idle);
+    let again = move || reload(&service, &read);
     tokio::spawn(listen(hangups, Arc::new(again)));
     Ok(())
 }
@@ -37,11 +35,7 @@ async fn listen(mut hangups: Signal, again: Arc<impl Fn() + Send + Sync + 'stati
     }
 }
 
-fn reload(
-    service: &Weak<Service>,
-    read: impl Fn() -> Result<Config>,
-    idle: impl Fn(&Config) -> Option<Idle>,
-) {
+fn reload(service: &Weak<Service>, read: impl Fn() -> Result<Config>) {
     let Some(service) = service.upgrade() else {
         return;
     };
@@ -49,10 +43,10 @@ fn reload(
     let _reloading = notify::reloading();
     let read = read().and_then(|config| {
         check_level(&config)?;
-        Ok((idle(&config), config.log.level.clone(), config))
+        Ok((config.idle.clone(), config.log.level.clone(), config))
     });
-    let (ends, level, config) = match read {
-        Ok((ends, level, config)) => (ends, level, Ok(config)),
+    let (idle, level, config) = match read {
+        Ok((idle, level, config)) => (Some(idle), level, Ok(config)),
         Err(error) => (None, None, Err(error)),
     };
     let path = config.as_ref().ok().and_then(|config| config.path.clone());
@@ -61,8 +55,8 @@ fn reload(
         tracing::error!(%error, help, "the config stays as it was");
         return;
     }
-    if let Some(ends) = ends {
-        service.end_when(ends);
+    if let Some(idle) = idle {
+        service.end_when(idle);
     }
     if let Err(error) = logging::change(level.as_deref().unwrap_or(logging::USUAL)) {
         tracing::error!(%error, "the log goes on as before");

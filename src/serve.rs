@@ -1,16 +1,14 @@
 //! `vouchd serve` and `vouchd --stdio`: the process around the service: its runtime, signals and end.
 
-use crate::{arguments::ServeArguments, detach, reload::on_hangup, variable};
+use crate::{arguments::ServeArguments, detach, reload::on_hangup};
+#[cfg(target_os = "linux")]
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::process::{Resource, getrlimit, setrlimit};
-use std::{
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
-};
+use std::{path::Path, sync::Arc, time::Duration};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use vouchd::{
-    config::{Config, Idle, Timeout},
+    config::Config,
     error::{Error, Result},
     service::Service,
     transport::{
@@ -22,8 +20,11 @@ use vouchd::{
     },
 };
 
-/// When a service that a client started ends by itself.
-const DETACHED: Timeout = Timeout::After(Duration::from_secs(30 * 60));
+/// The most threads for work that blocks, and how long an idle one stays. Whatever holds a thread
+/// while it waits for something else takes a turn first, and there are fewer turns than threads
+/// (see `service`): some are always left for work that ends by itself, such as looking up a name.
+const BLOCKING_THREADS: usize = 256;
+const BLOCKING_IDLE: Duration = Duration::from_secs(2);
 
 /// How the process is told that it takes over from another.
 const TAKE_OVER: &str = "--take-over";
@@ -32,11 +33,9 @@ const TAKE_OVER: &str = "--take-over";
 pub(crate) fn serve(
     config: Config,
     read: impl Fn() -> Result<Config> + Send + Sync + 'static,
-    arguments: ServeArguments,
+    arguments: &ServeArguments,
 ) -> Result<u8> {
-    leave_no_core_file();
-    let (timeout, detach) = (arguments.idle_timeout, arguments.detach);
-    let idle = move |config: &Config| idle(config, timeout, detach);
+    keep_memory_secret();
     // Before the folder is left, and an upgrade replaces the program.
     let successor = Successor::of_this_process(TAKE_OVER)?;
     // Before the runtime has threads, as the environment is changed.
@@ -44,21 +43,19 @@ pub(crate) fn serve(
         let (listener, socket, takeover) = Takeover::begin()?;
         (listener, socket, Some(takeover))
     } else {
-        let path = arguments
-            .socket
-            .or_else(|| variable("VOUCHD_SOCKET").map(PathBuf::from))
-            .or_else(|| config.socket.clone());
-        let (listener, socket) = Socket::open(path.as_deref())?;
-        (listener, socket, None)
+        match Socket::open(config.socket.as_deref())? {
+            Ok((listener, socket)) => (listener, socket, None),
+            // Whoever wants a service in the background has one.
+            Err(served) if arguments.detach => return Ok(detach::is_served(&served)),
+            Err(served) => return Err(served.into()),
+        }
     };
     raise_handle_limit();
-    let ends = idle(&config);
     let service = Arc::new(Service::new(config, socket.path().map(Path::to_owned))?);
-    service.end_when(ends);
     let runtime = runtime()?;
     runtime.block_on(async {
         let shutdown = signals()?;
-        on_hangup(&service, read, move |config| Some(idle(config)))?;
+        on_hangup(&service, read)?;
         let listener = listener
             .set_nonblocking(true)
             .and_then(|()| tokio::net::UnixListener::from_std(listener))
@@ -92,27 +89,17 @@ pub(crate) fn serve(
     Ok(0)
 }
 
-/// When it ends by itself: the command line goes before the config, and that before what the way it
-/// was started means.
-fn idle(config: &Config, timeout: Option<Timeout>, detach: bool) -> Idle {
-    let usual = detach.then_some(DETACHED);
-    Idle {
-        timeout: timeout.or(config.idle.timeout).or(usual),
-        ..config.idle.clone()
-    }
-}
-
 /// Serves one client on standard input and output; answers the exit code.
 pub(crate) fn serve_stdio(
     config: Config,
     read: impl Fn() -> Result<Config> + Send + Sync + 'static,
 ) -> Result<u8> {
-    leave_no_core_file();
+    keep_memory_secret();
     let service = Arc::new(Service::new(config, None)?);
     let runtime = runtime()?;
     let code = runtime.block_on(async {
         let shutdown = signals()?;
-        on_hangup(&service, read, |_| None)?;
+        on_hangup(&service, read)?;
         Ok::<_, Error>(stdio::serve(service, shutdown.cancelled_owned()).await)
     })?;
     // The thread that reads stdin cannot be woken.
@@ -125,6 +112,8 @@ fn runtime() -> Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(threads)
         .thread_name("vouchd")
+        .max_blocking_threads(BLOCKING_THREADS)
+        .thread_keep_alive(BLOCKING_IDLE)
         .enable_all()
         .build()
         .map_err(|error| cannot("start the runtime", error))
@@ -170,12 +159,22 @@ fn raise_handle_limit() {
     }
 }
 
-/// A file of the memory would hold passwords and tokens. What this process starts has them too.
-/// Whoever looks for a fault can set the limit anew: see `prlimit(1)`.
-fn leave_no_core_file() {
+/// The memory holds passwords and tokens. Neither a core file nor another process of the same user
+/// shall have them, as far as the system can keep it from them. Whoever looks for a fault can attach
+/// as root.
+fn keep_memory_secret() {
+    // What this process starts inherits it.
     let mut limit = getrlimit(Resource::Core);
     limit.current = Some(0);
     if let Err(error) = setrlimit(Resource::Core, limit) {
         tracing::warn!(%error, "a crash may leave secrets in a file");
+    }
+    // Tests of a service look at its files in /proc, which are hidden with the memory.
+    if cfg!(debug_assertions) && std::env::var_os("VOUCHD_DUMPABLE").is_some() {
+        return;
+    }
+    #[cfg(target_os = "linux")]
+    if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
+        tracing::warn!(%error, "other processes of this user may read this one's memory");
     }
 }

@@ -1,33 +1,27 @@
-//! `vouchd config`: is the file right, what holds, and what may be written in it. Nothing here is
-//! secret: a config names files, and holds none of what is in them.
+//! `vouchd config`: whether the file is right, what holds, and what may be written in it. Nothing
+//! here is secret: a config names files, and holds none of what is in them.
 
-use crate::{
-    arguments::{ConfigCommand, LoggingArguments},
-    logging, variable,
-};
-use std::{
-    io::Write,
-    path::{Path, PathBuf},
-};
+use crate::{arguments::ConfigCommand, logging};
+use std::{io::Write, path::Path};
 use vouch_protocol::ErrorKind;
 use vouchd::{
-    config::{Config, Failure, Origin, Problem, SCHEMA, Setting, to_toml},
+    config::{Config, Failure, Problem, SCHEMA, to_toml},
     error::{Error, Result},
-    transport::socket,
 };
 
-/// Runs `vouchd config`, and answers the exit code.
+/// Runs `vouchd config`, and returns the exit code. `named` is the config file, if it was named, and
+/// `read` reads it as a service would.
 pub(crate) fn run(
     command: ConfigCommand,
-    named: Option<PathBuf>,
-    logging: &LoggingArguments,
+    named: Option<&Path>,
+    read: impl Fn() -> Result<Config>,
     out: &mut impl Write,
 ) -> Result<u8> {
     match command {
-        ConfigCommand::Check { file } => check(file.or(named).as_deref(), out),
+        ConfigCommand::Check { file } => check(file.as_deref().or(named), out),
         ConfigCommand::Show { json } => {
-            let config = Config::load(named.as_deref())?;
-            let settings = holding(&config, logging);
+            let config = read()?;
+            let settings = config.settings();
             let text = if json {
                 let all = serde_json::json!({"path": config.path, "settings": settings});
                 format!("{all:#}\n")
@@ -81,7 +75,7 @@ fn problems(config: &Config) -> Vec<Problem> {
     level.into_iter().chain(config.problems()).collect()
 }
 
-/// Fails where a config names levels that are none.
+/// Fails where the levels that a config names do not exist.
 pub(crate) fn check_level(config: &Config) -> Result<(), Problem> {
     let Some(level) = &config.log.level else {
         return Ok(());
@@ -89,55 +83,7 @@ pub(crate) fn check_level(config: &Config) -> Result<(), Problem> {
     logging::parse(level).map(drop).map_err(|error| {
         let message = format!("cannot log {level:?}: {error}");
         let error = Error::new(ErrorKind::InvalidParams, message)
-            .help("Say error, warn, info, debug, trace or off, or `target=level`.");
+            .help("Use error, warn, info, debug, trace or off, or `target=level`.");
         config.problem("log.level", &error)
     })
-}
-
-/// What would hold for a service that is started like this.
-fn holding(config: &Config, logging: &LoggingArguments) -> Vec<Setting> {
-    let mut settings = config.settings();
-    let mut say = |key: &str, value: serde_json::Value, origin: Origin| {
-        if let Some(setting) = settings.iter_mut().find(|setting| setting.key == key)
-            // The default is what holds where nobody says anything.
-            && (origin != Origin::Default || setting.value.is_null())
-        {
-            setting.value = value;
-            setting.origin = origin;
-        }
-    };
-    let shown = |path: &Path| path.display().to_string().into();
-    say("socket", shown(&socket::usual_path()), Origin::Default);
-    say("log.level", logging::USUAL.into(), Origin::Default);
-    say("log.format", "text".into(), Origin::Default);
-    say("log.file", "-".into(), Origin::Default);
-    let variables = [
-        ("socket", "VOUCHD_SOCKET"),
-        ("log.level", "VOUCHD_LOG"),
-        ("log.file", "VOUCHD_LOG_FILE"),
-    ];
-    for (key, name) in variables {
-        if let Some(value) = variable(name) {
-            let value = value.to_string_lossy().into_owned();
-            say(key, value.into(), Origin::Environment { name });
-        }
-    }
-    if let Some(filter) = &logging.log {
-        let argument = "--log";
-        say(
-            "log.level",
-            filter.as_str().into(),
-            Origin::CommandLine { argument },
-        );
-    }
-    if let Some(file) = &logging.log_file {
-        let argument = "--log-file";
-        say("log.file", shown(file), Origin::CommandLine { argument });
-    }
-    if let Some(format) = logging.log_format {
-        let argument = "--log-format";
-        let value = serde_json::to_value(format).unwrap_or_default();
-        say("log.format", value, Origin::CommandLine { argument });
-    }
-    settings
 }

@@ -150,13 +150,13 @@ fn a_log_that_nobody_reads_holds_up_nothing() {
 fn a_level_that_is_none_is_an_error() {
     let check = |filter: &str| {
         let mut service = on_stdio(&["--log", filter]);
-        assert_eq!(ended(&mut service.0).code(), Some(2), "{filter}");
+        assert_eq!(ended(&mut service.0).code(), Some(64), "{filter}");
         let mut said = String::new();
         let mut stderr = service.0.stderr.take().expect("it has one");
         stderr.read_to_string(&mut said).expect("it is text");
         assert!(said.contains(&format!("{filter:?}")), "{said}");
         assert!(
-            said.contains("\nhelp: Say error, warn, info, debug"),
+            said.contains("\nhelp: Use error, warn, info, debug"),
             "{said}"
         );
     };

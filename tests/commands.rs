@@ -87,12 +87,18 @@ fn the_demo_shows_what_it_promises_and_leaves_nothing() {
     }
     assert!(folder.names().is_empty());
 
-    let kept = Command::new(env!("CARGO_BIN_EXE_vouchd"))
-        .args(["demo", "--keep"])
-        .arg(folder.path("samples"))
-        .output()
-        .unwrap();
-    assert!(kept.status.success());
+    let keep = || {
+        let mut demo = Command::new(env!("CARGO_BIN_EXE_vouchd"));
+        demo.args(["demo", "--keep"]).arg(folder.path("samples"));
+        demo.output().unwrap().status.success()
+    };
+    assert!(keep() && keep(), "samples of an earlier demo are replaced");
+    let other = folder.path("samples/forged.wasm");
+    let sample = fs::read(&other).unwrap();
+    fs::write(&other, "mine").unwrap();
+    assert!(!keep());
+    assert_eq!(fs::read(&other).unwrap(), b"mine", "and nothing else");
+    fs::write(&other, sample).unwrap();
     let daemon = Daemon::start();
     let verdict = |name: &str| {
         let path = folder.path("samples").join(name);

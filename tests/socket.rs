@@ -9,7 +9,7 @@ use std::{
         net::{UnixListener, UnixStream},
     },
     path::{Path, PathBuf},
-    process::Stdio,
+    process::{Command, Stdio},
     thread,
     time::Duration,
 };
@@ -114,12 +114,12 @@ fn the_usual_folder_is_made_and_must_be_safe() {
     let environment = [("XDG_RUNTIME_DIR", runtime)];
 
     fs::write(&usual, b"").expect("it can be written");
-    assert!(fails(&[], &environment).contains("is no folder"));
+    assert!(fails(&[], &environment).contains("is not a folder"));
     fs::remove_file(&usual).expect("it is there");
 
     let elsewhere = tempfile::tempdir().expect("a folder");
     symlink(elsewhere.path(), &usual).expect("it can be made");
-    assert!(fails(&[], &environment).contains("is no folder"));
+    assert!(fails(&[], &environment).contains("is not a folder"));
     fs::remove_file(&usual).expect("it is there");
 
     fs::create_dir(&usual).expect("it can be made");
@@ -170,15 +170,15 @@ fn what_is_alive_or_no_socket_is_never_replaced() {
     let (_folder, socket) = place();
     let arguments = ["--socket", socket.to_str().unwrap()];
     let stranger = UnixListener::bind(&socket).expect("it listens");
-    assert!(fails(&arguments, &[]).contains("served by something else"));
+    assert!(fails(&arguments, &[]).contains("served by another program"));
     drop(stranger);
     fs::remove_file(&socket).expect("it is there");
     fs::write(&socket, b"precious").expect("it can be written");
-    assert!(fails(&arguments, &[]).contains("no socket"));
+    assert!(fails(&arguments, &[]).contains("not a socket"));
     let lock = socket.with_extension("sock.lock");
     fs::remove_file(&lock).expect("it is there");
     fs::hard_link(&socket, &lock).expect("it can be made");
-    assert!(fails(&arguments, &[]).contains("no lock of yours"));
+    assert!(fails(&arguments, &[]).contains("not a lock of this service"));
     assert_eq!(fs::read(&socket).expect("it is there"), b"precious");
 }
 
@@ -230,7 +230,7 @@ fn a_variable_that_is_empty_says_nothing() {
     daemon.signal(rustix::process::Signal::TERM);
     assert_eq!(code(daemon), Some(0));
 
-    let said = fails_with(2, &["--socket", ""], &[]);
+    let said = fails_with(64, &["--socket", ""], &[]);
     assert!(
         said.contains("--socket"),
         "an empty argument is a mistake: {said}"
@@ -268,7 +268,7 @@ fn a_client_can_stop_the_service() {
 #[test]
 fn a_socket_that_is_passed_is_served() {
     let (_folder, socket) = place();
-    let mut manager = std::process::Command::new("systemd-socket-activate");
+    let mut manager = Command::new("systemd-socket-activate");
     let manager = manager
         .arg("-l")
         .arg(&socket)
@@ -319,4 +319,58 @@ fn curl_is_understood() {
     assert_eq!(post(&origin, body), "403");
     assert_eq!(http("GET / HTTP/1.1\r\nHost: vouchd\r\n\r\n"), "405");
     assert_eq!(post(host, &format!("{{{}}}", " ".repeat(1 << 20))), "413");
+}
+
+#[test]
+fn a_service_in_the_background_is_the_one_that_serves() {
+    let (_folder, socket) = place();
+    let service = serve(&socket);
+    let output = binary()
+        .args(["serve", "--detach", "--socket"])
+        .arg(&socket)
+        .stderr(Stdio::piped())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(said.trim(), service.0.id().to_string());
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("already"), "{said}");
+}
+
+/// Files of `/proc` that show a process's memory belong to root where it is not to be dumped. A
+/// process of root's shows no difference, so this one is nobody's.
+#[test]
+fn no_process_of_the_same_user_may_read_its_memory() {
+    const NOBODY: u32 = 65534;
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let program = folder.path().join("vouchd");
+    fs::copy(env!("CARGO_BIN_EXE_vouchd"), &program).expect("it is copied");
+    for path in [folder.path(), &program] {
+        std::os::unix::fs::chown(path, Some(NOBODY), Some(NOBODY)).expect("root may");
+    }
+    let check = |dumpable: bool| {
+        let socket = folder.path().join(format!("socket-{dumpable}"));
+        let mut service = Command::new("setpriv");
+        service
+            .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+            .arg(&program)
+            .args(["--log", "off", "serve", "--socket"])
+            .arg(&socket)
+            .env("HOME", folder.path())
+            .env_remove("XDG_CONFIG_HOME")
+            .env_remove("VOUCHD_DUMPABLE");
+        if dumpable {
+            service.env("VOUCHD_DUMPABLE", "1");
+        }
+        let service = Process(service.spawn().expect("util-linux is installed"));
+        until("it listens", || UnixStream::connect(&socket).is_ok());
+        let memory = fs::metadata(format!("/proc/{}/mem", service.0.id())).expect("it runs");
+        assert_eq!(memory.uid(), if dumpable { NOBODY } else { 0 });
+    };
+    check(true);
+    check(false);
 }

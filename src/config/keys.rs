@@ -1,6 +1,9 @@
 //! Which keys there are, and which one was meant.
 
-use super::{Config, Idle, Log};
+use super::{
+    sections::{Idle, Log},
+    whole::Config,
+};
 use crate::{artifact::Limits, session::RegistryConfig};
 use serde::{
     Deserializer,
@@ -8,7 +11,7 @@ use serde::{
     forward_to_deserialize_any,
 };
 
-/// The keys of a section; of what is none, nothing.
+/// The keys of a section; nothing for an unknown section.
 pub(super) fn of(section: &[&str]) -> Option<&'static [&'static str]> {
     match section {
         [] => Some(fields::<Config>()),
@@ -20,12 +23,7 @@ pub(super) fn of(section: &[&str]) -> Option<&'static [&'static str]> {
     }
 }
 
-/// A key of a registry's section, as it is written.
-pub(super) fn of_registry(registry: &str, key: &str) -> String {
-    format!("registry.{registry:?}.{key}")
-}
-
-/// What to do about a key that is none, in a section of these keys.
+/// What to do about an unknown key, in a section of these keys.
 pub(super) fn advice(key: &str, known: &[&str]) -> String {
     if let Some(nearest) = nearest(key, known) {
         return format!("Did you mean `{nearest}`?");

@@ -49,7 +49,7 @@ pub(super) fn first(failure: Failure) -> Error {
         Failure::Wrong(problems) => problems.into_iter(),
     };
     let Some(mut problem) = problems.next() else {
-        return Error::new(ErrorKind::Internal, "a config has a problem that is none");
+        return Error::new(ErrorKind::Internal, "a config was refused without a reason");
     };
     if problems.len() > 0 {
         let others = "There is more: `vouchd config check` shows all.";
@@ -61,7 +61,7 @@ pub(super) fn first(failure: Failure) -> Error {
     problem.into()
 }
 
-/// Why a file is no config.
+/// Why a file is not a config.
 #[derive(Debug)]
 pub enum Failure {
     /// It cannot be read.

@@ -1,8 +1,11 @@
 //! From the text of a file to a config: all that is wrong with it at once, each with its place.
 
 use super::{
-    Config, LARGEST_LOG, LONGEST_SPAN, MOST_LOGS, SMALLEST_LOG, keys, paths,
-    problem::{Failure, Problem},
+    keys, paths,
+    problem::{self, Failure, Problem},
+    sections::{LARGEST_LOG, MOST_LOGS, SMALLEST_LOG},
+    span::LONGEST_SPAN,
+    whole::Config,
 };
 use crate::{
     error::{Error, Result},
@@ -29,6 +32,24 @@ const LONGEST: u64 = 1 << 20;
 const PROBLEMS: usize = 20;
 
 impl Config {
+    /// Reads the file that is named, which must exist; else `vouchd/config.toml` in the user's
+    /// config folder, if it exists; else takes the defaults. Blocks.
+    pub fn load(named: Option<&Path>) -> Result<Self, Error> {
+        match Self::file(named) {
+            Some(path) => Self::read(&path).map_err(problem::first),
+            None => Ok(Self::default()),
+        }
+    }
+
+    /// The file that [`Self::load`] reads, if there is one to be read.
+    pub fn file(named: Option<&Path>) -> Option<PathBuf> {
+        if let Some(path) = named.filter(|path| !path.as_os_str().is_empty()) {
+            return Some(path.to_owned());
+        }
+        // One that cannot be looked at is read too: it may say what must not be missed.
+        vouch_protocol::paths::config_file().filter(|path| path.try_exists().unwrap_or(true))
+    }
+
     /// Reads a file. Blocks.
     pub fn read(path: &Path) -> Result<Self, Failure> {
         let text = text(path)?;
@@ -96,7 +117,7 @@ fn text(path: &Path) -> Result<String, Failure> {
     String::from_utf8(text).map_err(|error| {
         let before = error.as_bytes().get(..error.utf8_error().valid_up_to());
         let line = before.map(|before| before.split(|byte| *byte == b'\n').count());
-        wrong("the file is no UTF-8 text", line)
+        wrong("the file is not UTF-8 text", line)
     })
 }
 
@@ -232,7 +253,7 @@ impl Reading<'_> {
             };
             let itself = |mirror: &Mirror| mirror.is_whole() && mirror.registry(plain) == name;
             if section.mirrors.iter().any(itself) {
-                let what = format!("[registry.{shown:?}] has itself as a mirror");
+                let what = format!("[registry.{shown:?}] names itself as a mirror");
                 self.note(at(&["registry", &written, "mirrors"]), what, None);
             }
             if config.registry.insert(name.clone(), section).is_some() {

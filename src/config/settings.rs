@@ -1,6 +1,5 @@
 //! What holds, and where it comes from, for people and for programs.
 
-use super::{Config, keys};
 use serde::Serialize;
 use serde_json::Value;
 use std::{fmt, path::PathBuf};
@@ -10,7 +9,7 @@ use std::{fmt, path::PathBuf};
 pub struct Setting {
     /// As it would be written at the top of a file: `limits.artifact`.
     pub key: String,
-    /// Null, where nothing is said and there is no default.
+    /// Null where nothing sets it and there is no default.
     pub value: Value,
     /// Who says so.
     pub origin: Origin,
@@ -48,52 +47,6 @@ impl fmt::Display for Origin {
             Self::File { line, .. } => write!(f, "line {line}"),
             Self::Environment { name } => write!(f, "${name}"),
             Self::CommandLine { argument } => f.write_str(argument),
-        }
-    }
-}
-
-impl Config {
-    /// All that it says, and the defaults where it says nothing. Of a registry only what is said:
-    /// its defaults depend on its address.
-    pub fn settings(&self) -> Vec<Setting> {
-        // Its types have nothing that JSON has not, but paths that are no text.
-        let all = serde_json::to_value(self).unwrap_or_default();
-        let mut settings = Vec::new();
-        for (name, value) in all.as_object().into_iter().flatten() {
-            match value.as_object() {
-                None => settings.push(self.setting(name.clone(), value)),
-                Some(registries) if name == "registry" => {
-                    for (registry, section) in registries {
-                        for (key, value) in section.as_object().into_iter().flatten() {
-                            let key = keys::of_registry(registry, key);
-                            if self.lines.contains_key(&key) {
-                                settings.push(self.setting(key, value));
-                            }
-                        }
-                    }
-                }
-                Some(section) => {
-                    for (key, value) in section {
-                        settings.push(self.setting(format!("{name}.{key}"), value));
-                    }
-                }
-            }
-        }
-        settings
-    }
-
-    fn setting(&self, key: String, value: &Value) -> Setting {
-        let origin = match (self.lines.get(&key), &self.path) {
-            (Some(line), Some(path)) => Origin::File {
-                path: path.clone(),
-                line: *line,
-            },
-            _ => Origin::Default,
-        };
-        Setting {
-            key,
-            value: value.clone(),
-            origin,
         }
     }
 }

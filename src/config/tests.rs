@@ -1,8 +1,12 @@
 //! Files of config, right and wrong.
 
 use super::*;
-use crate::error::Error;
+use crate::{artifact, error::Error};
 use proptest::prelude::*;
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 use vouch_protocol::ErrorKind;
 
 fn write(text: &[u8]) -> (tempfile::TempDir, PathBuf) {
@@ -198,7 +202,7 @@ fn hostile_texts_end_well() {
         );
     };
     check(b"\xff", "no UTF-8");
-    check(b"a = 1\n\n\xff", "3: the file is no UTF-8");
+    check(b"a = 1\n\n\xff", "3: the file is not UTF-8");
     check(&vec![b'#'; (1 << 20) + 1], "1 MiB");
     check(b"\0", "1:1");
     check(b"[limits]\ntoken = 1\ntoken = 2\n", "duplicate");

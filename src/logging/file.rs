@@ -219,12 +219,12 @@ fn open(path: &Path) -> io::Result<File> {
     let file = match rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR) {
         Ok(file) => File::from(file),
         Err(Errno::LOOP) => return Err(wrong("it is a symbolic link")),
-        Err(Errno::NXIO) => return Err(wrong("it is no plain file")),
+        Err(Errno::NXIO) => return Err(wrong("it is not a plain file")),
         Err(error) => return Err(error.into()),
     };
     let found = fstat(&file)?;
     if FileType::from_raw_mode(found.st_mode) != FileType::RegularFile {
-        return Err(wrong("it is no plain file"));
+        return Err(wrong("it is not a plain file"));
     }
     if found.st_uid != rustix::process::geteuid().as_raw() {
         return Err(wrong("it belongs to another user"));

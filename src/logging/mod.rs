@@ -89,7 +89,7 @@ pub(crate) fn parse(filter: &str) -> Result<EnvFilter> {
     for word in filter.split(',').map(str::trim) {
         let alone = !word.is_empty() && !word.contains(['=', '[', ']', '{', '}']);
         if alone && word.parse::<LevelFilter>().is_err() {
-            return Err(format!("{word:?} is no level").into());
+            return Err(format!("{word:?} is not a level").into());
         }
     }
     Ok(EnvFilter::builder().parse(filter)?)

@@ -175,7 +175,7 @@ impl Service {
     pub fn new(mut config: Config, socket: Option<PathBuf>) -> Result<Self> {
         let ends = Mutex::new(config.idle.clone());
         let sessions = Sessions::new(std::mem::take(&mut config.registry));
-        let log = config.log.file.clone();
+        let log = config.log.path().map(std::path::Path::to_owned);
         let settings = Settings {
             config,
             sessions,

@@ -8,6 +8,7 @@ use rustix::{
 };
 use std::{
     ffi::OsString,
+    fmt,
     fs::File,
     io,
     os::{
@@ -42,6 +43,30 @@ struct Own {
     lock: File,
 }
 
+/// Another process serves the socket.
+#[derive(Debug)]
+pub struct Served {
+    /// Its number.
+    pub process: String,
+    path: PathBuf,
+}
+
+impl fmt::Display for Served {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { process, path } = self;
+        write!(f, "process {process} serves {} already", path.display())
+    }
+}
+
+impl From<Served> for Error {
+    fn from(served: Served) -> Self {
+        Self::new(ErrorKind::Busy, served.to_string()).help(
+            "Use that one, stop it with `vouch stop` (the method `server/stop`), or name another \
+             `--socket`.",
+        )
+    }
+}
+
 impl Drop for Socket {
     fn drop(&mut self) {
         // Another service may have taken the name after somebody removed our file.
@@ -54,22 +79,23 @@ impl Drop for Socket {
 }
 
 impl Socket {
-    /// Listens at that path, or where [`usual_path`] says. A socket that was passed by a service
-    /// manager (`sd_listen_fds(3)`) is taken instead: then path and lock are the manager's.
+    /// Listens at that path, or where [`usual_path`] says, unless somebody serves it already. A
+    /// socket that was passed by a service manager (`sd_listen_fds(3)`) is taken instead: then path
+    /// and lock are the manager's.
     ///
     /// Call it before there are other threads: it changes the environment.
-    pub fn open(path: Option<&Path>) -> Result<(UnixListener, Self)> {
+    pub fn open(path: Option<&Path>) -> Result<Result<(UnixListener, Self), Served>> {
         let passed = listenfd::ListenFd::from_env().take_unix_listener(0);
         let passed = passed.map_err(|error| {
             Error::new(
                 ErrorKind::Io,
-                format!("the file handle that was passed is no listening Unix socket: {error}"),
+                format!("the file handle that was passed is not a listening Unix socket: {error}"),
             )
             .source(error)
         })?;
         if let Some(listener) = passed {
             let socket = Self::taken(&listener);
-            return Ok((listener, socket));
+            return Ok(Ok((listener, socket)));
         }
         let usual = usual_path();
         let path = path.unwrap_or(&usual);
@@ -83,7 +109,7 @@ impl Socket {
     }
 
     /// Listens at that path, in a folder that exists. What a dead service left is replaced.
-    pub fn bind(path: &Path) -> Result<(UnixListener, Self)> {
+    pub fn bind(path: &Path) -> Result<Result<(UnixListener, Self), Served>> {
         let path = std::path::absolute(path).map_err(|error| Error::at(path, "find", error))?;
         let address = SocketAddrUnix::new(&path).map_err(|_| {
             let length = path.as_os_str().len();
@@ -96,11 +122,14 @@ impl Socket {
             )
             .help("Name a shorter path with `--socket` or `VOUCHD_SOCKET`.")
         })?;
-        let lock = lock(&path, &address)?;
+        let lock = match lock(&path, &address)? {
+            Ok(lock) => lock,
+            Err(served) => return Ok(Err(served)),
+        };
         let (listener, inode) = listen(&path, &address)?;
         let own = Some(Own { inode, lock });
         let path = Some(path);
-        Ok((listener, Self { path, own }))
+        Ok(Ok((listener, Self { path, own })))
     }
 
     /// Listens at the same path again, in place of a socket that has been closed. One that was
@@ -109,7 +138,7 @@ impl Socket {
         let (Some(path), Some(own)) = (&self.path, &mut self.own) else {
             return Err(Error::new(
                 ErrorKind::Io,
-                "the socket is a service manager's",
+                "the socket belongs to a service manager",
             ));
         };
         let address = SocketAddrUnix::new(path)
@@ -171,14 +200,14 @@ fn make_folder(folder: &Path) -> Result<()> {
         Error::new(
             ErrorKind::PermissionDenied,
             format!(
-                "{} {why}, so others might serve or read what is meant for you",
+                "{} {why}, so others could serve you, or read what is meant for the service",
                 folder.display()
             ),
         )
         .help("Remove it, or name another place with `--socket` or `VOUCHD_SOCKET`.")
     };
     if FileType::from_raw_mode(found.st_mode) != FileType::Directory {
-        return Err(wrong("is no folder"));
+        return Err(wrong("is not a folder"));
     }
     if found.st_uid != rustix::process::geteuid().as_raw() {
         return Err(wrong("belongs to another user"));
@@ -191,7 +220,7 @@ fn make_folder(folder: &Path) -> Result<()> {
 
 /// Locks the socket's path for the life of the file that is answered. The file itself stays: who
 /// removes a lock lets two have it.
-fn lock(path: &Path, address: &SocketAddrUnix) -> Result<File> {
+fn lock(path: &Path, address: &SocketAddrUnix) -> Result<Result<File, Served>> {
     let mut name = OsString::from(path);
     name.push(".lock");
     let name = PathBuf::from(name);
@@ -213,7 +242,10 @@ fn lock(path: &Path, address: &SocketAddrUnix) -> Result<File> {
         || found.st_uid != rustix::process::geteuid().as_raw()
         || found.st_nlink != 1
     {
-        return Err(in_the_way(&name, "is there already, and no lock of yours"));
+        return Err(in_the_way(
+            &name,
+            "exists and is not a lock of this service",
+        ));
     }
     let file = File::from(file);
     // One that holds the lock while nobody can connect is about to begin, or to end.
@@ -222,25 +254,31 @@ fn lock(path: &Path, address: &SocketAddrUnix) -> Result<File> {
         if error != Errno::WOULDBLOCK {
             return Err(Error::at(&name, "lock", error.into()));
         }
-        if is_served(address) || begun.elapsed() > BETWEEN {
+        let served = is_served(address);
+        if served || begun.elapsed() > BETWEEN {
             let mut holder = [0; 20];
             let read = file.read_at(&mut holder, 0).unwrap_or_default();
             let digits = holder
                 .iter()
                 .take(read)
                 .filter(|byte| byte.is_ascii_digit());
-            let holder: String = digits.copied().map(char::from).collect();
-            return Err(Error::new(
-                ErrorKind::Busy,
-                format!("process {holder} serves {} already", path.display()),
-            )
-            .help("Use that one, stop it with `vouch stop` (the method `server/stop`), or name another \
-                 `--socket`."));
+            let holder = Served {
+                process: digits.copied().map(char::from).collect(),
+                path: path.to_owned(),
+            };
+            if served {
+                return Ok(Err(holder));
+            }
+            let Served { process, path } = holder;
+            let path = path.display();
+            let message = format!("process {process} holds {path}, and does not serve it");
+            return Err(Error::new(ErrorKind::Busy, message)
+                .help("It is about to begin or to end: try again in a moment."));
         }
         std::thread::sleep(LOOK);
     }
     sign(&file).map_err(|error| Error::at(&name, "write", error))?;
-    Ok(file)
+    Ok(Ok(file))
 }
 
 /// Writes this process into a lock, for those who find it taken.
@@ -313,12 +351,12 @@ fn clear(path: &Path, address: &SocketAddrUnix) -> Result<()> {
         Err(error) => return Err(Error::at(path, "look at", error.into())),
     };
     if FileType::from_raw_mode(found.st_mode) != FileType::Socket {
-        return Err(in_the_way(path, "is there already, and no socket"));
+        return Err(in_the_way(path, "exists and is not a socket"));
     }
     match probe(address) {
         Err(Errno::CONNREFUSED) => rustix::fs::unlink(path)
             .map_err(|error| Error::at(path, "remove the old socket", error.into())),
-        Ok(()) | Err(Errno::AGAIN) => Err(in_the_way(path, "is served by something else")),
+        Ok(()) | Err(Errno::AGAIN) => Err(in_the_way(path, "is served by another program")),
         Err(error) => Err(Error::at(path, "connect to", error.into())),
     }
 }

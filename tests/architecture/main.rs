@@ -33,6 +33,7 @@ const ORDER: &[&str] = &[
     "demo",
     "logging",
     "arguments",
+    "options",
     "settings",
     "reload",
     "detach",

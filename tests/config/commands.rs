@@ -67,7 +67,7 @@ fn check_says_ok_or_all_that_is_wrong() {
     check(
         "[log]\nlevel = 'loud'\n",
         1,
-        &["c.toml:2: ", "\"loud\" is no level"],
+        &["c.toml:2: ", "\"loud\" is not a level"],
     );
 
     let (code, out, _) = said(&config(&folder, &["check"], &[]));

@@ -36,7 +36,7 @@ fn limits_count_at_once_and_an_error_changes_nothing() {
         ("[limits]\nartefact = 1\n", "config.toml:2:1: "),
         ("[registry.h]\nca = '/absent'\n", "/absent"),
         ("[", "config.toml:1:"),
-        ("[log]\nlevel = 'loud'\n", "is no level"),
+        ("[log]\nlevel = 'loud'\n", "is not a level"),
     ] {
         let said = daemon.reconfigure(wrong);
         assert!(said.contains("the config stays as it was"), "{said}");
@@ -53,7 +53,8 @@ fn limits_count_at_once_and_an_error_changes_nothing() {
     daemon.reconfigure("[idle]\ntimeout = '90m'\n");
     assert_eq!(daemon.status()["idle"]["timeoutSeconds"], 5400);
     let said = daemon.reconfigure("socket = '/elsewhere'\n[log]\nkeep = 1\n");
-    assert!(said.contains("`socket` counts after a restart"), "{said}");
+    // The command line names the socket.
+    assert!(!said.contains("`socket`"), "{said}");
     assert!(said.contains("`log.keep` counts after a restart"), "{said}");
 }
 

@@ -121,7 +121,7 @@ fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T> {
 fn strange() -> Error {
     Error::new(
         ErrorKind::RestartFailed,
-        "what it says is no message of the hand-over",
+        "what it says is not a message of the hand-over",
     )
 }
 

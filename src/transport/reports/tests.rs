@@ -96,7 +96,8 @@ async fn ten_reports_a_second_and_no_more() {
     );
 }
 
-#[tokio::test]
+/// The clock is the test's own.
+#[tokio::test(start_paused = true)]
 async fn a_slow_reader_misses_reports_but_no_beginning_and_no_end() {
     let progress = Progress::default();
     let (reports, mut heard) = Heard::begin(&progress);

@@ -1,0 +1,87 @@
+//! The sections of the file that belong to no module of their own.
+
+use super::span::{Span, Timeout};
+use serde::{Deserialize, Serialize};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// When a service that nobody uses ends by itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(expecting = "the section [idle]")]
+pub struct Idle {
+    /// So long after the last client went, or `never`. Where nothing is said, how the service was
+    /// started decides.
+    pub timeout: Option<Timeout>,
+    /// So long after the last request, logins that live in memory only keep it alive.
+    pub logins: Span,
+}
+
+impl Default for Idle {
+    fn default() -> Self {
+        Self {
+            timeout: None,
+            logins: Span(Duration::from_secs(12 * 60 * 60)),
+        }
+    }
+}
+
+/// What is logged, and where to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(expecting = "the section [log]")]
+pub struct Log {
+    /// A level (error, warn, info, debug, trace or off), or a filter with targets.
+    pub level: Option<String>,
+    /// How lines are written.
+    pub format: Option<LogFormat>,
+    /// The file to log to, in place of standard error, which `-` names.
+    pub file: Option<PathBuf>,
+    /// A file that would get longer, in bytes, is put aside for a new one.
+    #[cfg_attr(test, schemars(range(min = SMALLEST_LOG, max = LARGEST_LOG)))]
+    pub size: u64,
+    /// So many files that were put aside are kept. With none, a file is cut instead.
+    #[cfg_attr(test, schemars(range(max = MOST_LOGS)))]
+    pub keep: u32,
+}
+
+/// A log file may not be smaller, in bytes: the longest line fits.
+pub const SMALLEST_LOG: u64 = 16 << 10;
+pub(super) const LARGEST_LOG: u64 = 1 << 40;
+/// More files that were put aside are not kept.
+pub const MOST_LOGS: u32 = 100;
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            level: None,
+            format: None,
+            file: None,
+            size: 4 << 20,
+            keep: 3,
+        }
+    }
+}
+
+/// How lines of the log are written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// An object a line.
+    Json,
+}
+
+impl Log {
+    /// The file that is logged to; none where that is standard error.
+    pub fn path(&self) -> Option<&Path> {
+        self.file.as_deref().filter(|path| path != &Path::new("-"))
+    }
+}
