@@ -1,7 +1,8 @@
 //! The one error of the service: what happened, what to do next, and whose fault it is.
 //!
-//! Messages are for people and name what they are about; programs switch on the kind. A message
-//! must never hold a credential, a token or a URL's query.
+//! A message is for people: it says what happened, to what, and why; the help says what to do next,
+//! with the command if there is one. Programs switch on the kind. Neither may ever hold a
+//! credential, a token or the query of a URL.
 
 use rustix::io::Errno;
 use std::{error, fmt, io, path::Path, sync::Arc};
@@ -34,7 +35,7 @@ impl Error {
         }
     }
 
-    /// The request was given up.
+    /// The request was cancelled.
     pub fn cancelled() -> Self {
         Self::new(ErrorKind::Cancelled, "the request was cancelled")
     }
@@ -63,22 +64,27 @@ impl Error {
         };
         let message = format!("cannot {action} {}: {source}", path.display());
         let error = Self::new(kind, message).source(source);
-        // Who knows more about the path says more.
+        // Callers that know more about the path replace this.
         match kind {
-            ErrorKind::FileNotFound => error.help("Look for a slip of the pen in the path."),
-            ErrorKind::PermissionDenied => error.help(
-                "The server has the rights of the user who started it; `ls -ld` shows whose the file and its folder are.",
-            ),
-            ErrorKind::DiskFull => error.help("Make room there, then try again."),
+            ErrorKind::FileNotFound => error.help("Check the spelling of the path."),
+            ErrorKind::PermissionDenied => error.help(format!(
+                "The service has the rights of the user who started it. `ls -ld {}` shows who may use it.",
+                quoted(path)
+            )),
+            ErrorKind::DiskFull => error.help(format!(
+                "Free some space, then try again. `df -h {}` shows how full it is.",
+                quoted(path.parent().unwrap_or(path))
+            )),
             _ => error,
         }
     }
 
-    /// What could not be done, as the service has no file handle left.
+    /// What could not be done because the service has no file handle left.
     pub(crate) fn without_handles(what: &str) -> Self {
-        let message = format!("{what}: the server has no file handle left");
-        Self::new(ErrorKind::Busy, message)
-            .help("Try again in a moment; a higher limit (`ulimit -Hn`) where the server is started helps for good.")
+        let message = format!("{what}: the service has no file handle left");
+        Self::new(ErrorKind::Busy, message).help(
+            "Try again in a moment. If it happens often, start the service with a higher limit: `ulimit -n 4096; vouchd serve --detach`.",
+        )
     }
 
     /// Adds what to do next.
@@ -88,7 +94,7 @@ impl Error {
         self
     }
 
-    /// Adds the registry it is about.
+    /// Adds the registry that it is about.
     #[must_use]
     pub fn registry(mut self, registry: impl Into<String>) -> Self {
         self.registry = Some(registry.into());
@@ -145,7 +151,7 @@ impl error::Error for Error {
     }
 }
 
-/// What a reader fails with once its request was cancelled.
+/// What a reader fails with once its request is cancelled.
 #[derive(Debug)]
 pub(crate) struct Stopped;
 
@@ -170,7 +176,7 @@ pub(crate) fn no_handles(error: &io::Error) -> bool {
     matches!(errno, Some(Errno::MFILE | Errno::NFILE))
 }
 
-/// Lets an [`Error`] travel through `io::Read`; [`Error::from_io`] takes it out again.
+/// Lets an [`Error`] pass through `io::Read`; [`Error::from_io`] takes it out again.
 impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
         io::Error::other(error)
@@ -178,14 +184,24 @@ impl From<Error> for io::Error {
 }
 
 impl Error {
-    /// An error that a reader reported while `path` (or what a registry sends in its place) was
-    /// read: our own if it was one, else the system's.
+    /// An error that a reader reported while `path`, or what a registry sends in its place, was
+    /// read: our own if it is one, else the system's.
     pub fn from_io(source: io::Error, path: &Path, action: &str) -> Self {
         match source.downcast::<Self>() {
             Ok(ours) => ours,
             Err(source) => Self::at(path, action, source),
         }
     }
+}
+
+/// A path as a shell takes it.
+fn quoted(path: &Path) -> String {
+    let shown = path.display().to_string();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+@%,:=".contains(c);
+    if shown.chars().all(plain) {
+        return shown;
+    }
+    format!("'{}'", shown.replace('\'', r"'\''"))
 }
 
 #[cfg(test)]
@@ -225,6 +241,15 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::Busy);
             assert!(error.message().starts_with("cannot open /x: "), "{error}");
         }
+    }
+
+    #[test]
+    fn a_command_in_the_help_can_be_pasted() {
+        let check = |path: &str, expected: &str| assert_eq!(quoted(Path::new(path)), expected);
+        check("/home/ann/a-1.wasm", "/home/ann/a-1.wasm");
+        check("/a b", "'/a b'");
+        check("/it's", r"'/it'\''s'");
+        check("/$(x)", "'/$(x)'");
     }
 
     #[test]

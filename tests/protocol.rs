@@ -2,6 +2,7 @@
 //! the binary's stdin and stdout. Both must behave the same.
 
 mod framing;
+mod generated;
 mod http;
 
 use crate::over::{Over, Talk, summary};

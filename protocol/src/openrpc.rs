@@ -69,9 +69,10 @@ impl Schemas<'_> {
         M: Method<Params: JsonSchema, Result: JsonSchema>,
     {
         let whole = self.params.subschema_for::<M::Params>();
-        let params = each(&M::Params::json_schema(self.params));
-        let title = format!("{}Result", title(M::NAME));
-        let result = named(self.results.subschema_for::<M::Result>(), &title);
+        let title = title(M::NAME);
+        let params = each(&M::Params::json_schema(self.params), &title);
+        let result = self.results.subschema_for::<M::Result>();
+        let result = named(result, &format!("{title}Result"));
         let declaration = Declaration::of::<M>();
         let errors = ErrorKind::ALL
             .iter()
@@ -108,9 +109,9 @@ impl Schemas<'_> {
     }
 }
 
-/// The params one by one, as `OpenRPC` has them. Where there are several forms, a param is required
-/// if it is in each.
-fn each(params: &Schema) -> Vec<Value> {
+/// The params of a method one by one, as `OpenRPC` has them. Where there are several forms, a param
+/// is required if it is in each.
+fn each(params: &Schema, method: &str) -> Vec<Value> {
     let forms = match params.get("oneOf").and_then(Value::as_array) {
         Some(forms) => forms.iter().collect(),
         None => vec![params.as_value()],
@@ -127,10 +128,8 @@ fn each(params: &Schema) -> Vec<Value> {
     {
         if each.iter().all(|(_, param)| param["name"] != *name) {
             let required = forms.iter().all(|form| is_required(form, name));
-            let mut schema = Schema::try_from(schema.clone()).unwrap_or_default();
-            if !schema.as_value()["$ref"].is_string() {
-                schema = named(schema, &title(name));
-            }
+            let schema = Schema::try_from(schema.clone()).unwrap_or_default();
+            let schema = named(schema, &format!("{method}{}", title(name)));
             let param = json!({ "name": name, "required": required, "schema": schema });
             each.push((required, param));
         }

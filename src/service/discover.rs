@@ -14,7 +14,10 @@ static DOCUMENT: LazyLock<Option<Box<RawValue>>> = LazyLock::new(|| {
 });
 
 pub(super) fn discover(_: &Request, _: NoParams) -> Result<Box<RawValue>> {
-    DOCUMENT
-        .clone()
-        .ok_or_else(|| Error::new(ErrorKind::Internal, "the document is no JSON"))
+    DOCUMENT.clone().ok_or_else(|| {
+        Error::new(
+            ErrorKind::Internal,
+            "the document that the service was built with is not JSON",
+        )
+    })
 }
