@@ -175,6 +175,15 @@ impl Progress {
         Ok(())
     }
 
+    /// The step was refused, and nothing was done: the request may be stopped again.
+    pub fn withdraw(&self) {
+        // Without effect where it never [committed](Self::commit).
+        let _ =
+            self.0
+                .state
+                .compare_exchange(COMMITTED, RUNNING, Ordering::AcqRel, Ordering::Acquire);
+    }
+
     /// Fails once the request was stopped.
     pub fn check(&self) -> Result<()> {
         if self.0.state.load(Ordering::Acquire) == STOPPED {
@@ -294,9 +303,11 @@ mod tests {
         progress.stop();
         progress.check().expect("it goes on");
 
-        let progress = Progress::default();
+        progress.withdraw();
         progress.stop();
         progress.stopped().await;
         assert!(progress.commit().is_err());
+        progress.withdraw();
+        assert!(progress.check().is_err());
     }
 }

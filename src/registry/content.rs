@@ -18,6 +18,7 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
 };
+use tokio::sync::SetOnce;
 use vouch_protocol::ErrorKind;
 
 /// The largest piece that is handed on at once; larger ones cost memory in the HTTP client.
@@ -35,6 +36,8 @@ pub(super) struct Content {
     held: Arc<Held>,
     /// How far it was sent: what is sent again counts once.
     furthest: Arc<AtomicU64>,
+    /// Set once all of it was seen to be what was verified, or is at its destination.
+    checked: Arc<SetOnce<()>>,
 }
 
 enum Held {
@@ -58,6 +61,7 @@ impl Content {
             blocks: vouched.blocks().into(),
             held: Arc::new(Held::Vouched(Box::new(vouched), Box::new(now))),
             furthest: Arc::default(),
+            checked: Arc::default(),
         }
     }
 
@@ -99,6 +103,7 @@ impl Content {
             blocks: blocks.collect(),
             held: Arc::new(Held::Unverified(source)),
             furthest: Arc::default(),
+            checked: Arc::default(),
         }
     }
 
@@ -140,6 +145,10 @@ impl Content {
             {
                 return Err(modified());
             }
+            if last {
+                // It may be checked once more, for another attempt.
+                let _ = self.checked.set(());
+            }
             let mut block = Bytes::from(block);
             while !block.is_empty() {
                 let piece = block.split_to(PIECE.min(block.len()));
@@ -162,6 +171,28 @@ impl Content {
     /// Counts all of it as sent: it is there, whoever brought it.
     pub(super) fn arrived(&self, progress: &Progress) {
         self.reached(self.size, progress);
+        let _ = self.checked.set(());
+    }
+
+    /// Waits until all of it was checked, or arrived.
+    pub(super) async fn checked(&self) {
+        self.checked.wait().await;
+    }
+
+    /// All of it, checked. For what is one block.
+    pub(super) async fn whole(&self, progress: &Progress) -> Result<Bytes> {
+        let (content, progress) = (self.clone(), progress.clone());
+        let read = tokio::task::spawn_blocking(move || {
+            let mut all = Vec::new();
+            content.read(&Checkpoint::start(), content.size, &progress, |piece| {
+                all.extend_from_slice(&piece);
+                Ok(true)
+            })?;
+            Ok(all.into())
+        });
+        read.await.map_err(|error| {
+            Error::new(ErrorKind::Internal, "reading a file failed").source(error)
+        })?
     }
 
     /// The next place after `offset` where sending may stop and go on, at least `step` further.

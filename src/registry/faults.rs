@@ -1,6 +1,8 @@
 //! Transfers with a registry that misbehaves; here, what comes from it.
 
+mod answers;
 mod mirrors;
+mod together;
 mod uploads;
 
 use super::{

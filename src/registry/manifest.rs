@@ -225,6 +225,14 @@ impl Fetched {
 }
 
 impl Descriptor {
+    /// That of bytes in memory.
+    pub(super) fn of(bytes: &[u8]) -> Self {
+        Self {
+            digest: Digest::of(bytes),
+            size: bytes.len() as u64,
+        }
+    }
+
     fn read(digest: &str, size: i64) -> Result<Self> {
         let digest = digest.parse().map_err(|error: Error| {
             invalid(&format!("names something by a bad digest: {error}"))

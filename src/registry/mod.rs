@@ -12,6 +12,7 @@ mod lookup;
 mod manifest;
 mod push;
 mod remote;
+mod turns;
 mod upload;
 
 use crate::{

@@ -3,19 +3,29 @@
 use super::{
     Pushed,
     content::Content,
-    manifest::Manifest,
-    remote::{Remote, agree},
-    upload::{self, Blob},
+    manifest::{Descriptor, Manifest},
+    remote::Remote,
+    turns,
+    upload::{self, Blob, Body},
 };
 use crate::{
+    artifact::BLOCK,
     error::Result,
     name::RegistryReference,
     progress::{Phase, Progress},
-    session::{Action, Sessions},
+    session::{Action, Activity, Failure, Retries, Sessions},
 };
-use reqwest::header::CONTENT_TYPE;
+use bytes::Bytes;
+use reqwest::{
+    Client, Url,
+    header::{CONTENT_TYPE, HeaderValue},
+};
+use vouch_protocol::ErrorKind;
 
-/// Publishes remote, then the manifest.
+const IMAGE_TYPE: HeaderValue =
+    HeaderValue::from_static("application/vnd.oci.image.manifest.v1+json");
+
+/// Publishes the blobs, then the manifest.
 pub(super) async fn push(
     sessions: &Sessions,
     content: Content,
@@ -25,49 +35,125 @@ pub(super) async fn push(
 ) -> Result<Pushed> {
     progress.enter(Phase::Asking);
     let remote = Remote::new(sessions, reference, Action::Push).await?;
-    let all = [
-        Blob::File(content.clone()),
-        Blob::Memory(manifest.config.into()),
-    ];
     let mut pushed = Pushed {
         manifest: manifest.digest,
         uploaded: 0,
         skipped: 0,
     };
-    // Asked side by side: of a small push, most of the time is the registry's answers. They are
-    // sent in turn, so that a file that changed leaves not even its config there.
-    let [layer, config] = &all;
-    let there = tokio::try_join!(remote.has(layer.digest()), remote.has(config.digest()))?;
-    for (blob, there) in all.iter().zip(<[bool; 2]>::from(there)) {
-        if there || upload::mount(&remote, blob).await {
-            pushed.skipped += blob.size();
-        } else {
-            progress.enter(Phase::Sending);
-            upload::upload(&remote, blob, progress).await?;
-            pushed.uploaded += blob.size();
-        }
-        blob.arrived(progress);
-        remote
-            .session
-            .saw_blob(blob.digest(), &reference.repository);
-    }
-    let name = match &reference.tag {
-        Some(tag) => tag.to_string(),
-        None => reference
-            .digest
-            .map_or_else(|| "latest".to_owned(), |digest| digest.to_string()),
+    let name = match (&reference.tag, reference.digest) {
+        (Some(tag), _) => tag.to_string(),
+        (None, Some(digest)) => digest.to_string(),
+        (None, None) => "latest".to_owned(),
     };
     let path = format!("manifests/{name}");
-    content.commit(progress)?;
-    let response = remote
-        .session
-        .send("writing the manifest", &remote.scope, |client, base| {
-            client
-                .put(remote.url(base, &path))
-                .header(CONTENT_TYPE, "application/vnd.oci.image.manifest.v1+json")
-                .body(manifest.bytes.clone())
-        })
-        .await?;
-    agree(&remote.session, &response, manifest.digest)?;
-    Ok(pushed)
+    let stored = Descriptor {
+        digest: manifest.digest,
+        size: manifest.bytes.len() as u64,
+    };
+    let (bytes, config) = (Bytes::from(manifest.bytes), Bytes::from(manifest.config));
+    let put = |client: &Client, base: &Url| {
+        client
+            .put(remote.url(base, &path))
+            .header(CONTENT_TYPE, IMAGE_TYPE)
+            .body(bytes.clone())
+    };
+    let mut retries = Retries::new(remote.session.timeouts());
+    let mut missing = true;
+    loop {
+        if missing {
+            let sent = provide_blobs(&remote, &content, &config, progress).await?;
+            pushed.uploaded += sent;
+        }
+        content.commit(progress)?;
+        let (action, still) = ("writing the manifest", Activity::still());
+        let answer = remote.session.attempt(action, &remote.scope, &still, &put);
+        let failure = match answer.await {
+            Ok(response) => {
+                remote.confirm(&response, &path, stored).await?;
+                let size = content.size + config.len() as u64;
+                pushed.skipped = size.saturating_sub(pushed.uploaded);
+                return Ok(pushed);
+            }
+            Err(failure) => failure,
+        };
+        missing = failure.unseen_blobs;
+        let failure = if missing {
+            // Nothing was written: until the next attempt, the push may be cancelled again.
+            progress.withdraw();
+            let registry = remote.session.registry();
+            let why = format!(
+                "{registry} does not see blobs that it has: {}",
+                failure.error
+            );
+            let error = remote.session.error(ErrorKind::RegistryError, why);
+            Failure::passing(error.help("Others may push the same at this moment. Try again."))
+        } else {
+            failure
+        };
+        retries.wait(failure).await?;
+    }
+}
+
+/// Sees to it that both blobs are there, side by side: most of a small push is waiting for answers.
+/// Answers how many bytes were sent.
+async fn provide_blobs(
+    remote: &Remote,
+    content: &Content,
+    config: &Bytes,
+    progress: &Progress,
+) -> Result<u64> {
+    let layer = async {
+        let blob = Descriptor {
+            digest: content.digest,
+            size: content.size,
+        };
+        // What is one block is checked while the registry is asked for it.
+        let body = async {
+            if content.size > BLOCK as u64 {
+                return Ok(Body::File(content.clone()));
+            }
+            content.whole(progress).await.map(Body::Memory)
+        };
+        let sent = provide(remote, blob, body, progress).await?;
+        // It is there, whoever brought it.
+        content.arrived(progress);
+        Ok(sent)
+    };
+    let config = async {
+        let blob = Descriptor::of(config);
+        // A file that changed shall leave nothing behind, not even its config.
+        let body = async {
+            content.checked().await;
+            Ok(Body::Memory(config.clone()))
+        };
+        provide(remote, blob, body, progress).await
+    };
+    let (layer, config) = tokio::try_join!(layer, config)?;
+    Ok(layer + config)
+}
+
+/// Sees to it that a blob is there, and answers how much of it had to be sent.
+async fn provide(
+    remote: &Remote,
+    blob: Descriptor,
+    body: impl Future<Output = Result<Body>>,
+    progress: &Progress,
+) -> Result<u64> {
+    let (there, body) = tokio::try_join!(remote.has(blob), body)?;
+    let sent = if there {
+        0
+    } else {
+        let turn = turns::take(remote, blob.digest).await?;
+        if (turn.waited && remote.has(blob).await?) || upload::mount(remote, blob).await {
+            0
+        } else {
+            progress.enter(Phase::Sending);
+            let (descriptor, size) = (blob, blob.size);
+            upload::upload(remote, &Blob { descriptor, body }, progress).await?;
+            size
+        }
+    };
+    let repository = &remote.scope.repository;
+    remote.session.saw_blob(blob.digest, repository);
+    Ok(sent)
 }

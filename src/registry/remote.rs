@@ -1,11 +1,15 @@
 //! A repository in a registry: addresses in it, and what its answers are worth.
 
+use super::manifest::{ACCEPT, Descriptor};
 use crate::{
-    error::{Error, Result},
+    error::Result,
     name::{Digest, RegistryReference},
     session::{Action, Scope, Session, Sessions},
 };
-use reqwest::{Response, Url};
+use reqwest::{
+    Response, StatusCode, Url,
+    header::{ACCEPT as ACCEPTS, CONTENT_LENGTH},
+};
 use std::sync::Arc;
 use vouch_protocol::ErrorKind;
 
@@ -41,39 +45,76 @@ impl Remote {
         url
     }
 
-    /// Whether a blob is there.
-    pub(super) async fn has(&self, digest: Digest) -> Result<bool> {
-        let path = format!("blobs/{digest}");
-        let answer = self
-            .session
-            .send("looking for a blob", &self.scope, |client, base| {
-                client.head(self.url(base, &path))
-            })
-            .await;
-        match answer {
-            Ok(_) => Ok(true),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(error),
+    /// Whether a blob is there. One of which the registry does not clearly say so is uploaded: a
+    /// HEAD may be redirected to storage that answers 403 to anything but a GET, and web servers
+    /// answer 200 to everything.
+    pub(super) async fn has(&self, blob: Descriptor) -> Result<bool> {
+        let path = format!("blobs/{}", blob.digest);
+        match self.head("looking for a blob", &path).await {
+            Ok(response) => Ok(is_of(&response, blob)),
+            Err(error) => match error.kind() {
+                ErrorKind::NotFound => Ok(false),
+                ErrorKind::Denied | ErrorKind::RegistryRefused => {
+                    tracing::debug!(%error, "whether a blob is there is not known");
+                    Ok(false)
+                }
+                _ => Err(error),
+            },
         }
+    }
+
+    /// Fails unless the registry's answer to a PUT confirms what it has stored at `path`. That is
+    /// 201, which must not name another digest. Of any other success, the registry is asked: some
+    /// answer 202 or 204.
+    pub(super) async fn confirm(
+        &self,
+        response: &Response,
+        path: &str,
+        stored: Descriptor,
+    ) -> Result<()> {
+        let (registry, digest) = (self.session.registry(), stored.digest);
+        let unconfirmed = |why: String| Err(self.session.error(ErrorKind::RegistryError, why));
+        match claimed_digest(response) {
+            Some(other) if other != digest => {
+                let why = format!("{registry} says that it stored {other}, but {digest} was sent");
+                return unconfirmed(why);
+            }
+            _ if response.status() == StatusCode::CREATED => return Ok(()),
+            _ => {}
+        }
+        match self.head("confirming what was stored", path).await {
+            Ok(head) if is_of(&head, stored) && claimed_digest(&head) == Some(digest) => Ok(()),
+            _ => unconfirmed(format!(
+                "{registry} answered {} instead of 201, and does not confirm that it has {digest}",
+                response.status().as_u16()
+            )),
+        }
+    }
+
+    async fn head(&self, action: &str, path: &str) -> Result<Response> {
+        self.session
+            .send(action, &self.scope, |client, base| {
+                client.head(self.url(base, path)).header(ACCEPTS, ACCEPT)
+            })
+            .await
     }
 }
 
-/// The digest that a registry says it has stored, or sends. Other algorithms are nothing to us.
+/// Whether the answer to a HEAD is of that content: its length and its digest fit, as far as they
+/// are given, and one of them is.
+fn is_of(head: &Response, content: Descriptor) -> bool {
+    let length = head.headers().get(CONTENT_LENGTH).map(|length| {
+        let length = length.to_str().ok().and_then(|length| length.parse().ok());
+        length == Some(content.size)
+    });
+    let digest = claimed_digest(head).map(|digest| digest == content.digest);
+    head.status() == StatusCode::OK
+        && length.or(digest).is_some()
+        && [length, digest].into_iter().flatten().all(|fits| fits)
+}
+
+/// The digest that a registry says it has stored, or sends. Other algorithms than ours are ignored.
 pub(super) fn claimed_digest(response: &Response) -> Option<Digest> {
     let value = response.headers().get("docker-content-digest")?;
     value.to_str().ok()?.parse().ok()
-}
-
-/// Fails where a registry says that it stored something else than was sent.
-pub(super) fn agree(session: &Session, response: &Response, digest: Digest) -> Result<(), Error> {
-    match claimed_digest(response) {
-        Some(other) if other != digest => Err(session.error(
-            ErrorKind::RegistryError,
-            format!(
-                "{} says that it stored {other}, but {digest} was sent",
-                session.registry()
-            ),
-        )),
-        _ => Ok(()),
-    }
 }

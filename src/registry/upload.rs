@@ -3,18 +3,18 @@
 
 use super::{
     content::{Checkpoint, Content},
-    remote::{Remote, agree},
+    manifest::Descriptor,
+    remote::{Remote, claimed_digest},
 };
 use crate::{
     error::Result,
-    name::Digest,
     progress::Progress,
-    session::{Activity, Failure, Retries},
+    session::{Activity, Failure, Retries, location},
 };
 use bytes::Bytes;
 use reqwest::{
-    Body, Client, RequestBuilder, Response, StatusCode, Url,
-    header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, LOCATION, RANGE},
+    Client, RequestBuilder, Response, StatusCode, Url,
+    header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, RANGE},
 };
 use std::{
     io,
@@ -33,52 +33,24 @@ const WORTH_MOUNTING: u64 = 1 << 20;
 /// How long the taking back of an upload may take.
 const TAKE_BACK: Duration = Duration::from_secs(5);
 
-/// What is uploaded.
-#[derive(Clone)]
-pub(super) enum Blob {
-    File(Content),
-    Memory(Bytes),
+/// A blob on its way out.
+pub(super) struct Blob {
+    pub(super) descriptor: Descriptor,
+    pub(super) body: Body,
 }
 
-impl Blob {
-    pub(super) fn digest(&self) -> Digest {
-        match self {
-            Self::File(content) => content.digest,
-            Self::Memory(bytes) => Digest::of(bytes),
-        }
-    }
-
-    pub(super) fn size(&self) -> u64 {
-        match self {
-            Self::File(content) => content.size,
-            Self::Memory(bytes) => bytes.len() as u64,
-        }
-    }
-
-    /// Counts all of it as sent.
-    pub(super) fn arrived(&self, progress: &Progress) {
-        if let Self::File(content) = self {
-            content.arrived(progress);
-        }
-    }
-
-    /// The next place after `offset` where an upload may stop and go on.
-    fn stop_after(&self, offset: u64, step: u64) -> u64 {
-        match self {
-            Self::File(content) => content.stop_after(offset, step),
-            // A config is smaller than any chunk.
-            Self::Memory(_) => self.size(),
-        }
-    }
+pub(super) enum Body {
+    File(Content),
+    /// At most a block.
+    Memory(Bytes),
 }
 
 /// Has the registry take a blob from another of its repositories, where it was seen with the same
 /// login; answers whether it did. What it does not take is uploaded.
-pub(super) async fn mount(remote: &Remote, blob: &Blob) -> bool {
-    let digest = blob.digest();
+pub(super) async fn mount(remote: &Remote, blob: Descriptor) -> bool {
+    let digest = blob.digest;
     let from = remote.session.repository_of(digest);
-    let from =
-        from.filter(|from| *from != remote.scope.repository && blob.size() >= WORTH_MOUNTING);
+    let from = from.filter(|from| *from != remote.scope.repository && blob.size >= WORTH_MOUNTING);
     let Some(from) = from else {
         return false;
     };
@@ -95,7 +67,9 @@ pub(super) async fn mount(remote: &Remote, blob: &Blob) -> bool {
         .offer("mounting a blob", &scope, &build)
         .await
     {
-        Ok(response) if response.status() == StatusCode::CREATED => return true,
+        Ok(response) if response.status() == StatusCode::CREATED => {
+            return claimed_digest(&response).is_none_or(|mounted| mounted == digest);
+        }
         // It has begun an upload instead, which ends with this.
         Ok(response) => drop(Upload::begun(remote, &response)),
         Err(failure) => tracing::debug!(error = %failure.error, "a blob was not mounted"),
@@ -120,11 +94,14 @@ pub(super) async fn upload(remote: &Remote, blob: &Blob, progress: &Progress) ->
             Upload::begin(remote).await?.chunks(blob, progress).await
         };
         match attempt.await {
-            Ok(()) => return Ok(()),
+            Ok(response) => {
+                let path = format!("blobs/{}", blob.descriptor.digest);
+                return remote.confirm(&response, &path, blob.descriptor).await;
+            }
             Err(failure) => retries.wait(failure).await?,
         }
-        // What broke may have been no more than the answer.
-        if remote.has(blob.digest()).await? {
+        // Perhaps only the answer was lost.
+        if remote.has(blob.descriptor).await? {
             return Ok(());
         }
     }
@@ -170,6 +147,13 @@ impl<'a> Upload<'a> {
     }
 
     fn begun(remote: &'a Remote, response: &Response) -> Result<Self, Failure> {
+        if response.status() != StatusCode::ACCEPTED {
+            let (registry, status) = (remote.session.registry(), response.status().as_u16());
+            let why =
+                format!("{registry} answered {status} to the beginning of an upload, not 202");
+            let error = remote.session.error(ErrorKind::RegistryError, why);
+            return Err(error.help(format!("Is {registry} a registry?")).into());
+        }
         let minimum = response
             .headers()
             .get("oci-chunk-min-length")
@@ -184,95 +168,114 @@ impl<'a> Upload<'a> {
     }
 
     /// Sends all of a blob in one request.
-    async fn whole(mut self, blob: &Blob, progress: &Progress) -> Result<(), Failure> {
+    async fn whole(mut self, blob: &Blob, progress: &Progress) -> Result<Response, Failure> {
         let url = self.closing(blob);
         let build = |client: &Client| client.put(url.clone());
-        let start = Checkpoint::start();
-        let (response, _) = self
-            .part(blob, &start, blob.size(), progress, build)
-            .await?;
-        self.end(blob, &response)
+        let (start, end) = (Checkpoint::start(), blob.descriptor.size);
+        let (response, _) = self.part(&blob.body, &start, end, progress, build).await?;
+        self.ended = true;
+        Ok(response)
     }
 
     /// Sends a blob chunk by chunk: OCI distribution specification, "Pushing a blob in chunks".
-    async fn chunks(mut self, blob: &Blob, progress: &Progress) -> Result<(), Failure> {
+    async fn chunks(mut self, blob: &Blob, progress: &Progress) -> Result<Response, Failure> {
         let mut at = Checkpoint::start();
-        while at.offset < blob.size() {
-            let end = blob.stop_after(at.offset, self.minimum.max(CHUNK));
+        while at.offset < blob.descriptor.size {
+            let end = match &blob.body {
+                Body::File(content) => content.stop_after(at.offset, self.minimum.max(CHUNK)),
+                Body::Memory(bytes) => bytes.len() as u64,
+            };
             let range = format!("{}-{}", at.offset, end - 1);
             let url = self.location.clone();
             let build = |client: &Client| client.patch(url.clone()).header(CONTENT_RANGE, &range);
-            let (response, reached) = self.part(blob, &at, end, progress, build).await?;
-            let taken = response.headers().get(RANGE);
-            if let Some(taken) = taken.and_then(|value| value.to_str().ok())
-                && taken.trim_start_matches("bytes=") != format!("0-{}", end - 1)
-            {
-                let why = format!(
-                    "{} took only a part of a chunk",
-                    self.remote.session.registry()
-                );
-                let error = self.remote.session.error(ErrorKind::RegistryError, why);
-                return Err(Failure::passing(error));
-            }
+            let (response, reached) = self.part(&blob.body, &at, end, progress, build).await?;
             self.location = next_location(self.remote, &response)?;
+            if taken(&response) != Some(end) {
+                self.ask_status(end).await?;
+            }
             at = reached;
         }
         let url = self.closing(blob);
-        let remote = self.remote;
-        let response = remote
-            .session
-            .attempt(
-                UPLOADING,
-                &remote.scope,
-                &Activity::still(),
-                &|client: &Client, _: &Url| client.put(url.clone()).header(CONTENT_LENGTH, 0),
-            )
-            .await?;
-        self.end(blob, &response)
+        let build = |client: &Client, _: &Url| client.put(url.clone()).header(CONTENT_LENGTH, 0);
+        let response = self.attempt(UPLOADING, &build).await?;
+        self.ended = true;
+        Ok(response)
+    }
+
+    /// Asks how much of the blob the registry has, as its answer to a chunk said otherwise than
+    /// `expected`, or nothing: the ranges of some are stale, or those of the chunk alone. Where this
+    /// is no clearer, the upload goes on: its end names the digest of the whole.
+    async fn ask_status(&self, expected: u64) -> Result<(), Failure> {
+        let url = self.location.clone();
+        let build = |client: &Client, _: &Url| client.get(url.clone());
+        match self.attempt("asking for an upload's status", &build).await {
+            Ok(status) => match taken(&status) {
+                Some(taken) if taken != expected => {
+                    let registry = self.remote.session.registry();
+                    let why = format!("{registry} has {taken} of {expected} bytes of a blob");
+                    let error = self.remote.session.error(ErrorKind::RegistryError, why);
+                    Err(Failure::passing(error))
+                }
+                _ => Ok(()),
+            },
+            Err(failure) => {
+                tracing::debug!(error = %failure.error, "an upload's status is not known");
+                Ok(())
+            }
+        }
+    }
+
+    /// Sends a request without a body.
+    async fn attempt(
+        &self,
+        action: &str,
+        build: &impl Fn(&Client, &Url) -> RequestBuilder,
+    ) -> Result<Response, Failure> {
+        let still = Activity::still();
+        let (session, scope) = (&self.remote.session, &self.remote.scope);
+        session.attempt(action, scope, &still, build).await
     }
 
     /// The address that ends the upload.
     fn closing(&self, blob: &Blob) -> Url {
         let mut url = self.location.clone();
         url.query_pairs_mut()
-            .append_pair("digest", &blob.digest().to_string());
+            .append_pair("digest", &blob.descriptor.digest.to_string());
         url
-    }
-
-    fn end(&mut self, blob: &Blob, response: &Response) -> Result<(), Failure> {
-        self.ended = true;
-        agree(&self.remote.session, response, blob.digest())?;
-        Ok(())
     }
 
     /// Sends the bytes from a checkpoint to `end` in one request, and answers the checkpoint there.
     async fn part(
         &self,
-        blob: &Blob,
+        body: &Body,
         from: &Checkpoint,
         end: u64,
         progress: &Progress,
         build: impl Fn(&Client) -> RequestBuilder,
     ) -> Result<(Response, Checkpoint), Failure> {
-        let session = &self.remote.session;
+        let build = |client: &Client| {
+            build(client)
+                .header(CONTENT_TYPE, "application/octet-stream")
+                .header(CONTENT_LENGTH, end - from.offset)
+        };
+        let content = match body {
+            Body::File(content) => content,
+            Body::Memory(bytes) => {
+                let build = |client: &Client, _: &Url| build(client).body(bytes.clone());
+                let response = self.attempt(UPLOADING, &build).await?;
+                return Ok((response, Checkpoint::after(bytes)));
+            }
+        };
+        let (session, scope) = (&self.remote.session, &self.remote.scope);
         let activity = Activity::default();
         // The reader of the latest attempt; those before have ended, as nobody takes from them.
         let reader = Mutex::new(None);
-        let answer = session
-            .attempt(
-                UPLOADING,
-                &self.remote.scope,
-                &activity,
-                &|client: &Client, _: &Url| {
-                    let (body, task) = stream(blob, from, end, progress, &activity);
-                    *reader.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
-                    build(client)
-                        .header(CONTENT_TYPE, "application/octet-stream")
-                        .header(CONTENT_LENGTH, end - from.offset)
-                        .body(body)
-                },
-            )
-            .await;
+        let build = |client: &Client, _: &Url| {
+            let (body, task) = stream(content, from, end, progress, &activity);
+            *reader.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
+            build(client).body(body)
+        };
+        let answer = session.attempt(UPLOADING, scope, &activity, &build).await;
         let reader = reader.into_inner().unwrap_or_else(PoisonError::into_inner);
         // It ends at once: either it is through, or nobody takes from it any more.
         let read = match reader {
@@ -286,6 +289,14 @@ impl<'a> Upload<'a> {
             _ => Err(answer.err().unwrap_or_else(|| early(self.remote))),
         }
     }
+}
+
+/// How many bytes of the blob a registry says that it has: `Range: 0-9` are ten.
+fn taken(response: &Response) -> Option<u64> {
+    let range = response.headers().get(RANGE)?.to_str().ok()?.trim();
+    let range = range.strip_prefix("bytes=").unwrap_or(range);
+    let last: u64 = range.strip_prefix("0-")?.parse().ok()?;
+    last.checked_add(1)
 }
 
 /// A success that came before all bytes were sent.
@@ -315,14 +326,9 @@ impl Drop for Upload<'_> {
     }
 }
 
-/// Where a registry wants the next request of an upload. It may be relative (RFC 9110).
+/// Where a registry wants the next request of an upload.
 fn next_location(remote: &Remote, response: &Response) -> Result<Url, Failure> {
-    let location = response
-        .headers()
-        .get(LOCATION)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|location| response.url().join(location).ok());
-    let Some(url) = location else {
+    let Some(url) = location(response) else {
         let registry = remote.session.registry();
         let why = format!("{registry} does not say where the upload goes on");
         return Err(remote.session.error(ErrorKind::RegistryError, why).into());
@@ -335,31 +341,24 @@ type Reader = JoinHandle<Result<Option<Checkpoint>>>;
 
 /// A request's body, read on a blocking thread that ends when nobody takes from it.
 fn stream(
-    blob: &Blob,
+    content: &Content,
     from: &Checkpoint,
     end: u64,
     progress: &Progress,
     activity: &Activity,
-) -> (Body, Reader) {
+) -> (reqwest::Body, Reader) {
     let (sender, receiver) = mpsc::channel(PIECES);
-    let (activity, from_offset) = (activity.begin(), from.offset);
-    let (blob, from, progress) = (blob.clone(), from.clone(), progress.clone());
+    let (activity, length) = (activity.begin(), end - from.offset);
+    let (content, from, progress) = (content.clone(), from.clone(), progress.clone());
     let reader = tokio::task::spawn_blocking(move || {
         let take = |piece: Bytes| Ok(sender.blocking_send(Ok(piece)).is_ok());
-        let read = match &blob {
-            Blob::File(content) => content.read(&from, end, &progress, take),
-            Blob::Memory(bytes) => {
-                let sent = sender.blocking_send(Ok(bytes.clone())).is_ok();
-                Ok(sent.then(|| Checkpoint::after(bytes)))
-            }
-        };
+        let read = content.read(&from, end, &progress, take);
         if read.is_err() {
             // Breaks the request off: nothing that looks like an end may follow.
             let _ = sender.blocking_send(Err(io::Error::other("the file cannot be sent")));
         }
         read
     });
-    let length = end - from_offset;
     let pieces = futures_util::stream::unfold((receiver, length), move |(mut receiver, left)| {
         let activity = activity.clone();
         async move {
@@ -369,5 +368,5 @@ fn stream(
             Some((piece, (receiver, left)))
         }
     });
-    (Body::wrap_stream(pieces), reader)
+    (reqwest::Body::wrap_stream(pieces), reader)
 }

@@ -60,9 +60,7 @@ pub(crate) use authorization::{Action, Scope};
 pub use config::{ClientCertificate, Config, Mirror, RegistryConfig, plain_hosts};
 pub(crate) use credentials::{Credential, Secret, environment};
 pub use http::Timeouts;
-#[allow(unused_imports)] // For whoever follows what a registry answers.
-pub(crate) use http::location;
-pub(crate) use http::{Activity, Failure, Retries, bounded};
+pub(crate) use http::{Activity, Failure, Retries, bounded, location};
 pub(crate) use sessions::Session;
 pub use sessions::{Carried, Sessions};
 pub(crate) use text::{clean, clean_to};

