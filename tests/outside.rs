@@ -13,6 +13,7 @@ mod binary;
 mod cancel;
 mod commands;
 mod config;
+mod disk;
 mod gate;
 mod idle;
 mod log;

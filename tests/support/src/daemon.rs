@@ -71,6 +71,17 @@ impl Daemon {
         Self::run_by(strace)
     }
 
+    /// One whose calls of this kind that concern a folder itself fail with an error. Those that did
+    /// stand in the file: `(INJECTED)`.
+    pub fn failing(call: &str, error: &str, folder: &Path, told: &Path) -> Self {
+        let mut strace = Command::new("strace");
+        strace.args(["-D", "-f", "-qq", "-o"]).arg(told);
+        strace.arg("-P").arg(folder);
+        strace.args(["-e", &format!("trace={call}")]);
+        strace.args(["-e", &format!("inject={call}:error={error}")]);
+        Self::run_by(strace)
+    }
+
     /// Run by another program, which takes its place.
     fn run_by(mut other: Command) -> Self {
         other.arg(program("vouchd"));
