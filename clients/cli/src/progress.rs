@@ -24,10 +24,10 @@ use vouch_client::{
 /// What is over sooner has no bar: it would only flicker.
 const MOMENT: Duration = Duration::from_millis(300);
 
-/// What stands on a line: the name, the phase, and how far that is.
-const UNKNOWN: &str = "{prefix:24} {msg:9} {binary_bytes}";
+/// A line: the name, the phase, how far that is, and a bar if there is room left.
+const UNKNOWN: &str = "{prefix} {msg:9} {binary_bytes}";
 const KNOWN: &str =
-    "{prefix:24} {msg:9} {percent:>3}%  {binary_bytes} of {binary_total_bytes}{pace} [{wide_bar}]";
+    "{prefix} {msg:9} {percent:>3}% {binary_bytes} of {binary_total_bytes}{pace} {wide_bar}";
 
 /// The longest name that is shown whole, in characters.
 const LONGEST: usize = 40;

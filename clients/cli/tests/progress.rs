@@ -189,7 +189,7 @@ fn on_a_terminal_a_bar_is_drawn_and_gone_before_the_answer() {
             drawn.contains("50%") && drawn.contains(name)
         });
         let drawn = terminal.drawn();
-        for part in [phase, "[=", bytes, "/s, ", " left"] {
+        for part in [phase, "=>", bytes, "/s, ", " left"] {
             assert!(drawn.contains(part), "{part}: {drawn:?}");
         }
         assert!(!drawn.contains(answer), "{drawn:?}");
