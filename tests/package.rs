@@ -220,6 +220,7 @@ fn has_its_files(machine: &Machine) {
         "README.md",
         "CHANGELOG.md",
         "copyright",
+        "config.toml",
         "protocol/README.md",
         "protocol/openrpc.json",
     ] {

@@ -135,3 +135,44 @@ fn each_shell_has_its_completions() {
         }
     }
 }
+
+/// What the documents link to in this repository is there, and so are the headings.
+#[test]
+fn links_of_the_documents_lead_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // As GitHub makes them of headings.
+    let anchors = |text: &str| -> BTreeSet<String> {
+        let headings = text.lines().filter(|line| line.starts_with('#'));
+        let kept = |c: &char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
+        headings
+            .map(|line| line.trim_start_matches('#').trim().to_lowercase())
+            .map(|line| {
+                line.chars()
+                    .filter(kept)
+                    .collect::<String>()
+                    .replace(' ', "-")
+            })
+            .collect()
+    };
+    for document in ["README.md", "protocol/README.md", "CHANGELOG.md"] {
+        let path = root.join(document);
+        let text = fs::read_to_string(&path).unwrap();
+        let targets = text
+            .split("](")
+            .skip(1)
+            .filter_map(|rest| rest.split(')').next());
+        for target in targets.filter(|target| !target.contains("://")) {
+            let (file, heading) = target.split_once('#').unwrap_or((target, ""));
+            let linked = if file.is_empty() {
+                path.clone()
+            } else {
+                path.with_file_name(file)
+            };
+            assert!(linked.exists(), "{document}: {target}");
+            if !heading.is_empty() {
+                let known = anchors(&fs::read_to_string(&linked).unwrap());
+                assert!(known.contains(heading), "{document}: {target}");
+            }
+        }
+    }
+}

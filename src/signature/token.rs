@@ -31,11 +31,12 @@ fn absent(kind: ArtifactKind) -> (&'static str, &'static str) {
     match kind {
         ArtifactKind::Provider => (
             "it carries no token: no entry named `claims.jwt`",
-            "Pack and sign it (`wash par create`), then try again.",
+            "Pack and sign it, then try again: `wash par create` of wash 0.43.0 or older does.",
         ),
         _ => (
             "it carries no token: no custom section named `wasmcloud_jwt` or `jwt`",
-            "Sign it with an account key (`wash claims sign`), then try again.",
+            "Sign it with an account key, then try again: `wash claims sign` of wash 0.43.0 or older \
+             does.",
         ),
     }
 }

@@ -23,7 +23,7 @@ use std::{
 };
 use vouch_client::{
     Client,
-    protocol::{Verification, Verify, VerifyParams},
+    protocol::{Verification, Verify, VerifyParams, VerifyResult},
 };
 
 /// How many artifacts are judged at a time: enough for the service's cores, and few enough to leave
@@ -177,8 +177,8 @@ impl Look {
             };
             let answer = bars.ask::<Verify>(&name, 1, client, params).await?;
             // Only what can be read as a verdict is one.
-            let verification = serde_json::from_value(answer.clone());
-            Ok((answer, verification.map_err(|error| unreadable(&error))?))
+            let verdict = serde_json::from_value(answer.clone());
+            Ok((answer, verdict.map_err(|error| unreadable(&error))?))
         };
         let verdict = ask.await;
         Judged {
@@ -195,14 +195,16 @@ struct Judged {
     member: &'static str,
     name: String,
     spelling: Spelling,
-    verdict: Result<(Value, Verification), Failure>,
+    verdict: Result<(Value, VerifyResult), Failure>,
 }
 
 impl Judged {
     fn outcome(&self) -> Outcome {
         match &self.verdict {
-            Ok((_, Verification::Accepted { .. })) => Outcome::Success,
-            Ok((_, Verification::Refused { .. })) => Outcome::Refused,
+            Ok((_, result)) => match result.verification {
+                Verification::Accepted { .. } => Outcome::Success,
+                Verification::Refused { .. } => Outcome::Refused,
+            },
             Err(failure) => failure.outcome(),
         }
     }
@@ -225,13 +227,13 @@ impl Judged {
         }
         let spelling = &self.spelling;
         match self.verdict {
-            Ok((answer, verification)) => match &verification {
-                Verification::Accepted { .. } => {
+            Ok((_, result)) => match &result.verification {
+                verification @ Verification::Accepted { .. } => {
                     screen.heading(true, "accepted", &self.name)?;
-                    if let Some(pinned) = answer.get("reference").and_then(Value::as_str) {
+                    if let Some(pinned) = &result.reference {
                         screen.line("pinned", spelling.restore(pinned))?;
                     }
-                    screen.accepted(&verification)?;
+                    screen.accepted(verification)?;
                 }
                 Verification::Refused { refusal, .. } => {
                     let help = refusal.help.as_deref().map(|help| spelling.restore(help));

@@ -18,9 +18,9 @@ fn accepted() -> Value {
     json!({
         "verdict": "accepted",
         "artifact": {"kind": "module", "digest": "sha256:9f86", "size": 7},
-        "claims": {
-            "issuer": "ACOJ", "subject": "MBCF", "tags": [], "capabilities": [], "issuedAt": 0,
-            "notBefore": 1_700_000_000, "expires": 1_800_000_000,
+        "signature": {
+            "method": "token", "signer": {"id": "token:ACOJ", "account": "ACOJ"},
+            "subject": "MBCF", "signedAt": 0, "notBefore": 1_700_000_000, "expires": 1_800_000_000,
         },
         "trust": {"rule": "default", "issuer": "any"},
     })
