@@ -13,7 +13,6 @@ mod binary;
 mod cancel;
 mod commands;
 mod config;
-mod disk;
 mod gate;
 mod idle;
 mod log;

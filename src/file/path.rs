@@ -111,10 +111,12 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+    use vouch_testing::seeds::seed;
 
     #[test]
     fn paths_and_uris() {
         let check = |text: &str, expected: Option<&str>| {
+            seed("path", text);
             assert_eq!(parse_path(text).ok(), expected.map(PathBuf::from), "{text}");
         };
         check("/tmp/a b.wasm", Some("/tmp/a b.wasm"));

@@ -185,24 +185,29 @@ fn link(file: &File, folder: BorrowedFd<'_>, name: &OsStr) -> Result<(), Errno> 
     )
 }
 
-/// Gives a file another name, which must be free, in the first way that the file system knows.
+/// Gives a file another name, which must be free, by the first way that the file system knows.
 fn rename_new(folder: BorrowedFd<'_>, from: &OsStr, to: &OsStr) -> Result<(), Errno> {
-    let mut renamed = Err(Errno::NOSYS);
-    for rename in [rename_no_replace, link_and_unlink, rename_over_empty] {
-        renamed = rename(folder, from, to);
-        // rename(2): EINVAL where there is no such flag; link(2): EPERM where there are no links.
-        let unknown = [
-            Errno::INVAL,
-            Errno::NOSYS,
-            Errno::OPNOTSUPP,
-            Errno::PERM,
-            Errno::MLINK,
-        ];
-        if !renamed.is_err_and(|error| unknown.contains(&error)) {
-            break;
-        }
+    match rename_no_replace(folder, from, to) {
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {}
+        renamed => return renamed,
     }
-    renamed
+    match rustix::fs::linkat(folder, from, folder, to, AtFlags::empty()) {
+        Ok(()) => {
+            // It has its name; the other one is for the next sweep.
+            let _ = rustix::fs::unlinkat(folder, from, AtFlags::empty());
+            return Ok(());
+        }
+        // link(2): EPERM where there are no hard links.
+        Err(Errno::PERM | Errno::NOSYS | Errno::OPNOTSUPP | Errno::MLINK) => {}
+        Err(error) => return Err(error),
+    }
+    // Whoever makes an empty file of that name has it, and may replace it.
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::openat(folder, to, flags, PRIVATE)?;
+    rustix::fs::renameat(folder, from, folder, to).inspect_err(|_| {
+        // It is empty, and would only be in the way of the next.
+        let _ = rustix::fs::unlinkat(folder, to, AtFlags::empty());
+    })
 }
 
 #[cfg(target_os = "linux")]
@@ -213,24 +218,6 @@ fn rename_no_replace(folder: BorrowedFd<'_>, from: &OsStr, to: &OsStr) -> Result
 #[cfg(not(target_os = "linux"))]
 fn rename_no_replace(_: BorrowedFd<'_>, _: &OsStr, _: &OsStr) -> Result<(), Errno> {
     Err(Errno::NOSYS)
-}
-
-/// A link never replaces anything.
-fn link_and_unlink(folder: BorrowedFd<'_>, from: &OsStr, to: &OsStr) -> Result<(), Errno> {
-    rustix::fs::linkat(folder, from, folder, to, AtFlags::empty())?;
-    // It has its name; a failure leaves the other one to the next sweep.
-    let _ = rustix::fs::unlinkat(folder, from, AtFlags::empty());
-    Ok(())
-}
-
-/// Whoever makes an empty file of a name has the name, and may replace that file.
-fn rename_over_empty(folder: BorrowedFd<'_>, from: &OsStr, to: &OsStr) -> Result<(), Errno> {
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    rustix::fs::openat(folder, to, flags, PRIVATE)?;
-    rustix::fs::renameat(folder, from, folder, to).inspect_err(|_| {
-        // It would only be in the way of the next.
-        let _ = rustix::fs::unlinkat(folder, to, AtFlags::empty());
-    })
 }
 
 #[cfg(test)]
@@ -338,67 +325,6 @@ mod tests {
             give_name(over, true).unwrap();
             assert_eq!(fs::read(&path).unwrap(), b"new");
             assert_eq!(names(folder.path()), ["echo.wasm"]);
-        }
-    }
-
-    #[test]
-    fn each_way_of_renaming_replaces_nothing() {
-        for rename in [rename_no_replace, link_and_unlink, rename_over_empty] {
-            let folder = tempfile::tempdir().unwrap();
-            let handle = File::open(folder.path()).unwrap();
-            let rename = || rename(handle.as_fd(), OsStr::new("from"), OsStr::new("to"));
-            let [from, to] = ["from", "to"].map(|name| folder.path().join(name));
-            fs::write(&from, "new").unwrap();
-            fs::write(&to, "old").unwrap();
-            assert_eq!(rename(), Err(Errno::EXIST));
-            assert_eq!(fs::read(&to).unwrap(), b"old");
-            fs::remove_file(&to).unwrap();
-            rename().unwrap();
-            assert_eq!(fs::read(&to).unwrap(), b"new");
-            assert_eq!(names(folder.path()), ["to"]);
-            // What cannot be renamed leaves nothing.
-            fs::remove_file(&to).unwrap();
-            assert_eq!(rename(), Err(Errno::NOENT));
-            assert!(names(folder.path()).is_empty());
-        }
-    }
-
-    /// Run by the test below, where the system knows neither how to rename without replacing nor
-    /// how to link.
-    #[test]
-    #[ignore = "run under strace by another test"]
-    fn renaming_without_help() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("echo.wasm");
-        let mut file = start(&path, true);
-        file.write_all(b"new").unwrap();
-        assert_eq!(give_name(file, false).unwrap(), path);
-        assert_eq!(fs::read(&path).unwrap(), b"new");
-        let error = give_name(start(&path, true), false).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::DestinationExists);
-        assert_eq!(names(folder.path()), ["echo.wasm"]);
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn a_file_is_named_where_the_system_knows_no_way_that_replaces_nothing() {
-        let log = tempfile::NamedTempFile::new().unwrap();
-        let ran = std::process::Command::new("strace")
-            .args(["-f", "-qq", "-e", "trace=renameat2,linkat", "-o"])
-            .arg(log.path())
-            .args(["-e", "inject=renameat2:error=EINVAL"])
-            .args(["-e", "inject=linkat:error=EPERM"])
-            .arg(std::env::current_exe().unwrap())
-            .args(["--ignored", "renaming_without_help"])
-            .output()
-            .unwrap();
-        let (out, log) = (String::from_utf8_lossy(&ran.stdout), fs::read(log).unwrap());
-        let log = String::from_utf8_lossy(&log);
-        assert!(ran.status.success() && out.contains("1 passed"), "{out}");
-        for call in ["renameat2(", "linkat("] {
-            let mut lines = log.lines();
-            let failed = |line: &str| line.contains(call) && line.contains("(INJECTED)");
-            assert!(lines.any(failed), "{call} did not fail: {log}");
         }
     }
 

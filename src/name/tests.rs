@@ -5,6 +5,7 @@ use crate::error::Error;
 use proptest::prelude::*;
 use std::path::Path;
 use vouch_protocol::ErrorKind;
+use vouch_testing::seeds::seed;
 
 const HEX: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
@@ -14,7 +15,10 @@ fn reference(text: &str) -> Reference {
 
 #[test]
 fn what_is_written_is_what_is_meant() {
-    let check = |text: &str| assert_eq!(reference(text).to_string(), text);
+    let check = |text: &str| {
+        seed("reference", text);
+        assert_eq!(reference(text).to_string(), text);
+    };
     check("ghcr.io/acme/echo:0.3.4");
     check("ghcr.io/acme/echo");
     check("localhost/echo:1");
@@ -32,6 +36,7 @@ fn what_is_written_is_what_is_meant() {
 #[test]
 fn what_is_not_a_reference_is_refused() {
     let check = |text: &str, why: &str| {
+        seed("reference", text);
         let error = text.parse::<Reference>().expect_err(why);
         assert_eq!(error.kind(), ErrorKind::InvalidReference, "{why}");
     };

@@ -7,6 +7,9 @@
 mod content;
 mod download;
 mod endpoints;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod layout;
 mod lookup;
 mod manifest;

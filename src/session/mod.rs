@@ -65,5 +65,13 @@ pub(crate) use sessions::Session;
 pub use sessions::{Carried, Sessions};
 pub(crate) use text::{clean, clean_to};
 
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing {
+    pub use super::{
+        authorization::fuzzing::{challenge, token_answer},
+        credentials::fuzzing::docker_config,
+    };
+}
 #[cfg(test)]
 mod tests;

@@ -10,6 +10,9 @@
 //! What it answers is a fact that follows from them: dates and trust are for
 //! [`trust`](crate::trust) to judge.
 
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod token;
 
 #[cfg(test)]

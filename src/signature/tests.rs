@@ -16,7 +16,7 @@ use std::{
     sync::Arc,
 };
 use vouch_protocol::{ArtifactKind, Claims, ErrorKind};
-use vouch_testing::forge::*;
+use vouch_testing::{forge::*, seeds::seed};
 
 /// What there is to be said of an artifact before anybody asks for the date.
 struct Looked {
@@ -64,6 +64,10 @@ fn read(reader: impl Read, size: usize, limits: &Limits) -> io::Result<Looked> {
 }
 
 fn look(bytes: &[u8]) -> Looked {
+    if bytes.len() < 64 << 10 {
+        let wasm = bytes.starts_with(b"\0asm");
+        seed(if wasm { "wasm" } else { "archive" }, bytes);
+    }
     read(bytes, bytes.len(), &Limits::default()).expect("memory can be read")
 }
 

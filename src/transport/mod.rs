@@ -25,6 +25,9 @@ mod client;
 mod connection;
 mod cut;
 mod framing;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod handover;
 mod http;
 mod message;

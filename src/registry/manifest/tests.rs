@@ -3,6 +3,7 @@
 use super::*;
 use serde_json::{Value, json};
 use std::io::Write;
+use vouch_testing::seeds::seed;
 
 fn content(kind: ArtifactKind) -> Content {
     let mut file = tempfile::NamedTempFile::new().unwrap();
@@ -137,7 +138,9 @@ fn read(manifest: &Value, media_type: Option<&str>) -> Result<Fetched> {
         artifact: 1000,
         ..Limits::default()
     };
-    Fetched::read(manifest.to_string().as_bytes(), media_type, &limits)
+    let bytes = manifest.to_string();
+    seed("manifest", &bytes);
+    Fetched::read(bytes.as_bytes(), media_type, &limits)
 }
 
 #[test]

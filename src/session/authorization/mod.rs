@@ -12,6 +12,8 @@
 mod access_token;
 mod cache;
 mod challenge;
+#[cfg(feature = "fuzzing")]
+pub(super) mod fuzzing;
 mod realm;
 mod scope;
 mod tokens;

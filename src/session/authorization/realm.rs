@@ -244,6 +244,15 @@ fn written_life(token: &str, now: u64) -> Option<u64> {
     (life >= 1.0).then_some(life as u64)
 }
 
+#[cfg(feature = "fuzzing")]
+/// Reads what a realm answers, as [`grant_once`] does.
+pub fn token_answer(body: &[u8]) -> Option<Duration> {
+    let granted: Granted = serde_json::from_slice(body).ok()?;
+    let token = granted.token.or(granted.access_token)?;
+    let expires_in = granted.expires_in.and_then(|value| value.as_u64());
+    is_token(&token).then(|| life(expires_in, &token, 1_700_000_000))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -252,6 +261,8 @@ mod tests {
     fn a_token_lives_as_long_as_everybody_says() {
         let jwt = |claims: &str| format!("h.{}.s", BASE64URL_NOPAD.encode(claims.as_bytes()));
         let check = |expires_in: Option<u64>, token: &str, expected: u64| {
+            let answer = serde_json::json!({"token": token, "expires_in": expires_in});
+            vouch_testing::seeds::seed("token_answer", answer.to_string());
             let life = life(expires_in, token, 1000);
             assert_eq!(life.as_secs(), expected, "{expires_in:?} {token}");
         };

@@ -251,6 +251,7 @@ mod tests {
     use super::*;
     use crate::name::PlainHosts;
     use serde_json::json;
+    use vouch_testing::seeds::seed;
 
     fn search(registry: &str, repository: Option<&str>) -> Search {
         Search {
@@ -280,7 +281,9 @@ mod tests {
     #[test]
     fn logins_are_found_and_judged() {
         let check = |config: Value, registry: &str, expected: Result<Option<Credential>, ()>| {
-            let found = find(config.to_string().as_bytes(), &docker(registry));
+            let text = config.to_string();
+            seed("docker_config", &text);
+            let found = find(text.as_bytes(), &docker(registry));
             let found = found
                 .and_then(|entry| entry.map_or(Ok(None), |entry| entry.stored))
                 .map_err(|_| ());

@@ -11,6 +11,8 @@
 //! | `login` | [`Login`]: one login, as it is now, and its end |
 
 mod file;
+#[cfg(feature = "fuzzing")]
+pub(super) mod fuzzing;
 mod helper;
 mod keys;
 mod login;

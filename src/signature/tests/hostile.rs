@@ -20,6 +20,7 @@ impl Table {
 }
 
 fn with_token(unsigned: &[u8], token: &str) -> Vec<u8> {
+    seed("token", token);
     [unsigned, &custom("wasmcloud_jwt", token.as_bytes())].concat()
 }
 

@@ -4,6 +4,7 @@ use super::*;
 use proptest::prelude::*;
 use tokio::io::{AsyncWriteExt, repeat};
 use tokio_util::io::StreamReader;
+use vouch_testing::seeds::seed;
 
 /// What comes out, one word each, however the bytes arrive.
 async fn words(framing: Framing, input: &[u8], piece: usize) -> Vec<String> {
@@ -11,6 +12,12 @@ async fn words(framing: Framing, input: &[u8], piece: usize) -> Vec<String> {
 }
 
 async fn words_within(room: &Room, framing: Framing, input: &[u8], piece: usize) -> Vec<String> {
+    let first = if framing == Framing::Lines {
+        b"L"
+    } else {
+        b"H"
+    };
+    seed("framing", [first, input].concat());
     let pieces = input.chunks(piece).map(io::Result::Ok);
     let stream = StreamReader::new(futures_util::stream::iter(pieces));
     let mut input = Input::new(stream, room.clone());

@@ -15,6 +15,7 @@ use std::{
     os::unix::net::UnixStream,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
+    sync::atomic::{AtomicUsize, Ordering},
 };
 
 /// A service at a socket of its own, whichever process it is by now. It ends with the test.
@@ -22,6 +23,8 @@ pub struct Daemon {
     /// The process that began it.
     pub process: Child,
     pub folder: Folder,
+    /// How often its log was read; nothing where it does not log everything.
+    marks: Option<AtomicUsize>,
 }
 
 impl Daemon {
@@ -42,13 +45,15 @@ impl Daemon {
 
     /// The same, with all that it can log in a log file of its own: see [`Self::log`].
     pub fn logging_all(config: &str, environment: &[(&str, &Path)]) -> Self {
-        Self::with(|folder, command| {
+        let mut daemon = Self::with(|folder, command| {
             let log = folder.join("log").display().to_string();
             let log = format!("[log]\nfile = '{log}'\nlevel = 'trace'\nsize = 1073741824\n");
             fs::write(folder.join("config.toml"), format!("{config}\n{log}"))
                 .expect("a config file");
             command.envs(environment.iter().copied());
-        })
+        });
+        daemon.marks = Some(AtomicUsize::new(0));
+        daemon
     }
 
     /// With so many file handles, and no way to have more.
@@ -68,17 +73,6 @@ impl Daemon {
             .arg(format!("trace={NAMING}"))
             .arg("-e")
             .arg(format!("inject={NAMING}:delay_enter={seconds}s"));
-        Self::run_by(strace)
-    }
-
-    /// One whose calls of this kind that concern a folder itself fail with an error. Those that did
-    /// stand in the file: `(INJECTED)`.
-    pub fn failing(call: &str, error: &str, folder: &Path, told: &Path) -> Self {
-        let mut strace = Command::new("strace");
-        strace.args(["-D", "-f", "-qq", "-o"]).arg(told);
-        strace.arg("-P").arg(folder);
-        strace.args(["-e", &format!("trace={call}")]);
-        strace.args(["-e", &format!("inject={call}:error={error}")]);
         Self::run_by(strace)
     }
 
@@ -128,6 +122,7 @@ impl Daemon {
         Self {
             process: command.spawn().expect("the service starts"),
             folder,
+            marks: None,
         }
     }
 
@@ -144,11 +139,11 @@ impl Daemon {
 
     /// Sends SIGHUP, and answers what it logged about its config.
     pub fn hang_up(&self) -> String {
-        let before = self.log().len();
+        let before = self.logged().len();
         kill_process(Pid::from_child(&self.process), Signal::HUP).expect("it runs");
         let mut said = String::new();
         until("it has read its config", || {
-            said = self.log().split_off(before);
+            said = self.logged().split_off(before);
             let done = ["the config was read again", "the config stays as it was"];
             done.iter().any(|done| said.contains(done))
         });
@@ -164,8 +159,20 @@ impl Daemon {
         fs::read_to_string(self.path(name)).unwrap_or_default()
     }
 
-    /// What it has logged, to a file or not, and what it has said beside that.
+    /// What it has logged, to a file or not, and what it has said beside that. It writes its log
+    /// after it has answered: where it logs everything, a last request shows when all is there.
     pub fn log(&self) -> String {
+        let serves = || UnixStream::connect(self.socket()).is_ok();
+        if let Some(marks) = self.marks.as_ref().filter(|_| serves()) {
+            let mark = format!("mark/{}", marks.fetch_add(1, Ordering::Relaxed));
+            let unknown = self.connect().call(&mark, &json!({}));
+            unknown.expect_err("there is no such method");
+            until("its log is written", || self.read("log").contains(&mark));
+        }
+        self.logged()
+    }
+
+    fn logged(&self) -> String {
         self.read("log") + &self.read("stderr")
     }
 

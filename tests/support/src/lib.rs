@@ -4,7 +4,7 @@
 //! service as a process of its own, and [`wire`] a client of it. [`registry`] starts real
 //! registries, [`token_server`] issues their tokens, [`proxy`] stands before one, and [`faulty`]
 //! answers what no registry should. [`forge`] makes artifacts, signed rightly and wrongly;
-//! [`real_modules`] fetches some that others have made.
+//! [`real_modules`] fetches some that others have made, and [`seeds`] are for fuzzing.
 
 // A test that cannot go on panics.
 #![allow(
@@ -22,5 +22,6 @@ pub mod process;
 pub mod proxy;
 pub mod real_modules;
 pub mod registry;
+pub mod seeds;
 pub mod token_server;
 pub mod wire;

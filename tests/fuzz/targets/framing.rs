@@ -1,0 +1,17 @@
+//! Where messages end is the same however their bytes arrive.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use vouchd::transport::fuzzing::messages;
+
+fuzz_target!(|input: &[u8]| {
+    let Some((framing, bytes)) = input.split_first() else {
+        return;
+    };
+    let headers = *framing == b'H';
+    let whole = messages(headers, bytes, usize::MAX);
+    for piece in [1, 7] {
+        assert_eq!(messages(headers, bytes, piece), whole);
+    }
+});

@@ -1,0 +1,11 @@
+//! What is said of a module or component is the same however its bytes arrive.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use vouchd::signature::fuzzing::judged;
+
+fuzz_target!(|bytes: &[u8]| {
+    let whole = judged(bytes, usize::MAX);
+    assert_eq!(judged(bytes, 7), whole);
+});
