@@ -6,6 +6,7 @@ mod local;
 mod logins;
 mod registries;
 mod stdio;
+mod turns;
 
 use serde_json::{Value, json};
 use std::{path::PathBuf, sync::Arc};

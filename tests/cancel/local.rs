@@ -5,7 +5,7 @@ use rustix::fs::{FlockOperation, Mode, OFlags};
 use std::{fs, io::Write};
 
 /// A module of nothing but custom sections of zeros, which take no space: it is read for seconds.
-fn endless(folder: &Folder) -> PathBuf {
+pub(super) fn endless(folder: &Folder) -> PathBuf {
     const SECTION: u64 = 0xffff_fff0;
     let path = folder.path("endless.wasm");
     let mut file = fs::File::create(&path).unwrap();

@@ -33,7 +33,7 @@ fn a_registry_that_says_to_come_back_later() {
 const SIZE: usize = 1_000_000;
 
 /// What names an artifact of that size, whose blob then stalls in its middle.
-fn stalling(head: bool) -> Faulty {
+pub(super) fn stalling(head: bool) -> Faulty {
     let digest = format!("sha256:{}", "a".repeat(64));
     let manifest = json!({
         "schemaVersion": 2,
