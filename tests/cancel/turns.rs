@@ -44,7 +44,11 @@ fn a_fifth_client_pulls_while_all_pulls_of_four_are_stuck() {
     fifth.ask(2, "pull", &pull);
     let answer = fifth.hear();
     assert_eq!(answer["result"]["path"], json!(destination), "{answer}");
-    assert_eq!(under_way(&daemon.socket()).len(), 64, "they are stuck still");
+    assert_eq!(
+        under_way(&daemon.socket()).len(),
+        64,
+        "they are stuck still"
+    );
     drop(clients);
     until("they are gone", || under_way(&daemon.socket()).is_empty());
 }
