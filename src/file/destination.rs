@@ -17,7 +17,7 @@ use std::{
 };
 use vouch_protocol::ErrorKind;
 
-/// A folder, held open, and perhaps the name that the file shall have in it.
+/// A folder that is held open, and the name that the file gets in it, if that is known yet.
 #[derive(Debug)]
 pub struct Destination {
     pub(super) folder: OwnedFd,
@@ -63,8 +63,8 @@ impl Destination {
         })
     }
 
-    /// The same place once more.
-    pub(super) fn again(&self) -> Result<Self> {
+    /// The same place, with a handle of its own.
+    pub(super) fn try_clone(&self) -> Result<Self> {
         let folder = self.folder.try_clone();
         Ok(Self {
             folder: folder.map_err(|error| Error::at(&self.path, "open the folder", error))?,
@@ -78,8 +78,9 @@ impl Destination {
         self.name.as_deref().unwrap_or(or_name)
     }
 
-    /// The file that is there by now, where the name is known and the file can be read. Fails with `notAFile` where
-    /// what is there is never replaced: only regular files and symbolic links are.
+    /// The file that is there already, if its name is known and it can be read. Fails with
+    /// `notAFile` where something is there that is never replaced: only regular files and symbolic
+    /// links are.
     pub fn standing(&self) -> Result<Option<Source>> {
         match &self.name {
             Some(name) => self.standing_as(name),
@@ -87,18 +88,18 @@ impl Destination {
         }
     }
 
-    /// The same, where the destination is a folder and that is the file's name in it.
+    /// The same, for a destination that is a folder, and the file's name in it.
     pub(super) fn standing_as(&self, name: &OsStr) -> Result<Option<Source>> {
         let path = self.path.join(name);
         if !self.is_taken(name)? {
             return Ok(None);
         }
-        // A link that leads nowhere or to a device can be replaced itself, and so can a file that
-        // may not be read.
+        // What cannot be read (a link that leads nowhere or to a device, a file of another user)
+        // can still be replaced.
         Ok(Source::open_in(&self.folder, Path::new(name), &path).ok())
     }
 
-    /// Whether something has the name already.
+    /// Whether something has the name already. Fails where that is never replaced.
     pub(super) fn is_taken(&self, name: &OsStr) -> Result<bool> {
         let path = || self.path.join(name);
         let stat = match rustix::fs::statat(&self.folder, name, AtFlags::SYMLINK_NOFOLLOW) {
@@ -120,8 +121,8 @@ impl Destination {
         }
     }
 
-    /// Fails where something has the name already, and the request may not replace it. It saves a
-    /// download; only naming decides.
+    /// Fails where something has the name already that the request may not replace. This saves a
+    /// download; only the naming decides.
     pub fn check(&self, overwrite: bool) -> Result<()> {
         match &self.name {
             Some(name) if self.is_taken(name)? && !overwrite => Err(self.taken(name)),
@@ -137,18 +138,18 @@ impl Destination {
         .help("Name another destination, or set `overwrite`.")
     }
 
-    /// Lets a file that stands at the destination already survive a power cut as one that was put
-    /// there now would. Answers its path.
+    /// Syncs a file that is at the destination already, as if it had been put there now. Returns its
+    /// path.
     pub fn keep(&self, standing: &Source) -> Result<PathBuf> {
         let path = standing.path();
         let name = path.file_name().unwrap_or_default();
         rustix::fs::fsync(standing.file())
             .map_err(|error| Error::at(path, "sync", error.into()))?;
-        self.arrived(standing.file(), name)
+        self.settle(standing.file(), name)
     }
 
-    /// Lets the name of a file survive a power cut, and answers the path at which it is.
-    pub(super) fn arrived(&self, file: &File, name: &OsStr) -> Result<PathBuf> {
+    /// Syncs the folder in which a file has just got its name, and returns the path of the file.
+    pub(super) fn settle(&self, file: &File, name: &OsStr) -> Result<PathBuf> {
         let path = self.path.join(name);
         sync_name(&self.folder, &path)?;
         // The folder that is held open may have another path by now, and its path may lead to
@@ -175,8 +176,8 @@ impl Destination {
     }
 }
 
-/// Lets the name of a file that was just given survive a power cut, where the file system can: some
-/// don't know how to, and say so in one of three ways.
+/// Syncs the folder in which a file has just got its name, so that the name survives a power cut.
+/// Some file systems cannot do that, and say so in one of three ways: they are used as they are.
 pub(crate) fn sync_name(folder: impl AsFd, path: &Path) -> Result<()> {
     match rustix::fs::fsync(folder) {
         Ok(()) | Err(Errno::INVAL | Errno::BADF | Errno::OPNOTSUPP) => Ok(()),

@@ -8,8 +8,8 @@
 //! |---|---|
 //! | `path` | [`parse_path`]: absolute paths and `file:` URIs |
 //! | `source` | [`Source`]: a regular file that is read, and its [`Identity`] |
-//! | `destination` | [`Destination`]: where a file shall be, and what is there now |
-//! | `temporary` | names that nobody looks for, and what is left of them after a crash |
+//! | `destination` | [`Destination`]: where a file goes, and what is there now |
+//! | `temporary` | temporary names, and clearing away what a crash left of them |
 //! | `unnamed` | [`Unnamed`]: a file that is written, and given its name in one step |
 
 mod destination;

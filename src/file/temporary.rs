@@ -1,5 +1,5 @@
-//! Names that nobody looks for: files that are on their way have them where the file system knows
-//! no files without a name.
+//! Temporary names: what a file is called until it gets its own, where the file system has no files
+//! without a name.
 
 use rustix::{
     fs::{AtFlags, FlockOperation, Mode, OFlags},
@@ -16,24 +16,28 @@ const SUFFIX: &[u8] = b".part";
 /// The most entries of a folder that are looked at for what a killed server left there.
 const SWEEP: usize = 4096;
 
-/// What the file will have once it is named, less what the user's mask takes.
+/// The mode of a file that has its name, less what the user's mask takes away.
 pub(super) const NAMED: Mode = Mode::from_raw_mode(0o666);
-/// What it has until then, so that nobody else reads what was not judged yet.
+/// The mode until then, so that nobody else reads what was not judged yet.
 pub(super) const PRIVATE: Mode = Mode::from_raw_mode(0o600);
 
-/// A locked, private file with a name that [`sweep`] knows, and the mode that it shall have.
+/// A locked, private file with a name that [`sweep`] knows, and the mode that it gets later.
 pub(super) fn create(folder: &OwnedFd) -> Result<(File, OsString, Mode), Errno> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     for _ in 0..16 {
         let name = random_name()?;
-        // The mask, or what the folder's access list has in its place, shows in a file alone. This
-        // one is never written.
+        // Only a new file shows what the user's mask, or the folder's access list in its place,
+        // makes of a mode. Nothing is ever written to this one.
         let probe = match rustix::fs::openat(folder, &name, flags, NAMED) {
             Err(Errno::EXIST) => continue,
             opened => opened?,
         };
         let mode = mode(&probe)?;
-        rustix::fs::unlinkat(folder, &name, AtFlags::empty())?;
+        match rustix::fs::unlinkat(folder, &name, AtFlags::empty()) {
+            // Somebody's sweep was faster.
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(error) => return Err(error),
+        }
         let file = match rustix::fs::openat(folder, &name, flags, PRIVATE) {
             Err(Errno::EXIST) => continue,
             opened => File::from(opened?),
@@ -48,12 +52,12 @@ pub(super) fn create(folder: &OwnedFd) -> Result<(File, OsString, Mode), Errno> 
     Err(Errno::EXIST)
 }
 
-/// Who may read and write a file.
+/// The mode of a file.
 pub(super) fn mode(file: impl AsFd) -> Result<Mode, Errno> {
     Ok(Mode::from_raw_mode(rustix::fs::fstat(file)?.st_mode))
 }
 
-/// Changes who may read and write a file. Where all files have one mode, nothing is asked for.
+/// Changes the mode of a file. Where the file system gives all files one mode, this does nothing.
 pub(super) fn set_mode(file: impl AsFd, wanted: Mode) -> Result<(), Errno> {
     if mode(&file)? == wanted {
         return Ok(());

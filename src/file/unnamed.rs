@@ -25,9 +25,9 @@ use std::{
 #[derive(Debug)]
 pub struct Unnamed<P> {
     file: File,
-    /// What it shall have once it is named.
+    /// The mode that it gets with its name.
     mode: Mode,
-    /// Its name where the file system knows no unnamed files. It is 0600 as long as it has one.
+    /// Its name where the file system has no unnamed files. Its mode is 0600 as long as it has one.
     temporary: Option<OsString>,
     destination: Destination,
     permit: PhantomData<fn(P)>,
@@ -41,7 +41,7 @@ impl Destination {
         let unnamed = unnamed(&self.folder).and_then(|file| Ok((temporary::mode(&file)?, file)));
         let (file, mode, temporary) = match unnamed {
             Ok((mode, file)) => (file, mode, None),
-            // NFS, overlays on old kernels, FAT: no unnamed files.
+            // NFS, overlays on old kernels and FAT have no unnamed files.
             Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::NOENT | Errno::INVAL | Errno::NOSYS) => {
                 let (file, name, mode) = temporary::create(&self.folder).map_err(failed)?;
                 (file, mode, Some(name))
@@ -52,7 +52,7 @@ impl Destination {
             file,
             mode,
             temporary,
-            destination: self.again()?,
+            destination: self.try_clone()?,
             permit: PhantomData,
         })
     }
@@ -84,9 +84,9 @@ impl<P> Unnamed<P> {
         self.destination.keep(standing)
     }
 
-    /// Syncs the file and gives it its name, in one step; `or_name` is for a destination that is a
-    /// folder. Without `overwrite` nothing is replaced, in a race neither; with it, a regular file
-    /// is, or a symbolic link itself, and nothing else. Answers the path at which the file is.
+    /// Syncs the file and gives it its name in one step; `or_name` is for a destination that is a
+    /// folder. Without `overwrite` nothing is replaced, not even in a race. With it, a regular file
+    /// is, or a symbolic link itself, and nothing else. Returns the path at which the file is.
     ///
     /// The permit is asked for last, when all but the naming is done.
     pub fn give_name(
@@ -96,23 +96,18 @@ impl<P> Unnamed<P> {
         permit: impl FnOnce() -> Result<P>,
     ) -> Result<PathBuf> {
         let name = self.destination.name(or_name).to_owned();
-        let failed = |error: Errno| {
-            let path = self.destination.path.join(&name);
-            Error::at(&path, "write", error.into())
-        };
+        let path = self.destination.path.join(&name);
+        let failed = |error: Errno| Error::at(&path, "write", error.into());
         rustix::fs::fsync(&self.file).map_err(failed)?;
         if self.destination.is_taken(&name)? && !overwrite {
             return Err(self.destination.taken(&name));
         }
         let _: P = permit()?;
-        self.take_name(&name, overwrite).map_err(|error| {
-            let path = self.destination.path.join(&name);
-            match error {
-                Errno::EXIST if !overwrite => self.destination.taken(&name),
-                error => Error::at(&path, "write", error.into()),
-            }
-        })?;
-        self.destination.arrived(&self.file, &name)
+        match self.take_name(&name, overwrite) {
+            Err(Errno::EXIST) if !overwrite => return Err(self.destination.taken(&name)),
+            named => named.map_err(failed)?,
+        }
+        self.destination.settle(&self.file, &name)
     }
 
     fn take_name(&mut self, name: &OsStr, overwrite: bool) -> Result<(), Errno> {
@@ -121,7 +116,7 @@ impl<P> Unnamed<P> {
             if !overwrite {
                 return link(&self.file, folder, name);
             }
-            // No call links over a file that is there: take a name beside it first.
+            // No call links over an existing file: take a name beside it first.
             let beside = random_name()?;
             set_mode(&self.file, PRIVATE)?;
             link(&self.file, folder, &beside)?;

@@ -50,15 +50,6 @@ impl Registry {
             &self.0
         }
     }
-
-    /// What else writes its name as: of Docker Hub all its names, else the one.
-    pub fn spellings(&self) -> Vec<&str> {
-        if self.is_docker_hub() {
-            DOCKER_HUB_NAMES.to_vec()
-        } else {
-            vec![&self.0]
-        }
-    }
 }
 
 /// Reads a name as it is without a config: see [`PlainHosts`] for the names in requests.
