@@ -158,7 +158,7 @@ pub(crate) fn a_thousand_connected() {
     }
     row(
         "1,000 connected clients: each takes; a call of another",
-        "<= 30 KB; within 2 x",
+        "<= 16 KB; within 1.1 x",
         &format!(
             "{:.1} KB; p50 {:.2} x, p99 {:.2} x ({} us, without them {} us)",
             each.unwrap_or_default(),
