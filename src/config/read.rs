@@ -28,7 +28,7 @@ use toml::{
 /// The longest config file, in bytes.
 const LONGEST: u64 = 1 << 20;
 
-/// So many problems are told at once.
+/// The most problems that are reported at once.
 const PROBLEMS: usize = 20;
 
 impl Config {

@@ -13,10 +13,10 @@ use std::{
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 #[serde(expecting = "the section [idle]")]
 pub struct Idle {
-    /// So long after the last client went, or `never`. Where nothing is said, how the service was
-    /// started decides.
+    /// How long after the last client has gone, or `never`. Without it, that depends on how the
+    /// service was started: 30 minutes for one in the background, else `never`.
     pub timeout: Option<Timeout>,
-    /// So long after the last request, logins that live in memory only keep it alive.
+    /// How long after their last use logins that are only in memory keep the service alive.
     pub logins: Span,
 }
 
@@ -29,7 +29,7 @@ impl Default for Idle {
     }
 }
 
-/// What is logged, and where to.
+/// What is logged, and where.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -39,12 +39,12 @@ pub struct Log {
     pub level: Option<String>,
     /// How lines are written.
     pub format: Option<LogFormat>,
-    /// The file to log to, in place of standard error, which `-` names.
+    /// The file to log to; `-` is standard error.
     pub file: Option<PathBuf>,
-    /// A file that would get longer, in bytes, is put aside for a new one.
+    /// The most bytes of a log file; one that would get longer is put aside for a new one.
     #[cfg_attr(test, schemars(range(min = SMALLEST_LOG, max = LARGEST_LOG)))]
     pub size: u64,
-    /// So many files that were put aside are kept. With none, a file is cut instead.
+    /// How many files that were put aside are kept. With 0, the file is cut instead.
     #[cfg_attr(test, schemars(range(max = MOST_LOGS)))]
     pub keep: u32,
 }
@@ -75,7 +75,7 @@ pub enum LogFormat {
     /// For people.
     #[default]
     Text,
-    /// An object a line.
+    /// A JSON object a line.
     Json,
 }
 

@@ -41,15 +41,15 @@ impl fmt::Display for Span {
     }
 }
 
-/// When something ends by itself: `never`, or after a span longer than zero.
+/// When something ends by itself: `never`, or after a span of time, which is longer than zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(with = "String"))]
 #[serde(try_from = "String", into = "String")]
 pub enum Timeout {
-    /// It does not.
+    /// Not at all.
     Never,
-    /// After so long.
+    /// After this span.
     After(Duration),
 }
 

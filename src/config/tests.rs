@@ -201,7 +201,7 @@ fn hostile_texts_end_well() {
             "{wrong:?}"
         );
     };
-    check(b"\xff", "no UTF-8");
+    check(b"\xff", "not UTF-8");
     check(b"a = 1\n\n\xff", "3: the file is not UTF-8");
     check(&vec![b'#'; (1 << 20) + 1], "1 MiB");
     check(b"\0", "1:1");

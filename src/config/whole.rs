@@ -10,25 +10,25 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::{collections::BTreeMap, path::PathBuf};
 
-/// What the owner of the service says. A file without a section has the defaults of that section.
+/// What the owner of the service decides. A section that is left out has its defaults.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[cfg_attr(test, schemars(title = "The config file of vouchd"))]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Where to listen, unless the command line or `VOUCHD_SOCKET` says.
+    /// The socket to listen on, unless the command line or `VOUCHD_SOCKET` names one.
     pub socket: Option<PathBuf>,
     /// When a service that nobody uses ends by itself.
     pub idle: Idle,
-    /// What is logged, and where to.
+    /// What is logged, and where.
     pub log: Log,
-    /// What an artifact may cost.
+    /// How much an artifact may cost.
     pub limits: artifact::Limits,
-    /// What holds for one registry: `[registry."host:port"]`.
+    /// Settings for single registries: `[registry."host:port"]`.
     #[serde(skip_deserializing)]
     #[cfg_attr(test, schemars(skip))]
     pub registry: session::Config,
-    /// What holds for one registry: `[registry."host:port"]`.
+    /// Settings for single registries: `[registry."host:port"]`.
     #[serde(rename = "registry", skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) sections: BTreeMap<String, session::RegistryConfig>,
     /// The file that it was read from, if there was one.

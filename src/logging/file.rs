@@ -29,10 +29,10 @@ const _: () = assert!(LONGEST_LINE as u64 <= SMALLEST_LOG);
 /// More files than that are not kept, whatever is asked for.
 const MOST_KEPT: u32 = MOST_LOGS;
 /// Another process holds the lock for as long as an append takes. One that was halted with it must
-/// not halt us: after so many looks we append without.
+/// not halt us: after this many attempts we append without it.
 const LOOKS: u32 = 50;
 const PAUSE: Duration = Duration::from_millis(2);
-/// So often the file may be exchanged while we wait for its lock.
+/// How often the file may be exchanged while we wait for its lock.
 const EXCHANGES: u32 = 100;
 
 /// A log file. It is made where it does not exist, with its folders, for its owner alone.

@@ -25,12 +25,12 @@ use tracing_subscriber::{
 };
 use vouchd::config::LogFormat;
 
-/// What is logged where nobody says.
+/// What is logged unless something else is said.
 pub(crate) const USUAL: &str = "info";
 
-/// So many bytes wait for the reader; further lines are dropped, and counted.
+/// The most bytes that wait for the reader; further lines are dropped, and counted.
 const MOST_WAITING: usize = 256 << 10;
-/// So long the last lines are waited for when the process ends.
+/// How long the last lines are waited for when the process ends.
 const LAST: Duration = Duration::from_secs(1);
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -110,7 +110,7 @@ pub(crate) struct Log(Arc<(Mutex<Waiting>, Condvar)>);
 #[derive(Default)]
 struct Waiting {
     lines: Vec<u8>,
-    /// So many lines were dropped since somebody was told.
+    /// How many lines were dropped since that was last logged.
     dropped: u64,
     writing: bool,
 }

@@ -228,7 +228,7 @@ impl<R: AsyncRead + Unpin> Input<R> {
         }
     }
 
-    /// Waits for more of a message of which so much has arrived.
+    /// Waits for more of a message, of which `arrived` bytes are there.
     async fn more(
         &mut self,
         arrived: usize,

@@ -58,7 +58,7 @@ pub(super) struct Charge {
 }
 
 impl Charge {
-    /// Makes room for a message of so many bytes in all; `busy` where there is none.
+    /// Makes room for a message of that many bytes in all; `busy` if there is none.
     pub(super) fn cover(&mut self, bytes: usize) -> Result<()> {
         let held = self
             .held

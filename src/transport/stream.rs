@@ -131,7 +131,7 @@ async fn read<R: AsyncRead + Unpin>(
 /// The client is gone.
 struct Gone;
 
-/// Waits for room for so many bytes, for as long as somebody is there to read them.
+/// Waits for room for that many bytes, for as long as somebody is there to read them.
 async fn room(
     unwritten: &Arc<Semaphore>,
     bytes: usize,

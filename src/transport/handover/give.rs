@@ -31,7 +31,7 @@ use zeroize::Zeroizing;
 
 /// What the new process may say before it is ready.
 const LONGEST_HELLO: usize = 4096;
-/// So much of its last words is kept, in bytes.
+/// How much is kept of what it said last, in bytes.
 const LAST_WORDS: usize = 2000;
 /// How long the last words are waited for when it has failed.
 const LAST: Duration = Duration::from_secs(1);
