@@ -291,7 +291,7 @@ impl Vouched<Source> {
         &self.file
     }
 
-    /// SHA-256 of the first MiB, of the first two, and so on: `blocks[i]` is the digest of bytes
+    /// SHA-256 of the first block, of the first two, and so on: `blocks[i]` is the digest of bytes
     /// `0..min((i + 1) * BLOCK, size)`, and the last one that of the whole.
     pub fn blocks(&self) -> &[Digest] {
         &self.blocks

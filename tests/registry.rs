@@ -3,7 +3,12 @@
 use serde_json::json;
 use std::{fs, io::Read, path::Path, process::Command};
 use vouch_protocol::ErrorKind;
-use vouch_testing::registry::{PASSWORD, Registry, USERNAME};
+use vouch_testing::{
+    daemon::{self, Daemon, push},
+    forge::{Signer, custom, module},
+    proxy::Proxy,
+    registry::{PASSWORD, Registry, USERNAME},
+};
 use vouchd::{
     artifact::Limits,
     error::{Error, Result},
@@ -131,4 +136,34 @@ async fn https_to_a_plain_registry_names_the_config_line() {
     let help = error.data().help.unwrap();
     assert!(help.contains(&format!("[registry.\"{name}\"]")), "{help}");
     assert!(help.contains("plain-http = true"), "{help}");
+}
+
+/// docker-registry writes the links of blobs in place: pushes that ran side by side used to refuse
+/// each other's manifests.
+#[test]
+fn ten_clients_that_push_the_same_upload_it_once() {
+    let registry = Registry::open();
+    let proxy = Proxy::before(&registry.name(), |_, _| None);
+    let service = Daemon::start();
+    let unsigned = [module(), custom("fill", &vec![7; 3 << 20])].concat();
+    let path = service.path("echo.wasm");
+    let contents = Signer::default().wasm(&unsigned);
+    fs::write(&path, &contents).unwrap();
+    std::thread::scope(|scope| {
+        for number in 0..10 {
+            let reference = format!("{}/acme/echo:{number}", proxy.name());
+            let (mut client, path) = (service.connect(), &path);
+            scope.spawn(move || push(&mut client, path, &reference).unwrap());
+        }
+    });
+    let seen = proxy.seen();
+    let uploads = seen.iter().filter(|(head, _)| {
+        matches!(head.method.as_str(), "PUT" | "PATCH") && head.length == contents.len() as u64
+    });
+    assert_eq!(uploads.count(), 1);
+    for number in 0..10 {
+        let reference = format!("{}/acme/echo:{number}", registry.name());
+        let to = service.path(&format!("{number}.wasm"));
+        daemon::pull(&mut service.connect(), &to, &reference).unwrap();
+    }
 }

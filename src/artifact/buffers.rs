@@ -5,7 +5,7 @@
 //! are hashed, it gets only as long as there are [`AHEAD`] to spare. So nobody waits for another's
 //! buffer: with none to spare, a feed waits for its own to come back from its own hasher, which
 //! waits for nothing while it has one. How many feeds there are at once is bounded by the turns
-//! that the service gives: a file or a download has one, a gzipped archive a second.
+//! that the service gives: a file, a download or an upload has one, a gzipped archive a second.
 //!
 //! A buffer is a mapping of its own. The kernel zeroes it once, however often it is used, and
 //! takes it back at once; an allocator would keep what many threads freed.
@@ -111,7 +111,7 @@ impl Drop for Buffer {
 
 /// A part of an artifact. When its last user drops it, its buffer goes back to the feed's
 /// [`Buffers`], or to whoever needs one if these are gone.
-pub(super) struct Chunk {
+pub(crate) struct Chunk {
     /// Gone only while it is dropped.
     buffer: Option<Buffer>,
     filled: usize,
@@ -120,7 +120,7 @@ pub(super) struct Chunk {
 
 impl Chunk {
     /// Reads into what is left of it; `Ok(None)` where nothing is left.
-    pub(super) fn read(&mut self, reader: &mut impl io::Read) -> io::Result<Option<usize>> {
+    pub(crate) fn read(&mut self, reader: &mut impl io::Read) -> io::Result<Option<usize>> {
         let bytes = match self.buffer.as_mut().map(|buffer| &mut buffer.bytes) {
             Some(Bytes::Small(bytes)) => &mut **bytes,
             Some(Bytes::Mapped(Some(mapped))) => &mut mapped[..],
@@ -159,8 +159,14 @@ impl Drop for Chunk {
     }
 }
 
-/// The buffers of one feed.
-pub(super) struct Buffers {
+impl AsRef<[u8]> for Chunk {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+/// The buffers of one feed, or of one upload.
+pub(crate) struct Buffers {
     /// The size of the first chunk, where the whole may fit.
     small: Option<usize>,
     made: usize,
@@ -170,7 +176,7 @@ pub(super) struct Buffers {
 
 impl Buffers {
     /// For so many bytes, as far as that is known.
-    pub(super) fn new(size: Option<u64>) -> Self {
+    pub(crate) fn new(size: Option<u64>) -> Self {
         let (home, returned) = channel();
         // One byte more shows that it ends there. A tar block has to fit.
         let small = size
@@ -185,7 +191,7 @@ impl Buffers {
     }
 
     /// A chunk to read into.
-    pub(super) fn chunk(&mut self) -> io::Result<Chunk> {
+    pub(crate) fn chunk(&mut self) -> io::Result<Chunk> {
         let buffer = match self.small.take() {
             Some(size) => Buffer::small(size),
             None => self.next()?,

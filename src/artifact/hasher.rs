@@ -33,7 +33,7 @@ pub(super) struct Digests {
     pub(super) whole: Digest,
     /// For each mark that was cut at: all bytes but those between the two.
     pub(super) cut: BTreeMap<Mark, Digest>,
-    /// The prefix of every MiB, and the whole: see [`super::BLOCK`].
+    /// The prefix at the end of every block, and the whole: see [`super::BLOCK`].
     pub(super) blocks: Vec<Digest>,
     /// One for each [`Hasher::finish_one`].
     pub(super) finished: Vec<Digest>,
@@ -50,7 +50,7 @@ enum Work {
 }
 
 impl Hasher {
-    /// `blocks` tells whether it keeps the digest of every MiB.
+    /// `blocks` tells whether it keeps the digest at every block.
     pub(super) fn new(blocks: bool) -> Self {
         Self(Work::Here(Box::new(State::new(blocks))))
     }

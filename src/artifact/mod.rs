@@ -40,8 +40,7 @@ mod tar;
 mod wasm;
 
 pub use archive::Entries;
-#[cfg(test)]
-pub(crate) use buffers::CHUNK;
+pub(crate) use buffers::{Buffers, CHUNK};
 pub use cache::Cache;
 pub use limits::Limits;
 pub use refusal::Refusal;
@@ -63,8 +62,9 @@ use std::{
 };
 use vouch_protocol::{Artifact, ErrorKind};
 
-/// The step in which [`Examined::into_parts`] has digests of a source, in bytes.
-pub const BLOCK: usize = 1 << 20;
+/// The step in which [`Examined::into_parts`] has digests of a source, in bytes. It fits a buffer: an
+/// upload holds a block until it was sent.
+pub(crate) const BLOCK: usize = CHUNK;
 
 /// A file that was read to its end, or as far as it may be, and what was found. `F` is the file:
 /// a [`Source`], an [`Unnamed`], or nothing where the bytes are gone.
@@ -212,7 +212,7 @@ impl<F> Examined<F> {
         }
     }
 
-    /// The file, what was found, and of a source SHA-256 of its first MiB, of the first two, and
+    /// The file, what was found, and of a source SHA-256 of its first [`BLOCK`], of the first two, and
     /// so on: the last one is that of the whole.
     pub(crate) fn into_parts(self) -> (F, Found, Vec<Digest>) {
         (self.file, self.found, self.blocks)

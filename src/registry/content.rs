@@ -2,7 +2,7 @@
 //! before it, to what was verified.
 
 use crate::{
-    artifact::{ArtifactKind, BLOCK},
+    artifact::{ArtifactKind, BLOCK, Buffers},
     error::{Error, Result},
     file::Source,
     name::Digest,
@@ -20,9 +20,6 @@ use std::{
 };
 use tokio::sync::SetOnce;
 use vouch_protocol::ErrorKind;
-
-/// The largest piece that is handed on at once; larger ones cost memory in the HTTP client.
-pub(super) const PIECE: usize = 256 << 10;
 
 /// A file that was vouched for. Clones share it.
 #[derive(Clone)]
@@ -128,20 +125,28 @@ impl Content {
         };
         let failed = |error| Error::at(self.source().path(), "read", error);
         let mut at = from.clone();
+        let mut buffers = Buffers::new(Some(self.size));
         while at.offset < end {
             progress.check()?;
             let length = (self.size - at.offset).min(BLOCK as u64);
             let last = at.offset + length == self.size;
-            // Where the file ends, one byte more shows that it still does.
-            let capacity = usize::try_from(length).unwrap_or(BLOCK) + usize::from(last);
-            let mut block = vec![0; capacity];
-            let read = fill(&mut self.source().reader_at(at.offset), &mut block).map_err(failed)?;
-            block.truncate(read);
+            let mut block = buffers.chunk().map_err(failed)?;
+            let mut reader = self.source().reader_at(at.offset).take(length);
+            loop {
+                match block.read(&mut reader) {
+                    Ok(Some(read)) if read > 0 => {}
+                    Ok(_) => break,
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) => return Err(failed(error)),
+                }
+            }
             at.hash.update(&block);
             let index = usize::try_from(at.offset / BLOCK as u64).ok();
             let verified = index.and_then(|index| self.blocks.get(index));
             if block.len() as u64 != length
                 || verified != Some(&Digest::finish(&at.hash.clone().finish()))
+                // It still ends where it did.
+                || last && self.source().reader_at(self.size).read(&mut [0]).map_err(failed)? > 0
             {
                 return Err(modified());
             }
@@ -149,15 +154,11 @@ impl Content {
                 // It may be checked once more, for another attempt.
                 let _ = self.checked.set(());
             }
-            let mut block = Bytes::from(block);
-            while !block.is_empty() {
-                let piece = block.split_to(PIECE.min(block.len()));
-                at.offset += piece.len() as u64;
-                if !take(piece)? {
-                    return Ok(None);
-                }
-                self.reached(at.offset, progress);
+            at.offset += length;
+            if !take(Bytes::from_owner(block))? {
+                return Ok(None);
             }
+            self.reached(at.offset, progress);
         }
         Ok(Some(at))
     }
@@ -200,20 +201,6 @@ impl Content {
         let step = step.max(1).next_multiple_of(BLOCK as u64);
         offset.saturating_add(step).min(self.size)
     }
-}
-
-/// Reads until the buffer is full or the file ends.
-fn fill(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-        match reader.read(rest) {
-            Ok(0) => break,
-            Ok(read) => filled += read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
 }
 
 /// How far a file was sent, and its hash up to there. It lies at a block's start, or the end.

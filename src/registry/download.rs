@@ -9,6 +9,7 @@ use crate::{
     session::{Activity, Failure, Retries},
 };
 use bytes::{Buf, Bytes};
+use futures_util::{FutureExt, future::BoxFuture};
 use reqwest::{
     Client, Response, StatusCode, Url,
     header::{ACCEPT_ENCODING, CONTENT_RANGE, RANGE},
@@ -22,8 +23,6 @@ use std::{
 use tokio::{runtime::Handle, sync::mpsc};
 use vouch_protocol::ErrorKind;
 
-/// Pieces that wait for the reader. The HTTP client makes them some 400 KiB at most.
-const PIECES: usize = 8;
 /// A transfer is taken up again that often in all, even if each attempt gets a little further.
 const RESUMES: u32 = 64;
 /// At least so many bytes come for each [`Timeouts::idle`](crate::session::Timeouts::idle) that a
@@ -38,27 +37,33 @@ pub struct Download {
 }
 
 enum Arriving {
-    Pieces {
-        receiver: mpsc::Receiver<Result<Bytes>>,
-        piece: Bytes,
-    },
-    File {
-        source: Source,
-        offset: u64,
-    },
+    Pieces(Pieces),
+    File { source: Source, offset: u64 },
 }
 
-/// Streams a blob from the first place that has it. Where a mirror fails, the next place goes on
-/// from there: the bytes are the same everywhere, or the digest says so in the end.
+/// What a registry sends, piece by piece. The thread that reads them does the transfer's work: no
+/// task runs ahead of it, and nothing waits but the piece in hand and the one that the HTTP client
+/// has read by then, of some 400 KiB at most.
+struct Pieces {
+    runtime: Handle,
+    /// `None` at its end.
+    transfer: Option<BoxFuture<'static, Result<()>>>,
+    receiver: mpsc::Receiver<Bytes>,
+    piece: Bytes,
+}
+
+/// Streams a blob from the first endpoint that has it. Where a mirror fails, the next endpoint goes
+/// on from there: the bytes are the same everywhere, or the digest says so in the end. To be called
+/// on a blocking thread.
 pub(super) fn remote(
     runtime: &Handle,
     endpoints: Endpoints,
     layer: Descriptor,
     progress: Progress,
 ) -> Download {
-    let (sender, receiver) = mpsc::channel(PIECES);
+    let (sender, receiver) = mpsc::channel(1);
     let stop = progress.clone();
-    runtime.spawn(async move {
+    let mut transfer = async move {
         let (offset, sending) = (&AtomicU64::new(0), &sender);
         let transfer = endpoints.first(|endpoint, remote| async move {
             let timeouts = remote.session.timeouts();
@@ -73,23 +78,60 @@ pub(super) fn remote(
                 outcome = transfer(&remote, layer, offset, retries, sending) => outcome,
             }
         });
-        let outcome = tokio::select! {
+        tokio::select! {
             () = stop.stopped() => Err(Error::cancelled()),
-            () = sender.closed() => return,
-            outcome = transfer => outcome,
-        };
-        if let Err(error) = outcome {
-            // Nobody reads any more: then nobody wants to know.
-            let _ = sender.send(Err(error)).await;
+            outcome = transfer => outcome.map(|_| ()),
         }
-    });
+    }
+    .boxed();
+    // Asked for at once: the registry may answer before the first read.
+    if let Some(outcome) = (&mut transfer).now_or_never() {
+        transfer = std::future::ready(outcome).boxed();
+    }
     Download {
-        arriving: Arriving::Pieces {
+        arriving: Arriving::Pieces(Pieces {
+            runtime: runtime.clone(),
+            transfer: Some(transfer),
             receiver,
             piece: Bytes::new(),
-        },
+        }),
         left: layer.size,
         progress,
+    }
+}
+
+impl Pieces {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        while self.piece.is_empty() {
+            match self.next()? {
+                Some(piece) => self.piece = piece,
+                None => return Ok(0),
+            }
+        }
+        let length = self.piece.len().min(buffer.len());
+        let read = buffer.get_mut(..length).unwrap_or_default();
+        self.piece.copy_to_slice(read);
+        Ok(length)
+    }
+
+    /// Does the work until there is another piece, or none any more.
+    fn next(&mut self) -> Result<Option<Bytes>> {
+        let Some(transfer) = &mut self.transfer else {
+            return Ok(None);
+        };
+        let receiver = &mut self.receiver;
+        let outcome = self.runtime.block_on(async {
+            tokio::select! {
+                // What was sent before it ended comes first.
+                biased;
+                Some(piece) = receiver.recv() => Ok(piece),
+                outcome = transfer => Err(outcome),
+            }
+        });
+        outcome.map(Some).or_else(|outcome| {
+            self.transfer = None;
+            outcome.map(|()| self.receiver.try_recv().ok())
+        })
     }
 }
 
@@ -128,22 +170,7 @@ impl Read for Download {
             return Ok(0);
         }
         let read = match &mut self.arriving {
-            Arriving::Pieces { receiver, piece } => {
-                while piece.is_empty() {
-                    match receiver.blocking_recv() {
-                        Some(next) => *piece = next?,
-                        None if self.left == 0 => return Ok(0),
-                        // It says why it ends, unless it cannot.
-                        None => {
-                            let message = "the task of a download died";
-                            return Err(Error::new(ErrorKind::Internal, message).into());
-                        }
-                    }
-                }
-                let length = piece.len().min(buffer.len());
-                piece.copy_to_slice(buffer.get_mut(..length).unwrap_or_default());
-                length
-            }
+            Arriving::Pieces(pieces) => pieces.read(buffer)?,
             Arriving::File { source, offset } => {
                 let read = source.reader_at(*offset).read(buffer)?;
                 *offset += read as u64;
@@ -175,7 +202,7 @@ async fn transfer(
     layer: Descriptor,
     offset: &AtomicU64,
     mut retries: Retries,
-    sender: &mpsc::Sender<Result<Bytes>>,
+    sender: &mpsc::Sender<Bytes>,
 ) -> Result<()> {
     let mut resumes = 0;
     loop {
@@ -206,7 +233,7 @@ async fn continue_at(
     remote: &Remote,
     layer: Descriptor,
     sent: &AtomicU64,
-    sender: &mpsc::Sender<Result<Bytes>>,
+    sender: &mpsc::Sender<Bytes>,
 ) -> Result<(), Failure> {
     const ACTION: &str = "downloading a blob";
     let session = &remote.session;
@@ -287,7 +314,6 @@ async fn continue_at(
         }
         offset += piece.len() as u64;
         sent.store(offset, Ordering::Relaxed);
-        // Only the registry's time counts, not the reader's.
         waited += asked.elapsed();
         brought += piece.len() as u64;
         if brought >= LEAST {
@@ -295,9 +321,11 @@ async fn continue_at(
         } else if waited > idle && offset < layer.size {
             return Err(Failure::stalled(session, ACTION));
         }
-        if sender.send(Ok(piece)).await.is_err() {
+        // It is read by whoever reads; that time is not the registry's.
+        if sender.send(piece).await.is_err() {
             return Ok(());
         }
+        tokio::task::yield_now().await;
     }
 }
 

@@ -46,7 +46,7 @@ pub struct Pushed {
     pub skipped: u64,
 }
 
-/// Publishes a file that was vouched for, where that was vouched for. Each MiB is sent only after it
+/// Publishes a file that was vouched for, where that was vouched for. Each block is sent only after it
 /// hashed to what was verified; nothing is tagged before every blob is there. Right before the
 /// manifest is written, the file is judged again by what is in force then, and
 /// `progress.commit()` is called. Counts the file's size once, whatever of it was there already,

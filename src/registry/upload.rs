@@ -26,8 +26,9 @@ use vouch_protocol::ErrorKind;
 
 /// Where a registry takes no single PUT, chunks of this size.
 const CHUNK: u64 = 8 << 20;
-/// Pieces that wait for the network: with the block they are cut from, some 2 MiB.
-const PIECES: usize = 4;
+/// Blocks that wait for the network; [`Buffers`](crate::artifact::Buffers) lends fewer where many
+/// want some.
+const PIECES: usize = 2;
 /// Smaller ones are sent as fast as the right to mount them is asked for.
 const WORTH_MOUNTING: u64 = 1 << 20;
 /// How long the taking back of an upload may take.
