@@ -66,7 +66,16 @@ fn vouch_speaks_to_the_service() {
     check(&["push", "unsigned.wasm", &layout], 1, "is not signed");
     check(&["pull", &layout, "-o", "pulled.wasm"], 0, "pulled.wasm");
     assert_eq!(fs::read(folder.path("pulled.wasm")).unwrap(), bytes);
+    // The same bytes are there already; others are not replaced unasked.
+    check(&["pull", &layout, "-o", "pulled.wasm"], 0, "pulled.wasm");
+    folder.write("pulled.wasm", b"mine");
     check(&["pull", &layout, "-o", "pulled.wasm"], 2, "exists");
+    check(
+        &["pull", &layout, "-o", "pulled.wasm", "-f"],
+        0,
+        "pulled.wasm",
+    );
+    assert_eq!(fs::read(folder.path("pulled.wasm")).unwrap(), bytes);
     check(&["rpc", "server/status"], 0, "uptimeSeconds");
     check(&["status"], 0, "connections");
     check(&["no-such-command"], 64, "");

@@ -108,14 +108,8 @@ pub(crate) async fn list(client: &Client, screen: &mut Screen) -> io::Result<Out
 }
 
 fn show(screen: &mut Screen, session: &SessionStatus) -> io::Result<()> {
-    let state = match session.state {
-        SessionState::Untried => "untried",
-        SessionState::Accepted => "accepted",
-        SessionState::Refused => "refused",
-        SessionState::Unknown => "unknown",
-    };
     let good = session.state != SessionState::Refused;
-    screen.heading(good, state, &named(session))?;
+    screen.heading(good, state(session), &named(session))?;
     let source = match session.source {
         LoginSource::Login => "vouch login",
         LoginSource::AuthFile => "REGISTRY_AUTH_FILE",
@@ -141,6 +135,16 @@ fn show(screen: &mut Screen, session: &SessionStatus) -> io::Result<()> {
         screen.line("last used", format!("{} ago", span(seconds)))?;
     }
     Ok(())
+}
+
+/// What the registry said of the login, in a word.
+pub(crate) fn state(session: &SessionStatus) -> &'static str {
+    match session.state {
+        SessionState::Untried => "untried",
+        SessionState::Accepted => "accepted",
+        SessionState::Refused => "refused",
+        SessionState::Unknown => "unknown",
+    }
 }
 
 fn named(session: &SessionStatus) -> String {

@@ -3,6 +3,7 @@
 use crate::{
     call::{answer, ask},
     failure::Outcome,
+    sessions::state,
     show::{Screen, escaped, size, span},
     signals::Signals,
 };
@@ -18,7 +19,7 @@ use vouch_client::{
     Client,
     protocol::{
         IdleKeeper, IdleStatus, LastError, Method, NoParams, RequestStatus, ServerStatus,
-        ServerStatusResult, SessionState, SessionStatus,
+        ServerStatusResult, SessionStatus,
     },
 };
 
@@ -199,18 +200,12 @@ fn answered(status: &ServerStatusResult) -> String {
 }
 
 fn login(session: &SessionStatus) -> String {
-    let state = match session.state {
-        SessionState::Untried => "untried",
-        SessionState::Accepted => "accepted",
-        SessionState::Refused => "refused",
-        SessionState::Unknown => "unknown",
-    };
     let user = session.user.as_deref().unwrap_or("nobody");
     let used = session
         .last_used_seconds
         .map(|seconds| format!(", used {} ago", span(seconds)));
     let used = used.unwrap_or_default();
-    format!("{user} to {}, {state}{used}", session.registry)
+    format!("{user} to {}, {}{used}", session.registry, state(session))
 }
 
 fn request(request: &RequestStatus) -> String {

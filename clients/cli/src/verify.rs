@@ -242,9 +242,9 @@ impl Judged {
             },
             Err(failure) => {
                 let failure = failure.spelt(spelling);
-                // Most messages name it already.
+                // Most messages name it already, and those about standard input do in words.
                 let about = Some(self.name.as_str());
-                let about = about.filter(|name| !failure.message.contains(name));
+                let about = about.filter(|name| *name != "-" && !failure.message.contains(name));
                 screen.complain(about, &failure)?;
             }
         }
