@@ -253,6 +253,108 @@ fn a_destination_is_not_replaced_unless_asked() {
 }
 
 #[test]
+fn what_is_there_already_is_done() {
+    let daemon = Daemon::start();
+    let mut client = daemon.connect();
+    let folder = Folder::new();
+    let artifacts = [
+        ("echo.wasm", Signer::default().wasm(&module())),
+        ("kv.par", Signer::default().archive(ENTRIES)),
+    ];
+    for (name, bytes) in &artifacts {
+        let stem = name.split('.').next().unwrap();
+        let reference = format!("oci:{}:1", folder.path(stem).display());
+        let path = folder.write(name, bytes);
+        let pushed = client
+            .call("push", &json!({"path": path, "reference": reference}))
+            .unwrap();
+        // By its name, and in its folder, where the name is known only in the end.
+        for (destination, downloaded) in [(&path, 0), (&folder.path(""), bytes.len())] {
+            let before = fs::metadata(&path).unwrap().modified().unwrap();
+            let params = json!({"reference": reference, "destination": destination});
+            let pulled = client.call("pull", &params).unwrap();
+            assert_eq!(pulled["path"], path.to_str().unwrap());
+            assert_eq!(pulled["digest"], pushed["digest"]);
+            assert_eq!(pulled["verification"], pushed["verification"]);
+            assert_eq!(pulled["downloaded"], downloaded);
+            let after = fs::metadata(&path).unwrap().modified().unwrap();
+            assert_eq!(before, after, "it stays");
+        }
+    }
+    let reference = format!("oci:{}:1", folder.path("kv").display());
+    let target = folder.write("target", ENTRIES[1].1);
+    let params = json!({"reference": reference, "destination": target, "target": "x86_64-linux"});
+    client.call("pull", &params).unwrap();
+
+    // Of the same size, but other bytes.
+    for (path, other) in [
+        (folder.path("echo.wasm"), vec![0; artifacts[0].1.len()]),
+        (target, vec![0; ENTRIES[1].1.len()]),
+    ] {
+        fs::write(&path, &other).unwrap();
+        let mut params = json!({"reference": reference, "destination": path});
+        if path.ends_with("target") {
+            params["target"] = "x86_64-linux".into();
+        } else {
+            params["reference"] = format!("oci:{}:1", folder.path("echo").display()).into();
+        }
+        let error = client.call("pull", &params).unwrap_err();
+        assert_eq!(kind(&error), "destinationExists");
+        assert_eq!(fs::read(&path).unwrap(), other);
+    }
+}
+
+/// What is there may be the very file that was published, and still not be accepted.
+#[test]
+fn what_is_there_already_is_judged() {
+    let daemon = Daemon::start();
+    let folder = Folder::new();
+    let bytes = module();
+    forge_layout(&folder.path("layout"), &bytes);
+    let path = folder.write("unsigned.wasm", &bytes);
+    let reference = format!("oci:{}:1", folder.path("layout").display());
+    let params = json!({"reference": reference, "destination": path});
+    let error = daemon.connect().call("pull", &params).unwrap_err();
+    assert_eq!(kind(&error), "unsigned");
+}
+
+#[test]
+fn what_is_over_the_limit_is_refused_from_its_size() {
+    let folder = Folder::new();
+    let bytes = Signer::default().wasm(&module());
+    let path = folder.write("echo.wasm", &bytes);
+    let reference = format!("oci:{}:1", folder.path("layout").display());
+    let push = json!({"path": path, "reference": reference});
+    Daemon::start().connect().call("push", &push).unwrap();
+
+    let limits = format!("[limits]\nartifact = {}\n", bytes.len() - 1);
+    let daemon = Daemon::configured(&limits, &[]);
+    let mut client = daemon.connect();
+    // A hole that takes no room, and would take minutes to read.
+    let huge = fs::File::create(folder.path("huge.wasm")).unwrap();
+    huge.set_len(1 << 42).unwrap();
+    let pull = json!({"reference": reference, "destination": folder.path("pulled.wasm")});
+    for (method, params) in [
+        (
+            "push",
+            json!({"path": folder.path("huge.wasm"), "reference": reference}),
+        ),
+        ("push", push),
+        ("pull", pull),
+    ] {
+        let error = client.call(method, &params).unwrap_err();
+        assert_eq!(kind(&error), "tooLarge", "{method}");
+    }
+    let error = client
+        .call("verify", &json!({"reference": reference}))
+        .unwrap_err();
+    assert_eq!(kind(&error), "tooLarge", "the manifest says so");
+    let local = json!({"path": folder.path("huge.wasm")});
+    let verified = client.call("verify", &local).unwrap();
+    assert_eq!(verified["refusal"]["kind"], "tooLarge");
+}
+
+#[test]
 fn a_login_from_docker_s_config_is_used() {
     let registry = Registry::with_login();
     let folder = Folder::new();

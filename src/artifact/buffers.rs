@@ -28,8 +28,8 @@ pub(crate) const CHUNK: usize = if cfg!(test) { 1 << 10 } else { 256 << 10 };
 const SMALL: u64 = CHUNK as u64 / 4;
 /// Chunks of one feed that are under way at once.
 const CHUNKS: usize = 4;
-/// Buffers that are read ahead into, by all feeds together: 16 MiB.
-const AHEAD: usize = 64;
+/// Buffers that are read ahead into, by all feeds together: 8 MiB.
+const AHEAD: usize = 32;
 /// Buffers that are kept for whoever comes next: 2 MiB.
 const KEPT: usize = 8;
 

@@ -1,0 +1,153 @@
+//! What is judged how, for what, and when.
+
+use super::*;
+use crate::artifact::{self, Limits, inspect};
+use std::time::Duration;
+use vouch_testing::forge::{Signer, module};
+
+fn at(seconds: u64) -> Now {
+    Now {
+        policy: Arc::default(),
+        time: UNIX_EPOCH + Duration::from_secs(seconds),
+    }
+}
+
+fn examined(signer: &Signer) -> Examined<()> {
+    let bytes = signer.wasm(&module());
+    inspect(&bytes[..], bytes.len() as u64, &Limits::default()).unwrap()
+}
+
+fn judged(signer: &Signer, usage: Use, seconds: u64) -> Result<Verdict<()>> {
+    judge(examined(signer), &[], usage, &at(seconds))
+}
+
+#[test]
+fn dates_are_judged_by_the_second() {
+    let check = |not_before, expires, now, expected| {
+        let signer = Signer {
+            not_before,
+            expires,
+            ..Signer::default()
+        };
+        let verdict = judged(&signer, Use::Verify(None), now).unwrap();
+        let kind = verdict.err().map(|refused| refused.refusal.kind);
+        assert_eq!(kind, expected, "{not_before:?} to {expires:?} at {now}");
+    };
+    check(None, None, 0, None);
+    check(Some(100), None, 99, Some(ErrorKind::NotYetValid));
+    check(Some(100), None, 100, None);
+    check(None, Some(100), 99, None);
+    check(None, Some(100), 100, Some(ErrorKind::Expired));
+    let never = Some(ErrorKind::NotYetValid);
+    check(Some(u64::MAX), Some(0), 50, never);
+}
+
+#[test]
+fn a_date_counts_before_a_hash_does() {
+    let signer = Signer {
+        expires: Some(1),
+        hash: Some("00".into()),
+        ..Signer::default()
+    };
+    let check = |now, expected| {
+        let refused = judged(&signer, Use::Verify(None), now)
+            .unwrap()
+            .unwrap_err();
+        assert_eq!(refused.refusal.kind, expected);
+    };
+    check(0, ErrorKind::HashMismatch);
+    check(1, ErrorKind::Expired);
+}
+
+#[test]
+fn what_held_is_judged_by_the_time_of_then() {
+    let signer = Signer {
+        expires: Some(100),
+        ..Signer::default()
+    };
+    let vouched = judged(&signer, Use::Verify(None), 99).unwrap().unwrap();
+    vouched.confirm(&at(99), "it").unwrap();
+    let error = vouched.confirm(&at(100), "it").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Expired);
+}
+
+#[test]
+fn nothing_expired_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let signer = Signer {
+        expires: Some(100),
+        ..Signer::default()
+    };
+    let bytes = signer.wasm(&module());
+    let receive = |usage, now| {
+        let destination = file::Destination::at(&folder.path().join("a.wasm")).unwrap();
+        let file: Unnamed = destination.create().unwrap();
+        let size = bytes.len() as u64;
+        let examined = artifact::receive(&bytes[..], size, file, &Limits::default()).unwrap();
+        judge(examined, &[], usage, &at(now))
+    };
+    let pull = || {
+        let layer = Layer {
+            digest: Digest::of(&bytes),
+            size: bytes.len() as u64,
+        };
+        Use::Pull(published(layer))
+    };
+    let place = |vouched: Vouched<Unnamed>, now| {
+        let kind = vouched.place("b".as_ref(), false, || at(now));
+        kind.map_err(|error| error.kind())
+    };
+    assert_eq!(
+        place(receive(pull(), 99).unwrap().unwrap(), 100),
+        Err(ErrorKind::Expired)
+    );
+    let other = receive(Use::Verify(None), 99).unwrap().unwrap();
+    assert_eq!(
+        place(other, 99),
+        Err(ErrorKind::Internal),
+        "judged for another use"
+    );
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    let placed = place(receive(pull(), 99).unwrap().unwrap(), 99).unwrap();
+    assert_eq!(std::fs::read(placed).unwrap(), bytes);
+}
+
+fn published(layer: Layer) -> Published {
+    Published {
+        from: "ghcr.io/acme/echo:1".parse().unwrap(),
+        manifest: Digest::of(b"manifest"),
+        layer,
+    }
+}
+
+#[test]
+fn other_bytes_than_the_manifest_s_are_not_judged() {
+    let signer = Signer::default();
+    let right = examined(&signer);
+    let (digest, size) = (right.digest().unwrap(), right.size());
+    for (layer, expected) in [
+        (Layer { digest, size }, None),
+        (
+            Layer {
+                digest,
+                size: size + 1,
+            },
+            Some(ErrorKind::DigestMismatch),
+        ),
+        (
+            Layer {
+                digest: Digest::of(b"x"),
+                size,
+            },
+            Some(ErrorKind::DigestMismatch),
+        ),
+    ] {
+        for usage in [
+            Use::Pull(published(layer)),
+            Use::Verify(Some(published(layer))),
+        ] {
+            let kind = judge(right.share(), &[], usage, &at(0)).err();
+            assert_eq!(kind.map(|error| error.kind()), expected);
+        }
+    }
+}
