@@ -311,7 +311,7 @@ fn read(reference: &LayoutReference, limits: &Limits) -> Result<(Digest, PathBuf
             ErrorKind::NotFound,
             format!("there is no image layout {}", root.display()),
         )
-        .help("Look for a slip of the pen in the path; `vouch push` makes a layout."));
+        .help("Check the path. `vouch push` makes a layout."));
     }
     check_version(root)?;
     let digest = match reference.digest {

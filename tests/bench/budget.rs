@@ -1,5 +1,5 @@
 //! The budget, measured side by side in one run: `cargo bench --bench budget`, or a part of it:
-//! `cargo bench --bench budget -- latency` (or `artifacts`, `sessions`, `service`, `burst`).
+//! `cargo bench --bench budget -- latency` (or `artifacts`, `sessions`, `small`, `service`, `burst`).
 //!
 //! Each row is a ratio of the best of several interleaved rounds, so that a busy moment of the
 //! machine does not count. Peers are measured where they are installed. Nothing fails here: a
@@ -16,6 +16,7 @@
 mod burst;
 mod cancel;
 mod latency;
+mod small;
 mod transfer;
 mod warm;
 
@@ -130,6 +131,10 @@ fn main() {
     }
     if asked("sessions") {
         warm::sessions();
+    }
+    if asked("small") {
+        small::small();
+        small::by_ten();
     }
     if asked("latency") {
         latency::beside_a_web_socket();

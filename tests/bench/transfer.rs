@@ -80,14 +80,14 @@ pub(crate) fn transfers(inputs: &Inputs) {
     let push_memory = daemon.memory("VmHWM").saturating_sub(idle);
     row(
         "push 107 MB to a registry on loopback, verified",
-        "<= 1.15 x curl",
+        "<= 1.10 x curl",
         &format!("{:.2} x (skopeo: {:.2} x)", ours / curl, skopeo / curl),
     );
 
     let pull_memory = pull(inputs, &registry, &daemon, scratch.path());
     row(
         "memory above idle in those two",
-        "<= 24 MB",
+        "<= 16 MB each",
         &format!(
             "{:.1} MB, {:.1} MB",
             push_memory as f64 / 1e3,
@@ -142,7 +142,7 @@ fn pull(inputs: &Inputs, registry: &Registry, daemon: &Daemon, scratch: &Path) -
     let memory = daemon.memory("VmHWM").saturating_sub(idle);
     row(
         "pull it, verified, synced, atomically placed",
-        "<= 0.6 x skopeo",
+        "<= 0.45 x skopeo",
         &format!("{:.2} x ({:.0} ms)", ours / skopeo, ours * 1e3),
     );
     memory

@@ -28,7 +28,7 @@ pub(super) fn enter(
     let digest = manifest.digest.to_string();
     let hex: Sha256Digest =
         manifest.digest.hex().parse().map_err(|error| {
-            Error::new(ErrorKind::Internal, "a digest that is none").source(error)
+            Error::new(ErrorKind::Internal, "a digest was not hex").source(error)
         })?;
     let mut descriptor =
         Descriptor::new(MediaType::ImageManifest, manifest.bytes.len() as u64, hex);
@@ -89,7 +89,7 @@ pub(super) fn look_up(root: &Path, tag: Option<&str>) -> Result<Digest> {
             .help("Name a tag or a digest."));
         }
     };
-    let wrong = || invalid(root, "its index has an entry that is no descriptor");
+    let wrong = || invalid(root, "its index has an entry that is not a descriptor");
     let descriptor: Descriptor = serde_json::from_value(entry.clone()).map_err(|_| wrong())?;
     descriptor.digest().to_string().parse().map_err(|_| wrong())
 }
@@ -112,7 +112,7 @@ pub(super) fn read_index(root: &Path) -> Result<Map<String, Value>> {
         text => text?,
     };
     let index: Map<String, Value> = serde_json::from_slice(&text)
-        .map_err(|error| invalid(root, "its index is no JSON object").source(error))?;
+        .map_err(|error| invalid(root, "its index is not a JSON object").source(error))?;
     let listed = index.get("manifests").is_none_or(Value::is_array);
     if !listed || index.get("schemaVersion") != Some(&json!(2)) {
         return Err(invalid(root, "its index is not of schema version 2"));
@@ -156,7 +156,7 @@ pub(super) fn invalid(root: &Path, why: &str) -> Error {
     let path = root.display();
     Error::new(
         ErrorKind::InvalidLayout,
-        format!("{path} is no image layout that can be used: {why}"),
+        format!("{path} cannot be used as an image layout: {why}"),
     )
     .help("Name an image layout, or a folder that is empty or not there yet.")
 }
