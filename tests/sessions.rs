@@ -3,6 +3,7 @@
 
 mod helpers;
 mod logins;
+mod proxies;
 mod secrets;
 mod tokens;
 

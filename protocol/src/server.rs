@@ -40,6 +40,10 @@ pub struct ServerStatusResult {
     /// config before it still holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config_error: Option<String>,
+    /// Which variables of the server's environment name a proxy that cannot be used. Requests that
+    /// would need it fail; all others work.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy_error: Option<String>,
     /// The file that it logs to; absent if it logs to standard error.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log: Option<String>,

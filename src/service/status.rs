@@ -37,6 +37,7 @@ pub(super) fn status(request: &Request, _: NoParams) -> Result<ServerStatusResul
         socket: state.socket.as_deref().map(shown),
         config: settings.config.path.as_deref().map(shown),
         config_error: state.config_error(),
+        proxy_error: settings.sessions.proxy_problem(),
         log: state.log.as_deref().map(shown),
         idle: state.idle_status(),
         connections: state.connections.load(Ordering::Relaxed),

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 /// A clock that never goes back, and that counts the hours in which the machine slept: a token
 /// does not live longer because of them.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Clock(Arc<Moved>);
+pub(crate) struct Clock(Arc<Moved>);
 
 #[derive(Debug, Default)]
 struct Moved {
@@ -23,7 +23,7 @@ struct Moved {
 
 impl Clock {
     /// Since some moment that is always the same.
-    pub(super) fn now(&self) -> Duration {
+    pub(crate) fn now(&self) -> Duration {
         let time = clock_gettime(ClockId::Boottime);
         let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
         let nanoseconds = u32::try_from(time.tv_nsec).unwrap_or_default();
@@ -31,13 +31,13 @@ impl Clock {
     }
 
     /// Seconds since 1970, as tokens count them.
-    pub(super) fn unix(&self) -> u64 {
+    pub(crate) fn unix(&self) -> u64 {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         (since.unwrap_or_default() + self.offset()).as_secs()
     }
 
     /// Waits until then.
-    pub(super) async fn sleep_until(&self, then: Duration) {
+    pub(crate) async fn sleep_until(&self, then: Duration) {
         loop {
             let moved = self.0.moved.notified();
             let left = then.saturating_sub(self.now());
@@ -58,7 +58,7 @@ impl Clock {
 
     /// Lets time pass.
     #[cfg(test)]
-    pub(super) fn advance(&self, seconds: u64) {
+    pub(crate) fn advance(&self, seconds: u64) {
         self.0.seconds.fetch_add(seconds, Ordering::Relaxed);
         self.0.moved.notify_waiters();
     }

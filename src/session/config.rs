@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fmt, path::PathBuf, str::FromStr};
 /// The config's sections `[registry."host:port"]`.
 pub type Config = BTreeMap<Registry, RegistryConfig>;
 
-/// So many mirrors a registry has at most: each that fails costs a pull its time.
+/// The most mirrors of a registry: each that fails costs a pull its time.
 const MIRRORS: usize = 16;
 
 /// What the owner says about one registry.

@@ -1,6 +1,6 @@
-//! Work that is done once for all who want its outcome: it goes on when the one who asked first
-//! goes away, and ends when the last one does. Nothing may go on working for nobody: a helper
-//! that hangs would keep its turn, a realm that stalls its connection.
+//! Work that is done once for all who wait for its outcome. It goes on when the first of them is
+//! given up, and is aborted when the last is: a helper that hangs would otherwise keep its turn, and
+//! a realm that stalls its connection.
 
 use futures_util::{
     FutureExt,
@@ -10,14 +10,14 @@ use std::sync::{Arc, Weak};
 use tokio::task::{AbortHandle, JoinError};
 
 /// The work, as it is remembered; that alone does not keep it going.
-pub(in crate::session) struct SharedWork<T> {
+pub(crate) struct SharedWork<T> {
     outcome: Outcome<T>,
     interest: Weak<Interest>,
 }
 
 type Outcome<T> = Shared<BoxFuture<'static, T>>;
 
-/// Ends the work once nobody shares it any more. What is done already stays.
+/// Aborts the work once nobody waits for it. A finished outcome stays.
 struct Interest(AbortHandle);
 
 impl Drop for Interest {
@@ -27,14 +27,14 @@ impl Drop for Interest {
 }
 
 /// One who waits for the outcome.
-pub(in crate::session) struct Waiting<T> {
+pub(crate) struct Waiting<T> {
     outcome: Outcome<T>,
     _interest: Arc<Interest>,
 }
 
 impl<T: Clone + Send + Sync + 'static> SharedWork<T> {
     /// Begins the work, for one who waits. `lost` is the outcome where it panics.
-    pub(in crate::session) fn begin(
+    pub(crate) fn begin(
         work: impl Future<Output = T> + Send + 'static,
         lost: impl FnOnce(JoinError) -> T + Send + 'static,
     ) -> (Self, Waiting<T>) {
@@ -53,7 +53,7 @@ impl<T: Clone + Send + Sync + 'static> SharedWork<T> {
     }
 
     /// Waits for it as well; nothing, where it was given up.
-    pub(in crate::session) fn join(&self) -> Option<Waiting<T>> {
+    pub(crate) fn join(&self) -> Option<Waiting<T>> {
         Some(Waiting {
             outcome: self.outcome.clone(),
             _interest: self.interest.upgrade()?,
@@ -61,13 +61,13 @@ impl<T: Clone + Send + Sync + 'static> SharedWork<T> {
     }
 
     /// Its outcome, if somebody has seen that.
-    pub(in crate::session) fn outcome(&self) -> Option<&T> {
+    pub(crate) fn outcome(&self) -> Option<&T> {
         self.outcome.peek()
     }
 }
 
 impl<T: Clone> Waiting<T> {
-    pub(in crate::session) async fn outcome(self) -> T {
+    pub(crate) async fn outcome(self) -> T {
         self.outcome.await
     }
 }

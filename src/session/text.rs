@@ -6,12 +6,12 @@ use vouch_protocol::needs_escape;
 /// The most characters of a stranger's text that are shown.
 const LONGEST: usize = 300;
 
-/// A stranger's text: short, and without what does more to a terminal than stand there.
+/// A stranger's text: short, and without characters that control a terminal.
 pub(crate) fn clean(text: &str) -> String {
     clean_to(text, LONGEST)
 }
 
-/// The same, with so many characters at most.
+/// The same, with at most `longest` characters.
 pub(crate) fn clean_to(text: &str, longest: usize) -> String {
     let mut clean: String = text
         .chars()
@@ -26,12 +26,16 @@ pub(crate) fn clean_to(text: &str, longest: usize) -> String {
 }
 
 /// What caused an error, from the outside in, as one line. `reqwest` says only "error sending
-/// request"; what matters is further down.
-pub(super) fn causes(error: &(dyn error::Error + 'static)) -> String {
-    let mut line = clean(&error.to_string());
+/// request"; what matters is further down. Secrets are removed before anything is cut.
+pub(super) fn causes(
+    error: &(dyn error::Error + 'static),
+    redacted: impl Fn(String) -> String,
+) -> String {
+    let shown = |error: &dyn error::Error| clean(&redacted(error.to_string()));
+    let mut line = shown(error);
     let mut next = error.source();
     while let Some(cause) = next {
-        let text = clean(&cause.to_string());
+        let text = shown(cause);
         if !line.ends_with(&text) && line.len() < 4 * LONGEST {
             line = format!("{line}: {text}");
         }

@@ -57,9 +57,11 @@ pub(crate) fn sessions() {
     let pull = json!({"reference": reference(0), "destination": pulled, "overwrite": true});
     let push = |path: &Path, tag| json!({"path": path, "reference": reference(tag)});
 
-    // The first push and pull find the challenge and a token each.
+    // The first push finds the challenge and an access token, which is good for pulls too.
     client.call("push", &push(&artifacts[0].0, 0)).unwrap();
+    let after_push = tokens.count();
     client.call("pull", &pull).unwrap();
+    let for_pull = tokens.count() - after_push;
     let (mut ours, mut theirs) = (0, ROUNDS);
     let mut asked = tokens.count();
     let mut counted = 0;
@@ -110,8 +112,13 @@ pub(crate) fn sessions() {
         ),
     );
     row(
-        "requests for tokens in those pushes and pulls",
+        "requests for access tokens in those pushes and pulls",
         "none",
         &counted.to_string(),
+    );
+    row(
+        "requests for access tokens of a pull after a push",
+        "none",
+        &for_pull.to_string(),
     );
 }

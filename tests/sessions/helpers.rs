@@ -90,7 +90,7 @@ fn helpers_that_fail_are_errors_and_no_anonymous_requests() {
     check("echo no luck >&2; exit 1", "no luck");
     check("yes planted", "killed");
     check("echo '{\"Secret\":\"planted\"}'", "user name");
-    check("echo planted", "no JSON");
+    check("echo planted", "not JSON");
     check(
         "rm docker-credential-fake; exec ./no-such-program",
         "failed",

@@ -8,7 +8,7 @@ fn a_login_is_checked_used_listed_and_forgotten() {
     let registry = Registry::with_tls_and_tokens(&tokens.auth());
     let name = registry.name();
     let config = format!("[registry.\"{name}\"]\nca = {:?}\n", registry.ca());
-    let (daemon, modules) = (Daemon::configured(&config, &[]), Modules::new());
+    let (daemon, modules) = (Daemon::logging_all(&config, &[]), Modules::new());
     let mut client = daemon.connect();
     let reference = format!("{name}/acme/echo:1");
     let path = modules.make(SMALL);
@@ -26,6 +26,12 @@ fn a_login_is_checked_used_listed_and_forgotten() {
     login["password"] = PASSWORD.into();
     let session = client.call("session/login", &login).unwrap();
     assert_eq!(session["state"], "accepted");
+    let log = daemon.log();
+    for said in ["logged in", "a login was not accepted"] {
+        let line = log.lines().find(|line| line.contains(said));
+        let line = line.unwrap_or_else(|| panic!("{said}: {log}"));
+        assert!(line.contains(&name) && line.contains(USERNAME), "{line}");
+    }
     push(&mut client, &path, &reference).unwrap();
     let line = "PUT /v2/acme/echo/manifests/1 HTTP/2.0";
     until("HTTP/2 is used where it is offered", || {
@@ -34,6 +40,11 @@ fn a_login_is_checked_used_listed_and_forgotten() {
     let denied = format!("{name}/denied/echo:1");
     let error = push(&mut client, &path, &denied).unwrap_err();
     assert_eq!(kind(&error), "denied", "{error}");
+    let message = error["message"].as_str().unwrap();
+    assert!(
+        message.starts_with("cannot push to denied/echo: "),
+        "{error}"
+    );
     let list = client.call("session/list", &json!({})).unwrap();
     let sessions = list["sessions"].as_array().unwrap();
     let ours = sessions
@@ -136,6 +147,31 @@ fn logins_in_files_count_at_once() {
         status["environment"]["REGISTRY_AUTH_FILE"],
         auth.to_str().unwrap()
     );
+}
+
+/// docker's variable goes before its file; it holds a login, and nobody gets to see that.
+#[test]
+fn a_login_may_stand_in_the_environment() {
+    let registry = Registry::with_login();
+    let pair = format!("{}:{}", registry::USERNAME, registry::PASSWORD);
+    let auth = data_encoding::BASE64.encode(pair.as_bytes());
+    let variable = json!({"auths": {registry.name(): {"auth": auth}}}).to_string();
+    let docker = docker(&json!({registry.name(): {"username": "bob", "password": "wrong"}}));
+    let environment = [
+        ("DOCKER_CONFIG", docker.path()),
+        ("DOCKER_AUTH_CONFIG", Path::new(&variable)),
+    ];
+    let daemon = Daemon::logging_all("", &environment);
+    let modules = Modules::new();
+    let reference = format!("{}/acme/echo:1", registry.name());
+    let mut client = daemon.connect();
+    push(&mut client, &modules.make(SMALL), &reference).unwrap();
+    let status = client.call("server/status", &json!({})).unwrap();
+    assert_eq!(status["credentialFiles"][0]["path"], "$DOCKER_AUTH_CONFIG");
+    assert_eq!(status["sessions"][0]["path"], "$DOCKER_AUTH_CONFIG");
+    assert_eq!(status["environment"]["DOCKER_AUTH_CONFIG"], "…");
+    let shown = format!("{status} {}", daemon.log());
+    assert!(!shown.contains(&auth) && !shown.contains(registry::PASSWORD));
 }
 
 /// The command line, built beside the service.

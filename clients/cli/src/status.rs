@@ -137,6 +137,9 @@ fn lines(status: &ServerStatusResult) -> Vec<String> {
             format!("{error}; the config before it still holds (`vouchd config check` says more)"),
         );
     }
+    if let Some(error) = &status.proxy_error {
+        line("proxy error", error.clone());
+    }
     if let Some(idle) = &status.idle {
         line("ends", ends(idle));
     }

@@ -4,19 +4,19 @@ use super::super::credentials::{Credential, Secret};
 use reqwest::header::HeaderValue;
 use std::time::Duration;
 
-/// A token is given up that long before it expires, or a fifth of its life if that is shorter: a
-/// request takes time, and clocks differ.
+/// How long before its end a token is given up, or a fifth of its life if that is shorter: requests
+/// take time, and clocks differ.
 const MARGIN: Duration = Duration::from_secs(30);
 
 /// What a realm gives: it is good for a while, for what it was asked for.
 #[derive(Debug, Clone)]
-pub(in crate::session) struct AccessToken {
+pub(crate) struct AccessToken {
     value: Secret,
     pub(super) expires: Duration,
     /// Not used from then on.
     pub(super) stale: Duration,
     /// Renewed from then on, if it is in use.
-    pub(super) renew: Option<Duration>,
+    pub(super) renew: Duration,
 }
 
 impl AccessToken {
@@ -29,7 +29,7 @@ impl AccessToken {
             value,
             expires,
             stale,
-            renew: Some(stale.saturating_sub(margin.mul_f64(jitter.clamp(0.0, 1.0)))),
+            renew: stale.saturating_sub(margin.mul_f64(jitter.clamp(0.0, 1.0))),
         }
     }
 }
@@ -43,7 +43,7 @@ impl PartialEq for AccessToken {
 
 /// What a request is authorized with.
 #[derive(Debug, Clone, PartialEq)]
-pub(in crate::session) enum Authorization {
+pub(crate) enum Authorization {
     /// A login, which has a user's name and a password.
     Basic(Credential),
     Bearer(AccessToken),
@@ -51,7 +51,7 @@ pub(in crate::session) enum Authorization {
 
 impl Authorization {
     /// The header's value, marked so that nothing prints it.
-    pub(in crate::session) fn header(&self) -> Option<HeaderValue> {
+    pub(crate) fn header(&self) -> Option<HeaderValue> {
         let text = zeroize::Zeroizing::new(match self {
             Self::Basic(credential) => format!("Basic {}", credential.basic()?.reveal()),
             Self::Bearer(token) => format!("Bearer {}", token.value.reveal()),
@@ -73,7 +73,7 @@ mod tests {
             let token = AccessToken::new(Secret::new("t"), Duration::from_secs(1000), life, jitter);
             let since = |time: Duration| time.as_secs_f64() - 1000.0;
             assert!((since(token.stale) - stale).abs() < 1e-6, "{token:?}");
-            let renewed = since(token.renew.unwrap());
+            let renewed = since(token.renew);
             assert!((renewed - renew).abs() < 1e-6, "{token:?}");
             assert!(!format!("{token:?}").contains("\"t\""));
         };

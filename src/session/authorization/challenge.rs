@@ -17,7 +17,7 @@ const CHALLENGES: usize = 16;
 
 /// How a registry asks to be logged in to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::session) enum Challenge {
+pub(crate) enum Challenge {
     /// A user's name and password: RFC 7617.
     Basic,
     /// An access token: the distribution project's "Token Authentication Specification".
@@ -31,7 +31,7 @@ pub(in crate::session) enum Challenge {
 
 impl Challenge {
     /// The challenge in an answer that we can meet: of several, Bearer before Basic.
-    pub(in crate::session) fn of(headers: &HeaderMap) -> Option<Self> {
+    pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
         let mut met: Vec<_> = offered(headers)
             .filter_map(|offered| Self::met(&offered))
             .collect();
@@ -57,7 +57,7 @@ impl Challenge {
 }
 
 /// Whether a refusal says that the login is known and may not do this: RFC 6750, section 3.1.
-pub(in crate::session) fn lacks_scope(headers: &HeaderMap) -> bool {
+pub(crate) fn lacks_scope(headers: &HeaderMap) -> bool {
     offered(headers).any(|offered| offered.parameter("error") == Some("insufficient_scope"))
 }
 

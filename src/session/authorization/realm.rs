@@ -11,8 +11,7 @@ use super::{
         http::{Activity, Failure, Host, bounded, execute, jitter},
     },
     access_token::{AccessToken, Authorization},
-    cache::TokenRequest,
-    scope::Scope,
+    scope::{Scope, TokenRequest},
 };
 use crate::error::{Error, Result};
 use data_encoding::BASE64URL_NOPAD;
@@ -26,7 +25,7 @@ use vouch_protocol::{ErrorKind, SessionState};
 use zeroize::Zeroizing;
 
 const ACTION: &str = "asking for an access token";
-/// A realm's answer is at most that large.
+/// The largest answer of a realm, in bytes.
 const LARGEST_ANSWER: usize = 64 << 10;
 /// What a token lives where its realm says nothing, and the most that is believed.
 const SHORTEST_LIFE: u64 = 60;
@@ -91,7 +90,7 @@ async fn grant_once(
     let granted = if let Some(turn) = turn {
         let (host, login) = (Arc::clone(host), Arc::clone(login));
         // A refresh token that was sent may be spent. What replaces it is waited for even where
-        // nobody wants the access token any more: without it the login is lost.
+        // no request wants the access token any more: without it the login is lost.
         let exchange = tokio::spawn(async move {
             let _turn = turn;
             let mut granted = ask(&host, &login, request).await?;
@@ -139,7 +138,7 @@ async fn ask(host: &Host, login: &Login, request: Request) -> Result<Granted, Fa
         let mut failure = Failure::answered(host, ACTION, response).await;
         let refreshes = matches!(login.current().0, Some(Credential::IdentityToken { .. }));
         let kind = match failure.error.kind() {
-            // RFC 6749, section 5.2: a refresh token that is no good any more is a 400.
+            // RFC 6749, section 5.2: a refresh token that is not valid any more is a 400.
             _ if refreshes && status == StatusCode::BAD_REQUEST => ErrorKind::Unauthorized,
             // It is the realm that is missing, not what the request is about.
             ErrorKind::NotFound => ErrorKind::RegistryError,
@@ -148,7 +147,7 @@ async fn ask(host: &Host, login: &Login, request: Request) -> Result<Granted, Fa
         let help = match kind {
             ErrorKind::Unauthorized | ErrorKind::Denied => login.advice(),
             _ => format!(
-                "{} names this address for access tokens; whoever runs it has to mend that.",
+                "{} gets its access tokens there: tell those who run it.",
                 host.registry()
             ),
         };

@@ -1,6 +1,7 @@
-//! What access tokens are asked for.
+//! What access tokens are asked for, and of whom.
 
 use crate::name::Repository;
+use reqwest::Url;
 
 /// What a request does to a repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -16,7 +17,7 @@ pub(crate) enum Action {
 pub(crate) struct Scope {
     /// The repository that the request is about.
     pub(crate) repository: Repository,
-    pub(in crate::session) action: Action,
+    pub(crate) action: Action,
     from: Option<Repository>,
 }
 
@@ -39,7 +40,7 @@ impl Scope {
     }
 
     /// Whether it is wanted again and again; a mount happens once.
-    pub(in crate::session) fn lasts(&self) -> bool {
+    pub(crate) fn lasts(&self) -> bool {
         self.from.is_none()
     }
 
@@ -52,7 +53,7 @@ impl Scope {
     }
 
     /// As the distribution project's "Token Scope Documentation" writes them.
-    pub(in crate::session) fn written(&self) -> Vec<String> {
+    pub(crate) fn written(&self) -> Vec<String> {
         let actions = match self.action {
             Action::Pull => "pull",
             Action::Push => "pull,push",
@@ -62,6 +63,15 @@ impl Scope {
             .chain(from.map(|from| format!("repository:{from}:pull")))
             .collect()
     }
+}
+
+/// What a realm is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct TokenRequest {
+    pub(crate) realm: Url,
+    pub(crate) service: Option<String>,
+    /// Nothing, where only the login is checked.
+    pub(crate) scope: Option<Scope>,
 }
 
 #[cfg(test)]

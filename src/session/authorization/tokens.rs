@@ -1,8 +1,8 @@
 //! The access tokens of one login: kept until shortly before they expire, and renewed before that
 //! while they are in use, so that no request waits for one.
 //!
-//! A token is asked for once, however many requests want it at that moment: one that goes away
-//! fails nobody else.
+//! A token is asked for once, however many requests want it at that moment; a request that is given
+//! up does not fail the others.
 
 use super::{
     super::{
@@ -12,15 +12,17 @@ use super::{
         shared_work::{SharedWork, Waiting},
     },
     access_token::AccessToken,
-    cache::{Slot, TokenCache, TokenRequest},
     realm::grant,
+    scope::{Scope, TokenRequest},
 };
 use crate::error::Error;
+use lru::LruCache;
 use std::{
+    fmt,
+    num::NonZeroUsize,
     sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
-use tokio::sync::Notify;
 use vouch_protocol::ErrorKind;
 
 /// How long to wait before a failed renewal is tried again.
@@ -28,52 +30,159 @@ const AGAIN: Duration = Duration::from_secs(30);
 
 type Fetched = Result<AccessToken, Failure>;
 
+/// The most tokens that are kept for a login.
+const KEPT: NonZeroUsize = NonZeroUsize::new(256).unwrap();
+/// The most that are renewed: the ones used last.
+const RENEWED: usize = 16;
+/// How long an unused token is renewed: a push an hour after the last one is to find it fresh.
+const IDLE: Duration = Duration::from_secs(2 * 3600);
+
+#[derive(Default)]
+struct Slot {
+    token: Option<AccessToken>,
+    fetching: Option<SharedWork<Fetched>>,
+    used: Duration,
+}
+
+/// The tokens that came of one state of a login.
+struct TokenCache {
+    generation: u64,
+    slots: LruCache<TokenRequest, Slot>,
+}
+
+impl Default for TokenCache {
+    fn default() -> Self {
+        Self {
+            generation: 0,
+            slots: LruCache::new(KEPT),
+        }
+    }
+}
+
+impl TokenCache {
+    /// Forgets what came of another state of the login; answers whether that was an older one.
+    fn enter(&mut self, generation: u64) -> bool {
+        if generation > self.generation {
+            self.slots.clear();
+            self.generation = generation;
+        }
+        generation == self.generation
+    }
+
+    /// The slot of a key, which is used now.
+    fn slot(&mut self, key: &TokenRequest, now: Duration) -> &mut Slot {
+        let slot = self.slots.get_or_insert_mut(key.clone(), Slot::default);
+        slot.used = slot.used.max(now);
+        slot
+    }
+
+    /// The slot of a key, if there is one.
+    fn peek(&mut self, key: &TokenRequest) -> Option<&mut Slot> {
+        self.slots.peek_mut(key)
+    }
+
+    /// A token that is good for a key: its own, or one for more.
+    fn live(&mut self, key: &TokenRequest, now: Duration) -> Option<AccessToken> {
+        let wider = key
+            .scope
+            .as_ref()
+            .and_then(Scope::wider)
+            .map(|scope| TokenRequest {
+                scope: Some(scope),
+                ..key.clone()
+            });
+        [Some(key.clone()), wider]
+            .into_iter()
+            .flatten()
+            .find_map(|key| {
+                let slot = self.slots.get_mut(&key)?;
+                let token = slot.token.clone().filter(|token| token.stale > now)?;
+                slot.used = now;
+                Some(token)
+            })
+    }
+
+    /// Forgets one that was refused.
+    fn drop_refused(&mut self, refused: &AccessToken) {
+        for (_, slot) in &mut self.slots {
+            slot.token.take_if(|token| token == refused);
+        }
+    }
+
+    /// The scopes for which there are tokens, and when the first of these expires.
+    fn scopes(&self, now: Duration) -> (Vec<String>, Option<Duration>) {
+        let (mut scopes, mut first) = (Vec::new(), None);
+        for (key, slot) in &self.slots {
+            if let Some(token) = slot.token.as_ref().filter(|token| token.expires > now) {
+                scopes.extend(key.scope.iter().flat_map(Scope::written));
+                let left = token.expires.saturating_sub(now);
+                first = Some(first.map_or(left, |first: Duration| first.min(left)));
+            }
+        }
+        scopes.sort();
+        scopes.dedup();
+        (scopes, first)
+    }
+
+    /// Whether a token is still the one that is kept, and is in use.
+    fn is_in_use(&self, request: &TokenRequest, token: &AccessToken, now: Duration) -> bool {
+        // One without a scope was for checking a login.
+        let lasts = request.scope.as_ref().is_some_and(Scope::lasts);
+        // The ones used last come first.
+        let mut latest = self.slots.iter().take(RENEWED);
+        let slot = latest.find(|(other, _)| *other == request);
+        lasts
+            && slot.is_some_and(|(_, slot)| {
+                slot.used + IDLE > now && slot.token.as_ref() == Some(token)
+            })
+    }
+}
+
+impl fmt::Debug for TokenCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} access tokens", self.slots.len())
+    }
+}
+
 /// The access tokens of one login.
 #[derive(Debug)]
-pub(in crate::session) struct AccessTokens {
+pub(crate) struct AccessTokens {
     host: Arc<Host>,
     login: Arc<Login>,
     clock: Clock,
-    kept: Mutex<TokenCache<Fetched>>,
-    /// Tells the renewal that there is another token.
-    changed: Arc<Notify>,
+    kept: Mutex<TokenCache>,
 }
 
 impl AccessTokens {
-    pub(in crate::session) fn new(
-        host: &Arc<Host>,
-        login: &Arc<Login>,
-        clock: &Clock,
-    ) -> Arc<Self> {
+    pub(crate) fn new(host: &Arc<Host>, login: &Arc<Login>, clock: &Clock) -> Arc<Self> {
         Arc::new(Self {
             host: Arc::clone(host),
             login: Arc::clone(login),
             clock: clock.clone(),
             kept: Mutex::default(),
-            changed: Arc::default(),
         })
     }
 
     /// Forgets those that the login does not stand for any more.
-    pub(in crate::session) fn tidy(&self) {
+    pub(crate) fn tidy(&self) {
         drop(self.kept());
     }
 
     /// Forgets one that the registry does not take.
-    pub(in crate::session) fn drop_refused(&self, refused: &AccessToken) {
+    pub(crate) fn drop_refused(&self, refused: &AccessToken) {
         self.kept().drop_refused(refused);
     }
 
     /// The scopes for which there are tokens, and how long the first of these is still good.
-    pub(in crate::session) fn scopes(&self) -> (Vec<String>, Option<Duration>) {
+    pub(crate) fn scopes(&self) -> (Vec<String>, Option<Duration>) {
         self.kept().scopes(self.clock.now())
     }
 
     /// A token, from memory or from the realm, and whether it is a new one; not the one that was
     /// just refused.
-    pub(in crate::session) async fn get(
+    pub(crate) async fn get(
         self: &Arc<Self>,
-        key: &TokenRequest,
+        request: &TokenRequest,
         refused: Option<&AccessToken>,
     ) -> Result<(AccessToken, bool), Failure> {
         let now = self.clock.now();
@@ -82,11 +191,11 @@ impl AccessTokens {
             if let Some(refused) = refused {
                 kept.drop_refused(refused);
             }
-            if let Some(token) = kept.live(key, now) {
+            if let Some(token) = kept.live(request, now) {
                 return Ok((token, false));
             }
-            let slot = kept.slot(key, now);
-            (self.fetching(slot, key), slot.token.clone())
+            let slot = kept.slot(request, now);
+            (self.fetching(slot, request), slot.token.clone())
         };
         match fetching.outcome().await {
             Ok(token) => Ok((token, true)),
@@ -99,7 +208,7 @@ impl AccessTokens {
     }
 
     /// What is kept for the login as it is now.
-    fn kept(&self) -> MutexGuard<'_, TokenCache<Fetched>> {
+    fn kept(&self) -> MutexGuard<'_, TokenCache> {
         let (_, generation) = self.login.current();
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.enter(generation);
@@ -107,11 +216,7 @@ impl AccessTokens {
     }
 
     /// The fetch that is under way for a slot, begun if need be.
-    fn fetching(
-        self: &Arc<Self>,
-        slot: &mut Slot<Fetched>,
-        key: &TokenRequest,
-    ) -> Waiting<Fetched> {
+    fn fetching(self: &Arc<Self>, slot: &mut Slot, request: &TokenRequest) -> Waiting<Fetched> {
         // One that has ended and is still here has panicked.
         if let Some(fetching) = &slot.fetching
             && fetching.outcome().is_none()
@@ -119,14 +224,14 @@ impl AccessTokens {
         {
             return waiting;
         }
-        let (this, key) = (Arc::clone(self), key.clone());
+        let (this, request) = (Arc::clone(self), request.clone());
         let work = async move {
             let granted = tokio::select! {
                 biased;
                 over = this.login.ended() => Err(over.into()),
-                granted = grant(&this.host, &this.login, &this.clock, &key) => granted,
+                granted = grant(&this.host, &this.login, &this.clock, &request) => granted,
             };
-            this.keep(&key, granted)
+            this.keep(&request, granted)
         };
         let (fetching, waiting) = SharedWork::begin(work, |error| {
             let message = "fetching an access token failed";
@@ -140,11 +245,11 @@ impl AccessTokens {
 
     fn keep(
         self: &Arc<Self>,
-        key: &TokenRequest,
+        request: &TokenRequest,
         granted: Result<(AccessToken, u64), Failure>,
     ) -> Fetched {
         let mut kept = self.kept();
-        let slot = kept.peek(key);
+        let slot = kept.peek(request);
         let wanted = slot.is_some();
         if let Some(slot) = slot {
             slot.fetching = None;
@@ -157,91 +262,58 @@ impl AccessTokens {
             } else {
                 self.clock.now()
             };
-            kept.slot(key, now).token = Some(token.clone());
-        }
-        let starts = !std::mem::replace(&mut kept.renewing, true);
-        drop(kept);
-        if starts {
-            // What nobody knows any more is not kept alive by this.
-            tokio::spawn(renewing(Arc::downgrade(self)));
-        } else {
-            self.changed.notify_one();
+            kept.slot(request, now).token = Some(token.clone());
+            let renewal = renewal(Arc::downgrade(self), request.clone(), token.clone());
+            tokio::spawn(renewal);
         }
         Ok(token)
     }
 
-    /// When the next token is to be renewed. Where there is none, the renewing ends.
-    fn next(&self) -> Option<Duration> {
-        let mut kept = self.kept();
-        let next = kept.to_renew(self.clock.now());
-        let next = next.into_iter().map(|(_, renew)| renew).min();
-        kept.renewing = next.is_some();
-        next
-    }
-
-    async fn renew_what_is_due(self: &Arc<Self>) {
-        let now = self.clock.now();
-        let mut due = self.kept().to_renew(now);
-        due.retain(|(_, renew)| *renew <= now);
-        let confirmed = self.login.confirm().await;
-        for (key, _) in due {
-            let renewed = match &confirmed {
-                Ok(()) => self.renew(&key).await,
-                Err(error) => Err(error.clone().into()),
-            };
-            let Err(Failure { error, .. }) = renewed else {
-                continue;
-            };
-            let registry = self.host.registry();
-            tracing::debug!(registry, %error, "an access token was not renewed");
-            // What may go better later is tried again, for as long as the token is in use; the rest
-            // is left to whoever uses it next.
-            let later = error.kind().retryable().then(|| now + AGAIN);
-            if let Some(slot) = self.kept().peek(&key)
-                && let Some(token) = &mut slot.token
-            {
-                token.renew = later;
-            }
-        }
-    }
-
-    /// Asks for a token that there is already.
-    async fn renew(self: &Arc<Self>, key: &TokenRequest) -> Result<(), Failure> {
+    /// Asks for a token in the background, in place of one that is there.
+    async fn renew(self: &Arc<Self>, request: &TokenRequest) -> Result<(), Failure> {
+        self.login.confirm().await?;
         let fetching = {
             let mut kept = self.kept();
-            let Some(slot) = kept.peek(key) else {
+            let Some(slot) = kept.peek(request) else {
                 return Ok(());
             };
-            self.fetching(slot, key)
+            self.fetching(slot, request)
         };
         fetching.outcome().await.map(drop)
     }
-
-    #[cfg(test)]
-    pub(in crate::session) fn due(&self) -> Vec<(TokenRequest, Duration)> {
-        self.kept().to_renew(self.clock.now())
-    }
 }
 
-async fn renewing(tokens: Weak<AccessTokens>) {
+/// Renews a token in time, if it is in use then; the token that replaces it has its own renewal. This
+/// keeps nothing alive.
+async fn renewal(tokens: Weak<AccessTokens>, request: TokenRequest, token: AccessToken) {
+    let mut then = token.renew;
     loop {
-        let Some(this) = tokens.upgrade() else {
+        let Some((clock, login)) = tokens
+            .upgrade()
+            .map(|this| (this.clock.clone(), Arc::clone(&this.login)))
+        else {
             return;
         };
-        let Some(next) = this.next() else {
-            return;
-        };
-        let (clock, login) = (this.clock.clone(), Arc::clone(&this.login));
-        let changed = Arc::clone(&this.changed);
-        drop(this);
         tokio::select! {
-            () = login.cancelled() => {}
-            () = changed.notified() => continue,
-            () = clock.sleep_until(next) => {}
+            () = login.cancelled() => return,
+            () = clock.sleep_until(then) => {}
         }
         let Some(this) = tokens.upgrade() else {
             return;
         };
-        this.renew_what_is_due().await;
+        let now = clock.now();
+        if !this.kept().is_in_use(&request, &token, now) {
+            return;
+        }
+        let Err(Failure { error, .. }) = this.renew(&request).await else {
+            return;
+        };
+        let registry = this.host.registry();
+        tracing::debug!(registry, %error, "an access token was not renewed");
+        // What may go better later is tried again; the rest is left to the next request.
+        if !error.kind().retryable() {
+            return;
+        }
+        then = now + AGAIN;
     }
 }

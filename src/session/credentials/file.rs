@@ -21,7 +21,7 @@ use std::{
 use vouch_protocol::ErrorKind;
 use zeroize::Zeroizing;
 
-/// A file is at most that large.
+/// The largest file that is read, in bytes.
 const LARGEST: u64 = 1 << 20;
 
 /// What a file says about a registry.
@@ -362,7 +362,7 @@ mod tests {
         check(json!({"AUTHS": {"r.io": odd}}), "r.io", known());
         let lines = json!({"auth": "YW5uOnM6\r\nZWNyZXQ"});
         check(json!({"auths": {"r.io": lines}}), "r.io", known());
-        // What is there and unusable is no anonymous login.
+        // A login that is there but unusable is an error, never an anonymous request.
         for unusable in [
             json!({"registrytoken": "t"}),
             json!({"identitytoken": 7}),

@@ -3,7 +3,7 @@
 //! The protocol is docker's (github.com/docker/docker-credential-helpers): `get`, the server's
 //! name on standard input, JSON on standard output. A helper has a process group of its own, which
 //! is killed whole when it takes too long or says too much. What it says on standard output may be
-//! the secret: it is shown only where the helper fails, says nothing else, and it is no JSON, as
+//! the secret: it is shown only where the helper fails, says nothing else, and is not JSON, as
 //! docker's own report that a login is missing.
 
 use super::{
@@ -30,9 +30,10 @@ use tokio::{
 use vouch_protocol::ErrorKind;
 use zeroize::Zeroizing;
 
-/// An answer is at most that large, and so are complaints.
+/// The most bytes of an answer, and of complaints.
 const LONGEST: u64 = 64 << 10;
-/// What a helper has left running may hold its output open: so long it is waited for.
+/// How long to wait for the output of a helper that has ended: what it left running may hold it
+/// open.
 const LINGER: Duration = Duration::from_millis(500);
 /// What helpers say when they have no login; not an error.
 const NOT_FOUND: &str = "credentials not found in native keychain";
@@ -110,30 +111,19 @@ async fn run(
         })?;
     let mut group = Group(child);
     let (mut output, mut complaints) = (Said::default(), Said::default());
-    let ended = {
-        let talk = talk(&mut group.0, server, &mut output, &mut complaints);
-        tokio::time::timeout(limit, talk).await
-    };
+    let talk = talk(&mut group.0, server, &mut output, &mut complaints);
+    let ended = tokio::time::timeout(limit, talk).await;
     if output.flooded || complaints.flooded {
         group.kill();
         return Err(format!("said more than {LONGEST} bytes and was killed"));
     }
-    let Ok(ended) = ended else {
+    let Ok(status) = ended else {
         group.kill();
         return Err(format!(
-            "did not answer within {} s and was killed{}",
+            "did not answer and end within {} s and was killed{}",
             limit.as_secs(),
             complaints.shown(redactor)
         ));
-    };
-    let ended = match ended {
-        Some(ended) => Ok(ended),
-        // It closed its output; what is left is its end.
-        None => tokio::time::timeout(LINGER.max(limit / 10), group.0.wait()).await,
-    };
-    let Ok(status) = ended else {
-        group.kill();
-        return Err("did not end and was killed".to_owned());
     };
     Ok(Ended {
         status: status.map_err(|error| format!("cannot be waited for: {error}"))?,
@@ -142,32 +132,28 @@ async fn run(
     })
 }
 
-/// Asks, and listens until it ends or has closed its output.
+/// Asks, and listens until it ends. It need not listen, and what it has left running may hold its
+/// output open.
 async fn talk(
     child: &mut Child,
     server: &str,
     output: &mut Said,
     complaints: &mut Said,
-) -> Option<io::Result<ExitStatus>> {
-    let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-    let (Some(mut stdin), Some(stdout), Some(stderr)) = pipes else {
-        return None;
-    };
+) -> io::Result<ExitStatus> {
+    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
     let asked = async {
-        // One that does not listen may know the answer all the same.
-        let _ = stdin.write_all(format!("{server}\n").as_bytes()).await;
-        drop(stdin);
+        if let Some(mut stdin) = stdin {
+            let _ = stdin.write_all(format!("{server}\n").as_bytes()).await;
+        }
     };
-    let read = async {
-        tokio::join!(asked, output.read(stdout), complaints.read(stderr));
+    let heard = async { tokio::join!(asked, output.read(stdout), complaints.read(stderr)) };
+    tokio::pin!(heard);
+    tokio::select! {
+        _ = &mut heard => return child.wait().await,
+        status = child.wait() => status?,
     };
-    tokio::pin!(read);
-    let status = tokio::select! {
-        () = &mut read => return None,
-        status = child.wait() => status,
-    };
-    let _ = tokio::time::timeout(LINGER, read).await;
-    Some(status)
+    let _ = tokio::time::timeout(LINGER, heard).await;
+    child.wait().await
 }
 
 /// What a helper's answer means, or what is wrong with it.
@@ -197,7 +183,7 @@ fn read(ended: &Ended, redactor: &Redactor) -> Result<Option<Credential>, String
     let (username, secret) = (member("Username"), member("Secret"));
     let secret = Secret::new(secret.as_str());
     let what = match (&answer, username.as_str(), secret.len()) {
-        (None, ..) => "no JSON with a login",
+        (None, ..) => "something that is not JSON with a login",
         (_, "", 0) => return Ok(None),
         (_, _, 0) => "an empty secret",
         (_, "", _) => "no user name",
@@ -236,7 +222,10 @@ struct Said {
 }
 
 impl Said {
-    async fn read(&mut self, pipe: impl AsyncRead + Unpin) {
+    async fn read(&mut self, pipe: Option<impl AsyncRead + Unpin>) {
+        let Some(pipe) = pipe else {
+            return;
+        };
         let _ = pipe.take(LONGEST + 1).read_to_end(&mut self.bytes).await;
         self.flooded = self.bytes.len() as u64 > LONGEST;
     }
@@ -367,7 +356,7 @@ mod tests {
         check("echo no luck >&2; exit 3", "no luck").await;
         check("echo on stdout; exit 1", "on stdout").await;
         check(r#"echo '{"Secret":"hunter2"}'; exit 1"#, "exit status: 1").await;
-        check("echo hunter2", "no JSON").await;
+        check("echo hunter2", "not JSON").await;
         check(r#"echo '{"Username":"ann"}'"#, "empty secret").await;
         check(r#"echo '{"Secret":"hunter2"}'"#, "no user name").await;
         let again = r#"echo no user for HUNTER2 hunter2 >&2; echo '{"Secret":"hunter2"}'"#;

@@ -23,17 +23,18 @@ pub(crate) enum LoginPlace {
     /// In `session/login`'s memory.
     Memory,
     File(Origin),
-    /// There is none.
+    /// Nobody is logged in.
     Nowhere,
 }
 
 /// One login to one registry.
 pub(crate) struct Login {
     registry: String,
-    place: LoginPlace,
-    user: Option<String>,
+    pub(crate) place: LoginPlace,
+    /// Whose it is, where that is known.
+    pub(crate) user: Option<String>,
     now: Mutex<Now>,
-    /// Held by whoever has a refresh token in hand: it may be worth nothing afterwards.
+    /// Held while a refresh token is exchanged, as it may be spent afterwards.
     pub(crate) refreshing: Arc<tokio::sync::Mutex<()>>,
     redactor: Arc<Redactor>,
     end: CancellationToken,
@@ -78,14 +79,6 @@ impl Login {
             end: CancellationToken::new(),
             why: OnceLock::new(),
         }
-    }
-
-    pub(crate) fn place(&self) -> &LoginPlace {
-        &self.place
-    }
-
-    pub(crate) fn user(&self) -> Option<&str> {
-        self.user.as_deref()
     }
 
     /// Whether somebody is logged in.
@@ -153,7 +146,7 @@ impl Login {
     /// Looks whether the source still has this login.
     pub(crate) async fn confirm(&self) -> Result<()> {
         if let LoginPlace::File(origin) = &self.place {
-            self.take(origin, origin.again(None).await?);
+            self.apply(origin, origin.again(None).await?);
         }
         if self.has_ended() {
             return Err(self.over());
@@ -167,14 +160,17 @@ impl Login {
             return Ok(false);
         };
         let refused = self.now().credential.clone();
-        Ok(self.take(origin, origin.again(refused.as_ref()).await?))
+        Ok(self.apply(origin, origin.again(refused.as_ref()).await?))
     }
 
-    fn take(&self, origin: &Origin, credential: Option<Credential>) -> bool {
+    /// Follows what the source has now; answers whether that is another secret.
+    fn apply(&self, origin: &Origin, credential: Option<Credential>) -> bool {
         let path = origin.path().display();
         match credential {
             None => self.end(format!("it was removed from {path}")),
-            Some(credential) if credential.user() == self.user() => return self.adopt(credential),
+            Some(credential) if credential.user() == self.user.as_deref() => {
+                return self.adopt(credential);
+            }
             Some(_) => self.end(format!("{path} has the login of another user now")),
         }
         false

@@ -1,4 +1,4 @@
-//! What is logged or answered holds no secret, whoever wrote the words.
+//! Keeps secrets out of what is logged or answered, whoever wrote the text.
 
 use super::{Credential, Secret};
 use std::{
@@ -8,15 +8,15 @@ use std::{
 };
 use zeroize::Zeroizing;
 
-/// The most secrets that are looked for, of logins and of access tokens: the latest, and so those
-/// in use and those that were dropped lately. So many tokens never push a login out.
+/// The most secrets that are looked for, of logins and of access tokens each: the latest, which are
+/// those in use and those that were dropped lately. Access tokens never push out a login.
 const KEPT: usize = 512;
 /// Shorter ones would be found in every text.
 const SHORTEST: usize = 4;
 
-/// Takes the secrets that it was told of out of texts, in every form in which they travel: as they
-/// are, as Basic authentication and forms write them, in whatever case, and with invisible
-/// characters between.
+/// Removes the secrets that it knows from texts, in every form in which they travel: as they are,
+/// as Basic authentication and as forms write them, in any case, and with invisible characters in
+/// between.
 #[derive(Default)]
 pub(crate) struct Redactor(Mutex<Known>);
 
@@ -50,8 +50,7 @@ impl Redactor {
         *self.known() = Known::default();
     }
 
-    /// The text without the secrets. To be called before anything is cut off, or the rest of a
-    /// secret would stay.
+    /// The text without the secrets. Redact before a text is cut, or part of a secret may remain.
     pub(crate) fn redacted(&self, text: String) -> String {
         let known = self.known();
         if known.logins.is_empty() && known.tokens.is_empty() {
@@ -94,7 +93,7 @@ fn add(known: &mut VecDeque<Zeroizing<String>>, secret: &Secret) {
     let form = Zeroizing::new(form);
     let spaced = Zeroizing::new(form.replace('+', "%20"));
     for written in [plain, form.as_str(), spaced.as_str()] {
-        // What ends base64 may be left out; so little of a secret is no secret.
+        // The padding of base64 may be missing.
         let (needle, _) = folded(written.trim_end_matches('='));
         if needle.len() >= SHORTEST && !known.contains(&needle) {
             known.push_back(needle);
@@ -111,10 +110,10 @@ impl fmt::Debug for Redactor {
     }
 }
 
-/// A text as secrets are compared: lower case, and only what is seen of it. For each of its bytes,
-/// where the character starts and ends that it comes from.
+/// The form in which texts are compared with secrets: lower case, visible characters alone. For each
+/// of its bytes, the start and end of the original character.
 fn folded(text: &str) -> (Zeroizing<String>, Vec<(usize, usize)>) {
-    // Never grown: what it held before would stay in memory.
+    // Never reallocated: a copy would stay in memory.
     let mut folded = Zeroizing::new(String::with_capacity(text.len()));
     let mut places = Vec::with_capacity(text.len());
     for (start, c) in text.char_indices() {

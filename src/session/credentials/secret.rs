@@ -51,7 +51,7 @@ pub(crate) enum Credential {
 
 impl Credential {
     /// Who logs in, where that is known.
-    pub(in crate::session) fn user(&self) -> Option<&str> {
+    pub(crate) fn user(&self) -> Option<&str> {
         match self {
             Self::Password { username, .. } => Some(username),
             Self::IdentityToken { username, .. } => username.as_deref(),
@@ -59,7 +59,7 @@ impl Credential {
     }
 
     /// What proves who it is.
-    pub(in crate::session) fn secret(&self) -> &Secret {
+    pub(crate) fn secret(&self) -> &Secret {
         match self {
             Self::Password { password, .. } => password,
             Self::IdentityToken { token, .. } => token,
@@ -67,7 +67,7 @@ impl Credential {
     }
 
     /// RFC 7617, section 2: a user's name and password, as they are sent.
-    pub(in crate::session) fn basic(&self) -> Option<Secret> {
+    pub(crate) fn basic(&self) -> Option<Secret> {
         let Self::Password { username, password } = self else {
             return None;
         };

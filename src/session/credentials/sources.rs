@@ -28,13 +28,13 @@ use std::{
 use tokio::sync::Semaphore;
 use vouch_protocol::{CredentialFile, ErrorKind, LoginSource};
 
-/// Helpers may take that long.
+/// How long a helper may take.
 const HELPER: Duration = Duration::from_secs(30);
-/// Helpers that run at once, and answers that are remembered, for one file. Which registries are
-/// asked about is for clients to say.
+/// The most helpers that run at once, and the most answers that are remembered, for one file:
+/// clients choose which registries are asked about.
 const RUNNING: usize = 8;
 const REMEMBERED: usize = 256;
-/// That a helper has no login is believed for so long.
+/// How long to remember that a helper has no login.
 const NOTHING: Duration = Duration::from_secs(30);
 /// docker's variable that holds what `config.json` would.
 const VARIABLE: &str = "DOCKER_AUTH_CONFIG";
@@ -114,7 +114,7 @@ impl Sources {
         Self(files.into_iter().map(source).collect())
     }
 
-    /// The files' paths, for people.
+    /// The files' paths, to be shown.
     pub(crate) fn shown(&self) -> Vec<CredentialFile> {
         let shown = |source: &Arc<Source>| CredentialFile {
             source: source.kind,
@@ -227,9 +227,9 @@ impl Source {
         }))
     }
 
-    /// What a helper says. It is asked once for all who want to know, and again when the file has
-    /// changed, when its answer was refused, after a while when it had none, and when all who
-    /// wanted to know had gone away.
+    /// What a helper answers. One run serves all requests that wait for it. It runs again when the
+    /// file has changed, when its answer was refused, a while after it had no login, and when every
+    /// request that waited for it was given up.
     async fn ask(
         self: &Arc<Self>,
         helper: &Helper,
@@ -285,8 +285,8 @@ impl fmt::Debug for Source {
     }
 }
 
-/// What of the environment decides where logins are looked for, as far as it is set. Of what holds
-/// a login itself, only that it is set.
+/// The environment variables that decide where logins are looked for, if they are set. The value of
+/// the one that holds a login itself is left out.
 pub(crate) fn environment() -> impl Iterator<Item = (&'static str, OsString)> {
     let shown = [
         "REGISTRY_AUTH_FILE",

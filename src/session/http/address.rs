@@ -4,10 +4,13 @@ use reqwest::{
     Url,
     dns::{Addrs, Name, Resolve, Resolving},
 };
-use std::{error, fmt, net::IpAddr};
+use std::{
+    error, fmt,
+    net::{IpAddr, SocketAddr},
+};
 
 /// Whether an address is on this machine.
-pub(in crate::session) fn is_loopback(url: &Url) -> bool {
+pub(crate) fn is_loopback(url: &Url) -> bool {
     match ip(url) {
         Some(address) => address.is_loopback(),
         None => url.host_str() == Some("localhost"),
@@ -25,8 +28,8 @@ pub(super) fn is_local(url: &Url) -> bool {
     name == "localhost" || name.ends_with(".localhost")
 }
 
-/// Whether an address is one of those that only neighbours on the same link have, where clouds
-/// answer with their machines' secrets: RFC 3927, RFC 4291.
+/// Whether an address is link-local (RFC 3927, RFC 4291). Clouds hand out the secrets of a machine
+/// there.
 pub(super) fn is_link_local(url: &Url) -> bool {
     ip(url).is_some_and(has_no_route)
 }
@@ -50,14 +53,14 @@ fn ip(url: &Url) -> Option<IpAddr> {
 
 /// An address as it may be shown: queries hold presigned signatures, user names passwords. A long
 /// path is left away whole: a part of it could be a part of a secret.
-pub(in crate::session) fn shown(url: &Url) -> String {
+pub(crate) fn shown(url: &Url) -> String {
     let path = Some(url.path()).filter(|path| path.len() <= 300);
     let origin = url.origin().ascii_serialization();
     format!("{origin}{}", path.unwrap_or("/…"))
 }
 
-/// The system's resolver, but for link-local addresses: whoever controls a name decides where it
-/// leads, and may decide anew for each request.
+/// The system's resolver, without link-local addresses: who controls a name decides where it leads,
+/// for each request anew.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Resolver;
 
@@ -65,14 +68,17 @@ impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
         Box::pin(async move {
             let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
-            let (refused, good): (Vec<_>, Vec<_>) =
-                found.partition(|address| has_no_route(address.ip()));
-            if good.is_empty() && !refused.is_empty() {
-                return Err(LinkLocal.into());
-            }
-            Ok::<Addrs, _>(Box::new(good.into_iter()))
+            Ok::<Addrs, _>(Box::new(routable(found)?.into_iter()))
         })
     }
+}
+
+fn routable(found: impl Iterator<Item = SocketAddr>) -> Result<Vec<SocketAddr>, LinkLocal> {
+    let (refused, good): (Vec<_>, Vec<_>) = found.partition(|address| has_no_route(address.ip()));
+    if good.is_empty() && !refused.is_empty() {
+        return Err(LinkLocal);
+    }
+    Ok(good)
 }
 
 /// A name leads to link-local addresses alone.
@@ -121,5 +127,21 @@ mod tests {
         check("[::a9fe:a9fe]", false, false, true);
         check("[64:ff9b::169.254.169.254]", false, false, true);
         check("169.253.0.1", false, false, false);
+    }
+
+    #[test]
+    fn names_do_not_lead_to_link_local_addresses() {
+        let check = |found: &[&str], expected: Option<&[&str]>| {
+            let parsed = |texts: &[&str]| -> Vec<SocketAddr> {
+                texts.iter().map(|text| text.parse().unwrap()).collect()
+            };
+            let left = routable(parsed(found).into_iter()).ok();
+            assert_eq!(left, expected.map(parsed), "{found:?}");
+        };
+        check(&["192.0.2.1:0"], Some(&["192.0.2.1:0"]));
+        check(&["169.254.169.254:0"], None);
+        check(&["[fe80::1]:0", "[::ffff:169.254.169.254]:0"], None);
+        check(&["[fe80::1]:0", "192.0.2.1:0"], Some(&["192.0.2.1:0"]));
+        check(&[], Some(&[]));
     }
 }

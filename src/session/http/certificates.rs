@@ -16,7 +16,7 @@ use std::{io::Read, path::Path};
 use vouch_protocol::ErrorKind;
 use zeroize::Zeroizing;
 
-/// A PEM file is at most that large.
+/// The largest PEM file that is read, in bytes.
 const LARGEST: u64 = 4 << 20;
 
 /// Adds the certificates of a PEM file.

@@ -14,8 +14,9 @@ use rustls::{
     crypto::ring::default_provider, sign::CertifiedKey,
 };
 use std::{
+    collections::HashMap,
     sync::{
-        Arc, Mutex, OnceLock, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -30,11 +31,11 @@ static SYSTEM: OnceLock<Arc<RootCertStore>> = OnceLock::new();
 #[derive(Debug)]
 pub(super) struct Clients {
     section: RegistryConfig,
-    /// The registry itself; a client certificate is shown to nobody else.
+    /// The registry itself; a client certificate is shown to it alone.
     registry: Url,
     connect: Duration,
     proxies: Arc<Proxies>,
-    made: Mutex<Arc<[Made; 5]>>,
+    made: Mutex<HashMap<Way, Arc<Made>>>,
 }
 
 #[derive(Debug, Default)]
@@ -63,7 +64,7 @@ impl ResolvesClientCert for Certificate {
 }
 
 /// What requests to an address need of their client.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Way {
     /// To this machine, which no proxy reaches; docker and oras hold it so.
     direct: bool,
@@ -100,8 +101,7 @@ impl Clients {
         if !way.direct {
             self.proxies.check(url)?;
         }
-        let all = self.made();
-        let made = way.of(&all);
+        let made = self.made(way);
         made.client
             .get_or_try_init(|| async {
                 let (section, connect) = (self.section.clone(), self.connect);
@@ -117,25 +117,25 @@ impl Clients {
             .cloned()
     }
 
-    /// Whoever is there has answered.
+    /// A server at that address has answered.
     pub(super) fn answered(&self, url: &Url) {
-        let made = self.made();
-        self.way(url)
-            .of(&made)
-            .answered
-            .store(true, Ordering::Relaxed);
+        let made = self.made(self.way(url));
+        made.answered.store(true, Ordering::Relaxed);
     }
 
-    /// Whether whoever is there has asked for a client certificate, and answered nothing since.
-    /// Servers that miss one end the connection, and that often overtakes the word that says why.
+    /// Whether the server there has asked for a client certificate and answered nothing since.
+    /// Servers that miss one close the connection, often before the alert that says why arrives.
     pub(super) fn only_asked(&self, url: &Url) -> bool {
-        let all = self.made();
-        let made = self.way(url).of(&all);
+        let made = self.made(self.way(url));
         made.certificate.asked.load(Ordering::Relaxed) && !made.answered.load(Ordering::Relaxed)
     }
 
-    fn made(&self) -> Arc<[Made; 5]> {
-        Arc::clone(&self.made.lock().unwrap_or_else(PoisonError::into_inner))
+    fn made(&self, way: Way) -> Arc<Made> {
+        Arc::clone(self.all().entry(way).or_default())
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<Way, Arc<Made>>> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn way(&self, url: &Url) -> Way {
@@ -151,20 +151,7 @@ impl Clients {
     /// Makes the clients anew where files decide about them: these may have changed.
     pub(super) fn read_files_again(&self) {
         if self.section.names_files() {
-            *self.made.lock().unwrap_or_else(PoisonError::into_inner) = Arc::default();
-        }
-    }
-}
-
-impl Way {
-    fn of(self, made: &[Made; 5]) -> &Made {
-        let [proxied_plain, proxied_tls, direct_plain, direct_tls, shown] = made;
-        match (self.direct, self.tls) {
-            _ if self.shown => shown,
-            (false, false) => proxied_plain,
-            (false, true) => proxied_tls,
-            (true, false) => direct_plain,
-            (true, true) => direct_tls,
+            self.all().clear();
         }
     }
 }
@@ -220,7 +207,7 @@ fn build(
     }
     builder
         .build()
-        .map_err(|error| failed(&causes(&error)).source(error))
+        .map_err(|error| failed(&causes(&error, |text| text)).source(error))
 }
 
 /// `SSL_CERT_FILE` and `SSL_CERT_DIR` count, as for OpenSSL.
@@ -231,7 +218,7 @@ fn system() -> Arc<RootCertStore> {
             tracing::debug!(%error, "certificates of the system could not be read");
         }
         let mut authorities = RootCertStore::empty();
-        // Systems have some that are too old or odd to be read; they vouch for nobody then.
+        // Some that systems carry are too old or odd to be parsed; they are not trusted then.
         authorities.add_parsable_certificates(found.certs);
         Arc::new(authorities)
     });

@@ -12,7 +12,7 @@ use std::sync::{
 };
 use vouch_protocol::ErrorKind;
 
-/// Redirects are followed that often.
+/// The most redirects that are followed.
 const REDIRECTS: usize = 5;
 
 /// Shows that a streamed body moves, so that only a stall counts as one.
@@ -35,8 +35,7 @@ impl Activity {
         self.clone()
     }
 
-    /// A piece of the body was taken, and so many bytes are left. What follows the last is the
-    /// answer.
+    /// A piece of the body was sent, and `left` bytes remain. After the last comes the answer.
     pub(crate) fn moved(&self, left: u64) {
         if left == 0 {
             self.done();
@@ -52,7 +51,7 @@ impl Activity {
 
 /// Sends a request and follows where it is sent on to. `build` is called for each; what it makes
 /// carries no credentials, and `authorization` goes to the registry's own origin only.
-pub(in crate::session) async fn exchange(
+pub(crate) async fn exchange(
     host: &Host,
     action: &str,
     authorization: Option<&HeaderValue>,
@@ -122,7 +121,7 @@ pub(crate) fn location(response: &Response) -> Option<Url> {
 }
 
 /// Sends one request, and waits for the head of its answer as long as its body moves.
-pub(in crate::session) async fn execute(
+pub(crate) async fn execute(
     host: &Host,
     action: &str,
     request: Request,

@@ -17,7 +17,7 @@ use reqwest::{
 use std::{error, io, time::Duration};
 use vouch_protocol::ErrorKind;
 
-/// Bodies of errors are read that far.
+/// The most of an error's body that is read, in bytes.
 const LARGEST_BODY: usize = 64 << 10;
 /// The most of a registry's errors that are passed on.
 const MESSAGES: usize = 3;
@@ -28,9 +28,9 @@ pub(crate) struct Failure {
     pub(crate) error: Error,
     pub(crate) again: Again,
     /// Whether the registry's words say that a login has expired.
-    pub(in crate::session) expired: bool,
+    pub(crate) expired: bool,
     /// Whether they say that a login may not do this.
-    pub(in crate::session) denied: bool,
+    pub(crate) denied: bool,
     /// Whether they say that a manifest's blobs are not seen.
     pub(crate) unseen_blobs: bool,
 }
@@ -72,7 +72,7 @@ impl Failure {
         let party = url
             .as_ref()
             .map_or_else(|| registry.to_owned(), |url| host.party(url));
-        let why = host.redacted(causes(&error));
+        let why = causes(&error, |text| host.redacted(text));
         let about = |kind, what: &str| {
             let message = format!("{action}: {party} {what}: {why}");
             host.error(kind, message)
@@ -127,21 +127,14 @@ impl Failure {
         Self::stalled_at(host, action, host.base())
     }
 
-    /// The same, with whoever is at that address.
-    pub(in crate::session) fn stalled_at(host: &Host, action: &str, url: &Url) -> Self {
-        let message = format!(
-            "{action}: {} sent or took nothing for too long",
-            host.party(url)
-        );
+    /// The same, at another address than the registry's own.
+    pub(crate) fn stalled_at(host: &Host, action: &str, url: &Url) -> Self {
+        let message = format!("{action}: {} was silent for too long", host.party(url));
         Self::passing(host.error(ErrorKind::RegistryTimeout, message))
     }
 
     /// An answer that is not a success. What to do about it depends on the login.
-    pub(in crate::session) async fn answered(
-        host: &Host,
-        action: &str,
-        response: Response,
-    ) -> Self {
+    pub(crate) async fn answered(host: &Host, action: &str, response: Response) -> Self {
         let status = response.status();
         let after = retry_after(response.headers(), Utc::now());
         let from = host.party(response.url());
@@ -225,7 +218,8 @@ fn certificate_advice(host: &Host, url: Option<&Url>) -> String {
     }
 }
 
-/// Reads a small body whole: at most so many bytes (else an error of kind `over`), in bounded time.
+/// Reads a small body whole, in bounded time: at most `limit` bytes, else it is an error of kind
+/// `over`.
 pub(crate) async fn bounded(
     host: &Host,
     action: &str,
@@ -245,7 +239,7 @@ pub(crate) async fn bounded(
                 return Err(Failure::from(host.error(
                     over,
                     format!(
-                        "{action}: {} sent more than the {limit} bytes that this may have",
+                        "{action}: {} sent more than the {limit} bytes allowed here",
                         host.party(&url)
                     ),
                 )));

@@ -5,15 +5,45 @@ use super::{
     address::{is_link_local, is_local, is_loopback, shown},
     client::Clients,
     proxy::Proxies,
-    timeouts::Timeouts,
 };
 use crate::{
     error::{Error, Result},
     name::Registry,
 };
 use reqwest::Url;
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 use vouch_protocol::ErrorKind;
+
+/// How long to wait for registries, and how often to try again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For a connection, TLS included.
+    pub connect: Duration,
+    /// For the next byte, in either direction.
+    pub idle: Duration,
+    /// For the head of a response once the request was sent, and for a small body as a whole.
+    pub answer: Duration,
+    /// Before the second attempt; twice as long before each further one, less some jitter.
+    pub backoff: Duration,
+    /// The longest `Retry-After` that is waited for, and the most that all waits of one request
+    /// may add up to.
+    pub retry_after: Duration,
+    /// Attempts in all, while nothing gets any further.
+    pub attempts: u32,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(10),
+            idle: Duration::from_secs(30),
+            answer: Duration::from_secs(60),
+            backoff: Duration::from_millis(250),
+            retry_after: Duration::from_secs(60),
+            attempts: 5,
+        }
+    }
+}
 
 /// A registry as one session speaks to it.
 pub(crate) struct Host {
@@ -26,7 +56,7 @@ pub(crate) struct Host {
 
 impl Host {
     /// A registry, spoken to as its section of the config says.
-    pub(in crate::session) fn new(
+    pub(crate) fn new(
         registry: &Registry,
         section: RegistryConfig,
         timeouts: &Timeouts,
@@ -60,12 +90,12 @@ impl Host {
     }
 
     /// The registry's name.
-    pub(in crate::session) fn name(&self) -> &Registry {
+    pub(crate) fn name(&self) -> &Registry {
         &self.registry
     }
 
     /// The root of its addresses.
-    pub(in crate::session) fn base(&self) -> &Url {
+    pub(crate) fn base(&self) -> &Url {
         &self.base
     }
 
@@ -75,21 +105,21 @@ impl Host {
     }
 
     /// What the owner's config says of it.
-    pub(in crate::session) fn section(&self) -> &RegistryConfig {
+    pub(crate) fn section(&self) -> &RegistryConfig {
         self.clients.section()
     }
 
     /// Reads the files again that the owner's config names for it.
-    pub(in crate::session) fn read_files_again(&self) {
+    pub(crate) fn read_files_again(&self) {
         self.clients.read_files_again();
     }
 
-    pub(in crate::session) fn redactor(&self) -> &Arc<Redactor> {
+    pub(crate) fn redactor(&self) -> &Arc<Redactor> {
         &self.redactor
     }
 
     /// What others had a hand in, without our secrets: some echo what they are sent.
-    pub(in crate::session) fn redacted(&self, text: String) -> String {
+    pub(crate) fn redacted(&self, text: String) -> String {
         self.redactor.redacted(text)
     }
 
@@ -108,12 +138,12 @@ impl Host {
     }
 
     /// Whether an address is the registry's own.
-    pub(in crate::session) fn is_own(&self, url: &Url) -> bool {
+    pub(crate) fn is_own(&self, url: &Url) -> bool {
         url.origin() == self.base.origin()
     }
 
     /// Who is at an address, for messages.
-    pub(in crate::session) fn party(&self, url: &Url) -> String {
+    pub(crate) fn party(&self, url: &Url) -> String {
         if self.is_own(url) {
             self.registry().to_owned()
         } else {
@@ -131,7 +161,7 @@ impl Host {
 
     /// Fails where a realm may not be asked, as the login travels with the question: plain HTTP is
     /// for this machine, and for where the owner's config says so of the registry.
-    pub(in crate::session) fn permit_realm(&self, realm: &Url) -> Result<()> {
+    pub(crate) fn permit_realm(&self, realm: &Url) -> Result<()> {
         let plain =
             (self.base.scheme() == "http" || is_loopback(&self.base)) && self.may_be_plain(realm);
         self.check(realm, plain, "asks to get access tokens from")

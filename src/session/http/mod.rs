@@ -6,8 +6,7 @@
 //! | `proxy` | the environment's proxies, and those that cannot be used |
 //! | `certificates` | the PEM files of the owner's config |
 //! | `client` | the one place where HTTP clients are made |
-//! | `timeouts` | [`Timeouts`]: how long to wait |
-//! | `host` | [`Host`]: a registry's address, and what it may lead to |
+//! | `host` | [`Host`]: a registry's address, what it may lead to, and how long to wait for it |
 //! | `failure` | [`Failure`]: what went wrong, and whether to try again |
 //! | `retries` | [`Retries`]: how often, and the pauses between |
 //! | `exchange` | one request and its answer, through redirects |
@@ -20,13 +19,12 @@ mod failure;
 mod host;
 mod proxy;
 mod retries;
-mod timeouts;
 
 pub(crate) use exchange::{Activity, location};
 pub(super) use exchange::{exchange, execute};
 pub(crate) use failure::{Failure, bounded};
 pub(crate) use host::Host;
+pub use host::Timeouts;
 pub(super) use proxy::Proxies;
 pub(crate) use retries::Retries;
 pub(super) use retries::jitter;
-pub use timeouts::Timeouts;

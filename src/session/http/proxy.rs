@@ -13,7 +13,7 @@ const UNUSABLE: &str = "http://unusable.invalid";
 /// Which requests go to proxies that cannot be used. reqwest would send them straight on, where
 /// they were not meant to go.
 #[derive(Debug)]
-pub(in crate::session) struct Proxies {
+pub(crate) struct Proxies {
     matcher: Matcher,
     /// The variables that name such proxies.
     unusable: Vec<&'static str>,
@@ -21,7 +21,7 @@ pub(in crate::session) struct Proxies {
 
 impl Proxies {
     /// Those of the service's environment.
-    pub(in crate::session) fn from_environment() -> Self {
+    pub(crate) fn from_environment() -> Self {
         Self::of(|name| env::var_os(name).map(|value| value.to_string_lossy().into_owned()))
     }
 
@@ -52,8 +52,8 @@ impl Proxies {
         Self { matcher, unusable }
     }
 
-    /// What is wrong with the environment, for people.
-    pub(in crate::session) fn problem(&self) -> Option<String> {
+    /// What is wrong with the environment, in words.
+    pub(crate) fn problem(&self) -> Option<String> {
         (!self.unusable.is_empty()).then(|| {
             let names = self.unusable.join(" and ");
             // Their values may hold passwords.
@@ -62,7 +62,7 @@ impl Proxies {
     }
 
     /// Fails where a request would need a proxy that cannot be used.
-    pub(in crate::session) fn check(&self, url: &Url) -> Result<()> {
+    pub(crate) fn check(&self, url: &Url) -> Result<()> {
         let Some(problem) = self.problem() else {
             return Ok(());
         };

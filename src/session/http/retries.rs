@@ -2,7 +2,7 @@
 
 use super::{
     failure::{Again, Failure},
-    timeouts::Timeouts,
+    host::Timeouts,
 };
 use crate::error::{Error, Result};
 use std::time::Duration;
@@ -38,7 +38,7 @@ impl Retries {
         self.failed = 0;
     }
 
-    /// Pauses before the next attempt, or fails with what went wrong if there shall be none.
+    /// Pauses before the next attempt, or fails with what went wrong if there is to be none.
     pub(crate) async fn wait(&mut self, failure: Failure) -> Result<(), Error> {
         let Again::Later(asked) = failure.again else {
             return Err(failure.error);
@@ -62,10 +62,10 @@ impl Retries {
 }
 
 /// Between a half and one, so that clients that failed together do not come back together.
-pub(in crate::session) fn jitter() -> f64 {
+pub(crate) fn jitter() -> f64 {
     use ring::rand::SecureRandom;
     let mut random = [0; 1];
-    // Without randomness there is no jitter, and no harm.
+    // Without randomness there is no jitter, which does no harm.
     let _ = ring::rand::SystemRandom::new().fill(&mut random);
     0.5 + f64::from(random[0]) / 512.0
 }

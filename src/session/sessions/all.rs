@@ -25,7 +25,7 @@ use std::{
 };
 use vouch_protocol::{CredentialFile, LoginSource, SessionStatus};
 
-/// A mirror that did not answer is left alone for that long.
+/// How long a mirror that did not answer is left alone.
 const REST: Duration = Duration::from_secs(30);
 
 /// All sessions of the service, under one config. What they know outlives it: see
@@ -35,7 +35,7 @@ pub struct Sessions {
     config: Arc<Config>,
     plain: Arc<PlainHosts>,
     timeouts: Timeouts,
-    pub(in crate::session) clock: Clock,
+    pub(crate) clock: Clock,
     proxies: Arc<Proxies>,
     sources: Arc<Sources>,
     store: Arc<Mutex<Store>>,
@@ -185,7 +185,7 @@ impl Sessions {
         credential: Credential,
     ) -> Result<SessionStatus> {
         let session = self.begin(registry, LoginPlace::Memory, Some(credential))?;
-        let user = session.login.user().map(ToOwned::to_owned);
+        let user = session.login.user.clone();
         if let Err(error) = session.check().await {
             tracing::info!(%registry, user, %error, "a login was not accepted");
             session.end("it was refused");
@@ -209,7 +209,9 @@ impl Sessions {
         };
         store.decide(registry);
         drop(store);
-        let user = sessions.last().and_then(|session| session.login.user());
+        let user = sessions
+            .last()
+            .and_then(|session| session.login.user.as_deref());
         tracing::info!(%registry, user, "logged out");
         for session in &sessions {
             session.end("`session/logout` was asked for");
@@ -350,7 +352,7 @@ impl Sessions {
         Ok(Some(moved))
     }
 
-    pub(in crate::session) fn begin(
+    pub(crate) fn begin(
         &self,
         registry: &Registry,
         place: LoginPlace,

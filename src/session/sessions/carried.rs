@@ -12,25 +12,25 @@ use zeroize::Zeroizing;
 /// added, and read with a default.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Carried {
-    pub(in crate::session) registry: String,
+    pub(crate) registry: String,
     /// Where it is filed: the file's kind, its path, and the entry's name. Absent for those of
     /// `session/login`.
     #[serde(default)]
-    pub(in crate::session) filed: Option<(LoginSource, String, String)>,
+    pub(crate) filed: Option<(LoginSource, String, String)>,
     #[serde(default)]
-    pub(in crate::session) user: Option<String>,
+    pub(crate) user: Option<String>,
     #[serde(default)]
     password: Option<Zeroizing<String>>,
     #[serde(default)]
     token: Option<Zeroizing<String>>,
     /// The refresh token in place of `token`.
     #[serde(default)]
-    pub(in crate::session) rotated: Option<Zeroizing<String>>,
+    pub(crate) rotated: Option<Zeroizing<String>>,
     #[serde(default = "untried")]
-    pub(in crate::session) state: SessionState,
+    pub(crate) state: SessionState,
     /// The second of its last use, as the machine's clock since its start counts them.
     #[serde(default)]
-    pub(in crate::session) used: u64,
+    pub(crate) used: u64,
 }
 
 fn untried() -> SessionState {
@@ -46,7 +46,7 @@ impl fmt::Debug for Carried {
 }
 
 impl Carried {
-    pub(in crate::session) fn new(
+    pub(crate) fn new(
         registry: &str,
         filed: Option<(LoginSource, String, String)>,
         credential: &Credential,
@@ -71,7 +71,7 @@ impl Carried {
         }
     }
 
-    pub(in crate::session) fn credential(&self) -> Option<Credential> {
+    pub(crate) fn credential(&self) -> Option<Credential> {
         let secret = |text: &Zeroizing<String>| Secret::new(text.as_str());
         match (&self.user, &self.password, &self.token) {
             (Some(username), Some(password), None) => Some(Credential::Password {

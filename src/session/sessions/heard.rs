@@ -17,7 +17,7 @@ use std::{
 const REPOSITORIES: NonZeroUsize = NonZeroUsize::new(256).unwrap();
 
 /// What was heard of each repository; of none, where the login itself is checked.
-pub(in crate::session) struct AllHeard(Mutex<LruCache<Option<Repository>, Arc<Heard>>>);
+pub(crate) struct AllHeard(Mutex<LruCache<Option<Repository>, Arc<Heard>>>);
 
 impl Default for AllHeard {
     fn default() -> Self {
@@ -26,7 +26,7 @@ impl Default for AllHeard {
 }
 
 impl AllHeard {
-    pub(in crate::session) fn of(&self, repository: Option<&Repository>) -> Arc<Heard> {
+    pub(crate) fn of(&self, repository: Option<&Repository>) -> Arc<Heard> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let heard = all.get_or_insert_mut(repository.cloned(), Arc::default);
         Arc::clone(heard)
@@ -35,12 +35,12 @@ impl AllHeard {
 
 /// What was heard of one repository.
 #[derive(Default)]
-pub(in crate::session) struct Heard {
+pub(crate) struct Heard {
     /// How it last asked to be logged in to; nothing, where it let requests in without.
     challenge: Mutex<Option<Challenge>>,
-    /// Whether anybody has asked.
-    met: AtomicBool,
-    meeting: Arc<tokio::sync::Mutex<()>>,
+    /// Whether any request was answered.
+    answered: AtomicBool,
+    asking: Arc<tokio::sync::Mutex<()>>,
     /// Whether the registry's root was asked in place of a silent refusal.
     pub(super) asked_root: AtomicBool,
 }
@@ -52,20 +52,19 @@ impl Heard {
 
     pub(super) fn remember(&self, challenge: Option<Challenge>) {
         *self.lock() = challenge;
-        self.met.store(true, Ordering::Release);
+        self.answered.store(true, Ordering::Release);
     }
 
-    /// Waits until somebody else has heard how the registry wants to be asked, or answers that the
-    /// caller is the first who asks. Only one is waited for: where it heard nothing, all others go
-    /// on.
-    pub(in crate::session) async fn meet(self: &Arc<Self>, patience: Duration) -> Option<Meeting> {
-        let met = || self.met.load(Ordering::Acquire);
-        if met() {
+    /// Waits for the answer to the first request of the repository, or says that the caller's is the
+    /// first. Only one is waited for: where it was given up, all others go on.
+    pub(crate) async fn first(self: &Arc<Self>, patience: Duration) -> Option<First> {
+        let answered = || self.answered.load(Ordering::Acquire);
+        if answered() {
             return None;
         }
-        let meeting = Arc::clone(&self.meeting).lock_owned();
-        let guard = tokio::time::timeout(patience, meeting).await.ok()?;
-        (!met()).then(|| Meeting {
+        let asking = Arc::clone(&self.asking).lock_owned();
+        let guard = tokio::time::timeout(patience, asking).await.ok()?;
+        (!answered()).then(|| First {
             heard: Arc::clone(self),
             _guard: guard,
         })
@@ -78,14 +77,14 @@ impl Heard {
     }
 }
 
-/// Held by the first who asks.
-pub(in crate::session) struct Meeting {
+/// Held by the first request until it is answered.
+pub(crate) struct First {
     heard: Arc<Heard>,
     _guard: tokio::sync::OwnedMutexGuard<()>,
 }
 
-impl Drop for Meeting {
+impl Drop for First {
     fn drop(&mut self) {
-        self.heard.met.store(true, Ordering::Release);
+        self.heard.answered.store(true, Ordering::Release);
     }
 }

@@ -31,19 +31,19 @@ use vouch_protocol::{ErrorKind, SessionState, SessionStatus};
 
 /// The most blobs that are remembered for a login.
 const BLOBS: NonZeroUsize = NonZeroUsize::new(256).unwrap();
-/// A request is sent that often: without a login, with an access token that has died, and with a
-/// fresh one.
+/// How often a request is sent at most: without a login, with an access token that has died, and
+/// with a fresh one.
 const ATTEMPTS: usize = 3;
 
 /// One login to one registry. What it may ask, and what is said of it, is its [`Host`]'s.
 pub(crate) struct Session {
     host: Arc<Host>,
-    pub(in crate::session) login: Arc<Login>,
-    pub(in crate::session) tokens: Arc<AccessTokens>,
-    pub(in crate::session) heard: AllHeard,
+    pub(crate) login: Arc<Login>,
+    pub(crate) tokens: Arc<AccessTokens>,
+    pub(crate) heard: AllHeard,
     /// Blobs that were seen, and the repository: they can be mounted from there.
     blobs: Mutex<LruCache<Digest, Repository>>,
-    pub(in crate::session) clock: Clock,
+    pub(crate) clock: Clock,
     /// The clock's second of the last use; 0 before the first.
     used: AtomicU64,
 }
@@ -64,7 +64,7 @@ struct Used {
 }
 
 impl Session {
-    pub(in crate::session) fn new(
+    pub(crate) fn new(
         host: Host,
         place: LoginPlace,
         credential: Option<Credential>,
@@ -85,40 +85,18 @@ impl Session {
     }
 
     /// Sends a request that may be sent again, and answers its success. `build` is called for each
-    /// attempt; its address decides whether credentials go with it.
+    /// attempt; its address decides whether credentials go with it. The scope is nothing where no
+    /// repository is meant.
     pub(crate) async fn send(
         self: &Arc<Self>,
         action: &str,
-        scope: &Scope,
+        scope: impl Into<Option<&Scope>>,
         build: impl Fn(&Client, &Url) -> RequestBuilder,
     ) -> Result<Response> {
-        self.repeat(action, Some(scope), &build).await
-    }
-
-    /// Asks whether the login is good: OCI distribution specification, "Determining Support".
-    pub(in crate::session) async fn check(self: &Arc<Self>) -> Result<()> {
-        match self.repeat("checking the login", None, &root).await {
-            // It was let in, and may not see this address.
-            Err(error)
-                if error.kind() == ErrorKind::NotFound
-                    && self.login.state() == SessionState::Accepted =>
-            {
-                Ok(())
-            }
-            checked => checked.map(drop),
-        }
-    }
-
-    async fn repeat(
-        self: &Arc<Self>,
-        action: &str,
-        scope: Option<&Scope>,
-        build: &impl Fn(&Client, &Url) -> RequestBuilder,
-    ) -> Result<Response> {
-        let mut retries = Retries::new(self.timeouts());
+        let (scope, mut retries) = (scope.into(), Retries::new(self.timeouts()));
         loop {
             let still = Activity::still();
-            match self.while_it_lasts(action, scope, &still, build).await {
+            match self.attempt(action, scope, &still, &build).await {
                 Ok(response) => return Ok(response),
                 Err(failure) => retries.wait(failure).await?,
             }
@@ -129,12 +107,29 @@ impl Session {
     pub(crate) async fn attempt(
         self: &Arc<Self>,
         action: &str,
-        scope: &Scope,
+        scope: impl Into<Option<&Scope>>,
         activity: &Activity,
         build: &impl Fn(&Client, &Url) -> RequestBuilder,
     ) -> Result<Response, Failure> {
-        self.while_it_lasts(action, Some(scope), activity, build)
-            .await
+        tokio::select! {
+            biased;
+            over = self.ended() => Err(over.into()),
+            answer = self.ask(action, scope.into(), activity, build) => answer,
+        }
+    }
+
+    /// Asks whether the login is good: OCI distribution specification, "Determining Support".
+    pub(crate) async fn check(self: &Arc<Self>) -> Result<()> {
+        match self.send("checking the login", None, root).await {
+            // It was let in, and may not see this address.
+            Err(error)
+                if error.kind() == ErrorKind::NotFound
+                    && self.login.state() == SessionState::Accepted =>
+            {
+                Ok(())
+            }
+            checked => checked.map(drop),
+        }
     }
 
     /// Sends a request once, with what there is: a courtesy, whose refusal changes nothing.
@@ -165,20 +160,6 @@ impl Session {
         }
     }
 
-    async fn while_it_lasts(
-        self: &Arc<Self>,
-        action: &str,
-        scope: Option<&Scope>,
-        activity: &Activity,
-        build: &impl Fn(&Client, &Url) -> RequestBuilder,
-    ) -> Result<Response, Failure> {
-        tokio::select! {
-            biased;
-            over = self.ended() => Err(over.into()),
-            answer = self.ask(action, scope, activity, build) => answer,
-        }
-    }
-
     /// Makes one request. What was heard of the repository before is a hint for the first attempt;
     /// then the challenge in the registry's own answer decides, and nothing else.
     async fn ask(
@@ -193,8 +174,8 @@ impl Session {
         }
         self.touch();
         let heard = self.heard.of(scope.map(|scope| &scope.repository));
-        // One finds the challenge out for all who ask at first.
-        let mut meeting = heard.meet(self.timeouts().answer).await;
+        // The first request finds the challenge out for all that come meanwhile.
+        let mut first = heard.first(self.timeouts().answer).await;
         let mut challenge = heard.challenge();
         // Where what is only remembered fails, the registry itself is asked.
         let (mut used, mut lost) = match &challenge {
@@ -221,22 +202,27 @@ impl Session {
             let own = self.is_own(response.url());
             let headers = response.headers().clone();
             let failure = Failure::answered(self, action, response).await;
+            // Some say how to log in at their root alone, and hide what is elsewhere.
+            let silent = match status {
+                StatusCode::UNAUTHORIZED => true,
+                StatusCode::FORBIDDEN | StatusCode::NOT_FOUND => {
+                    used.is_none() && self.login.is_some()
+                }
+                _ => false,
+            };
+            let may_ask_root = scope.is_some()
+                && (challenge.is_some() || !heard.asked_root.load(Ordering::Relaxed));
             let asked = match status {
                 _ if !own => None,
-                StatusCode::UNAUTHORIZED => match Challenge::of(&headers) {
-                    None if scope.is_some() => self.challenge_at_root().await,
-                    asked => asked,
-                },
+                StatusCode::UNAUTHORIZED if Challenge::of(&headers).is_some() => {
+                    Challenge::of(&headers)
+                }
                 // ECR says so of a login that was good for twelve hours.
                 StatusCode::FORBIDDEN if used.is_some() && failure.expired => challenge.clone(),
-                // Some ask for a login at their root alone, and hide what is elsewhere.
-                StatusCode::FORBIDDEN | StatusCode::NOT_FOUND
-                    if used.is_none()
-                        && scope.is_some()
-                        && self.login.is_some()
-                        && !heard.asked_root.swap(true, Ordering::Relaxed) =>
-                {
-                    self.challenge_at_root().await
+                _ if silent && may_ask_root => {
+                    let asked = self.challenge_at_root().await;
+                    heard.asked_root.store(asked.is_ok(), Ordering::Relaxed);
+                    asked.unwrap_or_default()
                 }
                 _ => None,
             };
@@ -245,7 +231,7 @@ impl Session {
                 return Err(self.refused(failure, scope, used.as_ref(), &headers));
             };
             heard.remember(Some(asked.clone()));
-            meeting.take();
+            first.take();
             let same = challenge.as_ref() == Some(&asked);
             // What failed a moment ago is not tried again.
             if let Some(lost) = lost.take().filter(|_| same) {
@@ -267,17 +253,17 @@ impl Session {
     }
 
     /// How the registry asks to be logged in to at its root, as docker asks it.
-    async fn challenge_at_root(&self) -> Option<Challenge> {
+    async fn challenge_at_root(&self) -> Result<Option<Challenge>, Failure> {
         const ACTION: &str = "asking how to log in";
         let still = Activity::still();
-        let response = self.exchange(ACTION, None, &still, &root).await.ok()?;
+        let response = self.exchange(ACTION, None, &still, &root).await?;
         let refused = response.status() == StatusCode::UNAUTHORIZED && self.is_own(response.url());
         let challenge = Challenge::of(response.headers()).filter(|_| refused);
         if !response.status().is_success() {
             // Read to its end, so that the connection is used again.
             let _ = Failure::answered(self, ACTION, response).await;
         }
-        challenge
+        Ok(challenge)
     }
 
     /// What meets a challenge, and is not what was just refused if there is anything else. Nothing
@@ -377,7 +363,7 @@ impl Session {
             Action::Pull => format!("pull from {}", scope.repository),
             Action::Push => format!("push to {}", scope.repository),
         });
-        let log_in = match self.login.place() {
+        let log_in = match &self.login.place {
             LoginPlace::Nowhere => format!(" {}", self.login.advice()),
             LoginPlace::Memory | LoginPlace::File(_) => String::new(),
         };
@@ -428,20 +414,20 @@ impl Session {
     }
 
     /// Ends the login, and what is under way with it. Its secrets are overwritten.
-    pub(in crate::session) fn end(&self, why: &str) {
+    pub(crate) fn end(&self, why: &str) {
         self.login.end(why);
         self.tokens.tidy();
     }
 
     /// Takes what the login's source has now.
-    pub(in crate::session) fn adopt(&self, credential: Credential) {
+    pub(crate) fn adopt(&self, credential: Credential) {
         if self.login.adopt(credential) {
             self.tokens.tidy();
         }
     }
 
     /// Looks whether the source still has the login.
-    pub(in crate::session) async fn confirm(&self) -> Result<()> {
+    pub(crate) async fn confirm(&self) -> Result<()> {
         let confirmed = self.login.confirm().await;
         self.tokens.tidy();
         confirmed
@@ -453,13 +439,13 @@ impl Session {
     }
 
     /// The clock's second of the last use.
-    pub(in crate::session) fn last_used(&self) -> u64 {
+    pub(crate) fn last_used(&self) -> u64 {
         self.used.load(Ordering::Relaxed)
     }
 
-    /// The login as it is, for whoever goes on with it; nothing, where there is none.
-    pub(in crate::session) fn carry(&self) -> Option<Carried> {
-        let filed = match self.login.place() {
+    /// The login as it is, for a successor; nothing, where nobody is logged in.
+    pub(crate) fn carry(&self) -> Option<Carried> {
+        let filed = match &self.login.place {
             LoginPlace::Memory => None,
             LoginPlace::File(origin) => {
                 let path = origin.path().to_str()?.to_owned();
@@ -480,7 +466,7 @@ impl Session {
 
     /// Takes what was known elsewhere of the same login: in the process before this one, or under
     /// the config before this one.
-    pub(in crate::session) fn update(&self, carried: &Carried) {
+    pub(crate) fn update(&self, carried: &Carried) {
         self.used.fetch_max(carried.used, Ordering::Relaxed);
         let (_, generation) = self.login.current();
         if let Some(rotated) = &carried.rotated
@@ -491,21 +477,21 @@ impl Session {
     }
 
     /// Whether that is this login.
-    pub(in crate::session) fn has(&self, carried: &Carried) -> bool {
+    pub(crate) fn has(&self, carried: &Carried) -> bool {
         self.login.stored().0 == carried.credential()
     }
 
     /// What may be told of it.
-    pub(in crate::session) fn status(&self) -> SessionStatus {
+    pub(crate) fn status(&self) -> SessionStatus {
         let (scopes, expires) = self.tokens.scopes();
-        let origin = match self.login.place() {
+        let origin = match &self.login.place {
             LoginPlace::File(origin) => Some(origin),
             LoginPlace::Memory | LoginPlace::Nowhere => None,
         };
         let (now, used) = (self.clock.now().as_secs(), self.last_used());
         SessionStatus {
             registry: self.registry().to_owned(),
-            user: self.login.user().map(ToOwned::to_owned),
+            user: self.login.user.clone(),
             source: self.login.source(),
             path: origin.map(|origin| origin.path().display().to_string()),
             helper: origin.and_then(Origin::helper),

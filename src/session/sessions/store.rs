@@ -16,18 +16,18 @@ use vouch_protocol::{ErrorKind, LoginSource};
 
 /// The most sessions that are kept, of `session/login` and of all others each. Of the others, the
 /// one that was not asked for the longest time goes first.
-pub(in crate::session) const SESSIONS: NonZeroUsize = NonZeroUsize::new(256).unwrap();
+pub(crate) const SESSIONS: NonZeroUsize = NonZeroUsize::new(256).unwrap();
 
 /// What makes two sessions the same.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(in crate::session) struct SessionKey {
-    pub(in crate::session) registry: Registry,
-    pub(in crate::session) kept: Kept,
+pub(crate) struct SessionKey {
+    pub(crate) registry: Registry,
+    pub(crate) kept: Kept,
 }
 
 /// Where the login of a session is kept, and whose it is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(in crate::session) enum Kept {
+pub(crate) enum Kept {
     /// In memory alone: there is one of each registry.
     Memory,
     /// In a file, or nowhere. How the registry is spoken to tells them apart too: what began under
@@ -40,7 +40,7 @@ pub(in crate::session) enum Kept {
 }
 
 /// All sessions of the service.
-pub(in crate::session) struct Store {
+pub(crate) struct Store {
     /// Unbounded, as it is this module that decides what goes.
     sessions: LruCache<SessionKey, Arc<Session>>,
     /// Those of `session/login` that were replaced: work that began with them goes on, until the

@@ -64,7 +64,7 @@ async fn sources_have_an_order() {
     let check = async |expected: LoginSource, user: Option<&str>| {
         let session = begin(&sessions, "r.io").await;
         assert_eq!(
-            (session.login.source(), session.login.user()),
+            (session.login.source(), session.login.user.as_deref()),
             (expected, user)
         );
         session
@@ -200,7 +200,7 @@ async fn two_namespaces_of_a_registry_do_not_mix() {
             .await
             .unwrap();
         get(&session).await.unwrap();
-        assert_eq!(session.login.user(), Some(user));
+        assert_eq!(session.login.user.as_deref(), Some(user));
     }
     let used: Vec<_> = asked(&server)
         .iter()

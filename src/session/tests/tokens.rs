@@ -23,6 +23,8 @@ pub(super) struct Realm {
     slow: AtomicU64,
     /// Whether it gives tokens at all.
     pub(super) down: AtomicBool,
+    /// How often it gave none.
+    pub(super) failed: AtomicU64,
     /// The refresh token that is good.
     pub(super) refresh: Mutex<String>,
 }
@@ -42,6 +44,7 @@ impl Realm {
             let slow = self.slow.load(Ordering::Relaxed);
             std::thread::sleep(Duration::from_millis(slow));
             if self.down.load(Ordering::Relaxed) {
+                self.failed.fetch_add(1, Ordering::Relaxed);
                 return Answer::new(503);
             }
             return self.grant(seen, before);
@@ -144,15 +147,15 @@ async fn one_who_goes_away_with_the_challenge_fails_nobody() {
     });
     let session = begun(sessions, &server.name()).await;
     let heard = session.heard.of(Some(&named("acme/echo")));
-    let meeting = heard.meet(Duration::from_secs(3600)).await;
-    assert!(meeting.is_some());
+    let first = heard.first(Duration::from_secs(3600)).await;
+    assert!(first.is_some());
     let second = tokio::spawn({
         let session = Arc::clone(&session);
         async move { get(&session).await }
     });
     tokio::time::sleep(Duration::from_millis(20)).await;
     assert!(server.lines().is_empty(), "it waits");
-    drop(meeting);
+    drop(first);
     second.await.unwrap().unwrap();
 }
 
