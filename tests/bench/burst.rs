@@ -81,11 +81,15 @@ pub(crate) fn bursts() {
     let archives: Vec<_> = (0..64)
         .map(|number| write(format!("{number}.par.gz"), &gzipped))
         .collect();
+    drop((content, archive, gzipped));
     scene("64 verifies of a .par.gz of 12 MB", BUDGET, |daemon| {
         each_asks(daemon, 64, |number| {
             ("verify", json!({"path": archives[number]}))
         });
     });
+    archives
+        .iter()
+        .for_each(|path| fs::remove_file(path).unwrap());
 
     let registry = Registry::open();
     let reference = |name: &str| format!("{}/acme/{name}:1", registry.name());
@@ -102,6 +106,9 @@ pub(crate) fn bursts() {
             ("pull", params)
         });
     });
+    for number in 0..50 {
+        fs::remove_file(folder.path().join(format!("pulled-{number}.wasm"))).unwrap();
+    }
     let files: Vec<_> = (0..50)
         .map(|number| write(format!("{number}.wasm"), &signed(100 + number, 5_000_000)))
         .collect();
