@@ -1,4 +1,4 @@
-//! Remembers what files were found to be: facts, never decisions. Dates and trust are judged anew
+//! Remembers what files were found to be: facts, never decisions. Dates and trust are judged again
 //! each time, and a push reads its file again.
 //!
 //! A file is known by device, inode, size and times. A store through a mapping moves the times only

@@ -62,7 +62,7 @@ impl<R: BufRead> Read for Inflate<'_, R> {
         let refuse = |refusal| Err(io::Error::other(refusal));
         let read = match self.decoder.read(buffer) {
             Ok(read) => read,
-            // The reader's own failures, and its limit, are no fault of the member.
+            // The reader's own failures, and its limit, are not the member's fault.
             Err(error) if is_verdict(&error) => return Err(error),
             Err(_) => return refuse(Refusal::malformed("its gzip member is broken")),
         };
