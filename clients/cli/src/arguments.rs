@@ -1,10 +1,10 @@
 //! What may be written behind `vouch`.
 
-use crate::subject::{Reference, Subject};
-use clap::{
-    Args, CommandFactory, Parser, Subcommand, ValueHint,
-    error::{ContextKind, ContextValue, ErrorKind},
+use crate::{
+    hints::hinted,
+    subject::{Reference, Subject},
 };
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueHint, error::ErrorKind};
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
@@ -403,80 +403,6 @@ impl RpcArguments {
     }
 }
 
-/// What people may mean by commands that there are not.
-const MEANT: &[(&[&str], &str)] = &[
-    (
-        &["check", "inspect", "show", "validate", "audit"],
-        "`vouch verify` says whether artifacts are signed, and by whom",
-    ),
-    (
-        &["publish", "upload", "put", "copy", "cp"],
-        "`vouch push FILE REFERENCE` publishes a file",
-    ),
-    (
-        &["download", "fetch", "get", "install"],
-        "`vouch pull REFERENCE` fetches an artifact",
-    ),
-    (
-        &["sign", "attest", "claims", "keys", "keygen", "par"],
-        "vouch cannot sign yet: wash 0.43.0 is the last that does (`wash claims sign`)",
-    ),
-    (
-        &["start", "serve", "daemon", "run", "up"],
-        "commands start the service if none runs; `vouchd serve` starts one by hand",
-    ),
-    (
-        &["kill", "quit", "exit", "shutdown", "down"],
-        "`vouch stop` stops the service",
-    ),
-    (
-        &["upgrade", "update", "reload"],
-        "`vouch restart` replaces the service with the vouchd that is installed; SIGHUP makes it read its config again",
-    ),
-    (
-        &["config", "demo"],
-        "that is a command of the service's program: `vouchd config`, `vouchd demo`",
-    ),
-    (
-        &["logs", "tail", "journal"],
-        "`vouch log` shows the service's log",
-    ),
-    (
-        &["ps", "info", "top", "ping", "health"],
-        "`vouch status` shows what the service is doing",
-    ),
-    (
-        &["auth", "whoami", "logins", "session", "ls", "list"],
-        "`vouch sessions` lists the logins",
-    ),
-    (
-        &["call", "request"],
-        "`vouch rpc METHOD JSON` calls a method of the protocol",
-    ),
-    (
-        &["completion"],
-        "`vouch completions SHELL` prints the completions for a shell",
-    ),
-    (&["version"], "`vouch --version` prints the version"),
-];
-
-/// An error with a hint, where a command is unknown and it is known what other tools mean by it.
-/// Otherwise clap's own hint stays, a command that is spelt alike.
-fn hinted(mut error: clap::Error) -> clap::Error {
-    let Some(ContextValue::String(given)) = error.get(ContextKind::InvalidSubcommand) else {
-        return error;
-    };
-    let meant = MEANT
-        .iter()
-        .find(|(words, _)| words.contains(&given.as_str()));
-    if let Some((_, hint)) = meant {
-        error.remove(ContextKind::SuggestedSubcommand);
-        let hint = ContextValue::StyledStrs(vec![(*hint).into()]);
-        error.insert(ContextKind::Suggested, hint);
-    }
-    error
-}
-
 /// Checks a registry's name before anybody is asked for a password. The service has the last word.
 fn registry(text: &str) -> Result<String, String> {
     let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
@@ -565,7 +491,7 @@ mod tests {
             .get_subcommands()
             .map(|command| command.get_name().to_owned())
             .collect();
-        for word in MEANT.iter().flat_map(|(words, _)| *words) {
+        for word in crate::hints::MEANT.iter().flat_map(|(words, _)| *words) {
             assert!(!known.contains(&(*word).to_owned()), "{word} is a command");
         }
         let check = |word: &str, expected: &str| {

@@ -3,7 +3,7 @@
 //!
 //! | file | what is in it |
 //! |---|---|
-//! | `arguments` | the commands and their options, with their help |
+//! | `arguments`, `hints` | the commands and their options, with their help; words of other tools |
 //! | `subject`, `reference` | what a word is: a file, a folder, a reference, standard input |
 //! | `connect` | the connection, over which a service may have to be started |
 //! | `call`, `progress` | one call, and the bar that is drawn meanwhile |
@@ -18,6 +18,7 @@ mod call;
 mod commands;
 mod connect;
 mod failure;
+mod hints;
 mod log;
 mod password;
 mod progress;
