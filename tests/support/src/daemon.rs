@@ -164,9 +164,10 @@ impl Daemon {
     pub fn log(&self) -> String {
         let serves = || UnixStream::connect(self.socket()).is_ok();
         if let Some(marks) = self.marks.as_ref().filter(|_| serves()) {
-            let mark = format!("mark/{}", marks.fetch_add(1, Ordering::Relaxed));
-            let unknown = self.connect().call(&mark, &json!({}));
-            unknown.expect_err("there is no such method");
+            let mark = format!("/absent/mark-{}", marks.fetch_add(1, Ordering::Relaxed));
+            // A push is logged at every level.
+            let absent = push(&mut self.connect(), Path::new(&mark), "r.example/mark:1");
+            absent.expect_err("there is no such file");
             until("its log is written", || self.read("log").contains(&mark));
         }
         self.logged()
