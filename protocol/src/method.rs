@@ -52,7 +52,7 @@ pub trait Notification {
     type Params: Serialize + DeserializeOwned;
 }
 
-/// What is declared of a method, but for the types of its params and result.
+/// What a method declares, except the types of its params and result.
 #[derive(Debug, Clone, Copy)]
 pub struct Declaration {
     /// [`Method::NAME`]
@@ -66,7 +66,7 @@ pub struct Declaration {
 }
 
 impl Declaration {
-    /// What is declared of that method.
+    /// What that method declares.
     pub const fn of<M: Method>() -> Self {
         Self {
             name: M::NAME,

@@ -1,14 +1,14 @@
-//! File handles: each connection takes one, and so does each file and each registry that a request
-//! speaks to. So many are kept for requests that no number of connections takes them all.
+//! File handles: each connection takes one, and so does each file that a request opens and each
+//! registry that it speaks to. Some are kept for requests, so that connections cannot take them all.
 
 use rustix::process::{Resource, getrlimit};
 
-/// As many are enough for the turns that requests take, and what they open besides.
+/// This is enough for all turns of requests, and what they open besides.
 const ENOUGH: u64 = 528;
-/// So many are kept at least, or half of those there are.
+/// At least this many are kept, or half of all if that is less.
 const LEAST: u64 = 128;
 
-/// How many connections there may be, and how many handles are kept for requests.
+/// How the handles of this process are divided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shares {
     /// For connections.
@@ -18,12 +18,12 @@ pub struct Shares {
 }
 
 impl Shares {
-    /// Shares out the handles that this process may have.
+    /// Divides the handles that this process may have.
     pub fn of_this_process() -> Self {
         Self::of(getrlimit(Resource::Nofile).current)
     }
 
-    /// Shares out so many handles; `None` is without a limit.
+    /// Divides a number of handles; `None` means that there is no limit.
     fn of(handles: Option<u64>) -> Self {
         let handles = handles.unwrap_or(u64::MAX);
         let requests = (handles / 4).clamp(LEAST, ENOUGH).min(handles.div_ceil(2));

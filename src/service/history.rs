@@ -1,5 +1,5 @@
-//! What the service has done since it started: how many requests ended how, and the newest errors,
-//! for `server/status`. It is bounded, whatever clients ask for.
+//! What the service has done since it started, for `server/status`: how many requests had which
+//! outcome, and the newest errors. Its size is bounded, whatever clients ask for.
 
 use super::caller::Caller;
 use crate::{error::Error, session::clean_to};
@@ -10,13 +10,13 @@ use std::{
 };
 use vouch_protocol::{ErrorKind, LastError};
 
-/// So many errors are kept.
+/// How many errors are kept.
 const ERRORS: usize = 16;
 /// The longest message and the longest name of a method, in characters.
 const MESSAGE: usize = 1000;
 const METHOD: usize = 100;
 
-/// See the module.
+/// The outcomes and the newest errors.
 #[derive(Debug, Default)]
 pub(super) struct History(Mutex<Kept>);
 
@@ -24,11 +24,11 @@ pub(super) struct History(Mutex<Kept>);
 struct Kept {
     outcomes: BTreeMap<&'static str, u64>,
     /// The oldest first.
-    errors: VecDeque<Entry>,
+    errors: VecDeque<PastError>,
 }
 
 #[derive(Debug)]
-struct Entry {
+struct PastError {
     when: Instant,
     method: Option<String>,
     client: Option<String>,
@@ -37,7 +37,7 @@ struct Entry {
     times: u64,
 }
 
-impl Entry {
+impl PastError {
     fn is_like(&self, other: &Self) -> bool {
         (&self.method, &self.client, self.kind, &self.message)
             == (&other.method, &other.client, other.kind, &other.message)
@@ -54,7 +54,7 @@ impl History {
         *self.lock().outcomes.entry(outcome).or_default() += 1;
     }
 
-    /// Counts a request that failed, and keeps why. That somebody cancelled it is no failure.
+    /// Counts a request that failed, and keeps the error, unless the request was cancelled.
     pub(super) fn failed(&self, method: &str, caller: &Caller, error: &Error) {
         self.count(error.kind().name());
         if error.kind() != ErrorKind::Cancelled {
@@ -63,13 +63,13 @@ impl History {
         }
     }
 
-    /// Keeps what went wrong apart from any request.
+    /// Keeps an error that did not happen in a request.
     pub(super) fn report(&self, error: &Error) {
         self.keep(None, None, error);
     }
 
     fn keep(&self, method: Option<String>, client: Option<String>, error: &Error) {
-        let entry = Entry {
+        let entry = PastError {
             when: Instant::now(),
             method,
             client,
@@ -78,20 +78,20 @@ impl History {
             times: 1,
         };
         let mut kept = self.lock();
-        // One that comes again and again must not drive out all others.
+        // An error that keeps happening must not displace all others.
         let same = kept.errors.iter().position(|other| other.is_like(&entry));
         let before = same.and_then(|index| kept.errors.remove(index));
         let times = before.map_or(0, |before| before.times);
         if kept.errors.len() >= ERRORS {
             kept.errors.pop_front();
         }
-        kept.errors.push_back(Entry {
+        kept.errors.push_back(PastError {
             times: times + 1,
             ..entry
         });
     }
 
-    /// How many requests ended how.
+    /// How many requests had each outcome.
     pub(super) fn outcomes(&self) -> BTreeMap<String, u64> {
         let kept = self.lock();
         let outcomes = kept.outcomes.iter();

@@ -1,8 +1,8 @@
 //! When a service that nobody uses ends by itself.
 //!
-//! Its time is that of a clock which stands while the machine sleeps: nobody could have come then.
-//! The logins' time goes on, as that of their tokens does. It must not end while anybody is
-//! connected, a request is under way, or a login would be lost before its time.
+//! Its timeout is measured by a clock that stops while the machine sleeps: nobody could have connected
+//! then. The timeout of logins goes on, as their tokens' lifetimes do. The service must not end while
+//! anybody is connected, a request is under way, or a login would be lost before its time.
 
 use super::{Service, State};
 use crate::config::{Idle, Timeout};
@@ -22,7 +22,7 @@ impl State {
         self.idle.notify_waiters();
     }
 
-    /// What keeps the service alive, of connections and requests.
+    /// Which of connections and requests keeps the service alive, apart from that many of its own.
     fn users(&self, own: usize) -> Option<IdleKeeper> {
         let connections = self.connections.load(std::sync::atomic::Ordering::Relaxed);
         if self.under_way.count() > own {
@@ -39,7 +39,7 @@ impl State {
         ends.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// For how long logins keep it alive.
+    /// How much longer logins keep it alive.
     fn logins(&self) -> Option<Duration> {
         let limit = self.ends().logins.0;
         let left = |(_, unused)| limit.checked_sub(unused).filter(|left| !left.is_zero());
@@ -69,7 +69,7 @@ impl State {
         })
     }
 
-    /// How long it is still to wait for somebody; nothing, where it need not end or is in use.
+    /// How much longer to wait for a client; nothing if the service is in use or never ends.
     fn left(&self) -> Option<Duration> {
         let Some(Timeout::After(timeout)) = self.ends().timeout else {
             return None;
@@ -79,7 +79,7 @@ impl State {
         }
         let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
         let left = timeout.saturating_sub(last.elapsed());
-        // Looked for only when they matter: there may be many.
+        // Logins are looked at only when they matter: there may be many.
         if !left.is_zero() {
             return Some(left);
         }
@@ -88,7 +88,7 @@ impl State {
 }
 
 impl Service {
-    /// Ends it then, whatever its config says.
+    /// Sets when it ends, whatever its config says.
     pub fn end_when(&self, idle: Idle) {
         *self
             .state
@@ -108,7 +108,7 @@ impl Service {
             match self.state.left() {
                 Some(Duration::ZERO) => return,
                 Some(left) => {
-                    // Whether the time is over or somebody went, look again.
+                    // Whether the time is over or a client has gone, look again.
                     let _ = tokio::time::timeout(left.min(LOOK), notified).await;
                 }
                 None => notified.await,
@@ -116,7 +116,7 @@ impl Service {
         }
     }
 
-    /// Whether that is still so.
+    /// Whether the service is still unused.
     pub fn is_unused(&self) -> bool {
         self.state.users(0).is_none()
     }

@@ -75,17 +75,17 @@ use vouch_protocol::{
 /// The service's version.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// What tells builds of a version apart: a commit and its day. `build.rs` says where it is from.
+/// Tells builds of one version apart: a commit and its day. `build.rs` says where it comes from.
 pub const BUILD: Option<&str> = option_env!("VOUCHD_BUILD");
 
-/// What the config decides. A request keeps what it began with, whole.
+/// What the config decides. A request keeps the settings that it began with.
 #[derive(Debug)]
 struct Settings {
-    /// But for its registries, which `sessions` has.
+    /// Without its registries: `sessions` has those.
     config: Config,
     sessions: Sessions,
     policy: Arc<Policy>,
-    /// Of files that were found to be within the config's limits.
+    /// Files that were verified under the config's limits.
     cache: Arc<Cache>,
 }
 
@@ -93,7 +93,7 @@ struct Settings {
 #[derive(Debug)]
 struct State {
     settings: RwLock<Arc<Settings>>,
-    /// Why the config that was to be read again is not the one that holds.
+    /// Why the config could not be used when it was last read again.
     config_error: Mutex<Option<String>>,
     socket: Option<PathBuf>,
     /// The file that is logged to.
@@ -103,11 +103,11 @@ struct State {
     connections: AtomicU64,
     under_way: Arc<UnderWay>,
     history: History,
-    /// When it ends by itself. What the service was started with may differ from its config.
+    /// When it ends by itself. The command line may differ from the config.
     ends: Mutex<Idle>,
-    /// When the last connection or request has ended.
+    /// When the last connection or request ended.
     last: Mutex<Instant>,
-    /// Wakes those who wait for the end of connections and requests.
+    /// Wakes tasks that wait for the end of connections and requests.
     idle: Notify,
     stopping: CancellationToken,
     restarts: Restarts,
@@ -170,8 +170,7 @@ pub struct Reporting {
 }
 
 impl Service {
-    /// Makes the service. `socket` is what `server/status` tells about where it listens, and the
-    /// log file of the config is where it says that the log is.
+    /// Makes the service. `socket` and the log file of the config are what `server/status` shows.
     pub fn new(mut config: Config, socket: Option<PathBuf>) -> Result<Self> {
         let ends = Mutex::new(config.idle.clone());
         let sessions = Sessions::new(std::mem::take(&mut config.registry));
@@ -206,21 +205,21 @@ impl Service {
         })
     }
 
-    /// Takes another config, if it could be read and can be used: limits and registries count for
-    /// requests that begin from now on; what is under way goes on under those it began with.
-    /// Otherwise the one before stays, and `server/status` says why. Blocks.
+    /// Adopts another config, if it could be read and can be used. Its limits and registries hold for
+    /// requests that begin from now on; what is under way keeps those it began with. Otherwise the
+    /// config before it stays, and `server/status` says why. Blocks.
     pub fn reload(&self, config: Result<Config>) -> Result<()> {
-        let taken = config.and_then(|config| self.take(config));
-        if let Err(error) = &taken {
+        let adopted = config.and_then(|config| self.adopt(config));
+        if let Err(error) = &adopted {
             self.report(error);
         }
         let last = self.state.config_error.lock();
         *last.unwrap_or_else(PoisonError::into_inner) =
-            taken.as_ref().err().map(ToString::to_string);
-        taken
+            adopted.as_ref().err().map(ToString::to_string);
+        adopted
     }
 
-    fn take(&self, mut config: Config) -> Result<()> {
+    fn adopt(&self, mut config: Config) -> Result<()> {
         if let Some(problem) = config.problems().into_iter().next() {
             return Err(problem.into());
         }
@@ -233,7 +232,7 @@ impl Service {
             Arc::default()
         };
         for key in before.config.waits(&config) {
-            tracing::warn!("what the config says of `{key}` counts after a restart");
+            tracing::warn!("`{key}` in the config takes effect after a restart: `vouch restart`");
         }
         let settings = self.state.settings.write();
         *settings.unwrap_or_else(PoisonError::into_inner) = Arc::new(Settings {
@@ -310,7 +309,7 @@ impl Service {
         Ok(())
     }
 
-    /// Notes what went wrong apart from any request, for `server/status`.
+    /// Notes an error that did not happen in a request, for `server/status`.
     pub fn report(&self, error: &Error) {
         self.state.history.report(error);
     }
@@ -330,7 +329,7 @@ impl Service {
         self.state.settings().sessions.carry()
     }
 
-    /// Takes what the process before this one had of them, or has got since.
+    /// Takes over the logins that the process before this one had, or has received since.
     pub fn take_logins(&self, logins: Vec<Carried>) {
         self.state.settings().sessions.arrive(logins);
     }
@@ -340,8 +339,7 @@ impl Service {
         self.state.stopping.cancelled().await;
     }
 
-    /// What asks for a new process from now on. Until somebody listens, `server/restart` is
-    /// refused.
+    /// Receives the requests for a new process. Until this is called, `server/restart` is refused.
     pub fn restarts(&self) -> mpsc::Receiver<Asked> {
         self.state.restarts.listen()
     }
@@ -388,7 +386,7 @@ impl Service {
     }
 }
 
-/// See [`Service::connected`].
+/// A connection that [`Service::connected`] counts.
 #[derive(Debug)]
 pub struct Connected(Arc<State>);
 

@@ -1,4 +1,4 @@
-//! `push`: verify a file and publish it. Nothing is sent of a file that is refused.
+//! `push`: verify a file and publish it. Nothing of a refused file is sent.
 
 use super::{request::Request, turns::Work};
 use crate::{

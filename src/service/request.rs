@@ -82,7 +82,7 @@ impl Request {
         Ok((request, taken))
     }
 
-    /// What is logged on behalf of it says so.
+    /// The span in which everything is logged that happens for this request.
     pub(super) fn span(&self) -> &Span {
         &self.span
     }
@@ -92,7 +92,7 @@ impl Request {
         self.settings.sessions.plain_hosts().reference(text)
     }
 
-    /// Says which reference it is about: to whoever asks for the status, and in the log. What was
+    /// Notes which reference it is about, for the log and `server/status`. A reference that was
     /// parsed holds no credential.
     pub(super) fn concerns(&self, reference: &Reference) {
         let shown = ending(&reference.to_string());
@@ -106,7 +106,7 @@ impl Request {
         let _ = self.place.set(place.into());
     }
 
-    /// The same of the file that it reads or writes.
+    /// Notes which file it reads or writes.
     pub(super) fn touches(&self, path: &Path) {
         let shown = ending(&path.display().to_string());
         self.span.record("path", &*shown);
@@ -221,7 +221,7 @@ impl Request {
         })
     }
 
-    /// What is answered where the service itself gave a request up that its client did not cancel.
+    /// The error to answer: `shuttingDown` if the service itself gave the request up.
     pub(super) fn given_up(&self, error: Error) -> Error {
         if error.kind() != ErrorKind::Cancelled || !self.state.gives_up() {
             return error;
@@ -231,8 +231,8 @@ impl Request {
             .help("Send it again once the service runs again: `vouch` starts it.")
     }
 
-    /// Says how the request ended, and counts it; of what it asked for, only which artifact and
-    /// where.
+    /// Logs and counts how the request ended. Of its params only the reference and the path are
+    /// logged.
     pub(super) fn log(&self, error: Option<&Error>) {
         let Declaration { name, log, .. } = self.declaration;
         // A declaration that lacks an error misleads whoever writes a client.

@@ -1,5 +1,5 @@
-//! `server/restart`: has a new process take over. How it does is the transport's: this file only
-//! asks, and answers what comes of it.
+//! `server/restart`: lets a new process take over. How that works is up to the transport; this file
+//! asks for it, and answers how it went.
 
 use super::request::Request;
 use crate::{
@@ -13,10 +13,10 @@ use vouch_protocol::{ErrorKind, NoParams, ServerRestartResult};
 /// Somebody asks for a new process.
 #[derive(Debug)]
 pub struct Asked {
-    /// Of the request. It is cancelled if the client goes; the new process has taken over when it
-    /// is committed.
+    /// The request's progress. It is stopped if the client goes, and committed once the new process
+    /// has taken over.
     pub progress: Progress,
-    /// Takes what came of it.
+    /// Where to say how it went.
     pub answer: oneshot::Sender<Result<ServerRestartResult>>,
 }
 
@@ -29,7 +29,7 @@ pub(super) struct Restarts {
 }
 
 impl Restarts {
-    /// From now on, it can be asked for.
+    /// From now on a restart can be asked for.
     pub(super) fn listen(&self) -> mpsc::Receiver<Asked> {
         let (asked, heard) = mpsc::channel(1);
         // The first one who listens is the one who replaces the process.
@@ -45,15 +45,18 @@ pub(super) async fn restart(request: Arc<Request>, _: NoParams) -> Result<Server
             ErrorKind::RestartFailed,
             "only a service on a socket can be restarted: this one ends with its client",
         )
-        .help("End this process, and start it again."));
+        .help("End this process by closing its input, and start it again."));
     };
     let _turn = restarts.turn.try_lock().map_err(|_| {
         Error::new(ErrorKind::Busy, "the service is being restarted already")
-            .help("Wait for that one, then look at `server/status`.")
+            .help("Wait for it to end; `vouch status` shows which version serves.")
     })?;
     let (answer, answered) = oneshot::channel();
     let progress = request.progress().clone();
-    let gone = || Error::new(ErrorKind::ShuttingDown, "the server is stopping");
+    let gone = || {
+        Error::new(ErrorKind::ShuttingDown, "the server is stopping")
+            .help("`vouch` starts a new one.")
+    };
     asked
         .send(Asked { progress, answer })
         .await

@@ -12,7 +12,7 @@ use vouch_protocol::{
     SessionLogoutParams, SessionLogoutResult, SessionStatus,
 };
 
-/// User names are that long at most, secrets a little longer.
+/// The longest user name and the longest secret, in bytes.
 const LONGEST_NAME: usize = 1024;
 const LONGEST_SECRET: usize = 64 << 10;
 

@@ -71,8 +71,8 @@ pub(super) struct Turns {
 }
 
 impl Turns {
-    /// As many as this machine's cores and the handles that are kept for requests allow: whoever
-    /// waits for a turn gets one, and whoever finds no handle fails.
+    /// As many turns as this machine's cores and the handles that are kept for requests allow: a
+    /// request that waits for a turn gets one, but a request without a handle would fail.
     pub(super) fn new(handles: u64) -> Self {
         Self::on(available_parallelism().map_or(2, usize::from), handles)
     }

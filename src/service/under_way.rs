@@ -18,7 +18,7 @@ use vouch_protocol::{ErrorKind, ProgressToken, RequestId};
 /// The most requests that one connection has under way at once.
 pub(super) const MOST: usize = 64;
 
-/// What a request is about, as far as its params are understood by now.
+/// What a request is about, once that is known.
 #[derive(Debug, Default)]
 pub(super) struct Subject {
     /// A reference, in its canonical form.
@@ -29,7 +29,7 @@ pub(super) struct Subject {
 
 /// A request under way.
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(super) struct Running {
     pub(super) method: &'static str,
     pub(super) caller: Arc<Caller>,
     pub(super) subject: Arc<Subject>,
@@ -45,7 +45,7 @@ pub(super) struct Entry {
 /// The connection's number and the request's.
 type Key = (u64, u64);
 
-/// See the module.
+/// The requests under way, of all connections.
 #[derive(Debug, Default)]
 pub(super) struct UnderWay(Mutex<Table>);
 
@@ -53,12 +53,12 @@ pub(super) struct UnderWay(Mutex<Table>);
 struct Table {
     arrived: u64,
     working: usize,
-    requests: BTreeMap<Key, Entry>,
+    requests: BTreeMap<Key, Running>,
 }
 
 impl Table {
     /// The requests of a connection whose ids are taken.
-    fn of(&self, caller: &Caller) -> impl Iterator<Item = &Entry> {
+    fn of(&self, caller: &Caller) -> impl Iterator<Item = &Running> {
         let number = caller.number();
         let own = self.requests.range((number, 0)..=(number, u64::MAX));
         own.map(|(_, entry)| entry)
@@ -67,7 +67,7 @@ impl Table {
 
     /// Removes a request once nothing works for it and its id is free.
     fn settle(&mut self, key: Key) {
-        let settled = |entry: &Entry| !entry.working && entry.id.is_none();
+        let settled = |entry: &Running| !entry.working && entry.id.is_none();
         if self.requests.get(&key).is_some_and(settled) {
             self.requests.remove(&key);
         }
@@ -144,7 +144,7 @@ impl UnderWay {
         let key = (caller.number(), table.arrived);
         table.arrived += 1;
         table.working += 1;
-        let entry = Entry {
+        let entry = Running {
             method,
             caller: Arc::clone(caller),
             subject: Arc::clone(subject),
@@ -180,7 +180,7 @@ impl UnderWay {
     }
 
     /// The oldest of them, looked at in this order.
-    pub(super) fn oldest<T>(&self, most: usize, look: impl Fn(&Entry) -> T) -> Vec<T> {
+    pub(super) fn oldest<T>(&self, most: usize, look: impl Fn(&Running) -> T) -> Vec<T> {
         let table = self.lock();
         let working = table.requests.iter().filter(|(_, entry)| entry.working);
         let mut working: Vec<_> = working.collect();

@@ -55,7 +55,10 @@ fn limits_count_at_once_and_an_error_changes_nothing() {
     let said = daemon.reconfigure("socket = '/elsewhere'\n[log]\nkeep = 1\n");
     // The command line names the socket.
     assert!(!said.contains("`socket`"), "{said}");
-    assert!(said.contains("`log.keep` counts after a restart"), "{said}");
+    assert!(
+        said.contains("`log.keep` in the config takes effect after a restart"),
+        "{said}"
+    );
 }
 
 /// What was within the limits before is looked at anew, though nothing of the file has changed.
