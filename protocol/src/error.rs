@@ -78,7 +78,9 @@ errors! {
     NotYetValid "notYetValid" 1105 Refusal "The token is not valid yet.";
     Expired "expired" 1106 Refusal "The token has expired.";
     HashMismatch "hashMismatch" 1107 Refusal "The contents are not the ones that were signed.";
-    UntrustedIssuer "untrustedIssuer" 1108 Refusal "The issuer does not satisfy the trust policy of the server's owner.";
+    UntrustedSigner "untrustedSigner" 1108 Refusal "The signature holds, and the trust policy of the server's owner does not accept its signer there.";
+    SignerChanged "signerChanged" 1109 Refusal "The signature holds, and its signer is not one that the repository has had until now.";
+    NotAllowed "notAllowed" 1110 Refusal "The signer is accepted, and a rule of the server's owner asks for something else besides that does not hold.";
 
     InvalidReference "invalidReference" 1201 Final "The reference cannot be parsed, or does not name a registry.";
     LatestNotAllowed "latestNotAllowed" 1202 Final "The reference has the tag `latest`, or neither a tag nor a digest, and the request does not allow that.";
@@ -111,6 +113,7 @@ errors! {
     UnsupportedProtocol "unsupportedProtocol" 1503 Final "The client requires a protocol version that this server does not speak.";
     ResponseTooLarge "responseTooLarge" 1504 Final "The answer is larger than a response may be.";
     RestartFailed "restartFailed" 1505 Final "No new process took over; the server continues as it was.";
+    PolicyUnusable "policyUnusable" 1506 Final "The trust policy of the server's owner, or what is pinned by it, cannot be used. Until it is mended nothing is accepted.";
 }
 
 impl ErrorKind {

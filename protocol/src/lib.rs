@@ -45,7 +45,7 @@ pub use session::{
     SessionStatus,
 };
 pub use verification::{
-    Artifact, ArtifactKind, Claims, Refusal, Signature, Signer, Trust, Verification,
+    Artifact, ArtifactKind, Claims, Refusal, Signature, Signer, Trust, TrustMode, Verification,
 };
 pub use verify::{Verify, VerifyParams, VerifyResult, VerifySubject};
 

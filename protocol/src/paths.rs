@@ -24,6 +24,13 @@ pub fn log_file() -> Option<PathBuf> {
     below(variable, "XDG_STATE_HOME", ".local/state", "vouchd.log")
 }
 
+/// `$XDG_STATE_HOME/vouchd`, else `~/.local/state/vouchd`; none without a home. The service keeps
+/// there whose signatures it has seen.
+pub fn state_folder() -> Option<PathBuf> {
+    let file = log_file()?;
+    file.parent().map(ToOwned::to_owned)
+}
+
 /// `$HOME`, where it is an absolute path.
 pub fn home() -> Option<PathBuf> {
     absolute(variable, "HOME")

@@ -17,6 +17,7 @@ impl Method for Pull {
             ErrorKind::LatestNotAllowed,
             ErrorKind::DestinationExists,
             ErrorKind::TargetNotFound,
+            ErrorKind::PolicyUnusable,
         ],
     ];
     const REFUSES: bool = true;

@@ -17,7 +17,11 @@ impl Method for Push {
         ErrorKind::REGISTRY,
         ErrorKind::PUBLISHED,
         ErrorKind::FILES,
-        &[ErrorKind::LatestNotAllowed, ErrorKind::ContentModified],
+        &[
+            ErrorKind::LatestNotAllowed,
+            ErrorKind::ContentModified,
+            ErrorKind::PolicyUnusable,
+        ],
     ];
     const REFUSES: bool = true;
     const LOG: LogLevel = LogLevel::Info;

@@ -138,14 +138,47 @@ pub struct Claims {
     pub expires: Option<u64>,
 }
 
-/// Which rule of the owner's policy let the issuer pass.
+/// Why the signer is trusted: the policy of the server's owner.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
 pub struct Trust {
-    /// The rule's name.
+    /// The scope of the rule that accepts the signer, for example `ghcr.io/acme`; or `default`.
     pub rule: String,
-    /// What it asks of the issuer: `any`, or the issuer's name in the policy.
-    pub issuer: String,
+    /// How it accepts them.
+    pub mode: TrustMode,
+    /// What the owner's config calls the signer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signer: Option<String>,
+    /// Of a pinned signer: since when, in seconds since 1970-01-01T00:00:00Z.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<u64>,
+    /// Of a first use: whether the signer is remembered from now on. `verify` never remembers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remembered: Option<bool>,
+    /// What else should be known, for people: why a first use is not remembered, or what differs
+    /// from what came before.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}
+
+/// How a signer is accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub enum TrustMode {
+    /// A rule names them.
+    Named,
+    /// The repository has had them before.
+    Pinned,
+    /// The repository had no signer before: there was nothing to compare them with.
+    FirstUse,
+    /// The signature holds, and nobody checked whose it is.
+    Any,
+    /// A mode that a newer server has and this crate does not know. It is only ever read.
+    #[serde(rename = "unknown", other)]
+    #[cfg_attr(feature = "schemars", schemars(skip))]
+    Unknown,
 }
 
 /// Why an artifact is refused.
@@ -200,7 +233,11 @@ mod tests {
             }),
             trust: Trust {
                 rule: "default".into(),
-                issuer: "any".into(),
+                mode: TrustMode::Any,
+                signer: None,
+                since: None,
+                remembered: None,
+                warnings: Vec::new(),
             },
         };
         let wire = json!({
@@ -214,7 +251,7 @@ mod tests {
                 "issuer": "A", "subject": "V", "tags": [], "capabilities": [],
                 "targets": ["x86_64-linux"], "issuedAt": 1, "notBefore": 2,
             },
-            "trust": {"rule": "default", "issuer": "any"},
+            "trust": {"rule": "default", "mode": "any"},
         });
         assert_eq!(serde_json::to_value(&accepted).expect("it is JSON"), wire);
         check(&wire, &accepted);

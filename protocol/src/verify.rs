@@ -16,7 +16,11 @@ impl Method for Verify {
         ErrorKind::PUBLISHED,
         ErrorKind::FILES,
         // A manifest may be too large to be looked at.
-        &[ErrorKind::TooLarge, ErrorKind::ContentModified],
+        &[
+            ErrorKind::TooLarge,
+            ErrorKind::ContentModified,
+            ErrorKind::PolicyUnusable,
+        ],
     ];
     const PROGRESS: Option<Reporting<VerifyParams>> = Some(Reporting {
         title: "Verifying",

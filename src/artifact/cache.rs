@@ -23,6 +23,7 @@ const CAPACITY: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1023);
 /// What carries more than this is read again each time, so that a full memory stays small.
 const LARGEST_TOKEN: usize = 8 << 10;
 const MOST_ENTRIES: usize = 32;
+const LARGEST_IMPORTS: usize = 16 << 10;
 
 /// A bounded memory of files that were examined.
 #[derive(Debug)]
@@ -61,7 +62,7 @@ impl Examined<()> {
             Covered::Entries(entries) => entries.hashes.len(),
             Covered::Rest(_) => 0,
         };
-        token <= LARGEST_TOKEN && entries <= MOST_ENTRIES
+        token <= LARGEST_TOKEN && entries <= MOST_ENTRIES && facts.imports.size() <= LARGEST_IMPORTS
     }
 }
 

@@ -6,7 +6,7 @@
 //! | [`limits`] | what an artifact may cost |
 //! | [`refusal`] | why one is refused, and why reading it ends early |
 //! | [`buffers`], [`hasher`], [`feed`] | bytes, read once and hashed on the side, in constant memory |
-//! | [`wasm`] | core modules and components |
+//! | [`wasm`], [`imports`] | core modules and components, and what they import |
 //! | [`archive`], [`tar`], [`gzip`] | provider archives |
 //! | [`cache`] | files that did not change since they were read |
 //!
@@ -34,6 +34,7 @@ mod cache;
 mod feed;
 mod gzip;
 mod hasher;
+mod imports;
 mod limits;
 mod refusal;
 mod tar;
@@ -42,6 +43,7 @@ mod wasm;
 pub use archive::Entries;
 pub(crate) use buffers::{Buffers, CHUNK};
 pub use cache::Cache;
+pub use imports::{Import, Imports};
 pub use limits::Limits;
 pub use refusal::Refusal;
 pub use vouch_protocol::ArtifactKind;
@@ -87,6 +89,8 @@ pub struct Facts {
     pub digest: Digest,
     /// Bytes of the whole file.
     pub size: u64,
+    /// What it imports; of a provider archive, whose native code nobody can ask, nothing.
+    pub imports: Imports,
     /// Its own token.
     pub(crate) token: Option<Token>,
     /// What a token has to cover.
@@ -312,10 +316,11 @@ fn read(
         .ok_or_else(|| io::Error::other("the hasher is missing"))?;
     let digest = whole.then_some(digests.whole);
     let found = match (looked, kind) {
-        (Ok((token, covered)), Some(kind)) => Ok(Arc::new(Facts {
+        (Ok((token, imports, covered)), Some(kind)) => Ok(Arc::new(Facts {
             kind,
             digest: digests.whole,
             size,
+            imports,
             token: token.map(|bytes| Token {
                 bytes,
                 known: OnceLock::new(),
@@ -343,17 +348,17 @@ fn look<R: Read>(
     feed: &mut Feed<R>,
     limits: &Limits,
     kind: &mut Option<ArtifactKind>,
-) -> std::result::Result<(Option<Vec<u8>>, Covered), Stop> {
+) -> std::result::Result<(Option<Vec<u8>>, Imports, Covered), Stop> {
     let start = feed.fill_buf()?;
     if start.starts_with(wasm::MAGIC) {
         let recognised = wasm::recognise(start).ok_or_else(Refusal::unknown)?;
         *kind = Some(recognised);
-        let token = wasm::find_token(feed, recognised, limits)?;
-        return Ok((token, Covered::Rest(None)));
+        let (token, imports) = wasm::read(feed, recognised, limits)?;
+        return Ok((token, imports, Covered::Rest(None)));
     }
     if !start.starts_with(gzip::MAGIC) && !tar::is_header(start) {
         return Err(Refusal::unknown().into());
     }
     let (token, entries) = archive::read(feed, limits, kind)?;
-    Ok((token, Covered::Entries(entries)))
+    Ok((token, Imports::default(), Covered::Entries(entries)))
 }

@@ -1,7 +1,7 @@
 //! Why an artifact is refused, and why the reading of one ends early.
 
 use crate::error::Error;
-use std::{fmt, io};
+use std::{borrow::Cow, fmt, io};
 use vouch_protocol::ErrorKind;
 
 /// Why an artifact is refused: the first condition of the rule that fails.
@@ -12,13 +12,26 @@ pub struct Refusal {
     /// What is wrong, as what is said of the artifact: "is not signed". See [`Refusal::of`].
     what: String,
     /// What to do next.
-    pub help: Option<&'static str>,
+    pub help: Option<Cow<'static, str>>,
 }
 
 impl Refusal {
     /// A refusal of that kind; `what` is said of the artifact: "is not signed".
     pub(crate) fn new(kind: ErrorKind, what: String, help: Option<&'static str>) -> Self {
-        Self { kind, what, help }
+        Self {
+            kind,
+            what,
+            help: help.map(Cow::Borrowed),
+        }
+    }
+
+    /// The same refusal, with what to do next.
+    #[must_use]
+    pub(crate) fn advise(self, help: String) -> Self {
+        Self {
+            help: Some(help.into()),
+            ..self
+        }
     }
 
     /// What happened, with the artifact's name in it.

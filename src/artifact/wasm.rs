@@ -1,6 +1,6 @@
 //! Core modules and components: a walk over their sections, a dozen bytes each, that finds the
 //! token (rows 1 to 3 of the rule). Nothing of a section's content is read but a custom section's
-//! name, and what nests.
+//! name, what nests, and what the outermost level imports.
 //!
 //! Binary formats: WebAssembly core specification, section 5.5.2; component model, `Binary.md`.
 
@@ -8,6 +8,7 @@ use super::{
     Limits,
     feed::Feed,
     hasher::Mark,
+    imports::{self, Imports},
     refusal::{Refusal, Stop, malformed},
 };
 use std::io::{BufRead, Read};
@@ -38,13 +39,14 @@ pub(super) fn recognise(start: &[u8]) -> Option<ArtifactKind> {
 /// Where the token's section is cut out.
 pub(super) const TOKEN: Mark = 0;
 
-/// Walks over all sections and returns the one token, if there is one; the feed's hasher leaves
-/// its section out.
-pub(super) fn find_token<R: Read>(
+/// Walks over all sections and returns the one token, if there is one, and what is imported; the
+/// feed's hasher leaves the token's section out.
+pub(super) fn read<R: Read>(
     feed: &mut Feed<R>,
     kind: ArtifactKind,
     limits: &Limits,
-) -> Result<Option<Vec<u8>>, Stop> {
+) -> Result<(Option<Vec<u8>>, Imports), Stop> {
+    let mut imports = Imports::default();
     let mut tokens = 0_u64;
     let mut nested_token = false;
     let mut first = None;
@@ -106,6 +108,15 @@ pub(super) fn find_token<R: Read>(
                 }
                 open.push((section_end, expected));
             }
+            (_, id) if top && id == Imports::section(kind) => {
+                if size > imports::LONGEST {
+                    imports.give_up("a section of them is larger than 1 MiB");
+                    feed.skip(size)?;
+                } else {
+                    let length = usize::try_from(size).unwrap_or(usize::MAX);
+                    imports.add(kind, &feed.bytes(length)?);
+                }
+            }
             // What a later specification adds could nest or name things that this walk misses.
             (ArtifactKind::Module, 1..=13) | (ArtifactKind::Component, 2..=12) => {
                 feed.skip(size)?;
@@ -126,7 +137,7 @@ pub(super) fn find_token<R: Read>(
         let help = "Remove all tokens, then sign the outermost module or component once.";
         return Err(Refusal::new(ErrorKind::AmbiguousToken, what, Some(help)).into());
     }
-    Ok(first)
+    Ok((first, imports))
 }
 
 /// Reads a custom section's name; the size of the content behind it where it is a token's.

@@ -4,7 +4,7 @@ use super::{
     sections::{Idle, Log},
     whole::Config,
 };
-use crate::{artifact::Limits, session::RegistryConfig};
+use crate::{artifact::Limits, session::RegistryConfig, trust};
 use serde::{
     Deserializer,
     de::{DeserializeOwned, Error as _, Visitor, value::Error},
@@ -19,6 +19,9 @@ pub(super) fn of(section: &[&str]) -> Option<&'static [&'static str]> {
         ["log"] => Some(fields::<Log>()),
         ["limits"] => Some(fields::<Limits>()),
         ["registry", _] => Some(fields::<RegistryConfig>()),
+        ["trust"] => Some(fields::<trust::Section>()),
+        ["trust", "signer", _] => Some(fields::<trust::Signer>()),
+        ["trust", "rule"] => Some(fields::<trust::Rule>()),
         _ => None,
     }
 }
@@ -91,12 +94,20 @@ mod tests {
         let check = |section: &[&str], expected: &[&str]| {
             assert_eq!(of(section), Some(expected), "{section:?}");
         };
-        check(&[], &["socket", "idle", "log", "limits", "registry"]);
+        check(
+            &[],
+            &["socket", "idle", "log", "limits", "trust", "registry"],
+        );
         check(&["idle"], &["timeout", "logins"]);
         let registry = ["plain-http", "ca", "client-cert", "client-key", "mirrors"];
         check(&["registry", "x"], &registry);
         assert_eq!(of(&["registry"]), None);
-        assert_eq!(of(&["trust"]), None);
+        check(&["trust"], &["default", "signer", "rule"]);
+        check(
+            &["trust", "signer", "x"],
+            &["account", "ssh-key", "revoked"],
+        );
+        assert_eq!(of(&["trust", "signer"]), None);
     }
 
     #[test]

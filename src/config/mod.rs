@@ -20,6 +20,7 @@ mod read;
 mod sections;
 mod settings;
 mod span;
+mod trust;
 mod whole;
 
 pub use problem::{Failure, Problem};

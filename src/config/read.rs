@@ -13,9 +13,10 @@ use crate::{
     name::{PlainHosts, without_secrets},
     session::{Mirror, plain_hosts},
 };
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use std::{
     collections::BTreeMap,
+    fs::Metadata,
     io::Read,
     ops::{Range, RangeInclusive},
     path::{Path, PathBuf},
@@ -52,21 +53,21 @@ impl Config {
 
     /// Reads a file. Blocks.
     pub fn read(path: &Path) -> Result<Self, Failure> {
-        let text = text(path)?;
+        let (text, about) = text(path)?;
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let home = vouch_protocol::paths::home();
-        Self::parse(&text, &path, home.as_deref()).map_err(Failure::Wrong)
+        Self::parse(&text, &path, home.as_deref(), Some(&about)).map_err(Failure::Wrong)
     }
 
     /// Reads the text of the file of that path, which is absolute.
-    fn parse(text: &str, path: &Path, home: Option<&Path>) -> Result<Self, Vec<Problem>> {
+    fn parse(
+        text: &str,
+        path: &Path,
+        home: Option<&Path>,
+        about: Option<&Metadata>,
+    ) -> Result<Self, Vec<Problem>> {
         let (mut table, wrong) = Table::parse_recoverable(text);
-        let mut reading = Reading {
-            text,
-            path,
-            lines: text.match_indices('\n').map(|(at, _)| at + 1).collect(),
-            found: Vec::new(),
-        };
+        let mut reading = Reading::new(text, path);
         if !wrong.is_empty() {
             // What could be made of the rest would only confuse.
             for error in wrong {
@@ -74,12 +75,14 @@ impl Config {
             }
             return Err(reading.problems());
         }
+        let trust = table.get_mut().remove("trust");
         reading.drop_unknown(table.get_mut(), &[]);
-        let mut config = reading.deserialize(&mut table);
+        let mut config: Self = reading.deserialize(&mut table, "");
         config.path = Some(path.to_owned());
         let plain = plain(&config);
         reading.check(&mut config, table.get_ref(), &plain, home);
         reading.list(&mut config.lines, table.get_ref(), &plain, "", 0);
+        config.read_trust(Reading::new(text, path), trust, &plain, about);
         if reading.found.is_empty() {
             Ok(config)
         } else {
@@ -94,7 +97,8 @@ fn plain(config: &Config) -> PlainHosts {
     plain_hosts(sections.map(|(name, section)| (name.as_str(), section)))
 }
 
-fn text(path: &Path) -> Result<String, Failure> {
+/// The file's text, and whose it is.
+fn text(path: &Path) -> Result<(String, Metadata), Failure> {
     let source = file::Source::open(path).map_err(Failure::Unread)?;
     let mut text = Vec::new();
     source
@@ -114,15 +118,19 @@ fn text(path: &Path) -> Result<String, Failure> {
     if text.len() as u64 > LONGEST {
         return Err(wrong("the file is longer than 1 MiB", None));
     }
-    String::from_utf8(text).map_err(|error| {
+    let about = source
+        .metadata()
+        .map_err(|error| Failure::Unread(Error::at(path, "read", error)))?;
+    let text = String::from_utf8(text).map_err(|error| {
         let before = error.as_bytes().get(..error.utf8_error().valid_up_to());
         let line = before.map(|before| before.split(|byte| *byte == b'\n').count());
         wrong("the file is not UTF-8 text", line)
-    })
+    })?;
+    Ok((text, about))
 }
 
 /// A text that is read, and what was found to be wrong with it: where, what, and what to do.
-struct Reading<'a> {
+pub(super) struct Reading<'a> {
     text: &'a str,
     path: &'a Path,
     /// Where all lines but the first begin.
@@ -130,8 +138,24 @@ struct Reading<'a> {
     found: Vec<(usize, String, Option<String>)>,
 }
 
+impl<'a> Reading<'a> {
+    pub(super) fn new(text: &'a str, path: &'a Path) -> Self {
+        Self {
+            text,
+            path,
+            lines: text.match_indices('\n').map(|(at, _)| at + 1).collect(),
+            found: Vec::new(),
+        }
+    }
+}
+
 impl Reading<'_> {
-    fn note(&mut self, at: Option<Range<usize>>, what: impl Into<String>, help: Option<String>) {
+    pub(super) fn note(
+        &mut self,
+        at: Option<Range<usize>>,
+        what: impl Into<String>,
+        help: Option<String>,
+    ) {
         if self.found.len() < PROBLEMS {
             let at = at.map_or(0, |at| at.start);
             self.found.push((at, what.into(), help));
@@ -139,7 +163,7 @@ impl Reading<'_> {
     }
 
     /// Takes out what no section knows.
-    fn drop_unknown(&mut self, table: &mut Table<'_>, section: &[&str]) {
+    pub(super) fn drop_unknown(&mut self, table: &mut Table<'_>, section: &[&str]) {
         let mut unknown = Vec::new();
         let known = keys::of(section);
         for (key, value) in table.iter_mut() {
@@ -149,6 +173,7 @@ impl Reading<'_> {
             {
                 let place = match section {
                     [] => "a config".to_owned(),
+                    ["trust", "rule"] => "a [[trust.rule]]".to_owned(),
                     ["registry", name] => format!("[registry.{:?}]", shortened(name)),
                     _ => format!("[{}]", section.join(".")),
                 };
@@ -163,10 +188,19 @@ impl Reading<'_> {
                 };
                 self.note(Some(key.span()), what, Some(help));
                 unknown.push(name.to_owned());
-            } else if let DeValue::Table(table) = value.get_mut()
-                && section.len() < 2
-            {
-                self.drop_unknown(table, &[section, &[name]].concat());
+                continue;
+            }
+            let below = [section, &[name]].concat();
+            match value.get_mut() {
+                DeValue::Table(table) if below.len() < 4 => self.drop_unknown(table, &below),
+                DeValue::Array(tables) if keys::of(&below).is_some() => {
+                    for table in tables.iter_mut() {
+                        if let DeValue::Table(table) = table.get_mut() {
+                            self.drop_unknown(table, &below);
+                        }
+                    }
+                }
+                _ => {}
             }
         }
         for name in unknown {
@@ -176,21 +210,25 @@ impl Reading<'_> {
 
     /// Makes a config of the table. What is of a wrong type is taken out of it, so that the rest
     /// can be looked at too.
-    fn deserialize(&mut self, table: &mut Spanned<Table<'_>>) -> Config {
+    pub(super) fn deserialize<T: DeserializeOwned + Default>(
+        &mut self,
+        table: &mut Spanned<Table<'_>>,
+        section: &str,
+    ) -> T {
         loop {
-            let error = match Config::deserialize(Deserializer::from(table.clone())) {
-                Ok(config) => return config,
+            let error = match T::deserialize(Deserializer::from(table.clone())) {
+                Ok(read) => return read,
                 Err(error) => error,
             };
             let at = error.span().unwrap_or_default();
-            let taken = take_out(table.get_mut(), &at, "");
+            let taken = take_out(table.get_mut(), &at, section);
             let what = match &taken {
                 Some(key) => format!("`{key}`: {}", error.message()),
                 None => error.message().to_owned(),
             };
             self.note(Some(at), what, None);
             if taken.is_none() || self.found.len() >= PROBLEMS {
-                return Config::default();
+                return T::default();
             }
         }
     }
@@ -319,7 +357,7 @@ impl Reading<'_> {
     }
 
     /// What was found, in the order of the text.
-    fn problems(mut self) -> Vec<Problem> {
+    pub(super) fn problems(mut self) -> Vec<Problem> {
         self.found.sort_by_key(|(at, ..)| *at);
         let found = std::mem::take(&mut self.found);
         let problem = |(at, what, help)| {
@@ -364,12 +402,27 @@ fn take_out(table: &mut Table<'_>, at: &Range<usize>, before: &str) -> Option<St
     Some(path)
 }
 
-/// Where the value of a key stands.
-fn place(table: &Table<'_>, keys: &[&str]) -> Option<Range<usize>> {
-    let (last, sections) = keys.split_last()?;
+/// Where the value of a key stands. Tables of an array are counted from 0; what is not there is
+/// at the place of what it is missing in.
+pub(super) fn place(table: &Table<'_>, keys: &[&str]) -> Option<Range<usize>> {
+    let (last, mut sections) = keys.split_last()?;
     let mut table = table;
-    for section in sections {
-        table = table.get(*section)?.get_ref().as_table()?;
+    while let Some((section, inner)) = sections.split_first() {
+        sections = inner;
+        let mut value = table.get(*section)?;
+        if let (DeValue::Array(values), Some((index, inner))) =
+            (value.get_ref(), inner.split_first())
+        {
+            sections = inner;
+            value = values.get(index.parse::<usize>().ok()?)?;
+        }
+        let Some(inner) = value.get_ref().as_table() else {
+            return Some(value.span());
+        };
+        if sections.is_empty() && !inner.contains_key(*last) {
+            return Some(value.span());
+        }
+        table = inner;
     }
     let (key, value) = table.get_key_value(*last)?;
     Some(match value.get_ref() {

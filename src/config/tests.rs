@@ -92,7 +92,7 @@ fn what_is_wrong_is_named_with_its_place() {
         "[limits]\nartifact = 1\nbytes = 2\n",
         &["3:1: [limits] has no key `bytes`"],
     );
-    check("\n\n[trust]\n", &["3:2: a config has no key `trust`"]);
+    check("\n\n[trusts]\n", &["3:2: a config has no key `trusts`"]);
     check("[limits\n", &["1:8: "]);
     check(
         "[limits]\n  artifact = -1\n",

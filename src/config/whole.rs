@@ -5,7 +5,7 @@ use super::{
     sections::{Idle, Log},
     settings::{Origin, Setting},
 };
-use crate::{artifact, error::Error, session};
+use crate::{artifact, error::Error, session, trust};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::{collections::BTreeMap, path::PathBuf};
@@ -24,6 +24,9 @@ pub struct Config {
     pub log: Log,
     /// How much an artifact may cost.
     pub limits: artifact::Limits,
+    /// Whose signatures are accepted, and where.
+    #[serde(skip_serializing_if = "is_default")]
+    pub trust: trust::Section,
     /// Settings for single registries: `[registry."host:port"]`.
     #[serde(skip_deserializing)]
     #[cfg_attr(test, schemars(skip))]
@@ -31,6 +34,12 @@ pub struct Config {
     /// Settings for single registries: `[registry."host:port"]`.
     #[serde(rename = "registry", skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) sections: BTreeMap<String, session::RegistryConfig>,
+    /// What the section `[trust]` means, where it makes sense.
+    #[serde(skip)]
+    pub(super) policy: trust::Policy,
+    /// What is wrong with the section `[trust]`.
+    #[serde(skip)]
+    pub(super) distrust: Vec<Problem>,
     /// The file that it was read from, if there was one.
     #[serde(skip)]
     pub path: Option<PathBuf>,
@@ -43,17 +52,15 @@ pub struct Config {
 }
 
 impl Config {
-    /// What is wrong with the files that it names. Blocks.
+    /// What is wrong with the section `[trust]`, and with the files that the config names. Blocks.
     pub fn problems(&self) -> Vec<Problem> {
-        self.registry
-            .iter()
-            .flat_map(|(name, section)| {
-                let problem = move |(key, error): (&str, Error)| {
-                    self.problem(&of_registry(name.as_str(), key), &error)
-                };
-                section.problems().into_iter().map(problem)
-            })
-            .collect()
+        let files = self.registry.iter().flat_map(|(name, section)| {
+            let problem = move |(key, error): (&str, Error)| {
+                self.problem(&of_registry(name.as_str(), key), &error)
+            };
+            section.problems().into_iter().map(problem)
+        });
+        self.distrust.iter().cloned().chain(files).collect()
     }
 
     /// A problem with the value of a key, as far as it stands in a file.
@@ -132,6 +139,10 @@ impl Config {
     pub fn set_origin(&mut self, key: &'static str, origin: Origin) {
         self.origins.insert(key, origin);
     }
+}
+
+fn is_default(section: &trust::Section) -> bool {
+    *section == trust::Section::default()
 }
 
 /// A key of a registry's section, as it is written.

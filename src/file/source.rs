@@ -191,6 +191,11 @@ impl Source {
         now.is_ok_and(|now| Identity::of(&now) == self.identity)
     }
 
+    /// Whose it is, and who may do what with it.
+    pub fn metadata(&self) -> io::Result<Metadata> {
+        self.file.metadata()
+    }
+
     /// Its size when it was opened, in bytes.
     pub fn size(&self) -> u64 {
         self.identity.size

@@ -50,6 +50,13 @@ impl Registry {
             &self.0
         }
     }
+
+    /// Whether it is on this machine.
+    pub fn is_loopback(&self) -> bool {
+        self.0
+            .parse()
+            .is_ok_and(|name: HostPort| name.is_loopback())
+    }
 }
 
 /// Reads a name as it is without a config: see [`PlainHosts`] for the names in requests.

@@ -19,7 +19,14 @@ use std::{
     },
 };
 use tokio::sync::SetOnce;
-use vouch_protocol::ErrorKind;
+use vouch_protocol::{ErrorKind, Verification};
+
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    let thread = tokio::task::spawn_blocking(work);
+    thread
+        .await
+        .map_err(|failed| Error::new(ErrorKind::Internal, "judging the file failed").source(failed))
+}
 
 /// A file that was vouched for. Clones share it.
 #[derive(Clone)]
@@ -80,6 +87,23 @@ impl Content {
             Held::Unverified(_) => {}
         }
         progress.commit()
+    }
+
+    /// The same, off the runtime's threads: what is pinned is a file.
+    pub(super) async fn commit_aside(&self, progress: &Progress) -> Result<()> {
+        let (content, progress) = (self.clone(), progress.clone());
+        aside(move || content.commit(&progress)).await?
+    }
+
+    /// What is said of it once the registry has it: see [`Vouched::published`].
+    pub(super) async fn published(&self) -> Result<Verification> {
+        let held = Arc::clone(&self.held);
+        aside(move || match &*held {
+            Held::Vouched(vouched, now) => Ok(vouched.published(&now())),
+            #[cfg(test)]
+            Held::Unverified(_) => Err(Error::new(ErrorKind::Internal, "nobody vouched for it")),
+        })
+        .await?
     }
 
     /// What a file would be verified to be, without a check.

@@ -33,7 +33,7 @@ use endpoints::Endpoints;
 use manifest::Manifest;
 use std::{collections::BTreeMap, path::PathBuf};
 use tokio::runtime::Handle;
-use vouch_protocol::ErrorKind;
+use vouch_protocol::{ErrorKind, Verification};
 
 /// What a push did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,17 +50,19 @@ pub struct Pushed {
 /// hashed to what was verified; nothing is tagged before every blob is there. Right before the
 /// manifest is written, the file is judged again by what is in force then, and
 /// `progress.commit()` is called. Counts the file's size once, whatever of it was there already,
-/// and however often it was sent.
+/// and however often it was sent. The verdict is the one of when it was published.
 pub async fn push(
     sessions: &Sessions,
     vouched: Vouched<Source>,
     now: impl Fn() -> Now + Send + Sync + 'static,
     annotations: &BTreeMap<String, String>,
     progress: &Progress,
-) -> Result<Pushed> {
+) -> Result<(Pushed, Verification)> {
     let reference = vouched.to()?.clone();
     let content = Content::new(vouched, now);
-    publish(sessions, content, &reference, annotations, progress).await
+    let publishing = publish(sessions, content.clone(), &reference, annotations, progress);
+    let pushed = publishing.await?;
+    Ok((pushed, content.published().await?))
 }
 
 /// The part of [`push`] that needs no proof, because `Content` is one.

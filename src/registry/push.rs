@@ -64,7 +64,7 @@ pub(super) async fn push(
             let sent = provide_blobs(&remote, &content, &config, progress).await?;
             pushed.uploaded += sent;
         }
-        content.commit(progress)?;
+        content.commit_aside(progress).await?;
         let (action, still) = ("writing the manifest", Activity::still());
         let answer = remote.session.attempt(action, &remote.scope, &still, &put);
         let failure = match answer.await {

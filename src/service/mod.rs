@@ -47,7 +47,7 @@ use crate::{
     error::{Error, Result},
     progress::Progress,
     session::{Carried, Sessions},
-    trust::Policy,
+    trust::{Pins, Policy},
 };
 use futures_util::future::BoxFuture;
 use history::History;
@@ -84,7 +84,8 @@ struct Settings {
     /// Without its registries: `sessions` has those.
     config: Config,
     sessions: Sessions,
-    policy: Arc<Policy>,
+    /// Or why it cannot be used.
+    policy: Result<Arc<Policy>>,
     /// Files that were verified under the config's limits.
     cache: Arc<Cache>,
 }
@@ -93,7 +94,9 @@ struct Settings {
 #[derive(Debug)]
 struct State {
     settings: RwLock<Arc<Settings>>,
-    /// Why the config could not be used when it was last read again.
+    /// Whose signatures were seen.
+    pins: Pins,
+    /// Why the config could not be used when it was last read.
     config_error: Mutex<Option<String>>,
     socket: Option<PathBuf>,
     /// The file that is logged to.
@@ -175,15 +178,18 @@ impl Service {
         let ends = Mutex::new(config.idle.clone());
         let sessions = Sessions::new(std::mem::take(&mut config.registry));
         let log = config.log.path().map(std::path::Path::to_owned);
+        let policy = config.policy().map(Arc::new);
+        let config_error = Mutex::new(policy.as_ref().err().map(ToString::to_string));
         let settings = Settings {
             config,
             sessions,
-            policy: Arc::default(),
+            policy,
             cache: Arc::default(),
         };
         let state = Arc::new(State {
             settings: RwLock::new(Arc::new(settings)),
-            config_error: Mutex::default(),
+            pins: Pins::of_this_user(),
+            config_error,
             socket,
             log,
             started: Instant::now(),
@@ -223,6 +229,7 @@ impl Service {
         if let Some(problem) = config.problems().into_iter().next() {
             return Err(problem.into());
         }
+        let policy = config.policy().map(Arc::new);
         let before = self.state.settings();
         let registries = std::mem::take(&mut config.registry);
         let sessions = before.sessions.under(registries)?;
@@ -238,7 +245,7 @@ impl Service {
         *settings.unwrap_or_else(PoisonError::into_inner) = Arc::new(Settings {
             config,
             sessions,
-            policy: Arc::default(),
+            policy,
             cache,
         });
         Ok(())

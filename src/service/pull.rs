@@ -82,18 +82,16 @@ fn fetch(
             let examined = artifact::receive(download, size, file, request.limits())
                 .map_err(|error| Error::from_io(error, Path::new(&name), "download"))?;
             let usage = Use::Pull(published.clone());
-            trust::judge(examined, &[], usage, &request.clock()())
+            trust::judge(examined, &[], usage, None, &request.clock()())
         })?
         .map_err(|refused| refused.error(&name))?;
     let vouched = match target {
         Some(target) => vouched.extract(target, request.progress())?,
         None => vouched,
     };
-    let verification = vouched.verification();
     let name = file_name(&reference, &vouched, target);
     request.progress().commit()?;
-    let path = vouched.place(&name, overwrite, request.clock())?;
-    Ok((path, verification))
+    vouched.place(&name, overwrite, request.clock())
 }
 
 /// A file that is there already will do, if it is the very one that was published.
@@ -111,15 +109,16 @@ fn already_there(
     let reader = request.progress().watch_again(standing.reader());
     let examined = artifact::inspect(reader, size, request.limits())
         .map_err(|error| Error::from_io(error, standing.path(), "read"))?;
-    let Ok(verdict) = trust::judge(examined, &[], Use::Pull(published), &request.clock()()) else {
-        // Other bytes.
-        return Err(taken);
+    let now = request.clock();
+    let verdict = match trust::judge(examined, &[], Use::Pull(published), None, &now()) {
+        Ok(verdict) => verdict,
+        Err(error) if error.kind() == ErrorKind::DigestMismatch => return Err(taken),
+        Err(error) => return Err(error),
     };
-    let verification = verdict
-        .map_err(|refused| refused.error(name))?
-        .verification();
+    let vouched = verdict.map_err(|refused| refused.error(name))?;
     request.progress().commit()?;
-    Ok((destination.keep(&standing)?, verification))
+    let path = destination.keep(&standing)?;
+    Ok((path, vouched.stands(&now())?))
 }
 
 /// The file's name in a folder.

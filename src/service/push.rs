@@ -33,11 +33,12 @@ pub(super) async fn push(request: Arc<Request>, params: PushParams) -> Result<Pu
     let usage = Use::Push {
         to: reference.clone(),
     };
-    let vouched = trust::judge(examined, &[], usage, &request.clock()())?
+    let vouched = request
+        .blocking(move |request| trust::judge(examined, &[], usage, None, &request.clock()()))
+        .await?
         .map_err(|refused| refused.error(name))?;
-    let verification = vouched.verification();
     let _turn = request.turn(Work::Upload).await?;
-    let pushed = registry::push(
+    let (pushed, verification) = registry::push(
         &request.settings().sessions,
         vouched,
         request.clock(),

@@ -139,7 +139,8 @@ impl Request {
     pub(super) fn clock(&self) -> impl Fn() -> Now + Send + Sync + use<> {
         let state = Arc::clone(&self.state);
         move || Now {
-            policy: Arc::clone(&state.settings().policy),
+            policy: state.settings().policy.clone(),
+            pins: state.pins.clone(),
             time: SystemTime::now(),
         }
     }

@@ -42,7 +42,7 @@ async fn stored(request: &Arc<Request>, path: PathBuf) -> Result<VerifyResult> {
                 .await?
         }
     };
-    let verdict = trust::judge(examined, &[], Use::Verify(None), &request.clock()())?;
+    let verdict = trust::judge(examined, &[], Use::Verify(None), None, &request.clock()())?;
     Ok(VerifyResult {
         verification: answer(request, verdict, &name),
         reference: None,
@@ -62,7 +62,7 @@ async fn published(request: &Arc<Request>, reference: Reference) -> Result<Verif
                 let examined = artifact::inspect(download, size, request.limits())
                     .map_err(|error| Error::from_io(error, Path::new(&name), "download"))?;
                 let usage = Use::Verify(Some(published.clone()));
-                trust::judge(examined, &[], usage, &request.clock()())
+                trust::judge(examined, &[], usage, None, &request.clock()())
             })
         })
         .await?;

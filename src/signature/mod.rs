@@ -55,6 +55,22 @@ impl Signed {
         &self.signer
     }
 
+    /// The signer's key, as people write it: what its id says beside the method.
+    pub fn key(&self) -> &str {
+        let id = self.signer.id.split_once(':');
+        id.map_or(&self.signer.id, |(_, key)| key)
+    }
+
+    /// How it was signed: the method's name on the wire.
+    pub fn method(&self) -> &'static str {
+        self.method
+    }
+
+    /// What was signed, as its signer names it.
+    pub fn subject(&self) -> &str {
+        &self.subject
+    }
+
     /// When it was made, and when it is valid.
     pub fn dates(&self) -> Dates {
         self.dates

@@ -28,6 +28,18 @@
 //! It is judged again right before what cannot be undone, by the settings and the time of then. A
 //! request can never loosen what the owner set.
 
+mod decision;
+mod imports;
+mod key;
+mod pins;
+mod place;
+mod policy;
+mod section;
+
+pub use pins::Store as Pins;
+pub use policy::{Policy, Problem};
+pub use section::{Accept, Mode, Rule, Section, Signer};
+
 use crate::{
     artifact::{Examined, Facts, Refusal},
     error::{Error, Result},
@@ -36,6 +48,9 @@ use crate::{
     progress::Progress,
     signature::{self, Dates, Evidence, Signed},
 };
+use decision::{By, Case, Denial, Trusted};
+use pins::{Lock, Pin};
+use place::Place;
 use std::{
     ffi::OsStr,
     fmt,
@@ -44,35 +59,34 @@ use std::{
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
-use vouch_protocol::{Artifact, ErrorKind, Trust, Verification};
-
-/// The owner's trust policy. Until there is one, any issuer is accepted.
-#[derive(Debug, Default)]
-pub struct Policy {}
-
-impl Policy {
-    /// The signature that is accepted for that use, and why.
-    #[allow(clippy::unused_self)]
-    fn accept(&self, signatures: &[Arc<Signed>], _: &Use) -> Result<(Arc<Signed>, Trust), Refusal> {
-        let Some(signed) = signatures.first() else {
-            let what = "is not signed".into();
-            return Err(Refusal::new(ErrorKind::Unsigned, what, None));
-        };
-        let trust = Trust {
-            rule: "default".into(),
-            issuer: "any".into(),
-        };
-        Ok((Arc::clone(signed), trust))
-    }
-}
+use vouch_protocol::{Artifact, ErrorKind, Trust, TrustMode, Verification};
 
 /// What is judged by: the policy that the owner has in force at a moment, and that moment.
 #[derive(Debug, Clone)]
 pub struct Now {
-    /// The owner's policy.
-    pub policy: Arc<Policy>,
+    /// The owner's policy, or why it cannot be used: then nothing is accepted.
+    pub policy: Result<Arc<Policy>>,
+    /// Whose signatures were seen before.
+    pub pins: Pins,
     /// The time.
     pub time: SystemTime,
+}
+
+impl Now {
+    /// What holds where the owner says nothing, with no memory of any signer.
+    pub fn built_in(time: SystemTime) -> Self {
+        Self {
+            policy: Ok(Arc::default()),
+            pins: Pins::nowhere(),
+            time,
+        }
+    }
+
+    /// Seconds since 1970. A clock before that is at 0: nothing with a date is valid then.
+    fn seconds(&self) -> u64 {
+        let since = self.time.duration_since(UNIX_EPOCH);
+        since.map_or(0, |since| since.as_secs())
+    }
 }
 
 /// What an artifact is judged for.
@@ -87,6 +101,22 @@ pub enum Use {
     Pull(Published),
     /// Saying what it is: a file, or what is published.
     Verify(Option<Published>),
+    /// Saying whether it might be published there.
+    Ask {
+        /// The reference that was asked for.
+        to: Reference,
+    },
+}
+
+impl Use {
+    /// Where the artifact comes from or goes to. Blocks.
+    fn place(&self) -> Result<Place> {
+        match self {
+            Self::Push { to } | Self::Ask { to } => Place::of(to),
+            Self::Pull(published) | Self::Verify(Some(published)) => Place::of(&published.from),
+            Self::Verify(None) => Ok(Place::File),
+        }
+    }
 }
 
 /// What a reference was found to name.
@@ -121,12 +151,27 @@ pub type Unnamed = file::Unnamed<Permit>;
 pub struct Vouched<F> {
     file: F,
     blocks: Vec<Digest>,
+    judged: Judged,
+    usage: Use,
+    accepted: Accepted,
+}
+
+/// What is decided about whenever it is judged.
+#[derive(Debug)]
+struct Judged {
     facts: Arc<Facts>,
+    /// The signatures that hold.
     signatures: Vec<Arc<Signed>>,
-    /// The one that was accepted.
+    place: Place,
+    /// The one signer that the caller wants.
+    wanted: Option<String>,
+}
+
+/// The signature that is accepted, and why.
+#[derive(Debug)]
+struct Accepted {
     signed: Arc<Signed>,
     trust: Trust,
-    usage: Use,
 }
 
 /// An artifact that is refused.
@@ -140,18 +185,21 @@ pub struct Refused {
 /// Accepted or refused.
 pub type Verdict<F> = Result<Vouched<F>, Refused>;
 
-/// Judges an artifact that was examined, with what was fetched beside it, for a use, now. Fails
-/// with `digestMismatch` where the bytes are not the published ones: then they say nothing about
-/// what was published.
+/// Judges an artifact that was examined, with what was fetched beside it, for a use, now; `signer`
+/// is the only one that the caller wants, by name, id or key. Fails with `digestMismatch` where the
+/// bytes are not the published ones: then they say nothing about what was published. Blocks, but
+/// for files that go nowhere.
 pub fn judge<F>(
     examined: Examined<F>,
     evidence: &[Evidence],
     usage: Use,
+    signer: Option<&str>,
     now: &Now,
 ) -> Result<Verdict<F>> {
     if let Use::Pull(published) | Use::Verify(Some(published)) = &usage {
         confirm(&examined, published.layer)?;
     }
+    now.policy.clone()?;
     let (file, found, blocks) = examined.into_parts();
     let facts = match found {
         Ok(facts) => facts,
@@ -162,38 +210,184 @@ pub fn judge<F>(
             }));
         }
     };
-    let accepted = signature::signatures(&facts, evidence).and_then(|signatures| {
-        let (signed, trust) = accept(&signatures, &usage, now)?;
-        Ok((signatures, signed, trust))
-    });
-    Ok(match accepted {
-        Ok((signatures, signed, trust)) => Ok(Vouched {
+    let artifact = facts.artifact();
+    let refused = |refusal| {
+        Ok(Err(Refused {
+            refusal,
+            artifact: Some(artifact),
+        }))
+    };
+    let signatures = match signature::signatures(&facts, evidence) {
+        Ok(signatures) => signatures,
+        Err(refusal) => return refused(refusal),
+    };
+    let judged = Judged {
+        facts,
+        signatures,
+        place: usage.place()?,
+        wanted: signer.map(ToOwned::to_owned),
+    };
+    match judged.now(now)? {
+        Ok(accepted) => Ok(Ok(Vouched {
             file,
             blocks,
-            facts,
-            signatures,
-            signed,
-            trust,
+            judged,
             usage,
-        }),
-        Err(refusal) => Err(Refused {
-            refusal,
-            artifact: Some(facts.artifact()),
-        }),
-    })
+            accepted,
+        })),
+        Err(refusal) => refused(refusal),
+    }
 }
 
-/// Whether the signatures hold now, and which one is accepted for that use.
-fn accept(
-    signatures: &[Arc<Signed>],
-    usage: &Use,
-    now: &Now,
-) -> Result<(Arc<Signed>, Trust), Refusal> {
-    for signed in signatures {
-        check_dates(signed.dates(), now.time)?;
-        signed.covers()?;
+impl Judged {
+    /// Whether it is accepted now, by what is pinned now.
+    fn now(&self, now: &Now) -> Result<Result<Accepted, Refusal>> {
+        let policy = now.policy.clone()?;
+        if decision::asks_pins(&policy, &self.place) {
+            let pins = now.pins.read()?;
+            let pins: Vec<_> = pins.of(&self.place.to_string()).cloned().collect();
+            return Ok(self.accept(&policy, &pins, now));
+        }
+        Ok(self.accept(&policy, &[], now))
     }
-    now.policy.accept(signatures, usage)
+
+    /// The same, and whoever signed it is remembered from then on, if that is how they are
+    /// accepted. Nobody else pins meanwhile.
+    fn now_and_pin(&self, now: &Now) -> Result<Result<Accepted, Refusal>> {
+        let policy = now.policy.clone()?;
+        if !decision::asks_pins(&policy, &self.place) {
+            return Ok(self.accept(&policy, &[], now));
+        }
+        let place = self.place.to_string();
+        let mut held = match now.pins.lock()? {
+            Lock::Held(held) => held,
+            Lock::Unwritable(why) => {
+                let accepted = self.now(now)?;
+                return Ok(accepted.map(|accepted| accepted.forgotten(&why)));
+            }
+        };
+        let pins: Vec<_> = held.pins.of(&place).cloned().collect();
+        let accepted = match self.accept(&policy, &pins, now) {
+            Ok(accepted) => accepted,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let signed = &accepted.signed;
+        let revision = signed.claims().and_then(|claims| claims.revision);
+        let id = &signed.signer().id;
+        if held
+            .pins
+            .note(&place, id, now.seconds(), signed.subject(), revision)
+        {
+            held.write()?;
+        }
+        Ok(Ok(accepted.remembered()))
+    }
+
+    /// The same, as a verdict; `name` is what an error calls the artifact.
+    fn pin(&self, now: &Now, name: impl fmt::Display) -> Result<Verification> {
+        let accepted = self.now_and_pin(now)?;
+        let accepted = accepted.map_err(|refusal| refusal.error(name))?;
+        Ok(self.verification(&accepted))
+    }
+
+    fn verification(&self, accepted: &Accepted) -> Verification {
+        Verification::Accepted {
+            artifact: self.facts.artifact(),
+            signature: accepted.signed.on_the_wire(),
+            claims: accepted.signed.claims().cloned(),
+            trust: accepted.trust.clone(),
+        }
+    }
+
+    /// The first of the signatures that is accepted; or why the first is not.
+    fn accept(&self, policy: &Policy, pins: &[Pin], now: &Now) -> Result<Accepted, Refusal> {
+        for signed in &self.signatures {
+            check_dates(signed.dates(), now.seconds())?;
+            signed.covers()?;
+        }
+        let mut refusal = None;
+        for signed in &self.signatures {
+            let case = Case {
+                place: &self.place,
+                facts: &self.facts,
+                signed,
+                pins,
+                wanted: self.wanted.as_deref(),
+                now: now.seconds(),
+            };
+            match decision::decide(policy, &case).outcome {
+                Ok(trusted) => return Ok(Accepted::new(signed, trusted, pins)),
+                Err(denial) => refusal.get_or_insert(denial),
+            };
+        }
+        Err(refusal.map_or_else(
+            || Refusal::new(ErrorKind::Unsigned, "is not signed".into(), None),
+            |Denial { kind, what, help }| Refusal::new(kind, what, None).advise(help),
+        ))
+    }
+}
+
+impl Accepted {
+    fn new(signed: &Arc<Signed>, trusted: Trusted, pins: &[Pin]) -> Self {
+        let (mode, since) = match trusted.by {
+            By::Name => (TrustMode::Named, None),
+            By::Any => (TrustMode::Any, None),
+            By::Pin { since } => (TrustMode::Pinned, Some(since)),
+            By::FirstUse => (TrustMode::FirstUse, None),
+        };
+        let rule = trusted.scope.map(|scope| scope.to_string());
+        let pin = pins.iter().find(|pin| pin.signer == signed.signer().id);
+        Self {
+            signed: Arc::clone(signed),
+            trust: Trust {
+                rule: rule.unwrap_or_else(|| "default".into()),
+                mode,
+                signer: trusted.name,
+                since,
+                remembered: (mode == TrustMode::FirstUse).then_some(false),
+                warnings: pin.map(|pin| warnings(pin, signed)).unwrap_or_default(),
+            },
+        }
+    }
+
+    fn remembered(mut self) -> Self {
+        if let Some(remembered) = &mut self.trust.remembered {
+            *remembered = true;
+        }
+        self
+    }
+
+    fn forgotten(mut self, why: &str) -> Self {
+        if self.trust.remembered.is_some() {
+            self.trust.warnings.push(format!(
+                "first use, nothing compared, and nothing is remembered: {why}"
+            ));
+        }
+        self
+    }
+}
+
+/// What differs from what the signer last signed there. No signature binds a version: a registry
+/// can serve an old artifact, or another of the same signer.
+fn warnings(pin: &Pin, signed: &Signed) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if let Some(subject) = pin
+        .subject
+        .as_deref()
+        .filter(|last| *last != signed.subject())
+    {
+        warnings.push(format!(
+            "it is signed as {}, and what came from there last was signed as {subject}",
+            signed.subject()
+        ));
+    } else if let Some(revision) = signed.claims().and_then(|claims| claims.revision)
+        && let Some(last) = pin.revision.filter(|last| revision < *last)
+    {
+        warnings.push(format!(
+            "its revision is {revision}, and what came from there last had {last}"
+        ));
+    }
+    warnings
 }
 
 /// Fails unless what was examined is what the manifest names.
@@ -216,11 +410,7 @@ fn confirm<F>(examined: &Examined<F>, layer: Layer) -> Result<()> {
     .help("Try again. If it stays so, the registry's copy is broken: push the artifact again."))
 }
 
-fn check_dates(dates: Dates, now: SystemTime) -> Result<(), Refusal> {
-    // A clock before 1970 is at 0: nothing with a date is valid then.
-    let now = now
-        .duration_since(UNIX_EPOCH)
-        .map_or(0, |since| since.as_secs());
+fn check_dates(dates: Dates, now: u64) -> Result<(), Refusal> {
     if let Some(from) = dates.not_before.filter(|from| now < *from) {
         return Err(Refusal::new(
             ErrorKind::NotYetValid,
@@ -238,6 +428,7 @@ fn check_dates(dates: Dates, now: SystemTime) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// A second since 1970, as people write dates.
 fn date(seconds: u64) -> String {
     i64::try_from(seconds)
         .ok()
@@ -251,28 +442,32 @@ fn date(seconds: u64) -> String {
 impl<F> Vouched<F> {
     /// What it is.
     pub fn facts(&self) -> &Facts {
-        &self.facts
+        &self.judged.facts
     }
 
     /// The signature that was accepted.
     pub fn signed(&self) -> &Signed {
-        &self.signed
+        &self.accepted.signed
     }
 
-    /// Judges it again, as of now; `name` is what an error calls it.
+    /// Judges it again, as of now; `name` is what an error calls it. Blocks.
     pub fn confirm(&self, now: &Now, name: impl fmt::Display) -> Result<()> {
-        accept(&self.signatures, &self.usage, now)
-            .map(drop)
-            .map_err(|refusal| refusal.error(name))
+        let accepted = self.judged.now(now)?;
+        accepted.map(drop).map_err(|refusal| refusal.error(name))
     }
 
     /// The verdict, as clients see it.
     pub fn verification(&self) -> Verification {
-        Verification::Accepted {
-            artifact: self.facts.artifact(),
-            signature: self.signed.on_the_wire(),
-            claims: self.signed.claims().cloned(),
-            trust: self.trust.clone(),
+        self.judged.verification(&self.accepted)
+    }
+}
+
+impl Vouched<()> {
+    /// Takes over what lies there already, the very bytes that are published, for good. Blocks.
+    pub fn stands(self, now: &Now) -> Result<Verification> {
+        match &self.usage {
+            Use::Pull(published) => self.judged.pin(now, &published.from),
+            _ => Err(misused("taken over")),
         }
     }
 }
@@ -284,6 +479,20 @@ impl Vouched<Source> {
             Use::Push { to } => Ok(to),
             _ => Err(misused("published")),
         }
+    }
+
+    /// Remembers who signed what the registry has now, and answers the verdict; it is published,
+    /// whatever becomes of that. Blocks.
+    pub fn published(&self, now: &Now) -> Verification {
+        let name = self.source().path().display();
+        self.judged.pin(now, name).unwrap_or_else(|error| {
+            let mut trust = self.accepted.trust.clone();
+            trust
+                .warnings
+                .push(format!("pushed, but its signer is not remembered: {error}"));
+            let signed = Arc::clone(&self.accepted.signed);
+            self.judged.verification(&Accepted { signed, trust })
+        })
     }
 
     /// The file, whose bytes may have changed since.
@@ -303,39 +512,46 @@ impl Vouched<Unnamed> {
     pub fn extract(self, target: &str, progress: &Progress) -> Result<Self> {
         let mut file = self.file.sibling()?;
         let reader = progress.watch_again(self.file.reader());
-        self.facts.extract(reader, target, &mut file)?;
+        self.judged.facts.extract(reader, target, &mut file)?;
         Ok(Self { file, ..self })
     }
 
-    /// Gives the file its name, for good, if it may have one by what holds then; `or_name` is for
-    /// a destination that is a folder. A file of the same bytes that is there already stays.
-    /// Blocks.
+    /// Gives the file its name, for good, if it may have one by what holds then, and remembers who
+    /// signed it; `or_name` is for a destination that is a folder. A file of the same bytes that is
+    /// there already stays. Blocks.
     pub fn place(
         self,
         or_name: &OsStr,
         overwrite: bool,
         now: impl FnOnce() -> Now,
-    ) -> Result<PathBuf> {
-        let Use::Pull(published) = &self.usage else {
+    ) -> Result<(PathBuf, Verification)> {
+        let Self {
+            file,
+            judged,
+            usage,
+            ..
+        } = self;
+        let Use::Pull(Published { from, .. }) = usage else {
             return Err(misused("named"));
-        };
-        let permit = || {
-            accept(&self.signatures, &self.usage, &now())
-                .map_err(|refusal| refusal.error(&published.from))?;
-            Ok(Permit(()))
         };
         let standing = if overwrite {
             None
         } else {
-            self.file.standing(or_name)?
+            file.standing(or_name)?
         };
-        if let Some(standing) = standing
-            && same(self.file.reader(), standing.reader()).unwrap_or(false)
-        {
-            let Permit(()) = permit()?;
-            return self.file.give_way(&standing);
+        let standing =
+            standing.filter(|standing| same(file.reader(), standing.reader()).unwrap_or(false));
+        if let Some(standing) = standing {
+            let verification = judged.pin(&now(), &from)?;
+            return Ok((file.give_way(&standing)?, verification));
         }
-        self.file.give_name(or_name, overwrite, permit)
+        let mut verification = None;
+        let path = file.give_name(or_name, overwrite, || {
+            verification = Some(judged.pin(&now(), &from)?);
+            Ok(Permit(()))
+        })?;
+        let verification = verification.ok_or_else(|| misused("named"))?;
+        Ok((path, verification))
     }
 }
 

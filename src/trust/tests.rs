@@ -1,4 +1,4 @@
-//! What is judged how, for what, and when.
+//! What becomes a permission, and what it permits.
 
 use super::*;
 use crate::artifact::{self, Limits, inspect};
@@ -6,10 +6,7 @@ use std::time::Duration;
 use vouch_testing::forge::{Signer, module};
 
 fn at(seconds: u64) -> Now {
-    Now {
-        policy: Arc::default(),
-        time: UNIX_EPOCH + Duration::from_secs(seconds),
-    }
+    Now::built_in(UNIX_EPOCH + Duration::from_secs(seconds))
 }
 
 fn examined(signer: &Signer) -> Examined<()> {
@@ -18,7 +15,7 @@ fn examined(signer: &Signer) -> Examined<()> {
 }
 
 fn judged(signer: &Signer, usage: Use, seconds: u64) -> Result<Verdict<()>> {
-    judge(examined(signer), &[], usage, &at(seconds))
+    judge(examined(signer), &[], usage, None, &at(seconds))
 }
 
 #[test]
@@ -84,7 +81,7 @@ fn nothing_expired_is_named() {
         let file: Unnamed = destination.create().unwrap();
         let size = bytes.len() as u64;
         let examined = artifact::receive(&bytes[..], size, file, &Limits::default()).unwrap();
-        judge(examined, &[], usage, &at(now))
+        judge(examined, &[], usage, None, &at(now))
     };
     let pull = || {
         let layer = Layer {
@@ -109,7 +106,7 @@ fn nothing_expired_is_named() {
     );
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     let placed = place(receive(pull(), 99).unwrap().unwrap(), 99).unwrap();
-    assert_eq!(std::fs::read(placed).unwrap(), bytes);
+    assert_eq!(std::fs::read(placed.0).unwrap(), bytes);
 }
 
 fn published(layer: Layer) -> Published {
@@ -146,7 +143,7 @@ fn other_bytes_than_the_manifest_s_are_not_judged() {
             Use::Pull(published(layer)),
             Use::Verify(Some(published(layer))),
         ] {
-            let kind = judge(right.share(), &[], usage, &at(0)).err();
+            let kind = judge(right.share(), &[], usage, None, &at(0)).err();
             assert_eq!(kind.map(|error| error.kind()), expected);
         }
     }

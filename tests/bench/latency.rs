@@ -243,11 +243,8 @@ async fn verify(
         cache.examine(&source, &Limits::default(), &Progress::default())
     });
     let examined = reading.await.unwrap().unwrap();
-    let now = Now {
-        policy: Arc::default(),
-        time: SystemTime::now(),
-    };
-    let verdict = trust::judge(examined, &[], Use::Verify(None), &now).unwrap();
+    let now = Now::built_in(SystemTime::now());
+    let verdict = trust::judge(examined, &[], Use::Verify(None), None, &now).unwrap();
     Ok(match verdict {
         Ok(vouched) => vouched.verification(),
         Err(refused) => refused.verification(&name),

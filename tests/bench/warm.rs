@@ -11,6 +11,8 @@ use vouch_testing::{
 
 const ROUNDS: usize = 10;
 
+// One scene, told in order.
+#[allow(clippy::too_many_lines)]
 pub(crate) fn sessions() {
     if !installed("skopeo") {
         return;

@@ -12,7 +12,7 @@ use std::{
     io::{self, IsTerminal as _, Stdout, Write},
     time::{Duration, UNIX_EPOCH},
 };
-use vouch_client::protocol::{ArtifactKind, Verification, needs_escape};
+use vouch_client::protocol::{ArtifactKind, Signer, Trust, TrustMode, Verification, needs_escape};
 
 /// The longest text that is shown, in characters.
 const LONGEST: usize = 4096;
@@ -136,7 +136,7 @@ impl Screen {
             artifact,
             signature,
             claims,
-            ..
+            trust,
         } = verification
         else {
             return Ok(());
@@ -158,9 +158,10 @@ impl Screen {
         if let Some(vendor) = &claims.vendor {
             self.line("vendor", vendor)?;
         }
-        let signer = &signature.signer;
-        let issuer = signer.names.get("account").unwrap_or(&signer.id);
-        self.line("issuer", issuer)?;
+        self.line("signed by", signed_by(&signature.signer, trust))?;
+        for warning in &trust.warnings {
+            self.line("warning", warning)?;
+        }
         self.line("subject", &signature.subject)?;
         if let Some(seconds) = signature.signed_at {
             self.line("signed", date(seconds))?;
@@ -184,6 +185,24 @@ impl Screen {
         self.line("content", &artifact.digest)?;
         self.line("size", size(artifact.size))
     }
+}
+
+/// Whose signature it is, and why it counts.
+fn signed_by(signer: &Signer, trust: &Trust) -> String {
+    let key = signer.names.get("account").unwrap_or(&signer.id);
+    let who = match &trust.signer {
+        Some(name) => format!("{name}, {key}"),
+        None => key.clone(),
+    };
+    let why = match (trust.mode, trust.since, trust.remembered) {
+        (TrustMode::Named, ..) => format!("rule {}", trust.rule),
+        (TrustMode::Pinned, Some(since), _) => format!("known since {}", date(since)),
+        (TrustMode::Pinned, None, _) => "known".to_owned(),
+        (TrustMode::FirstUse, _, Some(true)) => "first use: remembered".to_owned(),
+        (TrustMode::FirstUse, ..) => "first use: nothing to compare with".to_owned(),
+        (TrustMode::Any | TrustMode::Unknown, ..) => "nobody checked whose it is".to_owned(),
+    };
+    format!("{who} ({why})")
 }
 
 /// A moment, given in seconds since 1970, as a date.

@@ -24,7 +24,7 @@ fn accepted(name: &str) -> Value {
             "tags": ["a", "b"], "capabilities": ["wasmcloud:httpserver", "wasmcloud:keyvalue"],
             "issuedAt": 1_644_843_743,
         },
-        "trust": {"rule": "default", "issuer": "any"},
+        "trust": {"rule": "default", "mode": "any"},
         "added": "later",
     })
 }
@@ -37,7 +37,7 @@ fn refused() -> Value {
 }
 
 const BLOCK: &str = "  component     echo 0.3.4
-  issuer        ACOJ
+  signed by     ACOJ (nobody checked whose it is)
   subject       MBCF
   signed        2022-02-14 13:02:23 UTC
   tags          a, b
@@ -298,7 +298,7 @@ fn the_exit_code_tells_a_refusal_from_other_errors() {
     check(1004, "contentModified", 2);
     check(1005, "targetNotFound", 2);
     check(1101, "unsigned", 1);
-    check(1108, "untrustedIssuer", 1);
+    check(1108, "untrustedSigner", 1);
     check(1199, "cursed", 1);
     check(1203, "notFound", 2);
     check(1404, "destinationExists", 2);

@@ -163,7 +163,7 @@ fn accepted() -> Value {
         "artifact": {"kind": "module", "digest": "sha256:0", "size": 1},
         "signature": {"method": "token", "signer": {"id": "token:A"}, "subject": "M"},
         "claims": {"issuer": "A", "subject": "M", "tags": [], "capabilities": [], "issuedAt": 1},
-        "trust": {"rule": "default", "issuer": "any"},
+        "trust": {"rule": "default", "mode": "any"},
     })
 }
 

@@ -22,7 +22,7 @@ fn accepted() -> Value {
             "method": "token", "signer": {"id": "token:ACOJ", "account": "ACOJ"},
             "subject": "MBCF", "signedAt": 0, "notBefore": 1_700_000_000, "expires": 1_800_000_000,
         },
-        "trust": {"rule": "default", "issuer": "any"},
+        "trust": {"rule": "default", "mode": "any"},
     })
 }
 
@@ -48,7 +48,7 @@ fn judging() -> Service {
 }
 
 const BLOCK: &str = "  module        (no name)
-  issuer        ACOJ
+  signed by     ACOJ (nobody checked whose it is)
   subject       MBCF
   signed        1970-01-01 00:00:00 UTC
   valid from    2023-11-14 22:13:20 UTC

@@ -1,0 +1,68 @@
+//! A signer's public key: one Ed25519 key, written as an account nkey or as a line of SSH.
+
+use data_encoding::{BASE32_NOPAD, BASE64};
+
+/// Checks an account nkey: `A…`.
+pub(super) fn account(text: &str) -> Result<String, String> {
+    let not = || format!("{text:?} is not a public account nkey, which begins with `A`");
+    let (prefix, _) = nkeys::from_public_key(text).map_err(|_| not())?;
+    if prefix != ACCOUNT || text.len() != 56 {
+        return Err(not());
+    }
+    Ok(text.to_owned())
+}
+
+/// The prefix byte of account nkeys.
+const ACCOUNT: u8 = 0;
+
+/// Whether it is what a token may be about: the public nkey of a module or of a provider.
+pub(super) fn is_subject(text: &str) -> bool {
+    text.starts_with(['M', 'V']) && text.len() == 56 && nkeys::from_public_key(text).is_ok()
+}
+
+/// The account nkey of the Ed25519 key in a line as `ssh-add -L` and `id_ed25519.pub` have it:
+/// RFC 4253, section 6.6, and RFC 8709, section 4.
+pub(super) fn of_ssh(line: &str) -> Result<String, String> {
+    let mut fields = line.split_ascii_whitespace();
+    let kind = fields.next().unwrap_or_default();
+    if kind != "ssh-ed25519" {
+        let is_other = ["ssh-", "ecdsa-", "sk-"]
+            .iter()
+            .any(|start| kind.starts_with(start));
+        return Err(if is_other && kind.len() < 64 {
+            format!("keys of the type {kind} cannot sign tokens; those of `ssh-ed25519` can")
+        } else {
+            "it is not a public key of SSH: write `ssh-ed25519 AAAA… comment`".into()
+        });
+    }
+    let broken = || "its key is not a whole Ed25519 key".to_owned();
+    let blob = fields.next().unwrap_or_default();
+    let blob = BASE64.decode(blob.as_bytes()).map_err(|_| broken())?;
+    let key = blob
+        .strip_prefix(b"\0\0\0\x0bssh-ed25519\0\0\0\x20")
+        .and_then(|key| <[u8; 32]>::try_from(key).ok())
+        .ok_or_else(broken)?;
+    Ok(account_of(&key))
+}
+
+/// The account nkey of an Ed25519 public key: its prefix, the key and their CRC-16, in base 32.
+pub(super) fn account_of(key: &[u8; 32]) -> String {
+    let mut raw = vec![ACCOUNT];
+    raw.extend_from_slice(key);
+    raw.extend_from_slice(&crc16(&raw).to_le_bytes());
+    BASE32_NOPAD.encode(&raw)
+}
+
+/// CRC-16/XMODEM, with which nkeys end.
+fn crc16(bytes: &[u8]) -> u16 {
+    bytes.iter().fold(0, |crc, byte| {
+        (0..8).fold(crc ^ (u16::from(*byte) << 8), |crc, _| {
+            let shifted = crc << 1;
+            if crc & 0x8000 == 0 {
+                shifted
+            } else {
+                shifted ^ 0x1021
+            }
+        })
+    })
+}

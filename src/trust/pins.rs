@@ -1,0 +1,420 @@
+//! Pins: whose signatures a repository has had. Trust on first use, kept like `known_hosts`.
+//!
+//! The file has a line for each repository and signer, with fields between spaces:
+//!
+//! ```text
+//! ghcr.io/acme/echo token:ACOJ… 2026-11-26T07:12:31Z MB2Z… 3
+//! ```
+//!
+//! the repository's canonical name, the signer's id, when it was pinned, and the subject and the
+//! revision (`-` where there is none) of what was last pushed or pulled. Later versions may add
+//! fields: what a line has beyond these five is kept. White space, `%` and control characters in a
+//! name are percent-encoded.
+//!
+//! It fails closed. A file that cannot be read, that others may write, or that holds a line without
+//! a signer is no reason to forget what is pinned: then nothing is judged by pins until somebody
+//! mends it. A signer of a method that this version does not know still counts as one.
+
+use crate::error::{Error, Result};
+use chrono::{DateTime, SecondsFormat};
+use rustix::{
+    fs::{FlockOperation, Mode, OFlags, flock},
+    io::Errno,
+};
+use std::{
+    fmt::Write as _,
+    fs::{DirBuilder, File, Metadata},
+    io::{self, Read, Write},
+    os::unix::fs::{DirBuilderExt, MetadataExt},
+    path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant},
+};
+use vouch_protocol::ErrorKind;
+
+/// The file in the folder for state.
+const SIGNERS: &str = "signers";
+/// The longest file of pins, in bytes: some hundred thousand repositories.
+const LONGEST: u64 = 32 << 20;
+/// How long to wait for another process that holds the lock. It is held for a few milliseconds.
+const PATIENCE: Duration = Duration::from_secs(10);
+const FIRST_LINE: &str =
+    "# Whose signatures vouchd has seen: repository, signer, since, last subject, last revision.\n";
+
+/// Where the pins are kept.
+#[derive(Debug, Clone)]
+pub struct Store {
+    /// Nothing, where the user has no home: then nothing is remembered.
+    folder: Option<PathBuf>,
+}
+
+/// A signer of a repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Pin {
+    pub(super) repository: String,
+    /// `token:A…`
+    pub(super) signer: String,
+    /// Seconds since 1970.
+    pub(super) since: u64,
+    /// Of the artifact that was last pushed or pulled.
+    pub(super) subject: Option<String>,
+    pub(super) revision: Option<i32>,
+    /// What a later version wrote behind these.
+    rest: String,
+}
+
+impl Pin {
+    /// The signer's key, as people write it.
+    pub(super) fn key(&self) -> &str {
+        self.signer.strip_prefix("token:").unwrap_or(&self.signer)
+    }
+}
+
+/// The pins as they were when they were read.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Pins {
+    lines: Vec<Line>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Line {
+    Pin(Pin),
+    Comment(String),
+}
+
+impl Pins {
+    /// The signers of a repository.
+    pub(super) fn of<'a>(&'a self, repository: &'a str) -> impl Iterator<Item = &'a Pin> {
+        self.all().filter(move |pin| pin.repository == repository)
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = &Pin> {
+        self.lines.iter().filter_map(|line| match line {
+            Line::Pin(pin) => Some(pin),
+            Line::Comment(_) => None,
+        })
+    }
+
+    /// Notes what a repository's signer signed last, and pins them where they are not pinned yet.
+    /// Answers whether that is news.
+    pub(super) fn note(
+        &mut self,
+        repository: &str,
+        signer: &str,
+        now: u64,
+        subject: &str,
+        revision: Option<i32>,
+    ) -> bool {
+        let known = self.lines.iter_mut().find_map(|line| match line {
+            Line::Pin(pin) if pin.repository == repository && pin.signer == signer => Some(pin),
+            _ => None,
+        });
+        let subject = Some(subject.to_owned());
+        if let Some(pin) = known {
+            let is_news = (&pin.subject, pin.revision) != (&subject, revision);
+            pin.subject = subject;
+            pin.revision = revision;
+            return is_news;
+        }
+        self.lines.push(Line::Pin(Pin {
+            repository: repository.to_owned(),
+            signer: signer.to_owned(),
+            since: now,
+            subject,
+            revision,
+            rest: String::new(),
+        }));
+        true
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let line = |(index, text): (usize, &str)| {
+            if text.is_empty() || text.starts_with('#') {
+                return Ok(Line::Comment(text.to_owned()));
+            }
+            Pin::parse(text).map(Line::Pin).ok_or_else(|| {
+                format!("line {} does not name a repository and a signer", index + 1)
+            })
+        };
+        let lines = text.lines().enumerate().map(line);
+        Ok(Self {
+            lines: lines.collect::<Result<_, _>>()?,
+        })
+    }
+
+    fn text(&self) -> String {
+        let mut text = String::new();
+        if self.lines.is_empty() {
+            text.push_str(FIRST_LINE);
+        }
+        for line in &self.lines {
+            match line {
+                Line::Comment(comment) => text.push_str(comment),
+                Line::Pin(pin) => pin.write(&mut text),
+            }
+            text.push('\n');
+        }
+        text
+    }
+}
+
+impl Pin {
+    /// A line that names a repository and a signer is a pin, whatever else it says: a date that
+    /// nobody can read is no reason to accept another signer.
+    fn parse(line: &str) -> Option<Self> {
+        let mut fields = line.splitn(6, ' ');
+        let repository = decoded(fields.next()?)?;
+        let signer = decoded(fields.next()?)?;
+        if repository.is_empty() || signer.is_empty() {
+            return None;
+        }
+        let since = fields
+            .next()
+            .and_then(|date| DateTime::parse_from_rfc3339(date).ok())
+            .and_then(|date| u64::try_from(date.timestamp()).ok());
+        let mut some = || fields.next().filter(|field| *field != "-");
+        let subject = some().and_then(decoded);
+        let revision = some().and_then(|revision| revision.parse().ok());
+        Some(Self {
+            repository,
+            signer,
+            since: since.unwrap_or_default(),
+            subject,
+            revision,
+            rest: fields.next().unwrap_or_default().to_owned(),
+        })
+    }
+
+    fn write(&self, text: &mut String) {
+        let since = i64::try_from(self.since)
+            .ok()
+            .and_then(|since| DateTime::from_timestamp(since, 0))
+            .unwrap_or_default();
+        let subject = self.subject.as_deref().map_or("-".into(), encoded);
+        let revision = self
+            .revision
+            .map_or("-".into(), |revision| revision.to_string());
+        for field in [
+            &encoded(&self.repository),
+            &encoded(&self.signer),
+            &since.to_rfc3339_opts(SecondsFormat::Secs, true),
+            &subject,
+        ] {
+            text.extend([field, " "]);
+        }
+        text.push_str(&revision);
+        if !self.rest.is_empty() {
+            text.extend([" ", &self.rest]);
+        }
+    }
+}
+
+/// What a field may not hold as it is: what separates fields and lines, and `%` itself.
+fn encoded(text: &str) -> String {
+    let mut field = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character == '%' || character.is_whitespace() || character.is_control() {
+            for byte in character.encode_utf8(&mut [0; 4]).bytes() {
+                // Writing into a string does not fail.
+                let _ = write!(field, "%{byte:02X}");
+            }
+        } else {
+            field.push(character);
+        }
+    }
+    field
+}
+
+fn decoded(field: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(field.len());
+    let mut rest = field.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        rest = after;
+        if *first == b'%' {
+            let (digits, after) = rest.split_at_checked(2)?;
+            let digits = std::str::from_utf8(digits).ok()?;
+            bytes.push(u8::from_str_radix(digits, 16).ok()?);
+            rest = after;
+        } else {
+            bytes.push(*first);
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+/// What a [`Store`] answers where pins can be kept, or not.
+#[derive(Debug)]
+pub(super) enum Lock {
+    /// Nobody else changes the pins while this lives.
+    Held(Held),
+    /// Why nothing is remembered: the folder cannot be made, or is read-only. Pins that are there
+    /// hold all the same.
+    Unwritable(String),
+}
+
+/// The pins, and the right to change them.
+#[derive(Debug)]
+pub(super) struct Held {
+    pub(super) pins: Pins,
+    folder: PathBuf,
+    _lock: File,
+}
+
+impl Store {
+    /// The store in the user's folder for state.
+    pub fn of_this_user() -> Self {
+        Self {
+            folder: vouch_protocol::paths::state_folder(),
+        }
+    }
+
+    /// A store that remembers nothing.
+    pub fn nowhere() -> Self {
+        Self { folder: None }
+    }
+
+    /// The store in a folder, which need not exist yet.
+    pub fn new(folder: PathBuf) -> Self {
+        Self {
+            folder: Some(folder),
+        }
+    }
+
+    /// Reads what is pinned. Blocks. A writer gives the whole file its name at once, so that no
+    /// lock is needed to read it.
+    pub(super) fn read(&self) -> Result<Pins> {
+        let Some(folder) = &self.folder else {
+            return Ok(Pins::default());
+        };
+        match std::fs::metadata(folder) {
+            Ok(about) => check_owner(folder, &about)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Pins::default()),
+            Err(error) => return Err(unreadable(folder, error)),
+        }
+        let path = folder.join(SIGNERS);
+        let open = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let file = match rustix::fs::open(&path, open, Mode::empty()) {
+            Ok(file) => File::from(file),
+            Err(Errno::NOENT) => return Ok(Pins::default()),
+            Err(Errno::LOOP) => return Err(unusable(&path, "is a symbolic link")),
+            Err(error) => return Err(unreadable(&path, error.into())),
+        };
+        let about = file.metadata().map_err(|error| unreadable(&path, error))?;
+        if !about.is_file() {
+            return Err(unusable(&path, "is not a regular file"));
+        }
+        check_owner(&path, &about)?;
+        let mut text = String::new();
+        file.take(LONGEST + 1)
+            .read_to_string(&mut text)
+            .map_err(|error| unreadable(&path, error))?;
+        if text.len() as u64 > LONGEST {
+            return Err(unusable(&path, "is longer than 32 MiB"));
+        }
+        Pins::parse(&text).map_err(|why| unusable(&path, &why))
+    }
+
+    /// Reads what is pinned, to change it. Waits for whoever else does. Blocks.
+    pub(super) fn lock(&self) -> Result<Lock> {
+        let Some(folder) = &self.folder else {
+            let why = "the user of the service has no home folder";
+            return Ok(Lock::Unwritable(why.into()));
+        };
+        let path = folder.join("signers.lock");
+        let open = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let mut make = DirBuilder::new();
+        let made = make.recursive(true).mode(0o700).create(folder);
+        let lock = made.and_then(|()| {
+            let mode = Mode::RUSR | Mode::WUSR;
+            Ok(File::from(rustix::fs::open(&path, open, mode)?))
+        });
+        let lock = match lock {
+            Ok(lock) => lock,
+            Err(error) if is_read_only(&error) => {
+                // What is there still holds, and has to be fit to be believed.
+                self.read()?;
+                let folder = folder.display();
+                return Ok(Lock::Unwritable(format!(
+                    "cannot write in {folder}: {error}"
+                )));
+            }
+            Err(error) => return Err(Error::at(&path, "lock the pins with", error)),
+        };
+        let begun = Instant::now();
+        while let Err(error) = flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            if !matches!(error, Errno::WOULDBLOCK | Errno::INTR) {
+                return Err(Error::at(&path, "lock the pins with", error.into()));
+            }
+            if begun.elapsed() > PATIENCE {
+                let message = format!("another process has held {} too long", path.display());
+                return Err(Error::new(ErrorKind::Busy, message).help(format!(
+                    "Try again; `fuser {}` names the process.",
+                    path.display()
+                )));
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        Ok(Lock::Held(Held {
+            pins: self.read()?,
+            folder: folder.clone(),
+            _lock: lock,
+        }))
+    }
+}
+
+/// Fails where somebody else could have written it.
+fn check_owner(path: &Path, about: &Metadata) -> Result<()> {
+    let own = rustix::process::geteuid().as_raw();
+    if about.uid() != own && about.uid() != 0 {
+        return Err(unusable(path, &format!("belongs to user {}", about.uid())));
+    }
+    if about.mode() & 0o022 != 0 {
+        let why = "can be written by others than its owner";
+        return Err(unusable(path, why).help(format!("Close it: `chmod go-w {}`", path.display())));
+    }
+    Ok(())
+}
+
+fn unusable(path: &Path, why: &str) -> Error {
+    let message = format!(
+        "the signers that were seen cannot be told: {} {why}",
+        path.display()
+    );
+    Error::new(ErrorKind::PolicyUnusable, message)
+        .help("Mend that, or move the file away: then every repository has its first use again.")
+}
+
+fn unreadable(path: &Path, error: io::Error) -> Error {
+    unusable(path, &format!("cannot be read: {error}")).source(error)
+}
+
+/// Whether nothing can be kept there at all, as opposed to not now.
+fn is_read_only(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::PermissionDenied
+            | io::ErrorKind::ReadOnlyFilesystem
+            | io::ErrorKind::NotADirectory
+    )
+}
+
+impl Held {
+    /// Writes the pins: the old file or the new one is there at any moment.
+    pub(super) fn write(&self) -> Result<()> {
+        let path = self.folder.join(SIGNERS);
+        let failed = |error| Error::at(&path, "keep the pins in", error);
+        // Who holds the lock is alone with this name; what a crash left there is written over.
+        let new = self.folder.join("signers.new");
+        let open =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let file = rustix::fs::open(&new, open, Mode::RUSR | Mode::WUSR);
+        let mut file = File::from(file.map_err(|error| failed(error.into()))?);
+        file.write_all(self.pins.text().as_bytes())
+            .map_err(failed)?;
+        file.sync_all().map_err(failed)?;
+        std::fs::rename(&new, &path).map_err(failed)?;
+        File::open(&self.folder)
+            .and_then(|folder| folder.sync_all())
+            .map_err(failed)
+    }
+}

@@ -1,0 +1,193 @@
+//! The owner's policy: what the section `[trust]` says, once it makes sense as a whole.
+
+use super::{
+    key::is_subject,
+    place::{Place, Scope},
+    section::{Accept, Mode, Rule, Section, Signer},
+};
+use crate::name::PlainHosts;
+use std::collections::HashMap;
+
+/// Whose signatures count, and where. One that says nothing is the built-in policy.
+#[derive(Debug, Clone, Default)]
+pub struct Policy {
+    section: Section,
+    /// Which rule holds in a scope.
+    rules: HashMap<Scope, usize>,
+}
+
+/// What makes no sense in a section.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The keys that lead there, below `trust`. Rules count from 0.
+    pub keys: Vec<String>,
+    /// What is wrong.
+    pub what: String,
+    /// What to do next.
+    pub help: Option<String>,
+}
+
+impl Policy {
+    /// Makes a policy of a section, or says all that makes no sense in it.
+    pub fn new(section: Section, plain: &PlainHosts) -> Result<Self, Vec<Problem>> {
+        let mut problems = Vec::new();
+        for name in section.signer.keys() {
+            if let Err(what) = check_name(name) {
+                problems.push(problem(&["signer", name], what));
+            }
+        }
+        let mut rules = HashMap::new();
+        for (index, rule) in section.rule.iter().enumerate() {
+            let number = index.to_string();
+            let mut wrong = |key: &str, (what, help): (String, Option<String>)| {
+                let problem = problem(&["rule", &number, key], what);
+                problems.push(Problem { help, ..problem });
+            };
+            check_rule(rule, &section, &mut wrong);
+            match Scope::parse(&rule.scope, plain) {
+                Err(what) => wrong("scope", (what, None)),
+                Ok(Scope::Files) if rule.accept == Accept::Mode(Mode::Pinned) => {
+                    let what =
+                        "`pinned` remembers the signers of repositories, and files have none";
+                    let help = "Name signers, or write `any` or `none`.";
+                    wrong("accept", (what.into(), Some(help.into())));
+                }
+                Ok(scope) => {
+                    if rules.insert(scope, index).is_some() {
+                        let what = format!("the scope `{}` has a rule already", rule.scope);
+                        wrong("scope", (what, Some("Make one rule of the two.".into())));
+                    }
+                }
+            }
+        }
+        if problems.is_empty() {
+            Ok(Self { section, rules })
+        } else {
+            Err(problems)
+        }
+    }
+
+    /// The section that it was made of.
+    pub fn section(&self) -> &Section {
+        &self.section
+    }
+
+    /// The rules that cover a place, the one with the longest scope first.
+    pub(super) fn rules(&self, place: &Place) -> Vec<(Scope, &Rule)> {
+        let found = place.scopes().filter_map(|scope| {
+            let rule = self.section.rule.get(*self.rules.get(&scope)?)?;
+            Some((scope, rule))
+        });
+        found.collect()
+    }
+
+    /// What holds where no rule does.
+    pub(super) fn default(&self, place: &Place) -> Mode {
+        match (place, self.section.default) {
+            // They have rules of their own, or none.
+            (Place::File, _) => Mode::Any,
+            (_, Some(mode)) => mode,
+            (place, None) if place.is_of_this_machine() => Mode::Any,
+            (_, None) => Mode::Pinned,
+        }
+    }
+
+    /// What the config calls a signer.
+    pub(super) fn names<'a>(&'a self, id: &'a str) -> impl Iterator<Item = (&'a str, &'a Signer)> {
+        let named = self.section.signer.iter();
+        named
+            .filter(move |(_, signer)| signer.id() == id)
+            .map(|(name, signer)| (name.as_str(), signer))
+    }
+
+    /// The signer of that name.
+    pub(super) fn signer(&self, name: &str) -> Option<&Signer> {
+        self.section.signer.get(name)
+    }
+
+    /// The scopes whose rules name a signer.
+    pub(super) fn scopes_of(&self, name: &str) -> Vec<&str> {
+        let names = |rule: &&Rule| match &rule.accept {
+            Accept::Signers(names) => names.iter().any(|other| other == name),
+            Accept::Mode(_) => false,
+        };
+        let rules = self.section.rule.iter().filter(names);
+        rules.map(|rule| rule.scope.as_str()).collect()
+    }
+}
+
+fn problem(keys: &[&str], what: String) -> Problem {
+    Problem {
+        keys: keys.iter().map(|key| (*key).to_owned()).collect(),
+        what,
+        help: None,
+    }
+}
+
+/// A signer's name is written as a key of TOML, on command lines and in the log.
+fn check_name(name: &str) -> Result<(), String> {
+    if Mode::of_name(name).is_some() {
+        return Err(format!(
+            "a signer cannot be called `{name}`: rules mean something else by it"
+        ));
+    }
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-@+".contains(&byte);
+    if name.is_empty() || name.len() > 100 || !name.bytes().all(is_plain) {
+        return Err(format!(
+            "{name:?} is not a signer's name, which has at most 100 letters, digits and `. _ - @ +`"
+        ));
+    }
+    Ok(())
+}
+
+/// What makes no sense in a rule apart from its scope: the key, what is wrong, and what to do.
+fn check_rule(
+    rule: &Rule,
+    section: &Section,
+    wrong: &mut impl FnMut(&str, (String, Option<String>)),
+) {
+    if let Accept::Signers(names) = &rule.accept {
+        let unknown = names
+            .iter()
+            .filter(|name| !section.signer.contains_key(*name));
+        for name in unknown {
+            let what = format!("there is no signer {name:?}");
+            wrong("accept", (what, Some(nearest(name, section))));
+        }
+    }
+    let empty = [
+        ("kinds", rule.kinds.as_ref().is_some_and(Vec::is_empty)),
+        (
+            "subjects",
+            rule.subjects.as_ref().is_some_and(Vec::is_empty),
+        ),
+        ("require", rule.require.as_ref().is_some_and(Vec::is_empty)),
+    ];
+    for (key, _) in empty.into_iter().filter(|(_, empty)| *empty) {
+        let what = format!("`{key}` is empty, so that nothing could fit it");
+        wrong(key, (what, Some(format!("Leave `{key}` out, or fill it."))));
+    }
+    let odd = rule
+        .subjects
+        .iter()
+        .flatten()
+        .filter(|text| !is_subject(text));
+    for subject in odd {
+        let what =
+            format!("{subject:?} is not the public nkey of a module (`M…`) or provider (`V…`)");
+        wrong("subjects", (what, None));
+    }
+}
+
+/// What to do about a signer's name that is not known.
+fn nearest(name: &str, section: &Section) -> String {
+    let likeness = |known: &&String| strsim::jaro_winkler(name, known);
+    let known = section.signer.keys().filter(|known| {
+        // Long names would take long to compare, and are none.
+        name.len() <= 100 && likeness(known) > 0.8
+    });
+    match known.max_by(|one, other| likeness(one).total_cmp(&likeness(other))) {
+        Some(known) => format!("Did you mean `{known}`?"),
+        None => "Write who that is: [trust.signer.NAME] with `account` or `ssh-key`.".into(),
+    }
+}
