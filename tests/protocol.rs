@@ -221,8 +221,8 @@ fn params_of_push_and_pull() {
     check(
         "pull",
         &params,
-        "destinationExists",
-        "before anything is fetched",
+        "registryUnreachable",
+        "it may be the very file that is asked for",
     );
     let params = json!({"reference": "127.0.0.1:1/a:1", "destination": "/tmp", "target": "../x"});
     check("pull", &params, "invalidParams", "a target is no path");
