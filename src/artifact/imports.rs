@@ -11,7 +11,7 @@ use wasmparser::{
     BinaryReader, ComponentImportSectionReader, ComponentTypeRef, ImportSectionReader, Result,
 };
 
-/// The longest import section, in bytes, and as much of all names of an artifact.
+/// The most bytes of import sections, and as many of all names in them.
 pub(super) const LONGEST: u64 = 1 << 20;
 /// How many imports are read.
 const MOST: usize = 10_000;
@@ -61,72 +61,113 @@ impl Imports {
         }
     }
 
+    /// Bytes of what is known.
+    pub(super) fn size(&self) -> usize {
+        match self {
+            Self::Read(imports) => imports.iter().map(|import| 64 + import.length()).sum(),
+            Self::Unread(why) => why.len(),
+        }
+    }
+}
+
+impl Import {
+    /// Bytes of its names.
+    fn length(&self) -> usize {
+        self.name.len() + self.implements.as_ref().map_or(0, String::len)
+    }
+}
+
+/// Reads them, section by section. What it costs is bounded by what it has read, not by what is
+/// written: the proposal for compact imports writes a module's name once for many imports, and a
+/// file may have any number of sections.
+#[derive(Default)]
+pub(super) struct Reading {
+    imports: Imports,
+    /// Bytes of the sections, and of all names.
+    sections: u64,
+    names: u64,
+}
+
+impl Reading {
     /// Adds those of a section's content.
     pub(super) fn add(&mut self, kind: ArtifactKind, section: &[u8]) {
-        let Self::Read(imports) = self else { return };
-        let known: usize = imports.iter().map(|import| import.name.len()).sum();
-        if (known + section.len()) as u64 > LONGEST {
+        if matches!(self.imports, Imports::Unread(_)) {
+            return;
+        }
+        self.sections += section.len() as u64;
+        if self.sections > LONGEST {
             return self.give_up("there are more than 1 MiB of them");
         }
         let read = match kind {
-            ArtifactKind::Component => of_component(section, imports),
-            ArtifactKind::Module | ArtifactKind::Provider => of_module(section, imports),
+            ArtifactKind::Component => self.of_component(section),
+            ArtifactKind::Module | ArtifactKind::Provider => self.of_module(section),
         };
-        if imports.len() > MOST {
-            self.give_up(&format!("there are more than {MOST}"));
-        } else if let Err(error) = read {
+        if let Err(error) = read {
             self.give_up(error.message());
         }
     }
 
     /// Says that they are not known.
     pub(super) fn give_up(&mut self, why: &str) {
-        *self = Self::Unread(why.to_owned());
+        self.imports = Imports::Unread(why.to_owned());
     }
 
-    /// Bytes of what is known.
-    pub(super) fn size(&self) -> usize {
-        match self {
-            Self::Read(imports) => imports.iter().map(|import| 64 + import.name.len()).sum(),
-            Self::Unread(why) => why.len(),
+    pub(super) fn finish(self) -> Imports {
+        self.imports
+    }
+
+    /// Keeps one; answers whether others may follow.
+    fn keep(&mut self, import: Import) -> bool {
+        let Imports::Read(imports) = &mut self.imports else {
+            return false;
+        };
+        self.names += import.length() as u64;
+        if self.names > LONGEST {
+            self.give_up("their names have more than 1 MiB");
+        } else if imports.len() == MOST {
+            self.give_up(&format!("there are more than {MOST}"));
+        } else {
+            imports.push(import);
+            return true;
         }
+        false
     }
-}
 
-fn of_component(section: &[u8], imports: &mut Vec<Import>) -> Result<()> {
-    let reader = BinaryReader::new(section, 0);
-    for import in ComponentImportSectionReader::new(reader)?
-        .into_iter()
-        .take(MOST + 1)
-    {
-        let import = import?;
-        let implements = import.name.full_implements();
-        imports.push(Import {
-            name: import.name.full_name().into_owned(),
-            implements: implements.map(Into::into),
-            whole: matches!(
-                import.ty,
-                ComponentTypeRef::Module(_) | ComponentTypeRef::Component(_)
-            ),
-        });
+    fn of_component(&mut self, section: &[u8]) -> Result<()> {
+        let reader = BinaryReader::new(section, 0);
+        for import in ComponentImportSectionReader::new(reader)? {
+            let import = import?;
+            let implements = import.name.full_implements();
+            let kept = self.keep(Import {
+                name: import.name.full_name().into_owned(),
+                implements: implements.map(Into::into),
+                whole: matches!(
+                    import.ty,
+                    ComponentTypeRef::Module(_) | ComponentTypeRef::Component(_)
+                ),
+            });
+            if !kept {
+                break;
+            }
+        }
+        Ok(())
     }
-    Ok(())
-}
 
-fn of_module(section: &[u8], imports: &mut Vec<Import>) -> Result<()> {
-    let reader = BinaryReader::new(section, 0);
-    for import in ImportSectionReader::new(reader)?
-        .into_imports()
-        .take(MOST + 1)
-    {
-        let import = import?;
-        imports.push(Import {
-            name: format!("{}.{}", import.module, import.name),
-            implements: None,
-            whole: false,
-        });
+    fn of_module(&mut self, section: &[u8]) -> Result<()> {
+        let reader = BinaryReader::new(section, 0);
+        for import in ImportSectionReader::new(reader)?.into_imports() {
+            let import = import?;
+            let kept = self.keep(Import {
+                name: format!("{}.{}", import.module, import.name),
+                implements: None,
+                whole: false,
+            });
+            if !kept {
+                break;
+            }
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -134,11 +175,11 @@ mod tests {
     use super::*;
 
     fn read(kind: ArtifactKind, sections: &[&[u8]]) -> Imports {
-        let mut imports = Imports::default();
+        let mut imports = Reading::default();
         for section in sections {
             imports.add(kind, section);
         }
-        imports
+        imports.finish()
     }
 
     fn names(imports: &Imports) -> Option<Vec<String>> {
@@ -199,5 +240,21 @@ mod tests {
         };
         assert!(matches!(many(10_000), Imports::Read(imports) if imports.len() == 10_000));
         assert!(matches!(many(10_001), Imports::Unread(_)));
+        // One module's name of 90 kB, written once for 100 imports without a name.
+        let mut compact = b"\x01\x90\xbf\x05".to_vec();
+        compact.extend([b'm'; 90_000]);
+        compact.extend(b"\0\x7f\x64");
+        compact.extend(b"\0\0\0".repeat(100));
+        let all = read(ArtifactKind::Module, &[&compact]);
+        assert!(
+            matches!(&all, Imports::Unread(why) if why.contains("names")),
+            "{}",
+            all.size()
+        );
+        let mut reading = Reading::default();
+        for _ in 0..=LONGEST {
+            reading.add(ArtifactKind::Module, b"\0");
+        }
+        assert!(matches!(reading.finish(), Imports::Unread(_)), "sections");
     }
 }

@@ -8,7 +8,7 @@ use super::{
     Limits,
     feed::Feed,
     hasher::Mark,
-    imports::{self, Imports},
+    imports::{self, Imports, Reading},
     refusal::{Refusal, Stop, malformed},
 };
 use std::io::{BufRead, Read};
@@ -46,7 +46,7 @@ pub(super) fn read<R: Read>(
     kind: ArtifactKind,
     limits: &Limits,
 ) -> Result<(Option<Vec<u8>>, Imports), Stop> {
-    let mut imports = Imports::default();
+    let mut imports = Reading::default();
     let mut tokens = 0_u64;
     let mut nested_token = false;
     let mut first = None;
@@ -137,7 +137,7 @@ pub(super) fn read<R: Read>(
         let help = "Remove all tokens, then sign the outermost module or component once.";
         return Err(Refusal::new(ErrorKind::AmbiguousToken, what, Some(help)).into());
     }
-    Ok((first, imports))
+    Ok((first, imports.finish()))
 }
 
 /// Reads a custom section's name; the size of the content behind it where it is a token's.
