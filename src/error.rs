@@ -195,7 +195,7 @@ impl Error {
 }
 
 /// A path as a shell takes it.
-fn quoted(path: &Path) -> String {
+pub(crate) fn quoted(path: &Path) -> String {
     let shown = path.display().to_string();
     let plain = |c: char| c.is_alphanumeric() || "/._-+@%,:=".contains(c);
     if shown.chars().all(plain) {

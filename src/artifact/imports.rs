@@ -15,6 +15,8 @@ use wasmparser::{
 pub(super) const LONGEST: u64 = 1 << 20;
 /// How many imports are read.
 const MOST: usize = 10_000;
+/// The longest name that is shown whole, in bytes.
+const SHOWN: usize = 200;
 
 /// The imports of an artifact.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,11 +38,16 @@ pub struct Import {
     pub whole: bool,
 }
 
+/// For people: names are whatever the artifact's maker wrote.
 impl fmt::Display for Import {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.name)?;
+        let shown = |name: &str| {
+            let escaped: String = name.escape_debug().take(SHOWN).collect();
+            escaped + if name.len() > SHOWN { "…" } else { "" }
+        };
+        f.write_str(&shown(&self.name))?;
         match &self.implements {
-            Some(interface) => write!(f, " (implements {interface})"),
+            Some(interface) => write!(f, " (implements {})", shown(interface)),
             None => Ok(()),
         }
     }

@@ -21,7 +21,10 @@ use std::{
 use tokio::sync::SetOnce;
 use vouch_protocol::{ErrorKind, Verification};
 
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+/// Runs what looks at a few files off the runtime's threads.
+pub(super) async fn aside<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T> {
     let thread = tokio::task::spawn_blocking(work);
     thread
         .await

@@ -25,7 +25,7 @@ use crate::{
     name::{Digest, Reference},
     progress::{Phase, Progress},
     session::Sessions,
-    trust::{Layer, Now, Published, Vouched},
+    trust::{Layer, Now, Place, Published, Vouched},
 };
 use content::Content;
 pub use download::Download;
@@ -58,7 +58,7 @@ pub async fn push(
     annotations: &BTreeMap<String, String>,
     progress: &Progress,
 ) -> Result<(Pushed, Verification)> {
-    let reference = vouched.to()?.clone();
+    let reference = vouched.to()?;
     let content = Content::new(vouched, now);
     let publishing = publish(sessions, content.clone(), &reference, annotations, progress);
     let pushed = publishing.await?;
@@ -112,6 +112,7 @@ pub struct Found {
     pub digest: Digest,
     /// The artifact's size in bytes, as the manifest says.
     pub size: u64,
+    place: Place,
     origin: Origin,
     runtime: Handle,
 }
@@ -126,7 +127,8 @@ enum Origin {
 
 /// Looks a reference up: in the mirrors of its registry first, then in the registry.
 pub async fn find(sessions: &Sessions, reference: &Reference, limits: &Limits) -> Result<Found> {
-    let (manifest, origin, artifact) = match reference {
+    let (place, reference) = place(reference).await?;
+    let (manifest, origin, artifact) = match &reference {
         Reference::Registry(reference) => {
             let (manifest, endpoints, artifact) = lookup::find(sessions, reference, limits).await?;
             (manifest, Origin::Registry(endpoints), artifact)
@@ -137,12 +139,24 @@ pub async fn find(sessions: &Sessions, reference: &Reference, limits: &Limits) -
         }
     };
     Ok(Found {
+        place,
         manifest,
         digest: artifact.digest,
         size: artifact.size,
         origin,
         runtime: Handle::current(),
     })
+}
+
+/// Where a reference leads, once: what is read there is judged as being from there.
+async fn place(reference: &Reference) -> Result<(Place, Reference)> {
+    let reference = reference.clone();
+    let look = move || {
+        let place = Place::of(&reference)?;
+        let resolved = place.resolve(&reference);
+        Ok((place, resolved))
+    };
+    content::aside(look).await?
 }
 
 impl Found {
@@ -185,6 +199,7 @@ impl Found {
     pub fn published(&self, from: &Reference) -> Published {
         Published {
             from: from.clone(),
+            place: self.place.clone(),
             manifest: self.manifest,
             layer: Layer {
                 digest: self.digest,

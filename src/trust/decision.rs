@@ -133,7 +133,15 @@ pub(super) fn decide(policy: &Policy, case: &Case<'_>) -> Decision {
     for (scope, rule) in &rules {
         asked.limits(scope, rule);
     }
-    let name = policy.names(&case.signed.signer().id).next();
+    let id = &case.signed.signer().id;
+    // Of several names of one key, the one that the rule has.
+    let accepted = accepting.and_then(|(_, rule)| match &rule.accept {
+        Accept::Signers(accepted) => policy
+            .names(id)
+            .find(|(name, _)| accepted.iter().any(|accepted| accepted == name)),
+        Accept::Mode(_) => None,
+    });
+    let name = accepted.or_else(|| policy.names(id).next());
     let outcome = match (asked.denial, by) {
         (None, Some(by)) => Ok(Trusted {
             scope,

@@ -37,6 +37,7 @@ mod policy;
 mod section;
 
 pub use pins::Store as Pins;
+pub use place::Place;
 pub use policy::{Policy, Problem};
 pub use section::{Accept, Mode, Rule, Section, Signer};
 
@@ -50,7 +51,6 @@ use crate::{
 };
 use decision::{By, Case, Denial, Trusted};
 use pins::{Lock, Pin};
-use place::Place;
 use std::{
     ffi::OsStr,
     fmt,
@@ -113,7 +113,8 @@ impl Use {
     fn place(&self) -> Result<Place> {
         match self {
             Self::Push { to } | Self::Ask { to } => Place::of(to),
-            Self::Pull(published) | Self::Verify(Some(published)) => Place::of(&published.from),
+            // It was read there, wherever its reference leads by now.
+            Self::Pull(published) | Self::Verify(Some(published)) => Ok(published.place.clone()),
             Self::Verify(None) => Ok(Place::File),
         }
     }
@@ -124,6 +125,8 @@ impl Use {
 pub struct Published {
     /// The reference that was asked for, never a mirror.
     pub from: Reference,
+    /// Where it was read.
+    pub place: Place,
     /// The manifest's digest.
     pub manifest: Digest,
     /// The artifact, as the manifest names it.
@@ -251,9 +254,9 @@ impl Judged {
         Ok(self.accept(&policy, &[], now))
     }
 
-    /// The same, and whoever signed it is remembered from then on, if that is how they are
-    /// accepted. Nobody else pins meanwhile.
-    fn now_and_pin(&self, now: &Now) -> Result<Result<Accepted, Refusal>> {
+    /// The same, while nobody pins. With `pin`, whoever signed it is remembered from then on, if
+    /// that is how they are accepted.
+    fn now_alone(&self, now: &Now, pin: bool) -> Result<Result<Accepted, Refusal>> {
         let policy = now.policy.clone()?;
         if !decision::asks_pins(&policy, &self.place) {
             return Ok(self.accept(&policy, &[], now));
@@ -268,8 +271,8 @@ impl Judged {
         };
         let pins: Vec<_> = held.pins.of(&place).cloned().collect();
         let accepted = match self.accept(&policy, &pins, now) {
-            Ok(accepted) => accepted,
-            Err(refusal) => return Ok(Err(refusal)),
+            Ok(accepted) if pin => accepted,
+            decided => return Ok(decided),
         };
         let signed = &accepted.signed;
         let revision = signed.claims().and_then(|claims| claims.revision);
@@ -277,15 +280,26 @@ impl Judged {
         if held
             .pins
             .note(&place, id, now.seconds(), signed.subject(), revision)
+            && let Err(error) = held.write()
         {
-            held.write()?;
+            return match (accepted.trust.mode, error.kind()) {
+                // Folders can be closed to their owner, too.
+                (TrustMode::FirstUse, ErrorKind::PermissionDenied) => {
+                    Ok(Ok(accepted.forgotten(error.message())))
+                }
+                (TrustMode::FirstUse, _) => Err(error),
+                // The pin is there, and holds. Only what was signed last is not noted.
+                _ => Ok(Ok(accepted.warned(format!(
+                    "later versions are not compared with this one: {error}"
+                )))),
+            };
         }
         Ok(Ok(accepted.remembered()))
     }
 
     /// The same, as a verdict; `name` is what an error calls the artifact.
     fn pin(&self, now: &Now, name: impl fmt::Display) -> Result<Verification> {
-        let accepted = self.now_and_pin(now)?;
+        let accepted = self.now_alone(now, true)?;
         let accepted = accepted.map_err(|refusal| refusal.error(name))?;
         Ok(self.verification(&accepted))
     }
@@ -357,12 +371,17 @@ impl Accepted {
         self
     }
 
-    fn forgotten(mut self, why: &str) -> Self {
-        if self.trust.remembered.is_some() {
-            self.trust.warnings.push(format!(
-                "first use, nothing compared, and nothing is remembered: {why}"
-            ));
+    fn forgotten(self, why: &str) -> Self {
+        if self.trust.remembered.is_none() {
+            return self;
         }
+        self.warned(format!(
+            "first use, nothing compared, and nothing is remembered: {why}"
+        ))
+    }
+
+    fn warned(mut self, warning: String) -> Self {
+        self.trust.warnings.push(warning);
         self
     }
 }
@@ -450,9 +469,18 @@ impl<F> Vouched<F> {
         &self.accepted.signed
     }
 
-    /// Judges it again, as of now; `name` is what an error calls it. Blocks.
+    /// Judges it again, as of now and while nobody pins; `name` is what an error calls it. Blocks.
     pub fn confirm(&self, now: &Now, name: impl fmt::Display) -> Result<()> {
-        let accepted = self.judged.now(now)?;
+        let place = self.usage.place()?;
+        if place != self.judged.place {
+            let message = format!(
+                "{} leads to {place} by now: another place than the one that was judged",
+                self.judged.place
+            );
+            return Err(Error::new(ErrorKind::InvalidLayout, message)
+                .help("Try again once nobody moves folders or links on the way to it."));
+        }
+        let accepted = self.judged.now_alone(now, false)?;
         accepted.map(drop).map_err(|refusal| refusal.error(name))
     }
 
@@ -473,10 +501,10 @@ impl Vouched<()> {
 }
 
 impl Vouched<Source> {
-    /// Where it may be published.
-    pub fn to(&self) -> Result<&Reference> {
+    /// Where it may be published: a layout's folder is the one that was judged.
+    pub fn to(&self) -> Result<Reference> {
         match &self.usage {
-            Use::Push { to } => Ok(to),
+            Use::Push { to } => Ok(self.judged.place.resolve(to)),
             _ => Err(misused("published")),
         }
     }

@@ -15,7 +15,7 @@
 //! a signer is no reason to forget what is pinned: then nothing is judged by pins until somebody
 //! mends it. A signer of a method that this version does not know still counts as one.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, quoted};
 use chrono::{DateTime, SecondsFormat};
 use rustix::{
     fs::{FlockOperation, Mode, OFlags, flock},
@@ -127,14 +127,14 @@ impl Pins {
         true
     }
 
-    fn parse(text: &str) -> Result<Self, String> {
+    /// Or the number of the first line that is wrong, and why.
+    fn parse(text: &str) -> Result<Self, (usize, &'static str)> {
         let line = |(index, text): (usize, &str)| {
             if text.is_empty() || text.starts_with('#') {
                 return Ok(Line::Comment(text.to_owned()));
             }
-            Pin::parse(text).map(Line::Pin).ok_or_else(|| {
-                format!("line {} does not name a repository and a signer", index + 1)
-            })
+            let wrong = (index + 1, "does not name a repository and a signer");
+            Pin::parse(text).map(Line::Pin).ok_or(wrong)
         };
         let lines = text.lines().enumerate().map(line);
         Ok(Self {
@@ -232,8 +232,8 @@ fn decoded(field: &str) -> Option<String> {
         rest = after;
         if *first == b'%' {
             let (digits, after) = rest.split_at_checked(2)?;
-            let digits = std::str::from_utf8(digits).ok()?;
-            bytes.push(u8::from_str_radix(digits, 16).ok()?);
+            let digit = |at: usize| char::from(digits[at]).to_digit(16);
+            bytes.push(u8::try_from(digit(0)? << 4 | digit(1)?).ok()?);
             rest = after;
         } else {
             bytes.push(*first);
@@ -288,7 +288,15 @@ impl Store {
         };
         match std::fs::metadata(folder) {
             Ok(about) => check_owner(folder, &about)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Pins::default()),
+            // There cannot be one, either, where a file is on the way to it.
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                ) =>
+            {
+                return Ok(Pins::default());
+            }
             Err(error) => return Err(unreadable(folder, error)),
         }
         let path = folder.join(SIGNERS);
@@ -296,12 +304,21 @@ impl Store {
         let file = match rustix::fs::open(&path, open, Mode::empty()) {
             Ok(file) => File::from(file),
             Err(Errno::NOENT) => return Ok(Pins::default()),
-            Err(Errno::LOOP) => return Err(unusable(&path, "is a symbolic link")),
+            Err(Errno::LOOP) => {
+                let target = "Put the file itself there, which nobody can swap";
+                return Err(unusable(&path, "is a symbolic link").help(format!(
+                    "{target}: `cp --remove-destination \"$(realpath {0})\" {0}`",
+                    quoted(&path)
+                )));
+            }
+            Err(Errno::NOTDIR) => {
+                return Err(unusable(folder, "is not a folder").help(aside(folder)));
+            }
             Err(error) => return Err(unreadable(&path, error.into())),
         };
         let about = file.metadata().map_err(|error| unreadable(&path, error))?;
         if !about.is_file() {
-            return Err(unusable(&path, "is not a regular file"));
+            return Err(unusable(&path, "is not a regular file").help(aside(&path)));
         }
         check_owner(&path, &about)?;
         let mut text = String::new();
@@ -309,9 +326,14 @@ impl Store {
             .read_to_string(&mut text)
             .map_err(|error| unreadable(&path, error))?;
         if text.len() as u64 > LONGEST {
-            return Err(unusable(&path, "is longer than 32 MiB"));
+            return Err(too_long(&path));
         }
-        Pins::parse(&text).map_err(|why| unusable(&path, &why))
+        Pins::parse(&text).map_err(|(line, why)| {
+            let path_shown = quoted(&path);
+            unusable(&path, &format!("has a line {line} that {why}")).help(format!(
+                "Mend the line, or remove it: `sed -i {line}d {path_shown}`"
+            ))
+        })
     }
 
     /// Reads what is pinned, to change it. Waits for whoever else does. Blocks.
@@ -330,20 +352,24 @@ impl Store {
         });
         let lock = match lock {
             Ok(lock) => lock,
-            Err(error) if is_read_only(&error) => {
+            Err(error) => {
                 // What is there still holds, and has to be fit to be believed.
                 self.read()?;
-                let folder = folder.display();
-                return Ok(Lock::Unwritable(format!(
-                    "cannot write in {folder}: {error}"
-                )));
+                let left = error.kind() == io::ErrorKind::PermissionDenied
+                    && path.symlink_metadata().is_ok();
+                if is_read_only(&error) && !left {
+                    let folder = folder.display();
+                    return Ok(Lock::Unwritable(format!(
+                        "cannot write in {folder}: {error}"
+                    )));
+                }
+                return Err(unlockable(&path, error));
             }
-            Err(error) => return Err(Error::at(&path, "lock the pins with", error)),
         };
         let begun = Instant::now();
         while let Err(error) = flock(&lock, FlockOperation::NonBlockingLockExclusive) {
             if !matches!(error, Errno::WOULDBLOCK | Errno::INTR) {
-                return Err(Error::at(&path, "lock the pins with", error.into()));
+                return Err(failed(&path, "lock the pins with", error.into()));
             }
             if begun.elapsed() > PATIENCE {
                 let message = format!("another process has held {} too long", path.display());
@@ -366,11 +392,15 @@ impl Store {
 fn check_owner(path: &Path, about: &Metadata) -> Result<()> {
     let own = rustix::process::geteuid().as_raw();
     if about.uid() != own && about.uid() != 0 {
-        return Err(unusable(path, &format!("belongs to user {}", about.uid())));
+        let why = format!("belongs to user {}, who could have written it", about.uid());
+        return Err(unusable(path, &why).help(format!(
+            "Make it yours, if it is: `sudo chown {own} {}`",
+            quoted(path)
+        )));
     }
     if about.mode() & 0o022 != 0 {
         let why = "can be written by others than its owner";
-        return Err(unusable(path, why).help(format!("Close it: `chmod go-w {}`", path.display())));
+        return Err(unusable(path, why).help(format!("Close it: `chmod go-w {}`", quoted(path))));
     }
     Ok(())
 }
@@ -381,11 +411,52 @@ fn unusable(path: &Path, why: &str) -> Error {
         path.display()
     );
     Error::new(ErrorKind::PolicyUnusable, message)
-        .help("Mend that, or move the file away: then every repository has its first use again.")
+}
+
+/// What to do about what cannot be mended in its place.
+fn aside(path: &Path) -> String {
+    format!(
+        "Move it away: `mv {0} {0}.old`. Then every repository has its first use again.",
+        quoted(path)
+    )
 }
 
 fn unreadable(path: &Path, error: io::Error) -> Error {
-    unusable(path, &format!("cannot be read: {error}")).source(error)
+    let help = match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            format!("Let the service read it: `chmod u+rX {}`", quoted(path))
+        }
+        _ => aside(path),
+    };
+    unusable(path, &format!("cannot be read: {error}"))
+        .help(help)
+        .source(error)
+}
+
+fn too_long(path: &Path) -> Error {
+    unusable(path, "would be longer than 32 MiB").help(
+        "Remove what you do not need: `vouch trust list` shows it, `vouch trust forget REPOSITORY` removes it.",
+    )
+}
+
+/// A lock that is there and cannot be opened is no reason to forget: somebody left it.
+fn unlockable(path: &Path, error: io::Error) -> Error {
+    match Errno::from_io_error(&error) {
+        Some(Errno::ACCESS | Errno::PERM | Errno::LOOP | Errno::ISDIR | Errno::EXIST) => {
+            unusable(path, &format!("cannot be opened: {error}"))
+                .help(format!("Remove it: `rm -r {}`", quoted(path)))
+        }
+        _ => failed(path, "lock the pins with", error),
+    }
+}
+
+/// A failure of the system: of those that requests answer.
+fn failed(path: &Path, action: &str, error: io::Error) -> Error {
+    let error = Error::at(path, action, error);
+    match error.kind() {
+        ErrorKind::DiskFull | ErrorKind::Busy | ErrorKind::PermissionDenied => error,
+        _ => Error::new(ErrorKind::Io, error.message()).source(error),
+    }
 }
 
 /// Whether nothing can be kept there at all, as opposed to not now.
@@ -402,15 +473,21 @@ impl Held {
     /// Writes the pins: the old file or the new one is there at any moment.
     pub(super) fn write(&self) -> Result<()> {
         let path = self.folder.join(SIGNERS);
-        let failed = |error| Error::at(&path, "keep the pins in", error);
-        // Who holds the lock is alone with this name; what a crash left there is written over.
+        let failed = |error| failed(&path, "keep the pins in", error);
+        // Who holds the lock is alone with this name; a crash may have left it.
         let new = self.folder.join("signers.new");
-        let open =
-            OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        match std::fs::remove_file(&new) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+            _ => {}
+        }
+        let text = self.pins.text();
+        if text.len() as u64 > LONGEST {
+            return Err(too_long(&path));
+        }
+        let open = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
         let file = rustix::fs::open(&new, open, Mode::RUSR | Mode::WUSR);
         let mut file = File::from(file.map_err(|error| failed(error.into()))?);
-        file.write_all(self.pins.text().as_bytes())
-            .map_err(failed)?;
+        file.write_all(text.as_bytes()).map_err(failed)?;
         file.sync_all().map_err(failed)?;
         std::fs::rename(&new, &path).map_err(failed)?;
         File::open(&self.folder)

@@ -29,13 +29,33 @@ pub(crate) enum Scope {
 
 /// Where an artifact comes from or goes to, as far as trust asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Place {
+pub enum Place {
     /// A file of this machine that is not on its way anywhere.
     File,
     /// An image layout: its folder, with every link resolved.
     Layout(PathBuf),
     /// A repository of a registry.
     Repository(Registry, Repository),
+}
+
+/// A folder with every link on the way to it resolved. What is not there yet has none.
+fn resolved(folder: &Path) -> PathBuf {
+    let resolved = folder.ancestors().find_map(|above| {
+        let resolved = above.canonicalize().ok()?;
+        let rest = folder.strip_prefix(above).ok()?;
+        // With an empty rest, `join` would add a `/`.
+        Some(resolved.join(rest).components().collect())
+    });
+    resolved.unwrap_or_else(|| folder.to_owned())
+}
+
+/// A folder as scopes and pins name it, as references do: where its own name holds a `:`, which
+/// would begin a tag, a `/` ends it.
+fn written(folder: &Path) -> String {
+    let shown = folder.display().to_string();
+    let name = shown.rsplit('/').next().unwrap_or_default();
+    let end = if name.contains(':') { "/" } else { "" };
+    format!("oci:{shown}{end}")
 }
 
 impl Place {
@@ -55,22 +75,23 @@ impl Place {
             return Err(Error::new(ErrorKind::InvalidReference, message)
                 .help("Write the folder that it leads to."));
         }
-        // A layout that is about to be made has a folder that it will stand in.
-        let resolved = layout.canonicalize().or_else(|error| {
-            let (Some(above), Some(name)) = (layout.parent(), layout.file_name()) else {
-                return Err(error);
-            };
-            above.canonicalize().map(|above| above.join(name))
-        });
-        match resolved {
-            Ok(folder) if folder.to_str().is_some() => Ok(Self::Layout(folder)),
-            Ok(folder) => {
-                let message = format!("{} is not the name of a folder in UTF-8", folder.display());
-                Err(Error::new(ErrorKind::InvalidPath, message))
-            }
-            // Whoever opens it says what is wrong.
-            Err(_) => Ok(Self::Layout(layout.clone())),
+        let folder = resolved(layout);
+        if folder.to_str().is_none() {
+            let message = format!("{} is not the name of a folder in UTF-8", folder.display());
+            return Err(Error::new(ErrorKind::InvalidPath, message)
+                .help("Scopes and pins are text: rename the folder."));
         }
+        Ok(Self::Layout(folder))
+    }
+
+    /// The reference as it is read and written: of a layout with its folder resolved, so that no
+    /// link leads elsewhere than to where it was judged.
+    pub(crate) fn resolve(&self, reference: &Reference) -> Reference {
+        let mut reference = reference.clone();
+        if let (Self::Layout(folder), Reference::Layout(layout)) = (self, &mut reference) {
+            layout.path.clone_from(folder);
+        }
+        reference
     }
 
     /// Whether it lies on this machine.
@@ -108,7 +129,7 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File => f.write_str("files"),
-            Self::Layout(folder) => write!(f, "oci:{}", folder.display()),
+            Self::Layout(folder) => f.write_str(&written(folder)),
             Self::Repository(registry, repository) => write!(f, "{registry}/{repository}"),
         }
     }
@@ -132,7 +153,7 @@ impl Scope {
         }
     }
 
-    /// Reads a scope, which has to be in its canonical form.
+    /// Reads a scope, which has to be in its canonical form. Blocks where it is a folder's.
     pub(crate) fn parse(text: &str, plain: &PlainHosts) -> std::result::Result<Self, String> {
         let scope = match text {
             "*" => return Ok(Self::Everywhere),
@@ -164,7 +185,20 @@ impl Scope {
                 "{text:?} holds `..`: write the folder that it leads to"
             ));
         }
-        Ok(Self::Folder(path.components().collect()))
+        if folder
+            .rsplit('/')
+            .next()
+            .is_some_and(|name| name.contains(':'))
+        {
+            return Err(format!(
+                "{text:?} names a tag: a scope covers whole layouts; a folder of that name is \
+                 written with a `/` behind it"
+            ));
+        }
+        // Layouts are judged by their resolved folders: a rule for a link would never hold.
+        Ok(Self::Folder(resolved(
+            &path.components().collect::<PathBuf>(),
+        )))
     }
 
     fn registry(text: &str, plain: &PlainHosts) -> std::result::Result<Self, String> {
@@ -200,7 +234,7 @@ impl fmt::Display for Scope {
         match self {
             Self::Everywhere => f.write_str("*"),
             Self::Files => f.write_str("files"),
-            Self::Folder(folder) => write!(f, "oci:{}", folder.display()),
+            Self::Folder(folder) => f.write_str(&written(folder)),
             Self::Registry(registry, None) => registry.fmt(f),
             Self::Registry(registry, Some(repository)) => write!(f, "{registry}/{repository}"),
         }

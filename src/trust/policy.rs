@@ -14,6 +14,8 @@ pub struct Policy {
     section: Section,
     /// Which rule holds in a scope.
     rules: HashMap<Scope, usize>,
+    /// What the section calls the signer of an id: of one key there may be several names.
+    names: HashMap<String, Vec<String>>,
 }
 
 /// What makes no sense in a section.
@@ -61,7 +63,15 @@ impl Policy {
             }
         }
         if problems.is_empty() {
-            Ok(Self { section, rules })
+            let mut names: HashMap<_, Vec<_>> = HashMap::new();
+            for (name, signer) in &section.signer {
+                names.entry(signer.id()).or_default().push(name.clone());
+            }
+            Ok(Self {
+                section,
+                rules,
+                names,
+            })
         } else {
             Err(problems)
         }
@@ -93,11 +103,9 @@ impl Policy {
     }
 
     /// What the config calls a signer.
-    pub(super) fn names<'a>(&'a self, id: &'a str) -> impl Iterator<Item = (&'a str, &'a Signer)> {
-        let named = self.section.signer.iter();
-        named
-            .filter(move |(_, signer)| signer.id() == id)
-            .map(|(name, signer)| (name.as_str(), signer))
+    pub(super) fn names<'a>(&'a self, id: &str) -> impl Iterator<Item = (&'a str, &'a Signer)> {
+        let names = self.names.get(id).into_iter().flatten();
+        names.filter_map(|name| Some((name.as_str(), self.signer(name)?)))
     }
 
     /// The signer of that name.
@@ -129,6 +137,12 @@ fn check_name(name: &str) -> Result<(), String> {
     if Mode::of_name(name).is_some() {
         return Err(format!(
             "a signer cannot be called `{name}`: rules mean something else by it"
+        ));
+    }
+    // Callers name signers by their keys too.
+    if nkeys::from_public_key(name).is_ok() {
+        return Err(format!(
+            "a signer cannot be called {name:?}: that is a key, and could be another's"
         ));
     }
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-@+".contains(&byte);

@@ -1,8 +1,10 @@
 //! What becomes a permission, and what it permits.
 
+mod decisions;
+
 use super::*;
 use crate::artifact::{self, Limits, inspect};
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 use vouch_testing::forge::{Signer, module};
 
 fn at(seconds: u64) -> Now {
@@ -112,6 +114,7 @@ fn nothing_expired_is_named() {
 fn published(layer: Layer) -> Published {
     Published {
         from: "ghcr.io/acme/echo:1".parse().unwrap(),
+        place: Place::of(&"ghcr.io/acme/echo:1".parse().unwrap()).unwrap(),
         manifest: Digest::of(b"manifest"),
         layer,
     }
