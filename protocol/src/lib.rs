@@ -18,6 +18,7 @@ mod pull;
 mod push;
 mod server;
 mod session;
+mod tags;
 mod verification;
 mod verify;
 
@@ -44,6 +45,7 @@ pub use session::{
     SessionLoginParams, SessionLogout, SessionLogoutParams, SessionLogoutResult, SessionState,
     SessionStatus,
 };
+pub use tags::{Tags, TagsParams, TagsResult};
 pub use verification::{
     Artifact, ArtifactKind, Claims, Refusal, Signature, Signer, Trust, TrustMode, Verification,
 };
@@ -91,7 +93,7 @@ macro_rules! listed {
 // A method is a type of this crate, a name here, and a file of the service.
 listed! {
     methods:
-        Initialize Shutdown Verify Push Pull SessionLogin SessionLogout SessionList ServerStatus
+        Initialize Shutdown Verify Push Pull Tags SessionLogin SessionLogout SessionList ServerStatus
         ServerRestart ServerStop Discover;
     of_clients: Initialized Exit Cancel;
     of_servers: Progress;

@@ -7,7 +7,8 @@ use std::{collections::BTreeSet, fs, path::Path};
 use vouch_protocol::{
     Cancel, Discover, ErrorData, ErrorKind, Exit, Initialize, Initialized, METHODS, Method,
     NOTIFICATIONS, Notification, Progress, Pull, Push, SERVER_NOTIFICATIONS, ServerRestart,
-    ServerStatus, ServerStop, SessionList, SessionLogin, SessionLogout, Shutdown, Verify, openrpc,
+    ServerStatus, ServerStop, SessionList, SessionLogin, SessionLogout, Shutdown, Tags, Verify,
+    openrpc,
 };
 
 fn beside(name: &str) -> std::path::PathBuf {
@@ -227,6 +228,7 @@ fn the_examples_are_what_the_types_say() {
     request::<Verify>(&specification);
     request::<Push>(&specification);
     request::<Pull>(&specification);
+    request::<Tags>(&specification);
     request::<SessionLogin>(&specification);
     request::<SessionLogout>(&specification);
     request::<SessionList>(&specification);

@@ -2,6 +2,7 @@
 
 mod answers;
 mod mirrors;
+mod tags;
 mod together;
 mod uploads;
 

@@ -87,6 +87,16 @@ pub(super) async fn find(
     blocking(move || read(&reference, &limits)).await
 }
 
+/// The names in a layout's index, in its order.
+pub(super) async fn tags(reference: &LayoutReference) -> Result<Vec<String>> {
+    let root = reference.path.clone();
+    blocking(move || {
+        check_there(&root)?;
+        index::names(&root)
+    })
+    .await
+}
+
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T> + Send + 'static,
 ) -> Result<T> {
@@ -306,14 +316,7 @@ fn replace(root: &Path, file_name: &str, contents: &[u8]) -> Result<()> {
 
 fn read(reference: &LayoutReference, limits: &Limits) -> Result<(Digest, PathBuf, Descriptor)> {
     let root = &reference.path;
-    if !root.is_dir() {
-        return Err(Error::new(
-            ErrorKind::NotFound,
-            format!("there is no image layout {}", root.display()),
-        )
-        .help("Check the path. `vouch push` makes a layout."));
-    }
-    check_version(root)?;
+    check_there(root)?;
     let digest = match reference.digest {
         Some(digest) => digest,
         None => look_up(root, reference.tag.as_ref().map(Tag::as_str))?,
@@ -324,6 +327,18 @@ fn read(reference: &LayoutReference, limits: &Limits) -> Result<(Digest, PathBuf
     };
     let layer = fetched.layer()?;
     Ok((digest, root.join(BLOBS).join(layer.digest.hex()), layer))
+}
+
+/// Fails where there is no layout.
+fn check_there(root: &Path) -> Result<()> {
+    if !root.is_dir() {
+        return Err(Error::new(
+            ErrorKind::NotFound,
+            format!("there is no image layout {}", root.display()),
+        )
+        .help("Check the path. `vouch push` makes a layout."));
+    }
+    check_version(root)
 }
 
 /// A manifest among the blobs; `asked` is what the caller named, rather than the layout.

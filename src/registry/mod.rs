@@ -15,6 +15,7 @@ mod lookup;
 mod manifest;
 mod push;
 mod remote;
+mod tags;
 mod turns;
 mod upload;
 
@@ -32,6 +33,7 @@ pub use download::Download;
 use endpoints::Endpoints;
 use manifest::Manifest;
 use std::{collections::BTreeMap, path::PathBuf};
+pub use tags::{Page, tags};
 use tokio::runtime::Handle;
 use vouch_protocol::{ErrorKind, Verification};
 

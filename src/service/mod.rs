@@ -28,6 +28,7 @@ mod session;
 mod shutdown;
 mod status;
 mod stop;
+mod tags;
 #[cfg(test)]
 mod testing;
 mod text;
@@ -69,7 +70,7 @@ use turns::Turns;
 use under_way::UnderWay;
 use vouch_protocol::{
     Discover, ErrorKind, Initialize, ProgressToken, Pull, Push, RequestId, ServerRestart,
-    ServerStatus, ServerStop, SessionList, SessionLogin, SessionLogout, Shutdown, Verify,
+    ServerStatus, ServerStop, SessionList, SessionLogin, SessionLogout, Shutdown, Tags, Verify,
 };
 
 /// The service's version.
@@ -418,6 +419,7 @@ fn table() -> Table {
         .in_time::<Verify, _, _>(verify::verify)
         .in_time::<Push, _, _>(push::push)
         .in_time::<Pull, _, _>(pull::pull)
+        .in_time::<Tags, _, _>(tags::tags)
         .in_time::<SessionLogin, _, _>(session::login)
         .at_once::<SessionLogout>(session::logout)
         .in_time::<SessionList, _, _>(session::list);

@@ -158,6 +158,13 @@ pub(crate) enum Command {
   vouch pull ghcr.io/acme/echo:1.0.0
   vouch pull ghcr.io/acme/http:0.2.0 --target x86_64-linux -o http")]
     Pull(PullArguments),
+    /// List the tags of a repository
+    ///
+    /// They come in the order in which the registry or the image layout has them.
+    #[command(after_help = "Examples:
+  vouch tags ghcr.io/acme/echo
+  vouch tags oci:layout -n 10")]
+    Tags(TagsArguments),
     /// Log in to a registry, until `vouch logout` or the service's end
     ///
     /// Logins of docker and podman are used without this.
@@ -242,6 +249,24 @@ pub(crate) struct PullArguments {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct TagsArguments {
+    /// `registry/repository`, or `oci:FOLDER` for an image layout
+    #[arg(value_parser = Reference::read)]
+    pub(crate) repository: Reference,
+    /// List at most so many; without this, all
+    #[arg(
+        short = 'n',
+        long,
+        value_name = "TAGS",
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub(crate) limit: Option<u32>,
+    /// Begin behind this tag
+    #[arg(long, value_name = "TAG")]
+    pub(crate) last: Option<String>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct LoginArguments {
     /// The registry, such as `ghcr.io` or `localhost:5000`
     #[arg(value_parser = registry)]
@@ -315,6 +340,7 @@ impl Cli {
             Command::Login(login) => ("login", login.complete()),
             Command::Rpc(rpc) => ("rpc", rpc.complete()),
             Command::Pull(_)
+            | Command::Tags(_)
             | Command::Logout(_)
             | Command::Sessions
             | Command::Status(_)

@@ -7,7 +7,7 @@
 //! | `subject`, `reference` | what a word is: a file, a folder, a reference, standard input |
 //! | `connect` | the connection, over which a service may have to be started |
 //! | `call`, `progress` | one call, and the bar that is drawn meanwhile |
-//! | `verify`, `commands`, `sessions`, `status`, `log` | the commands |
+//! | `verify`, `tags`, `commands`, `sessions`, `status`, `log` | the commands |
 //! | `password`, `spool`, `signals` | secrets, standard input, and the end by a signal |
 //! | `show`, `spelling`, `failure` | what people and programs see, and the exit code |
 
@@ -30,6 +30,7 @@ mod spelling;
 mod spool;
 mod status;
 mod subject;
+mod tags;
 mod verify;
 
 use arguments::{Cli, Command, MANUAL, Wanted};
@@ -119,6 +120,7 @@ async fn run(cli: Cli, screen: &mut Screen) -> io::Result<Outcome> {
         Command::Verify(arguments) => verify::verify(&client, arguments, screen).await,
         Command::Push(arguments) => commands::push(&client, arguments, screen).await,
         Command::Pull(arguments) => commands::pull(&client, arguments, screen).await,
+        Command::Tags(arguments) => tags::tags(&client, arguments, screen).await,
         Command::Login(arguments) => sessions::login(&client, arguments, screen).await,
         Command::Logout(arguments) => sessions::logout(&client, arguments, screen).await,
         Command::Sessions => sessions::list(&client, screen).await,

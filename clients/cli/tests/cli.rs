@@ -56,6 +56,21 @@ fn verify_shows_what_was_accepted() {
 }
 
 #[test]
+fn tags_are_listed_page_by_page() {
+    let pages = |request: &Value| match request["params"].get("last") {
+        None => json!({"repository": "r.example/a", "tags": ["1", "2\u{1b}[2J"], "more": true}),
+        Some(_) => json!({"repository": "r.example/a", "tags": ["3"], "more": false}),
+    };
+    let service = Service::new(1, move |request| json!({"result": pages(request)}));
+    let ran = service.vouch(["tags", "r.example/a"]);
+    ran.printed(0, "1\n2\\u{1b}[2J\n3\n", "");
+    let ran = service.vouch(["tags", "r.example/a", "-n", "2"]);
+    ran.printed(0, "1\n2\\u{1b}[2J\n", "");
+    let ran = service.vouch(["--json", "tags", "r.example/a"]);
+    assert_eq!(ran.lines().len(), 2);
+}
+
+#[test]
 fn verify_shows_why_one_was_refused() {
     let ran = Service::result(refused()).vouch(["verify", "/a.wasm"]);
     let out = "refused   /a.wasm is not signed\n  help: Sign it.\n  help: Try again.\n";

@@ -52,14 +52,30 @@ pub(super) fn enter(
     Ok(())
 }
 
+/// An index without a list lists nothing.
+fn listed(index: &Map<String, Value>) -> &[Value] {
+    let manifests = index.get("manifests").and_then(Value::as_array);
+    manifests.map_or(&[], Vec::as_slice)
+}
+
 fn ref_name(entry: &Value) -> Option<&str> {
     entry["annotations"][ORG_OPENCONTAINERS_IMAGE_REF_NAME].as_str()
+}
+
+/// The names of manifests, in order; one that is there twice names nothing, and is told once.
+pub(super) fn names(root: &Path) -> Result<Vec<String>> {
+    let index = read_index(root)?;
+    let entries = listed(&index);
+    let mut seen = std::collections::HashSet::new();
+    let names = entries.iter().filter_map(ref_name);
+    let names = names.filter(|name| seen.insert(*name));
+    Ok(names.map(ToOwned::to_owned).collect())
 }
 
 /// The manifest that a tag names, or the only one there is.
 pub(super) fn look_up(root: &Path, tag: Option<&str>) -> Result<Digest> {
     let index = read_index(root)?;
-    let entries = index["manifests"].as_array().map_or(&[][..], Vec::as_slice);
+    let entries = listed(&index);
     let named: Vec<_> = entries
         .iter()
         .filter(|entry| tag.is_none() || ref_name(entry) == tag)

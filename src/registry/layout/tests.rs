@@ -389,3 +389,44 @@ async fn an_index_of_one_manifest_is_followed_in_a_layout_too() {
         assert_eq!(found.unwrap().manifest, pushed.manifest);
     }
 }
+
+#[tokio::test]
+async fn the_tags_of_a_layout_are_listed_in_its_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let (root, reference) = layout(&folder);
+    let sessions = sessions(Config::new());
+    let repository = reference.parse().unwrap();
+    let listed = async |limit, last: Option<&str>| {
+        let last = last.map(|last| last.parse::<Tag>().unwrap());
+        let page = crate::registry::tags(&sessions, &repository, limit, last.as_ref()).await?;
+        let tags: Vec<_> = page.tags.iter().map(ToString::to_string).collect();
+        Ok::<_, Error>((tags.join(" "), page.more))
+    };
+    let absent = listed(9, None).await.unwrap_err();
+    assert_eq!(absent.kind(), ErrorKind::NotFound);
+    for tag in ["b", "a", "c"] {
+        push_size(9, &format!("{reference}:{tag}")).await.unwrap();
+    }
+    let check = async |limit, last, expected: (&str, bool)| {
+        let (tags, more) = listed(limit, last).await.unwrap();
+        assert_eq!((tags.as_str(), more), expected);
+    };
+    check(2, None, ("b a", true)).await;
+    check(2, Some("a"), ("c", false)).await;
+    // An index of another tool's: names that are not tags, one that is there twice, none at all.
+    let named = |name: &str| json!({"annotations": {"org.opencontainers.image.ref.name": name}});
+    let entries = [
+        named("docker.io/echo:1"),
+        named("x"),
+        named("x"),
+        json!({}),
+        json!(7),
+    ];
+    let index = json!({"schemaVersion": 2, "manifests": entries});
+    fs::write(root.join(INDEX), index.to_string()).unwrap();
+    check(9, None, ("x", false)).await;
+    fs::write(root.join(INDEX), r#"{"schemaVersion":2}"#).unwrap();
+    check(9, None, ("", false)).await;
+    let error = pull_from(&format!("{reference}:x")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound, "an index without a list");
+}
