@@ -22,7 +22,7 @@ const TRANSFERS_OF_ONE: usize = 16;
 /// And the most that all connections hold together.
 const TRANSFERS: usize = 64;
 
-/// The most lookups at once. They hold no thread.
+/// The most lookups at once. Those in layouts hold a thread each.
 const LOOKUPS: usize = 128;
 
 /// Handles of those kept for requests that the service itself uses: its log, socket, runtime.
@@ -203,9 +203,16 @@ impl Line {
         let mut queue = self.lock();
         queue.tickets += 1;
         let ticket = queue.tickets;
-        let waiting = queue.waiting.entry(key.clone()).or_default();
-        waiting.push_back((ticket, grant));
-        queue.grant(self.bounds);
+        // Whoever waits may have no turn now: nobody else's may have become free by this. So who
+        // comes need not look at all who wait.
+        if !queue.waiting.contains_key(&key) && queue.may(&key, self.bounds).is_some() {
+            queue.hold(&key);
+            // It is received by whoever asked.
+            let _ = grant.send(());
+        } else {
+            let waiting = queue.waiting.entry(key.clone()).or_default();
+            waiting.push_back((ticket, grant));
+        }
         drop(queue);
         let turn = Turn {
             line: Arc::clone(self),
@@ -224,9 +231,7 @@ impl Queue {
     /// Grants all turns that can be had now.
     fn grant(&mut self, bounds: Bounds) {
         while let Some(key) = self.next(bounds) {
-            for of in key.counts() {
-                *self.held.entry(of).or_default() += 1;
-            }
+            self.hold(&key);
             if let Some(waiting) = self.waiting.get_mut(&key) {
                 if let Some((_, grant)) = waiting.pop_front() {
                     // If nobody receives it, the `Turn` is about to be dropped, and frees it.
@@ -242,26 +247,47 @@ impl Queue {
     /// Who is next: of those that may have a turn, who holds the fewest, then whose registry does,
     /// then who has waited longest.
     fn next(&self, bounds: Bounds) -> Option<Key> {
+        // However many wait, they are looked at only where one may go on.
+        if self.held(&Of::All) >= bounds.all {
+            return None;
+        }
         let ready = self.waiting.iter().filter_map(|(key, waiting)| {
-            let [all, own, there, own_there] = key.counts().map(|of| self.held(&of));
-            // The last quarter is for those that hold none.
-            let quarter = bounds.all / 4;
-            let most = match (own, there) {
-                (0, _) => bounds.all,
-                (_, 0) => bounds.all - quarter,
-                _ => bounds.all - 2 * quarter,
-            };
-            let most_there = match own_there {
-                0 => bounds.place,
-                _ => bounds.place - bounds.place / 4,
-            };
-            let may = all < most && there < most_there && own < bounds.one;
+            let (own, there) = self.may(key, bounds)?;
             let (ticket, _) = waiting.front()?;
-            may.then_some(((own, there, *ticket), key))
+            Some(((own, there, *ticket), key))
         });
         ready
             .min_by_key(|(order, _)| *order)
             .map(|(_, key)| key.clone())
+    }
+
+    /// What a connection and a registry hold, where they may have a turn.
+    fn may(&self, key: &Key, bounds: Bounds) -> Option<(usize, usize)> {
+        let quarter = bounds.all / 4;
+        let all = self.held(&Of::All);
+        let own = self.held(&Of::Connection(key.connection));
+        // The last quarter is for those that hold none. This is soon told, and where many wait it
+        // holds for most.
+        let kept = if own == 0 { 0 } else { quarter };
+        if own >= bounds.one || all + kept >= bounds.all {
+            return None;
+        }
+        let there = self.held(&Of::Place(key.place.clone()));
+        let own_there = self.held(&Of::Both(key.clone()));
+        if own > 0 && there > 0 && all >= bounds.all - 2 * quarter {
+            return None;
+        }
+        let most_there = match own_there {
+            0 => bounds.place,
+            _ => bounds.place - bounds.place / 4,
+        };
+        (there < most_there).then_some((own, there))
+    }
+
+    fn hold(&mut self, key: &Key) {
+        for of in key.counts() {
+            *self.held.entry(of).or_default() += 1;
+        }
     }
 
     fn free(&mut self, key: &Key) {
@@ -307,8 +333,8 @@ impl Drop for Turn {
         let mut queue = self.line.lock();
         if !queue.leave(&self.key, self.ticket) {
             queue.free(&self.key);
+            queue.grant(self.line.bounds);
         }
-        queue.grant(self.line.bounds);
     }
 }
 
@@ -456,5 +482,24 @@ mod tests {
         check(128, [28, 28, 28, 14]);
         check(32, [4, 4, 4, 2]);
         check(0, [1, 1, 1, 1]);
+    }
+
+    #[tokio::test]
+    async fn many_who_wait_cost_others_nothing() {
+        let turns = turns();
+        let held = take(&turns, Work::Lookup, 1, "silent", 999);
+        // Were each compared with all others, this would take minutes.
+        let mut waits: Vec<_> = (0..20_000)
+            .map(|place| {
+                let mut wait = Box::pin(turns.take(Work::Lookup, 1, at(&format!("{place}"))));
+                let _ = wait.as_mut().now_or_never();
+                wait
+            })
+            .collect();
+        assert_eq!(take(&turns, Work::Lookup, 2, "other", 1).len(), 1);
+        while waits.pop().is_some() {}
+        drop(held);
+        let queue = turns.lookup.lock();
+        assert!(queue.held.is_empty() && queue.waiting.is_empty());
     }
 }
