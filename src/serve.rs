@@ -23,7 +23,7 @@ use vouchd::{
 /// The most threads for work that blocks, and how long an idle one stays. Whatever holds a thread
 /// while it waits for something else takes a turn first, and there are fewer turns than threads
 /// (see `service`): some are always left for work that ends by itself, such as looking up a name.
-const BLOCKING_THREADS: usize = 256;
+const BLOCKING_THREADS: usize = 384;
 const BLOCKING_IDLE: Duration = Duration::from_secs(2);
 
 /// How the process is told that it takes over from another.

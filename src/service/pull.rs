@@ -34,8 +34,9 @@ pub(super) async fn pull(request: Arc<Request>, params: PullParams) -> Result<Pu
         ));
     }
 
+    // The folder may be on a file system that does not answer: such threads are bounded too.
     let (destination, taken) = request
-        .blocking(move |_| {
+        .examine(Work::Small, move |_| {
             let destination = Destination::at(&path)?;
             let taken = match destination.check(overwrite) {
                 Err(error) if error.kind() == ErrorKind::DestinationExists => Some(error),
