@@ -334,7 +334,14 @@ fn next_location(remote: &Remote, response: &Response) -> Result<Url, Failure> {
         let why = format!("{registry} does not say where the upload goes on");
         return Err(remote.session.error(ErrorKind::RegistryError, why).into());
     };
-    remote.session.permit(&url)?;
+    let session = &remote.session;
+    session.permit(&url)?;
+    // The login goes with requests to the registry: what to write there, no other host says.
+    if session.is_own(&url) && !session.is_own(response.url()) {
+        let (registry, from) = (session.registry(), session.party(response.url()));
+        let why = format!("{from} leads an upload back to {registry}");
+        return Err(session.error(ErrorKind::InsecureRegistry, why).into());
+    }
     Ok(url)
 }
 

@@ -237,7 +237,10 @@ async fn a_realm_that_is_missing_is_no_missing_artifact() {
 
 #[tokio::test]
 async fn credentials_stay_at_home() {
-    let elsewhere = Faulty::start(|_, _| Answer::new(200).body("there"));
+    let elsewhere = Faulty::start(|_, before| match before {
+        0 => Answer::new(200).body("there"),
+        _ => Answer::new(401).header("www-authenticate", "Basic realm=x"),
+    });
     let target = format!("http://{}/blob?signature=secret", elsewhere.name());
     let server = Faulty::start(move |seen, _| match wants_basic(seen) {
         answer if seen.header("authorization").is_none() => answer,
@@ -249,6 +252,11 @@ async fn credentials_stay_at_home() {
     let seen = elsewhere.seen();
     assert_eq!(seen[0].target, "/blob?signature=secret");
     assert_eq!(seen[0].header("authorization"), None);
+    // It knows nothing of the login that it was not sent.
+    let error = get(&session).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unauthorized, "{error}");
+    assert_eq!(session.login.state(), SessionState::Accepted);
+    assert_eq!(elsewhere.seen()[1].header("authorization"), None);
 }
 
 #[tokio::test]

@@ -5,7 +5,10 @@ use super::{
     *,
 };
 use crate::artifact::ArtifactKind;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicBool, Ordering},
+};
 
 /// Answers the first PUT of a file as it is told.
 fn first(answer: Answer) -> impl Fn(&Seen, usize) -> Answer + Send + Sync + 'static {
@@ -140,6 +143,30 @@ async fn an_upload_without_a_place_or_with_a_worse_one_is_refused() {
     check(Some("http://"), ErrorKind::RegistryError).await;
     check(Some("http://192.0.2.1/x"), ErrorKind::InsecureRegistry).await;
     check(Some("file:///x"), ErrorKind::InsecureRegistry).await;
+}
+
+#[tokio::test]
+async fn no_other_host_says_what_is_written_to_the_registry() {
+    let back = Arc::new(OnceLock::new());
+    let to = Arc::clone(&back);
+    let elsewhere = Faulty::start(move |_, _| {
+        let location = format!("http://{}/v2/acme/other/manifests/1", to.get().unwrap());
+        Answer::new(202).header("location", location)
+    });
+    let away = format!("http://{}/begun", elsewhere.name());
+    let server = Faulty::start(move |seen, _| match seen.method.as_str() {
+        "HEAD" => Answer::new(404),
+        "POST" => Answer::new(307).header("location", away.clone()),
+        _ => Answer::new(201),
+    });
+    back.set(server.name()).unwrap();
+    let error = pushed(&server, 100).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InsecureRegistry, "{error}");
+    let lines = server.lines();
+    assert!(
+        !lines.iter().any(|line| line.starts_with("PUT ")),
+        "{lines:?}"
+    );
 }
 
 /// A registry whose uploads go to a port that takes nothing. The listener has to live.

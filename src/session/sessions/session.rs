@@ -228,6 +228,10 @@ impl Session {
             };
             let Some(asked) = asked else {
                 heard.remember(challenge.filter(|_| used.is_some()));
+                // Another host was sent no login, and says nothing of it.
+                if !own {
+                    return Err(failure);
+                }
                 return Err(self.refused(failure, scope, used.as_ref(), &headers));
             };
             heard.remember(Some(asked.clone()));
