@@ -15,8 +15,8 @@ const KEPT: usize = 512;
 const SHORTEST: usize = 4;
 
 /// Removes the secrets that it knows from texts, in every form in which they travel: as they are,
-/// as Basic authentication and as forms write them, in any case, and with invisible characters in
-/// between.
+/// as Basic authentication, forms and addresses write them, in any case, and with invisible
+/// characters in between.
 #[derive(Default)]
 pub(crate) struct Redactor(Mutex<Known>);
 
@@ -91,8 +91,7 @@ fn add(known: &mut VecDeque<Zeroizing<String>>, secret: &Secret) {
     let plain = secret.reveal();
     let form: String = form_urlencoded::byte_serialize(plain.as_bytes()).collect();
     let form = Zeroizing::new(form);
-    let spaced = Zeroizing::new(form.replace('+', "%20"));
-    for written in [plain, form.as_str(), spaced.as_str()] {
+    for written in [plain, form.as_str()] {
         // The padding of base64 may be missing.
         let (needle, _) = folded(written.trim_end_matches('='));
         if needle.len() >= SHORTEST && !known.contains(&needle) {
@@ -110,19 +109,45 @@ impl fmt::Debug for Redactor {
     }
 }
 
-/// The form in which texts are compared with secrets: lower case, visible characters alone. For each
-/// of its bytes, the start and end of the original character.
+/// The form in which texts are compared with secrets: lower case, visible characters alone, and what
+/// is escaped by a percent sign as it is meant, as addresses escape more or less. For each of its
+/// bytes, the start and end of what it was.
 fn folded(text: &str) -> (Zeroizing<String>, Vec<(usize, usize)>) {
+    let mut meant = Zeroizing::new(Vec::with_capacity(text.len()));
+    let mut origins = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let escaped = after.first_chunk().filter(|_| *first == b'%');
+        let byte = escaped.and_then(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?));
+        let start = text.len() - rest.len();
+        rest = byte.and_then(|_| after.get(2..)).unwrap_or(after);
+        meant.push(byte.unwrap_or(*first));
+        origins.push((start, text.len() - rest.len()));
+    }
     // Never reallocated: a copy would stay in memory.
     let mut folded = Zeroizing::new(String::with_capacity(text.len()));
     let mut places = Vec::with_capacity(text.len());
-    for (start, c) in text.char_indices() {
-        if c.is_ascii_graphic() || c.is_alphanumeric() {
-            folded.push(c.to_ascii_lowercase());
-            places.extend([(start, start + c.len_utf8())].repeat(c.len_utf8()));
+    let mut before = 0;
+    for chunk in meant.utf8_chunks() {
+        for (at, c) in chunk.valid().char_indices() {
+            if c.is_ascii_graphic() || c.is_alphanumeric() {
+                folded.push(c.to_ascii_lowercase());
+                let bytes = before + at..before + at + c.len_utf8();
+                let of = origins.get(bytes).unwrap_or_default();
+                let start = of.first().map_or(0, |(start, _)| *start);
+                let end = of.last().map_or(text.len(), |(_, end)| *end);
+                places.extend([(start, end)].repeat(c.len_utf8()));
+            }
         }
+        before += chunk.valid().len() + chunk.invalid().len();
     }
     (folded, places)
+}
+
+/// The value of a hexadecimal digit.
+fn digit(digit: u8) -> Option<u8> {
+    let value = char::from(digit).to_digit(16)?;
+    u8::try_from(value).ok()
 }
 
 #[cfg(test)]
@@ -151,6 +176,20 @@ mod tests {
             "/…/x",
             "as paths write it",
         );
+        check("a b!c", "/a%20b!c", "/…", "as paths write it, less escaped");
+        check("hunter2", "%68un%74er2 100%", "… 100%", "more escaped");
+        check(
+            "50%25x",
+            "50%25x 50%2525x 50%x",
+            "… … …",
+            "what looks escaped",
+        );
+        check(
+            "€uro1",
+            "%E2%82%ACuro1 %ffuro1",
+            "%E2%82%AC… %ff…",
+            "signs are none of it",
+        );
         check("pass", "passpass", "……", "twice");
         check(
             "p\u{200b}assw",
@@ -169,7 +208,7 @@ mod tests {
         });
         redactor.learn_secret(&Secret::new("hunter2-and-more"));
         let text = "Basic YW5uOmh1bnRlcjI= ann:hunter2 hunter2-and-more".to_owned();
-        assert_eq!(redactor.redacted(text), "Basic …= ann:… …");
+        assert_eq!(redactor.redacted(text), "Basic … ann:… …");
         redactor.forget();
         assert_eq!(redactor.redacted("hunter2".into()), "hunter2");
     }
