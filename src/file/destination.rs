@@ -43,7 +43,8 @@ impl Destination {
             Err(Errno::NOENT | Errno::NOTDIR) => {}
             Err(error) => return Err(Error::at(path, "open the folder", error.into())),
         }
-        let ends_as_folder = path.as_os_str().as_bytes().ends_with(b"/");
+        let written = path.as_os_str().as_bytes();
+        let ends_as_folder = written.ends_with(b"/") || written.ends_with(b"/.");
         let (Some(parent), Some(name), false) = (path.parent(), path.file_name(), ends_as_folder)
         else {
             return Err(Error::new(
@@ -207,6 +208,7 @@ mod tests {
         };
         check("absent/echo.wasm", ErrorKind::FileNotFound);
         check("absent/", ErrorKind::FileNotFound);
+        check("absent/.", ErrorKind::FileNotFound);
         check("file/echo.wasm", ErrorKind::FileNotFound);
     }
 }
