@@ -59,6 +59,8 @@ pub(super) async fn push(
     };
     let mut retries = Retries::new(remote.session.timeouts());
     let mut missing = true;
+    // Whether an attempt may have written it, whose answer was lost.
+    let mut unclear = false;
     loop {
         if missing {
             let sent = provide_blobs(&remote, &content, &config, progress).await?;
@@ -79,7 +81,9 @@ pub(super) async fn push(
         missing = failure.unseen_blobs;
         let failure = if missing {
             // Nothing was written: until the next attempt, the push may be cancelled again.
-            progress.withdraw();
+            if !unclear {
+                progress.withdraw();
+            }
             let registry = remote.session.registry();
             let why = format!(
                 "{registry} does not see blobs that it has: {}",
@@ -88,6 +92,7 @@ pub(super) async fn push(
             let error = remote.session.error(ErrorKind::RegistryError, why);
             Failure::passing(error.help("Others may push the same at this moment. Try again."))
         } else {
+            unclear = true;
             failure
         };
         retries.wait(failure).await?;
