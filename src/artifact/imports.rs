@@ -249,7 +249,7 @@ mod tests {
         assert!(matches!(many(10_001), Imports::Unread(_)));
         // One module's name of 90 kB, written once for 100 imports without a name.
         let mut compact = b"\x01\x90\xbf\x05".to_vec();
-        compact.extend([b'm'; 90_000]);
+        compact.extend(b"m".repeat(90_000));
         compact.extend(b"\0\x7f\x64");
         compact.extend(b"\0\0\0".repeat(100));
         let all = read(ArtifactKind::Module, &[&compact]);

@@ -87,9 +87,9 @@ pub(crate) fn bursts() {
             ("verify", json!({"path": archives[number]}))
         });
     });
-    archives
-        .iter()
-        .for_each(|path| fs::remove_file(path).unwrap());
+    for archive in archives {
+        fs::remove_file(archive).unwrap();
+    }
 
     let registry = Registry::open();
     let reference = |name: &str| format!("{}/acme/{name}:1", registry.name());
