@@ -11,11 +11,12 @@
 //! takes it back at once; an allocator would keep what many threads freed.
 
 use memmap2::MmapMut;
+use parking_lot::Mutex;
 use std::{
     io,
     ops::Deref,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicUsize, Ordering},
         mpsc::{Receiver, Sender, channel},
     },
@@ -35,11 +36,6 @@ const KEPT: usize = 8;
 
 static SPARE: AtomicUsize = AtomicUsize::new(AHEAD);
 static IDLE: Mutex<Vec<MmapMut>> = Mutex::new(Vec::new());
-
-fn idle() -> MutexGuard<'static, Vec<MmapMut>> {
-    // What another thread left behind when it panicked is a list of whole buffers.
-    IDLE.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 struct Buffer {
     bytes: Bytes,
@@ -61,7 +57,7 @@ impl Buffer {
     }
 
     fn mapped() -> io::Result<Self> {
-        let kept = idle().pop();
+        let kept = IDLE.lock().pop();
         let mapped = kept.map_or_else(|| MmapMut::map_anon(CHUNK), Ok)?;
         Ok(Self {
             bytes: Bytes::Mapped(Some(mapped)),
@@ -101,7 +97,7 @@ impl Drop for Buffer {
             SPARE.fetch_add(1, Ordering::Relaxed);
         }
         if let Some(mapped) = self.take() {
-            let mut idle = idle();
+            let mut idle = IDLE.lock();
             if idle.len() < KEPT {
                 idle.push(mapped);
             }
@@ -249,7 +245,7 @@ mod tests {
         let more = buffers.chunk().unwrap();
         assert_eq!(buffers.made, 2);
         drop((again, more));
-        assert!(idle().len() <= KEPT);
+        assert!(IDLE.lock().len() <= KEPT);
     }
 
     #[test]

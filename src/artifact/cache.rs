@@ -12,12 +12,8 @@ use crate::{
     progress::Progress,
 };
 use lru::LruCache;
-use std::{
-    num::NonZeroUsize,
-    path::Path,
-    sync::{Mutex, MutexGuard, PoisonError},
-    time::SystemTime,
-};
+use parking_lot::Mutex;
+use std::{num::NonZeroUsize, path::Path, time::SystemTime};
 
 const CAPACITY: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1023);
 /// What carries more than this is read again each time, so that a full memory stays small.
@@ -70,7 +66,7 @@ impl Cache {
     /// What a file is remembered to be, where that can be told without waiting for anything.
     pub fn at_hand(&self, path: &Path) -> Option<Examined<()>> {
         let identity = Identity::at_hand(path)?;
-        let mut files = self.lock();
+        let mut files = self.0.lock();
         let known = files.get(&identity).filter(|known| known.local)?;
         Some(known.examined.share())
     }
@@ -84,7 +80,7 @@ impl Cache {
         progress: &Progress,
     ) -> Result<Examined<()>> {
         let identity = source.identity();
-        if let Some(known) = self.lock().get(&identity) {
+        if let Some(known) = self.0.lock().get(&identity) {
             return Ok(known.examined.share());
         }
         let started = SystemTime::now();
@@ -102,19 +98,14 @@ impl Cache {
                 examined: examined.share(),
                 local: source.is_local(),
             };
-            self.lock().put(identity, known);
+            self.0.lock().put(identity, known);
         }
         Ok(examined)
     }
 
     /// Files that are remembered, and files that can be.
     pub fn fill(&self) -> (usize, usize) {
-        (self.lock().len(), CAPACITY.get())
-    }
-
-    fn lock(&self) -> MutexGuard<'_, LruCache<Identity, Known>> {
-        // What another thread left behind when it panicked is a whole entry or none.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        (self.0.lock().len(), CAPACITY.get())
     }
 }
 

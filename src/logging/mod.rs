@@ -10,9 +10,10 @@ mod text;
 
 pub(crate) use file::LogFile;
 
+use parking_lot::{Condvar, Mutex};
 use std::{
     io::{self, IsTerminal, Write},
-    sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 use tracing::{Level, Metadata, level_filters::LevelFilter};
@@ -116,18 +117,13 @@ struct Waiting {
 }
 
 impl Log {
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Writes what waits, for ever. It blocks where nobody reads, and it alone.
     fn write_to(&self, output: &mut impl Write) {
         loop {
-            let mut waiting = self
-                .0
+            let mut waiting = self.0.0.lock();
+            self.0
                 .1
-                .wait_while(self.lock(), |waiting| waiting.lines.is_empty())
-                .unwrap_or_else(PoisonError::into_inner);
+                .wait_while(&mut waiting, |waiting| waiting.lines.is_empty());
             let lines = std::mem::take(&mut waiting.lines);
             let dropped = std::mem::take(&mut waiting.dropped);
             waiting.writing = true;
@@ -137,7 +133,7 @@ impl Log {
             }
             // Where it cannot be written there is nobody to be told; a file counts what it loses.
             let _ = output.write_all(&lines);
-            self.lock().writing = false;
+            self.0.0.lock().writing = false;
             self.0.1.notify_all();
         }
     }
@@ -146,14 +142,15 @@ impl Log {
     pub(crate) fn flush(&self) {
         let unwritten = |waiting: &mut Waiting| waiting.writing || !waiting.lines.is_empty();
         // Whether it was written or is given up, the process ends.
-        let _ = self.0.1.wait_timeout_while(self.lock(), LAST, unwritten);
+        let mut waiting = self.0.0.lock();
+        self.0.1.wait_while_for(&mut waiting, unwritten, LAST);
     }
 }
 
 /// Takes a line at once, whole or not at all.
 impl Write for Log {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let mut waiting = self.lock();
+        let mut waiting = self.0.0.lock();
         if line.len() > file::LONGEST_LINE || waiting.lines.len() + line.len() > MOST_WAITING {
             waiting.dropped += 1;
         } else {
@@ -194,7 +191,7 @@ mod tests {
         let mut log = Log::default();
         log.write_all(&vec![b'x'; file::LONGEST_LINE]).unwrap();
         log.write_all(&vec![b'x'; file::LONGEST_LINE + 1]).unwrap();
-        let waiting = log.lock();
+        let waiting = log.0.0.lock();
         assert_eq!((waiting.lines.len(), waiting.dropped), (16 << 10, 1));
     }
 
@@ -205,7 +202,7 @@ mod tests {
         for _ in 0..300 {
             assert!(matches!(log.write(&line), Ok(1000)));
         }
-        let waiting = log.lock();
+        let waiting = log.0.0.lock();
         assert_eq!(waiting.lines.len(), 262_000);
         assert_eq!(waiting.dropped, 38);
     }

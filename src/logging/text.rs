@@ -129,7 +129,7 @@ mod tests {
             tracing::info!(error = %HOSTILE, words = HOSTILE, "{HOSTILE}");
             tracing::info!(long = %"x".repeat(1 << 20), "second");
         });
-        String::from_utf8(log.lock().lines.clone()).unwrap()
+        String::from_utf8(log.0.0.lock().lines.clone()).unwrap()
     }
 
     #[test]
@@ -154,6 +154,6 @@ mod tests {
         assert_eq!(value["span"]["reference"], HOSTILE);
         let mut json = Json(Log::default());
         json.write_all("\u{e0041}\n".as_bytes()).unwrap();
-        assert_eq!(json.0.lock().lines, b"\\udb40\\udc41\n");
+        assert_eq!(json.0.0.0.lock().lines, b"\\udb40\\udc41\n");
     }
 }

@@ -7,9 +7,10 @@
 
 use super::remote::Remote;
 use crate::{error::Result, name::Digest};
+use parking_lot::Mutex;
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Arc, Weak},
 };
 use tokio::sync::OwnedMutexGuard;
 
@@ -30,7 +31,7 @@ pub(super) struct Turn {
 pub(super) async fn take(remote: &Remote, digest: Digest) -> Result<Turn> {
     let address = Arc::as_ptr(&remote.session).addr();
     let turns = {
-        let mut under_way = UNDER_WAY.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut under_way = UNDER_WAY.lock();
         let under_way = under_way.get_or_insert_default();
         // A key that nobody holds may come to mean another session.
         under_way.retain(|_, turns| turns.strong_count() > 0);

@@ -12,15 +12,12 @@ use crate::{
     session::{Activity, Failure, Retries, location},
 };
 use bytes::Bytes;
+use parking_lot::Mutex;
 use reqwest::{
     Client, RequestBuilder, Response, StatusCode, Url,
     header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, RANGE},
 };
-use std::{
-    io,
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::{io, time::Duration};
 use tokio::{runtime::Handle, sync::mpsc, task::JoinHandle};
 use vouch_protocol::ErrorKind;
 
@@ -273,11 +270,11 @@ impl<'a> Upload<'a> {
         let reader = Mutex::new(None);
         let build = |client: &Client, _: &Url| {
             let (body, task) = stream(content, from, end, progress, &activity);
-            *reader.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
+            *reader.lock() = Some(task);
             build(client).body(body)
         };
         let answer = session.attempt(UPLOADING, scope, &activity, &build).await;
-        let reader = reader.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let reader = reader.into_inner();
         // It ends at once: either it is through, or nobody takes from it any more.
         let read = match reader {
             Some(task) => tokio::time::timeout(session.timeouts().idle, task).await,

@@ -3,9 +3,9 @@
 
 use super::caller::Caller;
 use crate::{error::Error, session::clean_to};
+use parking_lot::Mutex;
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::{Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
 use vouch_protocol::{ErrorKind, LastError};
@@ -45,13 +45,9 @@ impl PastError {
 }
 
 impl History {
-    fn lock(&self) -> MutexGuard<'_, Kept> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Counts a request that was answered with a result.
     pub(super) fn count(&self, outcome: &'static str) {
-        *self.lock().outcomes.entry(outcome).or_default() += 1;
+        *self.0.lock().outcomes.entry(outcome).or_default() += 1;
     }
 
     /// Counts a request that failed, and keeps the error, unless the request was cancelled.
@@ -77,7 +73,7 @@ impl History {
             message: clean_to(error.message(), MESSAGE),
             times: 1,
         };
-        let mut kept = self.lock();
+        let mut kept = self.0.lock();
         // An error that keeps happening must not displace all others.
         let same = kept.errors.iter().position(|other| other.is_like(&entry));
         let before = same.and_then(|index| kept.errors.remove(index));
@@ -93,7 +89,7 @@ impl History {
 
     /// How many requests had each outcome.
     pub(super) fn outcomes(&self) -> BTreeMap<String, u64> {
-        let kept = self.lock();
+        let kept = self.0.lock();
         let outcomes = kept.outcomes.iter();
         outcomes
             .map(|(outcome, times)| ((*outcome).to_owned(), *times))
@@ -102,7 +98,7 @@ impl History {
 
     /// The errors, the newest first.
     pub(super) fn errors(&self) -> Vec<LastError> {
-        let kept = self.lock();
+        let kept = self.0.lock();
         let errors = kept.errors.iter().rev().map(|entry| LastError {
             seconds_ago: entry.when.elapsed().as_secs(),
             method: entry.method.clone(),

@@ -6,10 +6,7 @@
 
 use super::{Service, State};
 use crate::config::{Idle, Timeout};
-use std::{
-    sync::PoisonError,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 use vouch_protocol::{IdleKeeper, IdleStatus};
 
 /// The timer does not count the machine's sleep: look at logins again now and then.
@@ -18,7 +15,7 @@ const LOOK: Duration = Duration::from_secs(60);
 impl State {
     /// Notes that a connection or a request has ended.
     pub(super) fn used(&self) {
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        *self.last.lock() = Instant::now();
         self.idle.notify_waiters();
     }
 
@@ -35,8 +32,7 @@ impl State {
     }
 
     fn ends(&self) -> Idle {
-        let ends = self.ends.lock();
-        ends.unwrap_or_else(PoisonError::into_inner).clone()
+        self.ends.lock().clone()
     }
 
     /// How much longer logins keep it alive.
@@ -77,7 +73,7 @@ impl State {
         if self.users(0).is_some() {
             return None;
         }
-        let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = *self.last.lock();
         let left = timeout.saturating_sub(last.elapsed());
         // Logins are looked at only when they matter: there may be many.
         if !left.is_zero() {
@@ -90,11 +86,7 @@ impl State {
 impl Service {
     /// Sets when it ends, whatever its config says.
     pub fn end_when(&self, idle: Idle) {
-        *self
-            .state
-            .ends
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner) = idle;
+        *self.state.ends.lock() = idle;
         self.state.idle.notify_waiters();
     }
 

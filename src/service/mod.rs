@@ -53,13 +53,14 @@ use crate::{
 use futures_util::future::BoxFuture;
 use history::History;
 use method::{Run, Table};
+use parking_lot::{Mutex, RwLock};
 use request::Request;
 use restart::Restarts;
 use serde_json::value::RawValue;
 use std::{
     path::PathBuf,
     sync::{
-        Arc, Mutex, PoisonError, RwLock,
+        Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Instant,
@@ -124,13 +125,11 @@ struct State {
 impl State {
     /// What holds for a request that begins now.
     fn settings(&self) -> Arc<Settings> {
-        let settings = self.settings.read();
-        Arc::clone(&settings.unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.settings.read())
     }
 
     fn config_error(&self) -> Option<String> {
-        let error = self.config_error.lock();
-        error.unwrap_or_else(PoisonError::into_inner).clone()
+        self.config_error.lock().clone()
     }
 
     fn gives_up(&self) -> bool {
@@ -220,9 +219,7 @@ impl Service {
         if let Err(error) = &adopted {
             self.report(error);
         }
-        let last = self.state.config_error.lock();
-        *last.unwrap_or_else(PoisonError::into_inner) =
-            adopted.as_ref().err().map(ToString::to_string);
+        *self.state.config_error.lock() = adopted.as_ref().err().map(ToString::to_string);
         adopted
     }
 
@@ -242,8 +239,7 @@ impl Service {
         for key in before.config.waits(&config) {
             tracing::warn!("`{key}` in the config takes effect after a restart: `vouch restart`");
         }
-        let settings = self.state.settings.write();
-        *settings.unwrap_or_else(PoisonError::into_inner) = Arc::new(Settings {
+        *self.state.settings.write() = Arc::new(Settings {
             config,
             sessions,
             policy,

@@ -7,9 +7,10 @@
 //! wait ends after two minutes.
 
 use crate::error::{Error, Result};
+use parking_lot::Mutex;
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     thread::available_parallelism,
     time::Duration,
 };
@@ -194,13 +195,9 @@ pub(super) struct Turn {
 }
 
 impl Line {
-    fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn enter(self: &Arc<Self>, key: Key) -> (Turn, oneshot::Receiver<()>) {
         let (grant, granted) = oneshot::channel();
-        let mut queue = self.lock();
+        let mut queue = self.queue.lock();
         queue.tickets += 1;
         let ticket = queue.tickets;
         // Whoever waits may have no turn now: nobody else's may have become free by this. So who
@@ -330,7 +327,7 @@ impl Key {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        let mut queue = self.line.lock();
+        let mut queue = self.line.queue.lock();
         if !queue.leave(&self.key, self.ticket) {
             queue.free(&self.key);
             queue.grant(self.line.bounds);
@@ -415,7 +412,7 @@ mod tests {
         held.pop();
         assert_eq!(take(&turns, Work::Download, 1, "b", 1).len(), 1);
         drop(held);
-        let queue = turns.download.lock();
+        let queue = turns.download.queue.lock();
         assert!(queue.held.is_empty() && queue.waiting.is_empty());
     }
 
@@ -455,7 +452,7 @@ mod tests {
         drop(gone);
         assert!(stays.as_mut().now_or_never().is_some());
         drop(stays);
-        assert!(turns.local.lock().held.is_empty());
+        assert!(turns.local.queue.lock().held.is_empty());
     }
 
     #[tokio::test(start_paused = true)]
@@ -466,7 +463,7 @@ mod tests {
             .collect();
         let error = turns.take(Work::Local, 9, None).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Busy);
-        assert!(turns.local.lock().waiting.is_empty());
+        assert!(turns.local.queue.lock().waiting.is_empty());
     }
 
     #[test]

@@ -8,9 +8,10 @@ use crate::{
     error::{Error, Result},
     progress::Progress,
 };
+use parking_lot::Mutex;
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, OnceLock},
     time::Instant,
 };
 use vouch_protocol::{ErrorKind, ProgressToken, RequestId};
@@ -85,7 +86,7 @@ pub struct Taken {
 
 impl Drop for Taken {
     fn drop(&mut self) {
-        let mut table = self.under_way.lock();
+        let mut table = self.under_way.0.lock();
         if let Some(entry) = table.requests.get_mut(&self.key) {
             entry.id = None;
             entry.token = None;
@@ -102,10 +103,6 @@ impl Drop for Taken {
 pub(super) struct Working(Key);
 
 impl UnderWay {
-    fn lock(&self) -> MutexGuard<'_, Table> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Enters a request. Fails if its id or its progress token is taken, or if its connection has
     /// too many.
     pub(super) fn enter(
@@ -117,7 +114,7 @@ impl UnderWay {
         subject: &Arc<Subject>,
         progress: &Progress,
     ) -> Result<(Working, Taken)> {
-        let mut table = self.lock();
+        let mut table = self.0.lock();
         let taken = |what: &str, help: &str| {
             let message =
                 format!("this connection already has a request with this {what} under way");
@@ -165,7 +162,7 @@ impl UnderWay {
 
     /// Nothing works for a request any more. Says whether it was the last one.
     pub(super) fn finish(&self, Working(key): &Working) -> bool {
-        let mut table = self.lock();
+        let mut table = self.0.lock();
         if let Some(entry) = table.requests.get_mut(key) {
             entry.working = false;
             table.working -= 1;
@@ -176,12 +173,12 @@ impl UnderWay {
 
     /// How many requests anything works for.
     pub(super) fn count(&self) -> usize {
-        self.lock().working
+        self.0.lock().working
     }
 
     /// The oldest of them, looked at in this order.
     pub(super) fn oldest<T>(&self, most: usize, look: impl Fn(&Running) -> T) -> Vec<T> {
-        let table = self.lock();
+        let table = self.0.lock();
         let working = table.requests.iter().filter(|(_, entry)| entry.working);
         let mut working: Vec<_> = working.collect();
         working.sort_unstable_by_key(|((_, arrival), _)| *arrival);
@@ -191,7 +188,7 @@ impl UnderWay {
 
     /// Cancels a request of a connection, if it is under way and has not committed.
     pub(super) fn cancel(&self, caller: &Caller, id: &RequestId) {
-        let table = self.lock();
+        let table = self.0.lock();
         let mut own = table.of(caller);
         if let Some(request) = own.find(|entry| entry.id.as_ref() == Some(id)) {
             request.progress.stop();
@@ -200,14 +197,15 @@ impl UnderWay {
 
     /// The same of all requests of a connection.
     pub(super) fn cancel_of(&self, caller: &Caller) {
-        self.lock()
+        self.0
+            .lock()
             .of(caller)
             .for_each(|entry| entry.progress.stop());
     }
 
     /// The same of all requests there are.
     pub(super) fn cancel_all(&self) {
-        for entry in self.lock().requests.values() {
+        for entry in self.0.lock().requests.values() {
             entry.progress.stop();
         }
     }
@@ -219,7 +217,7 @@ impl UnderWay {
             tokio::pin!(answered);
             // Listen before looking, or the last answer may be given in between.
             answered.as_mut().enable();
-            if self.lock().of(caller).next().is_none() {
+            if self.0.lock().of(caller).next().is_none() {
                 return;
             }
             answered.await;
@@ -270,7 +268,7 @@ mod tests {
         check(&one, 1, Some(1), None);
         assert_eq!(under_way.count(), 1);
         assert!(under_way.finish(&working));
-        assert!(under_way.lock().requests.is_empty());
+        assert!(under_way.0.lock().requests.is_empty());
     }
 
     #[test]

@@ -12,8 +12,9 @@ use crate::{
     error::{Error, no_handles},
     service::Service,
 };
+use parking_lot::Mutex;
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::net::{UnixListener, UnixStream};
@@ -104,7 +105,7 @@ impl Door {
         match stream.peer_cred() {
             Ok(peer) if peer.uid() == own => true,
             Ok(peer) => {
-                let mut foreign = self.foreign.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut foreign = self.foreign.lock();
                 foreign.1 += 1;
                 // They come as often as they like, and must not fill the log.
                 if foreign.0.is_none_or(|last| last.elapsed() >= FOREIGN) {

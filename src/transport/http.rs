@@ -20,11 +20,12 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
+use parking_lot::Mutex;
 use std::{
     io,
     pin::{Pin, pin},
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll},
@@ -72,7 +73,7 @@ where
     let conversation = Arc::new(Conversation {
         client,
         terms: terms.clone(),
-        gone: Box::new(move || hung_up(looked_at.lock().get_ref().1)),
+        gone: Box::new(move || hung_up(looked_at.0.lock().get_ref().1)),
         exited: AtomicBool::new(false),
     });
     let answering = {
@@ -122,11 +123,7 @@ impl<R> Clone for Shared<R> {
     }
 }
 
-impl<R> Shared<R> {
-    fn lock(&self) -> MutexGuard<'_, R> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
+impl<R> Shared<R> {}
 
 impl<R: AsyncRead + Unpin> AsyncRead for Shared<R> {
     fn poll_read(
@@ -134,7 +131,7 @@ impl<R: AsyncRead + Unpin> AsyncRead for Shared<R> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.lock()).poll_read(context, buffer)
+        Pin::new(&mut *self.0.lock()).poll_read(context, buffer)
     }
 }
 

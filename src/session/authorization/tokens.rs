@@ -17,10 +17,11 @@ use super::{
 };
 use crate::error::Error;
 use lru::LruCache;
+use parking_lot::{Mutex, MutexGuard};
 use std::{
     fmt,
     num::NonZeroUsize,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Weak},
     time::Duration,
 };
 use vouch_protocol::ErrorKind;
@@ -210,7 +211,7 @@ impl AccessTokens {
     /// What is kept for the login as it is now.
     fn kept(&self) -> MutexGuard<'_, TokenCache> {
         let (_, generation) = self.login.current();
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.kept.lock();
         kept.enter(generation);
         kept
     }

@@ -6,9 +6,10 @@ use super::{
     sources::Origin,
 };
 use crate::error::{Error, Result};
+use parking_lot::Mutex;
 use std::{
     fmt,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 use tokio_util::sync::CancellationToken;
@@ -83,12 +84,12 @@ impl Login {
 
     /// Whether somebody is logged in.
     pub(crate) fn is_some(&self) -> bool {
-        self.now().credential.is_some()
+        self.now.lock().credential.is_some()
     }
 
     /// The login as it is to be used now, and its generation.
     pub(crate) fn current(&self) -> (Option<Credential>, u64) {
-        let now = self.now();
+        let now = self.now.lock();
         let credential = match (&now.credential, &now.rotated) {
             (Some(Credential::IdentityToken { username, .. }), Some(token)) => {
                 Some(Credential::IdentityToken {
@@ -103,13 +104,13 @@ impl Login {
 
     /// The login as its source has it, and the refresh token that has replaced its secret.
     pub(crate) fn stored(&self) -> (Option<Credential>, Option<Secret>) {
-        let now = self.now();
+        let now = self.now.lock();
         (now.credential.clone(), now.rotated.clone())
     }
 
     /// Takes what the source has now; answers whether that is another secret.
     pub(crate) fn adopt(&self, credential: Credential) -> bool {
-        let mut now = self.now();
+        let mut now = self.now.lock();
         if self.has_ended() || now.credential.as_ref() == Some(&credential) {
             return false;
         }
@@ -122,7 +123,7 @@ impl Login {
 
     /// Keeps the refresh token that a realm gave in place of the one it took.
     pub(crate) fn rotate(&self, generation: u64, token: Secret) {
-        let mut now = self.now();
+        let mut now = self.now.lock();
         if now.generation == generation && now.credential.is_some() {
             self.redactor.learn_secret(&token);
             now.rotated = Some(token);
@@ -131,16 +132,16 @@ impl Login {
 
     /// Whether its refresh token is another one than its source has.
     pub(crate) fn has_rotated(&self) -> bool {
-        self.now().rotated.is_some()
+        self.now.lock().rotated.is_some()
     }
 
     pub(crate) fn state(&self) -> SessionState {
-        self.now().state
+        self.now.lock().state
     }
 
     /// What a registry or a realm made of it.
     pub(crate) fn judged(&self, state: SessionState) {
-        self.now().state = state;
+        self.now.lock().state = state;
     }
 
     /// Looks whether the source still has this login.
@@ -159,7 +160,7 @@ impl Login {
         let LoginPlace::File(origin) = &self.place else {
             return Ok(false);
         };
-        let refused = self.now().credential.clone();
+        let refused = self.now.lock().credential.clone();
         Ok(self.apply(origin, origin.again(refused.as_ref()).await?))
     }
 
@@ -181,7 +182,7 @@ impl Login {
         // The first reason is the one.
         let _ = self.why.set(why.into());
         self.end.cancel();
-        let mut now = self.now();
+        let mut now = self.now.lock();
         now.credential = None;
         now.rotated = None;
         now.generation += 1;
@@ -252,10 +253,6 @@ impl Login {
                 )
             }
         }
-    }
-
-    fn now(&self) -> MutexGuard<'_, Now> {
-        self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

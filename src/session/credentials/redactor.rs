@@ -1,11 +1,8 @@
 //! Keeps secrets out of what is logged or answered, whoever wrote the text.
 
 use super::{Credential, Secret};
-use std::{
-    collections::VecDeque,
-    fmt,
-    sync::{Mutex, MutexGuard, PoisonError},
-};
+use parking_lot::Mutex;
+use std::{collections::VecDeque, fmt};
 use zeroize::Zeroizing;
 
 /// The most secrets that are looked for, of logins and of access tokens each: the latest, which are
@@ -37,22 +34,22 @@ impl Redactor {
 
     /// The same, of a secret alone.
     pub(crate) fn learn_secret(&self, secret: &Secret) {
-        add(&mut self.known().logins, secret);
+        add(&mut self.0.lock().logins, secret);
     }
 
     /// Learns an access token.
     pub(crate) fn learn_token(&self, token: &Secret) {
-        add(&mut self.known().tokens, token);
+        add(&mut self.0.lock().tokens, token);
     }
 
     /// Overwrites all that it knows.
     pub(crate) fn forget(&self) {
-        *self.known() = Known::default();
+        *self.0.lock() = Known::default();
     }
 
     /// The text without the secrets. Redact before a text is cut, or part of a secret may remain.
     pub(crate) fn redacted(&self, text: String) -> String {
-        let known = self.known();
+        let known = self.0.lock();
         if known.logins.is_empty() && known.tokens.is_empty() {
             return text;
         }
@@ -79,10 +76,6 @@ impl Redactor {
         }
         clean.push_str(text.get(done..).unwrap_or_default());
         clean
-    }
-
-    fn known(&self) -> MutexGuard<'_, Known> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -220,7 +213,7 @@ mod tests {
         for number in 0..2 * KEPT {
             redactor.learn_token(&Secret::new(format!("secret{number}")));
         }
-        assert_eq!(redactor.known().tokens.len(), KEPT);
+        assert_eq!(redactor.0.lock().tokens.len(), KEPT);
         let latest = format!("secret{} hunter2", 2 * KEPT - 1);
         assert_eq!(redactor.redacted(latest), "… …");
     }

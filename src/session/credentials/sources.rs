@@ -16,13 +16,14 @@ use crate::{
     file::Identity,
     name::{PlainHosts, Registry, Repository},
 };
+use parking_lot::Mutex;
 use std::{
     collections::HashMap,
     env,
     ffi::OsString,
     fmt,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::Duration,
 };
 use tokio::sync::Semaphore;
@@ -237,7 +238,7 @@ impl Source {
         refused: Option<&Credential>,
     ) -> Result<Option<Credential>> {
         let waiting = {
-            let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut asked = self.asked.lock();
             let now = self.clock.now();
             asked.retain(|_, asked| asked.version == version);
             let known = asked.get(helper);

@@ -8,6 +8,7 @@ use super::{
     proxy::Proxies,
 };
 use crate::error::{Error, Result};
+use parking_lot::Mutex;
 use reqwest::{Client, Url, redirect};
 use rustls::{
     ClientConfig, RootCertStore, SignatureScheme, client::ResolvesClientCert,
@@ -16,7 +17,7 @@ use rustls::{
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -131,11 +132,7 @@ impl Clients {
     }
 
     fn made(&self, way: Way) -> Arc<Made> {
-        Arc::clone(self.all().entry(way).or_default())
-    }
-
-    fn all(&self) -> MutexGuard<'_, HashMap<Way, Arc<Made>>> {
-        self.made.lock().unwrap_or_else(PoisonError::into_inner)
+        Arc::clone(self.made.lock().entry(way).or_default())
     }
 
     fn way(&self, url: &Url) -> Way {
@@ -151,7 +148,7 @@ impl Clients {
     /// Makes the clients anew where files decide about them: these may have changed.
     pub(super) fn read_files_again(&self) {
         if self.section.names_files() {
-            self.all().clear();
+            self.made.lock().clear();
         }
     }
 }

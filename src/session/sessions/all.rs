@@ -17,12 +17,8 @@ use crate::{
 };
 use futures_util::future::join_all;
 use lru::LruCache;
-use std::{
-    fmt,
-    path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use parking_lot::Mutex;
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 use vouch_protocol::{CredentialFile, LoginSource, SessionStatus};
 
 /// How long a mirror that did not answer is left alone.
@@ -74,7 +70,7 @@ impl Sessions {
             config: Arc::new(config),
             ..self.clone()
         };
-        let mut store = new.store();
+        let mut store = new.store.lock();
         let logins = store.all().filter(|(key, _)| key.kept == Kept::Memory);
         let registries: Vec<_> = logins.map(|(key, _)| key.registry.clone()).collect();
         for registry in registries {
@@ -136,7 +132,7 @@ impl Sessions {
         registry: &Registry,
         repository: &Repository,
     ) -> Result<Arc<Session>> {
-        if let Some(session) = self.login_of(&mut self.store(), registry)? {
+        if let Some(session) = self.login_of(&mut self.store.lock(), registry)? {
             return Ok(session);
         }
         let found = self.sources.find(registry, repository, &self.plain).await?;
@@ -159,7 +155,7 @@ impl Sessions {
             },
         };
         let (session, others) = {
-            let mut store = self.store();
+            let mut store = self.store.lock();
             if let Some(session) = store.get(&key) {
                 if let Some(credential) = credential {
                     session.adopt(credential);
@@ -192,7 +188,7 @@ impl Sessions {
             return Err(error);
         }
         let status = session.status();
-        let mut store = self.store();
+        let mut store = self.store.lock();
         store.keep_login(session)?;
         store.decide(registry);
         drop(store);
@@ -203,7 +199,7 @@ impl Sessions {
     /// Forgets a login, its access tokens, and ends what is under way with it. Answers whether there
     /// was one.
     pub(crate) fn logout(&self, registry: &Registry) -> bool {
-        let mut store = self.store();
+        let mut store = self.store.lock();
         let Some(sessions) = store.take_login(registry) else {
             return false;
         };
@@ -246,7 +242,7 @@ impl Sessions {
         let now = self.clock.now();
         // The hours in which the machine slept count.
         let unused = |used| now.saturating_sub(Duration::from_secs(used));
-        let store = self.store();
+        let store = self.store.lock();
         let living = store.in_memory();
         let living = living.map(|session| (session.registry(), session.last_used()));
         let waiting = store.waiting().iter();
@@ -259,7 +255,7 @@ impl Sessions {
 
     /// These logins, for the process that takes over.
     pub(crate) fn carry(&self) -> Vec<Carried> {
-        let store = self.store();
+        let store = self.store.lock();
         let living = store.in_memory().filter_map(|session| session.carry());
         living.chain(store.waiting().iter().cloned()).collect()
     }
@@ -269,7 +265,7 @@ impl Sessions {
     pub(crate) fn arrive(&self, logins: Vec<Carried>) {
         for carried in logins {
             if carried.filed.is_some() {
-                self.store().arrive(carried);
+                self.store.lock().arrive(carried);
             } else if let Err(error) = self.arrive_login(&carried) {
                 tracing::warn!(registry = carried.registry, %error, "a login was lost");
             }
@@ -278,7 +274,7 @@ impl Sessions {
 
     fn arrive_login(&self, carried: &Carried) -> Result<()> {
         let registry = self.plain.registry(&carried.registry)?;
-        let mut store = self.store();
+        let mut store = self.store.lock();
         if store.is_decided(&registry) {
             return Ok(());
         }
@@ -307,7 +303,8 @@ impl Sessions {
         let at = |mirror: &Mirror| {
             let registry = mirror.registry(&self.plain);
             if self
-                .resting()
+                .resting
+                .lock()
                 .get(&registry)
                 .is_some_and(|until| now < *until)
             {
@@ -322,7 +319,7 @@ impl Sessions {
     /// A mirror did not answer: for a moment, others need not wait for it too.
     pub(crate) fn rest(&self, mirror: &Registry) {
         let until = self.clock.now() + REST;
-        self.resting().put(mirror.clone(), until);
+        self.resting.lock().put(mirror.clone(), until);
     }
 
     /// The session of a registry's login, spoken to as the config says. Where it says something
@@ -372,17 +369,9 @@ impl Sessions {
     }
 
     fn all(&self) -> Vec<Arc<Session>> {
-        let store = self.store();
+        let store = self.store.lock();
         let all = store.all();
         all.map(|(_, session)| Arc::clone(session)).collect()
-    }
-
-    fn store(&self) -> MutexGuard<'_, Store> {
-        self.store.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn resting(&self) -> MutexGuard<'_, LruCache<Registry, Duration>> {
-        self.resting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -406,7 +395,7 @@ impl fmt::Debug for Sessions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sessions")
             .field("files", &self.files())
-            .field("sessions", &*self.store())
+            .field("sessions", &*self.store.lock())
             .finish_non_exhaustive()
     }
 }

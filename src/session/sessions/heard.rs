@@ -4,10 +4,11 @@
 use super::super::authorization::Challenge;
 use crate::name::Repository;
 use lru::LruCache;
+use parking_lot::Mutex;
 use std::{
     num::NonZeroUsize,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -27,7 +28,7 @@ impl Default for AllHeard {
 
 impl AllHeard {
     pub(crate) fn of(&self, repository: Option<&Repository>) -> Arc<Heard> {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.0.lock();
         let heard = all.get_or_insert_mut(repository.cloned(), Arc::default);
         Arc::clone(heard)
     }
@@ -47,11 +48,11 @@ pub(crate) struct Heard {
 
 impl Heard {
     pub(super) fn challenge(&self) -> Option<Challenge> {
-        self.lock().clone()
+        self.challenge.lock().clone()
     }
 
     pub(super) fn remember(&self, challenge: Option<Challenge>) {
-        *self.lock() = challenge;
+        *self.challenge.lock() = challenge;
         self.answered.store(true, Ordering::Release);
     }
 
@@ -68,12 +69,6 @@ impl Heard {
             heard: Arc::clone(self),
             _guard: guard,
         })
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<Challenge>> {
-        self.challenge
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

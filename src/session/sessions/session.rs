@@ -17,13 +17,14 @@ use crate::{
     name::{Digest, Repository},
 };
 use lru::LruCache;
+use parking_lot::Mutex;
 use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 use std::{
     fmt,
     num::NonZeroUsize,
     ops::Deref,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -395,21 +396,17 @@ impl Session {
 
     /// Remembers that a repository has a blob.
     pub(crate) fn saw_blob(&self, digest: Digest, repository: &Repository) {
-        self.blobs().put(digest, repository.clone());
+        self.blobs.lock().put(digest, repository.clone());
     }
 
     /// Forgets where a blob is.
     pub(crate) fn forget_blob(&self, digest: Digest) {
-        self.blobs().pop(&digest);
+        self.blobs.lock().pop(&digest);
     }
 
     /// A repository that had a blob when it was last seen.
     pub(crate) fn repository_of(&self, digest: Digest) -> Option<Repository> {
-        self.blobs().get(&digest).cloned()
-    }
-
-    fn blobs(&self) -> MutexGuard<'_, LruCache<Digest, Repository>> {
-        self.blobs.lock().unwrap_or_else(PoisonError::into_inner)
+        self.blobs.lock().get(&digest).cloned()
     }
 
     /// Waits for the end of the login: what is under way has to end with it.
