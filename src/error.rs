@@ -6,6 +6,7 @@
 
 use rustix::io::Errno;
 use std::{error, fmt, io, path::Path, sync::Arc};
+use tokio::task::JoinError;
 use vouch_protocol::ErrorKind;
 
 /// Why a request failed. A clone is for another who waits for the same.
@@ -134,6 +135,16 @@ impl Error {
             registry: self.registry.clone(),
             status: self.status,
         }
+    }
+}
+
+/// Work on a thread or a task of its own has panicked: nothing else ends it before its time.
+impl From<JoinError> for Error {
+    fn from(error: JoinError) -> Self {
+        let message = "the server failed, through a fault of its own";
+        Self::new(ErrorKind::Internal, message)
+            .help("`vouch log` says more. Please report it.")
+            .source(error)
     }
 }
 

@@ -225,7 +225,7 @@ fn params_of_push_and_pull() {
         "it may be the very file that is asked for",
     );
     let params = json!({"reference": "127.0.0.1:1/a:1", "destination": "/tmp", "target": "../x"});
-    check("pull", &params, "invalidParams", "a target is no path");
+    check("pull", &params, "invalidParams", "a target is not a path");
 }
 
 #[test]

@@ -171,7 +171,7 @@ pub(crate) struct Buffers {
 }
 
 impl Buffers {
-    /// For so many bytes, as far as that is known.
+    /// For an artifact of `size` bytes, where that is known.
     pub(crate) fn new(size: Option<u64>) -> Self {
         let (home, returned) = channel();
         // One byte more shows that it ends there. A tar block has to fit.

@@ -79,7 +79,7 @@ impl Config {
         reading.drop_unknown(table.get_mut(), &[]);
         let mut config: Self = reading.deserialize(&mut table, "");
         config.path = Some(path.to_owned());
-        let plain = plain(&config);
+        let plain = plain_hosts(&config.sections);
         reading.check(&mut config, table.get_ref(), &plain, home);
         reading.list(&mut config.lines, table.get_ref(), &plain, "", 0);
         config.read_trust(Reading::new(text, path), trust, &plain, about);
@@ -89,12 +89,6 @@ impl Config {
             Err(reading.problems())
         }
     }
-}
-
-/// What its sections' names mean.
-fn plain(config: &Config) -> PlainHosts {
-    let sections = config.sections.iter();
-    plain_hosts(sections.map(|(name, section)| (name.as_str(), section)))
 }
 
 /// The file's text, and whose it is.
@@ -289,6 +283,9 @@ impl Reading<'_> {
                 self.note(at(&["registry", &written]), what, Some(help.into()));
                 continue;
             };
+            if let Some(what) = section.contradiction() {
+                self.note(at(&["registry", &written]), what, None);
+            }
             let itself = |mirror: &Mirror| mirror.is_whole() && mirror.registry(plain) == name;
             if section.mirrors.iter().any(itself) {
                 let what = format!("[registry.{shown:?}] names itself as a mirror");

@@ -74,9 +74,9 @@ fn sections_reach_their_modules() {
     .unwrap();
     let section = &config.registry[&"docker.io".parse().unwrap()];
     assert_eq!(section.mirrors[0].to_string(), "m.example:5000/hub");
-    let client = section.client.as_ref().unwrap();
-    assert!(client.certificate.is_absolute() && client.certificate.ends_with("c.pem"));
-    assert_eq!(client.key, Path::new("/k.pem"));
+    let certificate = section.client_cert.as_ref().unwrap();
+    assert!(certificate.is_absolute() && certificate.ends_with("c.pem"));
+    assert_eq!(section.client_key.as_deref(), Some(Path::new("/k.pem")));
 }
 
 #[test]

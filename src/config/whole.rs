@@ -92,7 +92,7 @@ impl Config {
     /// All that it says, and the defaults where it says nothing. Of a registry only what is said:
     /// its defaults depend on its address.
     pub fn settings(&self) -> Vec<Setting> {
-        // Its types have nothing that JSON has not, but paths that are no text.
+        // All of it can be written as JSON, except paths that are not UTF-8.
         let all = serde_json::to_value(self).unwrap_or_default();
         let mut settings = Vec::new();
         for (name, value) in all.as_object().into_iter().flatten() {

@@ -278,7 +278,7 @@ mod tests {
         let socket = folder.path().join("socket");
         let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
         let check = |path: &Path, expected| {
-            let error = Source::open(path).expect_err("it is no file");
+            let error = Source::open(path).expect_err("it is not a file");
             assert_eq!(error.kind(), expected, "{}", path.display());
         };
         check(&fifo, ErrorKind::NotAFile);

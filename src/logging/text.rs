@@ -148,7 +148,7 @@ mod tests {
         let text = logged(true);
         assert!(!text.contains(|c| needs_escape(c) && c != '\n'), "{text:?}");
         let lines: Vec<_> = text.lines().collect();
-        assert_eq!(lines.len(), 1, "what is too long is no line: {text}");
+        assert_eq!(lines.len(), 1, "what is too long is dropped: {text}");
         let value: serde_json::Value = serde_json::from_str(lines[0]).unwrap();
         assert_eq!(value["fields"]["error"], HOSTILE);
         assert_eq!(value["span"]["reference"], HOSTILE);

@@ -344,7 +344,7 @@ proptest! {
                 let tag = ours.tag.as_ref().map_or("latest", Tag::as_str);
                 prop_assert_eq!(theirs.tag(), Some(tag));
             }
-            // They know neither what a port may be nor which numbers are no addresses.
+            // They know neither what a port may be nor which numbers are not addresses.
             _ => prop_assert!(theirs.is_err() || first.parse::<Registry>().is_err(), "{text} is theirs alone"),
         }
     }

@@ -18,18 +18,8 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
 };
-use tokio::sync::SetOnce;
+use tokio::{sync::SetOnce, task::spawn_blocking};
 use vouch_protocol::{ErrorKind, Verification};
-
-/// Runs what looks at a few files off the runtime's threads.
-pub(super) async fn aside<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T> {
-    let thread = tokio::task::spawn_blocking(work);
-    thread
-        .await
-        .map_err(|failed| Error::new(ErrorKind::Internal, "judging the file failed").source(failed))
-}
 
 /// A file that was vouched for. Clones share it.
 #[derive(Clone)]
@@ -95,13 +85,13 @@ impl Content {
     /// The same, off the runtime's threads: what is pinned is a file.
     pub(super) async fn commit_aside(&self, progress: &Progress) -> Result<()> {
         let (content, progress) = (self.clone(), progress.clone());
-        aside(move || content.commit(&progress)).await?
+        spawn_blocking(move || content.commit(&progress)).await?
     }
 
     /// What is said of it once the registry has it: see [`Vouched::published`].
     pub(super) async fn published(&self) -> Result<Verification> {
         let held = Arc::clone(&self.held);
-        aside(move || match &*held {
+        spawn_blocking(move || match &*held {
             Held::Vouched(vouched, now) => Ok(vouched.published(&now())),
             #[cfg(test)]
             Held::Unverified(_) => Err(Error::new(ErrorKind::Internal, "nobody vouched for it")),
@@ -210,7 +200,7 @@ impl Content {
     /// All of it, checked. For what is one block.
     pub(super) async fn whole(&self, progress: &Progress) -> Result<Bytes> {
         let (content, progress) = (self.clone(), progress.clone());
-        let read = tokio::task::spawn_blocking(move || {
+        let read = spawn_blocking(move || {
             let mut all = Vec::new();
             content.read(&Checkpoint::start(), content.size, &progress, |piece| {
                 all.extend_from_slice(&piece);
@@ -218,9 +208,7 @@ impl Content {
             })?;
             Ok(all.into())
         });
-        read.await.map_err(|error| {
-            Error::new(ErrorKind::Internal, "reading a file failed").source(error)
-        })?
+        read.await?
     }
 
     /// The next place after `offset` where sending may stop and go on, at least `step` further.

@@ -6,13 +6,13 @@ use crate::{
     error::{Error, Result},
     file::Source,
     progress::Progress,
-    session::{Activity, Failure, Retries},
+    session::{Failure, Retries, request},
 };
 use bytes::{Buf, Bytes};
 use futures_util::{FutureExt, future::BoxFuture};
 use reqwest::{
-    Client, Response, StatusCode, Url,
-    header::{ACCEPT_ENCODING, CONTENT_RANGE, RANGE},
+    Method, Response, StatusCode,
+    header::{ACCEPT_ENCODING, CONTENT_RANGE, HeaderValue, RANGE},
 };
 use std::{
     io::{self, Read},
@@ -25,7 +25,7 @@ use vouch_protocol::ErrorKind;
 
 /// A transfer is taken up again that often in all, even if each attempt gets a little further.
 const RESUMES: u32 = 64;
-/// At least so many bytes come for each [`Timeouts::idle`](crate::session::Timeouts::idle) that a
+/// The least that has to arrive for each [`Timeouts::idle`](crate::session::Timeouts::idle) that a
 /// registry is waited for: one that sends a byte now and then stalls as well.
 const LEAST: u64 = 64 << 10;
 
@@ -208,15 +208,15 @@ async fn transfer(
     loop {
         let before = offset.load(Ordering::Relaxed);
         let Err(failure) = continue_at(remote, layer, offset, sender).await else {
-            let repository = &remote.scope.repository;
-            remote.session.saw_blob(layer.digest, repository);
+            let repository = remote.scope.repository.clone();
+            remote.session.blobs.lock().put(layer.digest, repository);
             return Ok(());
         };
         resumes += 1;
         if resumes > RESUMES {
             return Err(failure.error);
         }
-        // A trickle is no progress; a connection that is cut may have brought little.
+        // A trickle does not count as progress; a connection that is cut may have brought little.
         let least = match failure.error.kind() {
             ErrorKind::RegistryTimeout => LEAST,
             _ => 1,
@@ -240,24 +240,15 @@ async fn continue_at(
     let path = format!("blobs/{}", layer.digest);
     let start = sent.load(Ordering::Relaxed);
     let mut offset = start;
-    let mut response = session
-        .attempt(
-            ACTION,
-            &remote.scope,
-            &Activity::still(),
-            &|client: &Client, base: &Url| {
-                let request = client
-                    .get(remote.url(base, &path))
-                    // The digest is of the bytes as they are.
-                    .header(ACCEPT_ENCODING, "identity");
-                if start == 0 {
-                    request
-                } else {
-                    request.header(RANGE, format!("bytes={start}-"))
-                }
-            },
-        )
-        .await?;
+    let get = || {
+        // The digest is of the bytes as they are.
+        let identity = (ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        let rest = HeaderValue::from_str(&format!("bytes={start}-")).ok();
+        let rest = rest.filter(|_| start > 0).map(|rest| (RANGE, rest));
+        let headers = [Some(identity), rest].into_iter().flatten();
+        request(Method::GET, remote.url(&path), headers)
+    };
+    let mut response = remote.attempt(ACTION, &get).await?;
     let too_many = || {
         let why = format!(
             "{} sends other than the {} bytes that the manifest names",
@@ -270,11 +261,7 @@ async fn continue_at(
     // A registry that knows no ranges sends all of it again.
     let mut skip = if response.status() == StatusCode::PARTIAL_CONTENT {
         if range_start(&response) != Some((start, layer.size)) {
-            let why = format!(
-                "{} sent another range than was asked for",
-                session.registry()
-            );
-            return Err(session.error(ErrorKind::RegistryError, why).into());
+            return Err(remote.fault("sent another range than was asked for").into());
         }
         0
     } else {

@@ -33,6 +33,7 @@ use std::{
     time::{Duration, Instant},
 };
 use tempfile::NamedTempFile;
+use tokio::task::spawn_blocking;
 use vouch_protocol::ErrorKind;
 
 const BLOBS: &str = "blobs/sha256";
@@ -57,14 +58,14 @@ pub(super) async fn push(
     let mut stop = StopOnDrop(Some(progress.clone()));
     let lock = lock(&reference.path).await?;
     let (reference, progress) = (reference.clone(), progress.clone());
-    let pushed = blocking(move || {
+    let pushed = spawn_blocking(move || {
         let _lock = lock;
         progress.enter(Phase::Sending);
         write(&content, &manifest, &reference, &progress)
     })
     .await;
     stop.0 = None;
-    pushed
+    pushed?
 }
 
 /// Ends the blocking work of a request that nobody waits for any more.
@@ -84,25 +85,17 @@ pub(super) async fn find(
     limits: &Limits,
 ) -> Result<(Digest, PathBuf, Descriptor)> {
     let (reference, limits) = (reference.clone(), limits.clone());
-    blocking(move || read(&reference, &limits)).await
+    spawn_blocking(move || read(&reference, &limits)).await?
 }
 
 /// The names in a layout's index, in its order.
 pub(super) async fn tags(reference: &LayoutReference) -> Result<Vec<String>> {
     let root = reference.path.clone();
-    blocking(move || {
+    spawn_blocking(move || {
         check_there(&root)?;
         index::names(&root)
     })
-    .await
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| {
-        Error::new(ErrorKind::Internal, "work on an image layout failed").source(error)
-    })?
+    .await?
 }
 
 fn write(
@@ -173,7 +166,7 @@ async fn lock(root: &Path) -> Result<OwnedFd> {
     let until = Instant::now() + LOCK;
     loop {
         let root = root.to_owned();
-        if let Some(folder) = blocking(move || try_lock(&root)).await? {
+        if let Some(folder) = spawn_blocking(move || try_lock(&root)).await?? {
             return Ok(folder);
         }
         if Instant::now() > until {

@@ -9,11 +9,11 @@ use crate::{
     artifact::Limits,
     error::Result,
     name::{Digest, RegistryReference},
-    session::{Activity, Failure, Retries, Sessions, bounded},
+    session::{Failure, Retries, Sessions, bounded, request},
 };
 use reqwest::{
-    StatusCode, Url,
-    header::{ACCEPT as ACCEPTS, CONTENT_TYPE},
+    Method, StatusCode,
+    header::{self, CONTENT_TYPE},
 };
 use std::sync::Arc;
 use vouch_protocol::ErrorKind;
@@ -124,16 +124,8 @@ async fn fetch(
 ) -> Result<(Vec<u8>, Option<String>), Failure> {
     const ACTION: &str = "reading the manifest";
     let session = &remote.session;
-    let response = session
-        .attempt(
-            ACTION,
-            &remote.scope,
-            &Activity::still(),
-            &|client: &reqwest::Client, base: &Url| {
-                client.get(remote.url(base, path)).header(ACCEPTS, ACCEPT)
-            },
-        )
-        .await?;
+    let get = || request(Method::GET, remote.url(path), [(header::ACCEPT, ACCEPT)]);
+    let response = remote.attempt(ACTION, &get).await?;
     let media_type = response
         .headers()
         .get(CONTENT_TYPE)

@@ -15,6 +15,7 @@ use oci_distribution::manifest::{
     IMAGE_MANIFEST_MEDIA_TYPE, OCI_IMAGE_INDEX_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE, OciDescriptor,
     OciImageIndex, OciImageManifest,
 };
+use reqwest::header::HeaderValue;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use vouch_protocol::ErrorKind;
@@ -23,10 +24,12 @@ use vouch_protocol::ErrorKind;
 pub(super) const LARGEST: usize = 4 << 20;
 
 /// What is asked for, so that a registry sends what it has, and converts nothing.
-pub(super) const ACCEPT: &str = "application/vnd.oci.image.manifest.v1+json, \
-    application/vnd.docker.distribution.manifest.v2+json, \
-    application/vnd.oci.image.index.v1+json, \
-    application/vnd.docker.distribution.manifest.list.v2+json";
+pub(super) const ACCEPT: HeaderValue = HeaderValue::from_static(
+    "application/vnd.oci.image.manifest.v1+json, \
+     application/vnd.docker.distribution.manifest.v2+json, \
+     application/vnd.oci.image.index.v1+json, \
+     application/vnd.docker.distribution.manifest.list.v2+json",
+);
 
 /// The CNCF's "Wasm OCI Artifact layout".
 const WASM_CONFIG: &str = "application/vnd.wasm.config.v0+json";

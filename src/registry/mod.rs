@@ -158,7 +158,7 @@ async fn place(reference: &Reference) -> Result<(Place, Reference)> {
         let resolved = place.resolve(&reference);
         Ok((place, resolved))
     };
-    content::aside(look).await?
+    tokio::task::spawn_blocking(look).await?
 }
 
 impl Found {

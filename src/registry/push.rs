@@ -13,14 +13,13 @@ use crate::{
     error::Result,
     name::RegistryReference,
     progress::{Phase, Progress},
-    session::{Action, Activity, Failure, Retries, Sessions},
+    session::{Action, Failure, Retries, Sessions, request},
 };
 use bytes::Bytes;
 use reqwest::{
-    Client, Url,
+    Method,
     header::{CONTENT_TYPE, HeaderValue},
 };
-use vouch_protocol::ErrorKind;
 
 const IMAGE_TYPE: HeaderValue =
     HeaderValue::from_static("application/vnd.oci.image.manifest.v1+json");
@@ -51,11 +50,10 @@ pub(super) async fn push(
         size: manifest.bytes.len() as u64,
     };
     let (bytes, config) = (Bytes::from(manifest.bytes), Bytes::from(manifest.config));
-    let put = |client: &Client, base: &Url| {
-        client
-            .put(remote.url(base, &path))
-            .header(CONTENT_TYPE, IMAGE_TYPE)
-            .body(bytes.clone())
+    let put = || {
+        let mut put = request(Method::PUT, remote.url(&path), [(CONTENT_TYPE, IMAGE_TYPE)]);
+        *put.body_mut() = Some(bytes.clone().into());
+        put
     };
     let mut retries = Retries::new(remote.session.timeouts());
     let mut missing = true;
@@ -67,9 +65,7 @@ pub(super) async fn push(
             pushed.uploaded += sent;
         }
         content.commit_aside(progress).await?;
-        let (action, still) = ("writing the manifest", Activity::still());
-        let answer = remote.session.attempt(action, &remote.scope, &still, &put);
-        let failure = match answer.await {
+        let failure = match remote.attempt("writing the manifest", &put).await {
             Ok(response) => {
                 remote.confirm(&response, &path, stored).await?;
                 let size = content.size + config.len() as u64;
@@ -84,12 +80,8 @@ pub(super) async fn push(
             if !unclear {
                 progress.withdraw();
             }
-            let registry = remote.session.registry();
-            let why = format!(
-                "{registry} does not see blobs that it has: {}",
-                failure.error
-            );
-            let error = remote.session.error(ErrorKind::RegistryError, why);
+            let what = format!("does not see blobs that it has: {}", failure.error);
+            let error = remote.fault(&what);
             Failure::passing(error.help("Others may push the same at this moment. Try again."))
         } else {
             unclear = true;
@@ -158,7 +150,7 @@ async fn provide(
             size
         }
     };
-    let repository = &remote.scope.repository;
-    remote.session.saw_blob(blob.digest, repository);
+    let repository = remote.scope.repository.clone();
+    remote.session.blobs.lock().put(blob.digest, repository);
     Ok(sent)
 }

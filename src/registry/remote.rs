@@ -2,13 +2,13 @@
 
 use super::manifest::{ACCEPT, Descriptor};
 use crate::{
-    error::Result,
+    error::{Error, Result},
     name::{Digest, RegistryReference},
-    session::{Action, Scope, Session, Sessions},
+    session::{Action, Failure, Scope, Session, Sessions, request},
 };
 use reqwest::{
-    Response, StatusCode, Url,
-    header::{ACCEPT as ACCEPTS, CONTENT_LENGTH},
+    Method, Request, Response, StatusCode, Url,
+    header::{self, CONTENT_LENGTH},
 };
 use std::sync::Arc;
 use vouch_protocol::ErrorKind;
@@ -38,11 +38,26 @@ impl Remote {
     }
 
     /// An address below the repository's.
-    pub(super) fn url(&self, base: &Url, rest: &str) -> Url {
-        let mut url = base.clone();
+    pub(super) fn url(&self, rest: &str) -> Url {
+        let mut url = self.session.base().clone();
         // A repository's and a tag's characters need no escapes; a colon in a digest neither.
         url.set_path(&format!("/v2/{}/{rest}", self.scope.repository));
         url
+    }
+
+    /// Sends a request for the repository once: see [`Session::attempt`].
+    pub(super) async fn attempt(
+        &self,
+        action: &str,
+        build: &impl Fn() -> Request,
+    ) -> Result<Response, Failure> {
+        self.session.attempt(action, &self.scope, build).await
+    }
+
+    /// What is wrong with the registry; `what` goes on behind its name.
+    pub(super) fn fault(&self, what: &str) -> Error {
+        let message = format!("{} {what}", self.session.registry());
+        self.session.error(ErrorKind::RegistryError, message)
     }
 
     /// Whether a blob is there. One of which the registry does not clearly say so is uploaded: a
@@ -72,31 +87,27 @@ impl Remote {
         path: &str,
         stored: Descriptor,
     ) -> Result<()> {
-        let (registry, digest) = (self.session.registry(), stored.digest);
-        let unconfirmed = |why: String| Err(self.session.error(ErrorKind::RegistryError, why));
+        let digest = stored.digest;
         match claimed_digest(response) {
             Some(other) if other != digest => {
-                let why = format!("{registry} says that it stored {other}, but {digest} was sent");
-                return unconfirmed(why);
+                let what = format!("says that it stored {other}, but {digest} was sent");
+                return Err(self.fault(&what));
             }
             _ if response.status() == StatusCode::CREATED => return Ok(()),
             _ => {}
         }
         match self.head("confirming what was stored", path).await {
             Ok(head) if is_of(&head, stored) && claimed_digest(&head) == Some(digest) => Ok(()),
-            _ => unconfirmed(format!(
-                "{registry} answered {} instead of 201, and does not confirm that it has {digest}",
+            _ => Err(self.fault(&format!(
+                "answered {} instead of 201, and does not confirm that it has {digest}",
                 response.status().as_u16()
-            )),
+            ))),
         }
     }
 
     async fn head(&self, action: &str, path: &str) -> Result<Response> {
-        self.session
-            .send(action, &self.scope, |client, base| {
-                client.head(self.url(base, path)).header(ACCEPTS, ACCEPT)
-            })
-            .await
+        let head = || request(Method::HEAD, self.url(path), [(header::ACCEPT, ACCEPT)]);
+        self.session.send(action, &self.scope, head).await
     }
 }
 

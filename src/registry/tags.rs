@@ -9,10 +9,10 @@ use super::{layout, remote::Remote};
 use crate::{
     error::Result,
     name::{Reference, RegistryReference, Tag},
-    session::{Action, Activity, Failure, Retries, Sessions, bounded},
+    session::{Action, Failure, Retries, Sessions, bounded, request},
 };
 use reqwest::{
-    Client, StatusCode, Url,
+    Method, StatusCode, Url,
     header::{HeaderMap, LINK},
 };
 use serde::Deserialize;
@@ -175,11 +175,7 @@ async fn page(
         Next::None => None,
         Next::Query(query) => Some(query),
         Next::Elsewhere => {
-            let why = format!(
-                "{} links to the next page of its tags at another place",
-                session.registry()
-            );
-            return Err(session.error(ErrorKind::RegistryError, why));
+            return Err(remote.fault("links to the next page of its tags at another place"));
         }
     };
     Ok((names.tags.unwrap_or_default(), next))
@@ -188,14 +184,12 @@ async fn page(
 async fn fetch(remote: &Remote, query: &str) -> Result<(Vec<u8>, Next), Failure> {
     const ACTION: &str = "listing the tags";
     let session = &remote.session;
-    let build = |client: &Client, base: &Url| {
-        let mut url = remote.url(base, "tags/list");
+    let get = || {
+        let mut url = remote.url("tags/list");
         url.set_query(Some(query));
-        client.get(url)
+        request(Method::GET, url, [])
     };
-    let response = session
-        .attempt(ACTION, &remote.scope, &Activity::still(), &build)
-        .await?;
+    let response = remote.attempt(ACTION, &get).await?;
     let next = next(response.url(), response.headers());
     let over = ErrorKind::RegistryError;
     let body = bounded(session, ACTION, response, LARGEST, over).await?;

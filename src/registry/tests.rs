@@ -13,7 +13,7 @@ pub(super) fn sessions(config: Config) -> Sessions {
     Sessions::new(config).docker_config("/nonexistent/config.json".into())
 }
 
-/// A file of so many bytes that do not repeat.
+/// A file of that many bytes, which do not repeat.
 pub(super) fn file(size: usize) -> NamedTempFile {
     let mut file = NamedTempFile::new().unwrap();
     let bytes: Vec<u8> = (0u32..)

@@ -9,13 +9,13 @@ use super::{
 use crate::{
     error::Result,
     progress::Progress,
-    session::{Activity, Failure, Retries, location},
+    session::{Activity, Failure, Retries, location, request},
 };
 use bytes::Bytes;
 use parking_lot::Mutex;
 use reqwest::{
-    Client, RequestBuilder, Response, StatusCode, Url,
-    header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, RANGE},
+    Method, Request, Response, StatusCode, Url,
+    header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderName, HeaderValue, RANGE},
 };
 use std::{io, time::Duration};
 use tokio::{runtime::Handle, sync::mpsc, task::JoinHandle};
@@ -47,24 +47,21 @@ pub(super) enum Body {
 /// login; answers whether it did. What it does not take is uploaded.
 pub(super) async fn mount(remote: &Remote, blob: Descriptor) -> bool {
     let digest = blob.digest;
-    let from = remote.session.repository_of(digest);
+    let from = remote.session.blobs.lock().get(&digest).cloned();
     let from = from.filter(|from| *from != remote.scope.repository && blob.size >= WORTH_MOUNTING);
     let Some(from) = from else {
         return false;
     };
-    let build = |client: &Client, base: &Url| {
-        let mut url = remote.url(base, "blobs/uploads/");
+    let post = || {
+        let mut url = remote.url(UPLOADS);
         url.query_pairs_mut()
             .append_pair("mount", &digest.to_string())
             .append_pair("from", from.as_str());
-        client.post(url).header(CONTENT_LENGTH, 0)
+        request(Method::POST, url, EMPTY)
     };
     let scope = remote.scope.mounting(&from);
-    match remote
-        .session
-        .offer("mounting a blob", &scope, &build)
-        .await
-    {
+    let offered = remote.session.offer("mounting a blob", &scope, &post);
+    match offered.await {
         Ok(response) if response.status() == StatusCode::CREATED => {
             return claimed_digest(&response).is_none_or(|mounted| mounted == digest);
         }
@@ -73,7 +70,7 @@ pub(super) async fn mount(remote: &Remote, blob: Descriptor) -> bool {
         Err(failure) => tracing::debug!(error = %failure.error, "a blob was not mounted"),
     }
     // Not asked for again at each push.
-    remote.session.forget_blob(digest);
+    remote.session.blobs.lock().pop(&digest);
     false
 }
 
@@ -125,31 +122,22 @@ struct Upload<'a> {
 }
 
 const UPLOADING: &str = "uploading a blob";
+const UPLOADS: &str = "blobs/uploads/";
+/// Some registries want it of requests without a body.
+const EMPTY: [(HeaderName, HeaderValue); 1] = [(CONTENT_LENGTH, HeaderValue::from_static("0"))];
 
 impl<'a> Upload<'a> {
     async fn begin(remote: &'a Remote) -> Result<Self, Failure> {
-        let response = remote
-            .session
-            .attempt(
-                "beginning an upload",
-                &remote.scope,
-                &Activity::still(),
-                &|client: &Client, base: &Url| {
-                    client
-                        .post(remote.url(base, "blobs/uploads/"))
-                        .header(CONTENT_LENGTH, 0)
-                },
-            )
-            .await?;
+        let post = || request(Method::POST, remote.url(UPLOADS), EMPTY);
+        let response = remote.attempt("beginning an upload", &post).await?;
         Self::begun(remote, &response)
     }
 
     fn begun(remote: &'a Remote, response: &Response) -> Result<Self, Failure> {
         if response.status() != StatusCode::ACCEPTED {
             let (registry, status) = (remote.session.registry(), response.status().as_u16());
-            let why =
-                format!("{registry} answered {status} to the beginning of an upload, not 202");
-            let error = remote.session.error(ErrorKind::RegistryError, why);
+            let what = format!("answered {status} to the beginning of an upload, not 202");
+            let error = remote.fault(&what);
             return Err(error.help(format!("Is {registry} a registry?")).into());
         }
         let minimum = response
@@ -167,10 +155,9 @@ impl<'a> Upload<'a> {
 
     /// Sends all of a blob in one request.
     async fn whole(mut self, blob: &Blob, progress: &Progress) -> Result<Response, Failure> {
-        let url = self.closing(blob);
-        let build = |client: &Client| client.put(url.clone());
+        let put = || Request::new(Method::PUT, self.closing(blob));
         let (start, end) = (Checkpoint::start(), blob.descriptor.size);
-        let (response, _) = self.part(&blob.body, &start, end, progress, build).await?;
+        let (response, _) = self.part(&blob.body, &start, end, progress, put).await?;
         self.ended = true;
         Ok(response)
     }
@@ -183,36 +170,35 @@ impl<'a> Upload<'a> {
                 Body::File(content) => content.stop_after(at.offset, self.minimum.max(CHUNK)),
                 Body::Memory(bytes) => bytes.len() as u64,
             };
-            let range = format!("{}-{}", at.offset, end - 1);
-            let url = self.location.clone();
-            let build = |client: &Client| client.patch(url.clone()).header(CONTENT_RANGE, &range);
-            let (response, reached) = self.part(&blob.body, &at, end, progress, build).await?;
+            let range = HeaderValue::from_str(&format!("{}-{}", at.offset, end - 1)).ok();
+            let patch = || {
+                let range = range.clone().map(|range| (CONTENT_RANGE, range));
+                request(Method::PATCH, self.location.clone(), range)
+            };
+            let (response, reached) = self.part(&blob.body, &at, end, progress, patch).await?;
             self.location = next_location(self.remote, &response)?;
             if taken(&response) != Some(end) {
                 self.ask_status(end).await?;
             }
             at = reached;
         }
-        let url = self.closing(blob);
-        let build = |client: &Client, _: &Url| client.put(url.clone()).header(CONTENT_LENGTH, 0);
-        let response = self.attempt(UPLOADING, &build).await?;
+        let put = || request(Method::PUT, self.closing(blob), EMPTY);
+        let response = self.remote.attempt(UPLOADING, &put).await?;
         self.ended = true;
         Ok(response)
     }
 
     /// Asks how much of the blob the registry has, as its answer to a chunk said otherwise than
     /// `expected`, or nothing: the ranges of some are stale, or those of the chunk alone. Where this
-    /// is no clearer, the upload goes on: its end names the digest of the whole.
+    /// does not settle it, the upload goes on: its end names the digest of the whole.
     async fn ask_status(&self, expected: u64) -> Result<(), Failure> {
-        let url = self.location.clone();
-        let build = |client: &Client, _: &Url| client.get(url.clone());
-        match self.attempt("asking for an upload's status", &build).await {
+        let get = || Request::new(Method::GET, self.location.clone());
+        let action = "asking for an upload's status";
+        match self.remote.attempt(action, &get).await {
             Ok(status) => match taken(&status) {
                 Some(taken) if taken != expected => {
-                    let registry = self.remote.session.registry();
-                    let why = format!("{registry} has {taken} of {expected} bytes of a blob");
-                    let error = self.remote.session.error(ErrorKind::RegistryError, why);
-                    Err(Failure::passing(error))
+                    let what = format!("has {taken} of {expected} bytes of a blob");
+                    Err(Failure::passing(self.remote.fault(&what)))
                 }
                 _ => Ok(()),
             },
@@ -221,17 +207,6 @@ impl<'a> Upload<'a> {
                 Ok(())
             }
         }
-    }
-
-    /// Sends a request without a body.
-    async fn attempt(
-        &self,
-        action: &str,
-        build: &impl Fn(&Client, &Url) -> RequestBuilder,
-    ) -> Result<Response, Failure> {
-        let still = Activity::still();
-        let (session, scope) = (&self.remote.session, &self.remote.scope);
-        session.attempt(action, scope, &still, build).await
     }
 
     /// The address that ends the upload.
@@ -249,18 +224,22 @@ impl<'a> Upload<'a> {
         from: &Checkpoint,
         end: u64,
         progress: &Progress,
-        build: impl Fn(&Client) -> RequestBuilder,
+        build: impl Fn() -> Request,
     ) -> Result<(Response, Checkpoint), Failure> {
-        let build = |client: &Client| {
-            build(client)
-                .header(CONTENT_TYPE, "application/octet-stream")
-                .header(CONTENT_LENGTH, end - from.offset)
+        let build = |body: reqwest::Body| {
+            let mut request = build();
+            let bytes = HeaderValue::from_static("application/octet-stream");
+            let length = (end - from.offset).into();
+            let headers = [(CONTENT_TYPE, bytes), (CONTENT_LENGTH, length)];
+            request.headers_mut().extend(headers);
+            *request.body_mut() = Some(body);
+            request
         };
         let content = match body {
             Body::File(content) => content,
             Body::Memory(bytes) => {
-                let build = |client: &Client, _: &Url| build(client).body(bytes.clone());
-                let response = self.attempt(UPLOADING, &build).await?;
+                let build = || build(bytes.clone().into());
+                let response = self.remote.attempt(UPLOADING, &build).await?;
                 return Ok((response, Checkpoint::after(bytes)));
             }
         };
@@ -268,12 +247,12 @@ impl<'a> Upload<'a> {
         let activity = Activity::default();
         // The reader of the latest attempt; those before have ended, as nobody takes from them.
         let reader = Mutex::new(None);
-        let build = |client: &Client, _: &Url| {
+        let build = || {
             let (body, task) = stream(content, from, end, progress, &activity);
             *reader.lock() = Some(task);
-            build(client).body(body)
+            build(body)
         };
-        let answer = session.attempt(UPLOADING, scope, &activity, &build).await;
+        let answer = session.stream(UPLOADING, scope, &activity, &build).await;
         let reader = reader.into_inner();
         // It ends at once: either it is through, or nobody takes from it any more.
         let read = match reader {
@@ -299,9 +278,7 @@ fn taken(response: &Response) -> Option<u64> {
 
 /// A success that came before all bytes were sent.
 fn early(remote: &Remote) -> Failure {
-    let registry = remote.session.registry();
-    let why = format!("{registry} ended an upload before it had all of it");
-    Failure::passing(remote.session.error(ErrorKind::RegistryError, why))
+    Failure::passing(remote.fault("ended an upload before it had all of it"))
 }
 
 impl Drop for Upload<'_> {
@@ -311,10 +288,9 @@ impl Drop for Upload<'_> {
         };
         let (remote, url) = (self.remote.clone(), self.location.clone());
         runtime.spawn(async move {
-            let build = |client: &Client, _: &Url| client.delete(url.clone());
-            let taking = remote
-                .session
-                .offer("taking an upload back", &remote.scope, &build);
+            let delete = || Request::new(Method::DELETE, url.clone());
+            let (action, scope) = ("taking an upload back", &remote.scope);
+            let taking = remote.session.offer(action, scope, &delete);
             // A courtesy: registries forget such uploads by themselves. docker-registry 2.8 knows
             // no upload any more whose connection broke, and wants the right to delete for this.
             if let Ok(Err(failure)) = tokio::time::timeout(TAKE_BACK, taking).await {
@@ -326,11 +302,8 @@ impl Drop for Upload<'_> {
 
 /// Where a registry wants the next request of an upload.
 fn next_location(remote: &Remote, response: &Response) -> Result<Url, Failure> {
-    let Some(url) = location(response) else {
-        let registry = remote.session.registry();
-        let why = format!("{registry} does not say where the upload goes on");
-        return Err(remote.session.error(ErrorKind::RegistryError, why).into());
-    };
+    let url =
+        location(response).ok_or_else(|| remote.fault("does not say where the upload goes on"))?;
     let session = &remote.session;
     session.permit(&url)?;
     // The login goes with requests to the registry: what to write there, no other host says.

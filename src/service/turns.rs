@@ -496,7 +496,7 @@ mod tests {
         assert_eq!(take(&turns, Work::Lookup, 2, "other", 1).len(), 1);
         while waits.pop().is_some() {}
         drop(held);
-        let queue = turns.lookup.lock();
+        let queue = turns.lookup.queue.lock();
         assert!(queue.held.is_empty() && queue.waiting.is_empty());
     }
 }

@@ -2,7 +2,12 @@
 
 use crate::name::{HostPort, PlainHosts, Registry, Repository, without_secrets};
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, fmt, path::PathBuf, str::FromStr};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 /// The config's sections `[registry."host:port"]`.
 pub type Config = BTreeMap<Registry, RegistryConfig>;
@@ -13,26 +18,23 @@ const MIRRORS: usize = 16;
 /// What the owner says about one registry.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(try_from = "Written", into = "Written")]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(expecting = "a section [registry.\"host:port\"]")]
 pub struct RegistryConfig {
-    /// Whether to speak plain HTTP to it. Where nothing is said, loopback addresses without a `ca`
-    /// and a client certificate are spoken to that way, and nobody else.
+    /// Whether to speak plain HTTP to it. Where nothing is said, loopback addresses without `ca`
+    /// and `client-cert` are spoken to that way, and nobody else.
     pub plain_http: Option<bool>,
     /// A PEM file of certificates to trust beside the system's.
     pub ca: Option<PathBuf>,
-    /// What the service shows to the registry, and to nobody else, when it is asked who it is.
-    pub client: Option<ClientCertificate>,
-    /// Asked before the registry itself, in this order, when something is read.
+    /// A PEM file of the certificate that is shown to the registry when it asks for one. Needs
+    /// `client-key`.
+    pub client_cert: Option<PathBuf>,
+    /// A PEM file of the key of `client-cert`. Others must not be able to read it.
+    pub client_key: Option<PathBuf>,
+    /// Other registries that have what this one has, as `host:port` or `host:port/namespace`.
+    /// Pulls and verifies ask them in this order, and then the registry itself; pushes never do.
+    #[cfg_attr(test, schemars(with = "Vec<String>", length(max = 16)))]
     pub mirrors: Vec<Mirror>,
-}
-
-/// Mutual TLS: PEM files of a certificate with those that lead to its authority, and of its key.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct ClientCertificate {
-    /// `client-cert`
-    pub certificate: PathBuf,
-    /// `client-key`
-    pub key: PathBuf,
 }
 
 /// Another registry that has what this one has: `host:port`, or a namespace in it.
@@ -43,70 +45,22 @@ pub struct Mirror {
     namespace: Option<Repository>,
 }
 
-/// The section as it is written.
-#[derive(Default, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-#[serde(expecting = "a section [registry.\"host:port\"]")]
-struct Written {
-    /// Whether to speak plain HTTP to it. Where nothing is said, loopback addresses without `ca`
-    /// and `client-cert` are spoken to that way, and nobody else.
-    plain_http: Option<bool>,
-    /// A PEM file of certificates to trust beside the system's.
-    ca: Option<PathBuf>,
-    /// A PEM file of the certificate that is shown to the registry when it asks for one. Needs
-    /// `client-key`.
-    client_cert: Option<PathBuf>,
-    /// A PEM file of the key of `client-cert`. Others must not be able to read it.
-    client_key: Option<PathBuf>,
-    /// Other registries that have what this one has, as `host:port` or `host:port/namespace`.
-    /// Pulls and verifies ask them in this order, and then the registry itself; pushes never do.
-    #[cfg_attr(test, schemars(with = "Vec<String>", length(max = 16)))]
-    mirrors: Vec<Mirror>,
-}
-
-impl TryFrom<Written> for RegistryConfig {
-    type Error = String;
-
-    fn try_from(written: Written) -> Result<Self, String> {
-        let client = match (written.client_cert, written.client_key) {
-            (Some(certificate), Some(key)) => Some(ClientCertificate { certificate, key }),
-            (None, None) => None,
-            (Some(_), None) => return Err("`client-cert` needs `client-key`".into()),
-            (None, Some(_)) => return Err("`client-key` needs `client-cert`".into()),
-        };
-        if client.is_some() && written.plain_http == Some(true) {
-            return Err("`client-cert` is for TLS, but `plain-http` is true".into());
-        }
-        if written.mirrors.len() > MIRRORS {
-            return Err(format!("there are more than {MIRRORS} `mirrors`"));
-        }
-        Ok(Self {
-            plain_http: written.plain_http,
-            ca: written.ca,
-            client,
-            mirrors: written.mirrors,
-        })
-    }
-}
-
-impl From<RegistryConfig> for Written {
-    fn from(config: RegistryConfig) -> Self {
-        let (client_cert, client_key) = config
-            .client
-            .map(|client| (client.certificate, client.key))
-            .unzip();
-        Self {
-            plain_http: config.plain_http,
-            ca: config.ca,
-            client_cert,
-            client_key,
-            mirrors: config.mirrors,
-        }
-    }
-}
-
 impl RegistryConfig {
+    /// What cannot be meant, in words.
+    pub fn contradiction(&self) -> Option<String> {
+        match (&self.client_cert, &self.client_key) {
+            (Some(_), None) => Some("`client-cert` needs `client-key`".into()),
+            (None, Some(_)) => Some("`client-key` needs `client-cert`".into()),
+            (Some(_), _) if self.plain_http == Some(true) => {
+                Some("`client-cert` is for TLS, but `plain-http` is true".into())
+            }
+            _ if self.mirrors.len() > MIRRORS => {
+                Some(format!("there are more than {MIRRORS} `mirrors`"))
+            }
+            _ => None,
+        }
+    }
+
     /// How the registry is spoken to: all but where else its content is.
     pub(super) fn without_mirrors(&self) -> Self {
         Self {
@@ -115,25 +69,25 @@ impl RegistryConfig {
         }
     }
 
+    /// Mutual TLS: the certificate with those that lead to its authority, and its key.
+    pub(super) fn client(&self) -> Option<(&Path, &Path)> {
+        self.client_cert.as_deref().zip(self.client_key.as_deref())
+    }
+
     /// The files that it names, by their keys.
     pub fn files_mut(&mut self) -> impl Iterator<Item = (&'static str, &mut PathBuf)> {
-        let (certificate, key) = self
-            .client
-            .as_mut()
-            .map(|client| (&mut client.certificate, &mut client.key))
-            .unzip();
-        [
-            ("ca", self.ca.as_mut()),
-            ("client-cert", certificate),
-            ("client-key", key),
-        ]
-        .into_iter()
-        .filter_map(|(name, path)| Some((name, path?)))
+        let files = [
+            ("ca", &mut self.ca),
+            ("client-cert", &mut self.client_cert),
+            ("client-key", &mut self.client_key),
+        ];
+        let named = files.into_iter();
+        named.filter_map(|(name, path)| Some((name, path.as_mut()?)))
     }
 
     /// Whether it names files, whose content may change without it.
     pub(super) fn names_files(&self) -> bool {
-        self.ca.is_some() || self.client.is_some()
+        self.ca.is_some() || self.client_cert.is_some()
     }
 }
 
@@ -204,14 +158,12 @@ impl fmt::Display for Mirror {
 }
 
 /// The hosts of which a config says `plain-http`.
-pub fn plain_hosts<'a>(
-    sections: impl IntoIterator<Item = (&'a str, &'a RegistryConfig)>,
-) -> PlainHosts {
+pub fn plain_hosts<N: fmt::Display>(sections: &BTreeMap<N, RegistryConfig>) -> PlainHosts {
     let plain = sections
-        .into_iter()
+        .iter()
         .filter(|(_, section)| section.plain_http == Some(true));
     // What is not a registry is said elsewhere.
-    PlainHosts::new(plain.filter_map(|(name, _)| name.parse().ok()))
+    PlainHosts::new(plain.filter_map(|(name, _)| name.to_string().parse().ok()))
 }
 
 #[cfg(test)]

@@ -12,13 +12,12 @@
 //!
 //! | room | what it answers | its types |
 //! |---|---|---|
-//! | `credentials` | where does a login come from, and is it still there? | `Sources` finds a `Credential` and its `Origin`; a `Login` is the one in use, and its end; a `Redactor` knows its secrets |
+//! | `credentials` | where does a login come from, and is it still there? | `Sources` finds a `Credential` and where it is `Filed`; a `Login` is the one in use, and its end; a `Redactor` knows its secrets |
 //! | `http` | where may a request go, and what is said where it failed? | `Host` is a registry as one session speaks to it; `exchange` sends one request through its redirects; `Failure`, `Retries` |
 //! | `authorization` | what does a registry ask for, and how is it got? | `Challenge`, `Scope`, `TokenRequest`; `AccessTokens` answers an `AccessToken` from memory or from a realm |
 //! | `sessions` | which login does a request begin with, and how is it made? | `Session` asks; the `Store` has all sessions; `Sessions` is what the service holds; `Carried` reaches a successor |
 //!
-//! Beside them: `config` (the sections `[registry."host:port"]`), `clock`, `shared_work` (done once
-//! for all who want it) and `text`.
+//! Beside them: `config` (the sections `[registry."host:port"]`), `clock` and `text`.
 //!
 //! # How a request is made
 //!
@@ -40,8 +39,8 @@
 //!
 //! [`Sessions::session`] yields a [`Session`] (files of logins are looked at there, once for all
 //! that follows). [`Session::send`] repeats what passes by itself; [`Session::attempt`] sends once,
-//! for bodies that are streamed ([`Activity`] shows that they move) and for those who count
-//! [`Retries`] themselves; [`Session::offer`] is a courtesy. A [`Scope`] says which repository is
+//! for those who count [`Retries`] themselves; [`Session::stream`] does so with a body that is read
+//! meanwhile ([`Activity`] shows that it moves); [`Session::offer`] is a courtesy. A [`Scope`] says which repository is
 //! read or written ([`Action`]). A [`Failure`] holds the error and whether to try again;
 //! [`bounded`] reads small bodies, [`location`] where an answer leads, [`Host::permit`] says
 //! whether a request may go there. A session dereferences to its [`Host`]: the registry's name,
@@ -53,14 +52,13 @@ mod config;
 mod credentials;
 mod http;
 mod sessions;
-mod shared_work;
 mod text;
 
 pub(crate) use authorization::{Action, Scope};
-pub use config::{ClientCertificate, Config, Mirror, RegistryConfig, plain_hosts};
+pub use config::{Config, Mirror, RegistryConfig, plain_hosts};
 pub(crate) use credentials::{Credential, Secret, environment};
 pub use http::Timeouts;
-pub(crate) use http::{Activity, Failure, Retries, bounded, location};
+pub(crate) use http::{Activity, Failure, Retries, bounded, location, request};
 pub(crate) use sessions::Session;
 pub use sessions::{Carried, Sessions};
 pub(crate) use text::{clean, clean_to};

@@ -8,7 +8,7 @@ mod tokens;
 
 use super::{credentials::LoginPlace, *};
 use crate::error::{Error, Result};
-use reqwest::{Response, Url};
+use reqwest::{Method, Response, Url};
 use std::{io::Write, str::FromStr, sync::Arc, time::Duration};
 use tempfile::NamedTempFile;
 use vouch_protocol::{ErrorKind, LoginSource, SessionState};
@@ -68,7 +68,7 @@ async fn begun(sessions: Sessions, registry: &str) -> Arc<Session> {
 
 async fn get(session: &Arc<Session>) -> Result<Response> {
     let scope = Scope::new(&named("acme/echo"), Action::Pull);
-    let build = |client: &reqwest::Client, base: &Url| client.get(base.join("thing").unwrap());
+    let build = || request(Method::GET, session.base().join("thing").unwrap(), []);
     session.send("looking", &scope, build).await
 }
 

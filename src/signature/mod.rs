@@ -104,7 +104,7 @@ impl Signed {
 pub type Signatures = Result<Vec<Arc<Signed>>, Refusal>;
 
 struct Method {
-    /// What there is none of in an artifact of that kind, and how to get one.
+    /// What an unsigned artifact of that kind lacks, and how to get it.
     absent: fn(ArtifactKind) -> (&'static str, &'static str),
     /// Its signatures that hold; or a refusal, where there is one that would have to hold,
     /// whatever others do.

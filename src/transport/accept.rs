@@ -141,14 +141,16 @@ pub(super) fn connected(
     let client = Client::new(Arc::clone(service), terms.answers.clone());
     let terms = terms.clone();
     let (input, output) = stream.into_split();
+    let input = Arc::new(input);
     async move {
         let _counted = counted;
         let (answered, leaving) = (Arc::clone(&client), terms.leaving.clone());
+        let looked_at = Arc::clone(&input);
         let input = Cut::when(input, async move {
             leaving.cancelled_owned().await;
             answered.all_answered().await;
         });
-        let hung_up = |input: &Cut<_>| hung_up(input.stream());
+        let hung_up = move || hung_up((*looked_at).as_ref());
         let end = connection::run(input, output, client, terms, hung_up).await;
         tracing::debug!(?end, "a connection ended");
     }

@@ -4,23 +4,23 @@ use super::{
     client::{Client, refusal},
     framing::{Announced, Framing, Input},
     http,
-    patient::Patient,
     stream::{self, send},
     terms::{End, Terms},
 };
 use crate::error::Error;
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_io_timeout::TimeoutWriter;
 use vouch_protocol::ErrorKind;
 
-/// Serves a connection to its end. `hung_up` tells, once the input has ended, whether nobody
-/// reads the output any more.
+/// Serves a connection to its end, and gives up a client that takes none of what it is sent.
+/// `hung_up` tells, once the input has ended, whether nobody reads the output any more.
 pub(super) async fn run<R, W>(
     input: R,
     output: W,
     client: Arc<Client>,
     terms: Terms,
-    hung_up: impl Fn(&R) -> bool + Send + Sync + 'static,
+    hung_up: impl Fn() -> bool + Send + Sync + 'static,
 ) -> End
 where
     R: AsyncRead + Unpin + Send + 'static,
@@ -31,7 +31,10 @@ where
         () = terms.closing.cancelled() => return End::Closed,
         announced = input.announced() => announced,
     };
-    let mut output = Patient::new(output, terms.patience.stalled);
+    let mut output = Box::pin(TimeoutWriter::new(output));
+    output
+        .as_mut()
+        .set_timeout_pinned(Some(terms.patience.stalled));
     // Boxed, as most connections are of one kind and need no space for the others.
     match announced {
         Err(_) => End::Broken,

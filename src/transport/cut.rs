@@ -6,7 +6,8 @@ use rustix::net::{Shutdown, shutdown};
 use std::{
     io,
     pin::Pin,
-    task::{Context, Poll},
+    sync::Arc,
+    task::{Context, Poll, ready},
 };
 use tokio::{
     io::{AsyncRead, ReadBuf},
@@ -18,22 +19,16 @@ use tokio::{
 /// On Linux, shutting the receiving side down leaves in its queue what is there already. Systems
 /// that empty the queue would lose a request that was on its way.
 pub(super) struct Cut<F> {
-    input: OwnedReadHalf,
+    input: Arc<OwnedReadHalf>,
     when: Option<Pin<Box<F>>>,
 }
 
 impl<F: Future<Output = ()>> Cut<F> {
-    pub(super) fn when(input: OwnedReadHalf, when: F) -> Self {
+    pub(super) fn when(input: Arc<OwnedReadHalf>, when: F) -> Self {
         Self {
             input,
             when: Some(Box::pin(when)),
         }
-    }
-}
-
-impl<F> Cut<F> {
-    pub(super) fn stream(&self) -> &UnixStream {
-        self.input.as_ref()
     }
 }
 
@@ -43,14 +38,22 @@ impl<F: Future<Output = ()>> AsyncRead for Cut<F> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let input = Arc::clone(&self.input);
+        let stream: &UnixStream = (*input).as_ref();
         if let Some(when) = &mut self.when
             && when.as_mut().poll(context).is_ready()
         {
             self.when = None;
             // It fails where the client has gone, which the reading will notice.
-            let _ = shutdown(self.stream(), Shutdown::Read);
+            let _ = shutdown(stream, Shutdown::Read);
         }
-        Pin::new(&mut self.input).poll_read(context, buffer)
+        loop {
+            ready!(stream.poll_read_ready(context))?;
+            match stream.try_read_buf(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                read => return Poll::Ready(read.map(drop)),
+            }
+        }
     }
 }
 
@@ -64,7 +67,7 @@ mod tests {
         let (mut client, server) = UnixStream::pair().unwrap();
         let (input, _output) = server.into_split();
         let (cut, when) = tokio::sync::oneshot::channel::<()>();
-        let mut input = Cut::when(input, async {
+        let mut input = Cut::when(Arc::new(input), async {
             let _ = when.await;
         });
         client.write_all(b"one").await.unwrap();
@@ -84,7 +87,7 @@ mod tests {
         let (_client, server) = UnixStream::pair().unwrap();
         let (input, _output) = server.into_split();
         let (cut, when) = tokio::sync::oneshot::channel::<()>();
-        let mut input = Cut::when(input, async {
+        let mut input = Cut::when(Arc::new(input), async {
             let _ = when.await;
         });
         let waiting = tokio::spawn(async move { input.read(&mut [0]).await });

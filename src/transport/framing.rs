@@ -105,10 +105,6 @@ impl<R: AsyncRead + Unpin> Input<R> {
         }
     }
 
-    pub(super) fn stream(&self) -> &R {
-        &self.stream
-    }
-
     /// The stream, with what was read of it so far.
     pub(super) fn into_stream(self) -> Chain<io::Cursor<Vec<u8>>, R> {
         io::Cursor::new(self.bytes).chain(self.stream)

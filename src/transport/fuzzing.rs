@@ -31,7 +31,7 @@ impl AsyncRead for Pieces<'_> {
     }
 }
 
-/// The messages of a stream whose bytes arrive in pieces, up to its end or to what is no message.
+/// The messages of a stream whose bytes arrive in pieces, up to its end or to something that is not a message.
 #[expect(clippy::expect_used, reason = "fuzzing ends where it cannot go on")]
 pub fn messages(headers: bool, bytes: &[u8], piece: usize) -> Vec<String> {
     let framing = if headers {

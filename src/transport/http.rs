@@ -20,18 +20,16 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
-use parking_lot::Mutex;
 use std::{
     io,
-    pin::{Pin, pin},
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    task::{Context, Poll},
 };
 use tokio::{
-    io::{AsyncRead, AsyncWrite, Chain, ReadBuf},
+    io::{AsyncRead, AsyncWrite, Chain},
     time::timeout,
 };
 use vouch_protocol::ErrorKind;
@@ -62,18 +60,16 @@ pub(super) async fn serve<R, W>(
     output: W,
     client: Arc<Client>,
     terms: Terms,
-    hung_up: impl Fn(&R) -> bool + Send + Sync + 'static,
+    hung_up: impl Fn() -> bool + Send + Sync + 'static,
 ) -> End
 where
     R: AsyncRead + Unpin + Send + 'static,
     W: AsyncWrite + Unpin + Send + 'static,
 {
-    let input = Shared(Arc::new(Mutex::new(input)));
-    let looked_at = input.clone();
     let conversation = Arc::new(Conversation {
         client,
         terms: terms.clone(),
-        gone: Box::new(move || hung_up(looked_at.0.lock().get_ref().1)),
+        gone: Box::new(hung_up),
         exited: AtomicBool::new(false),
     });
     let answering = {
@@ -111,27 +107,6 @@ where
         // Whatever is not HTTP was answered, as every message is that makes no sense.
         Err(error) if error.is_parse() => End::Input,
         Err(_) => End::Broken,
-    }
-}
-
-/// An input that can be looked at while it is read from.
-struct Shared<R>(Arc<Mutex<R>>);
-
-impl<R> Clone for Shared<R> {
-    fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
-    }
-}
-
-impl<R> Shared<R> {}
-
-impl<R: AsyncRead + Unpin> AsyncRead for Shared<R> {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.0.lock()).poll_read(context, buffer)
     }
 }
 
@@ -184,7 +159,7 @@ async fn answer(request: Request<Incoming>, conversation: Arc<Conversation>) -> 
                     let error = Error::new(ErrorKind::Internal, "the request was lost");
                     refusal(None, &error)
                 }),
-                () = until(|| (conversation.gone)()) => {
+                () = until(&conversation.gone) => {
                     return Err(io::ErrorKind::BrokenPipe.into());
                 }
             }

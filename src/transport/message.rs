@@ -81,20 +81,16 @@ impl<'a> Entry<'a> {
     }
 
     fn parse(value: &'a RawValue) -> Self {
+        let refused = |id, why: &str| Self::Invalid {
+            id,
+            error: invalid(why),
+        };
         if !value.get().starts_with('{') {
-            return Self::Invalid {
-                id: None,
-                error: invalid("a request is an object"),
-            };
+            return refused(None, "a request is an object");
         }
         let envelope: Envelope<'a> = match serde_json::from_str(value.get()) {
             Ok(envelope) => envelope,
-            Err(error) => {
-                return Self::Invalid {
-                    id: None,
-                    error: invalid(&format!("the request does not parse: {error}")),
-                };
-            }
+            Err(error) => return refused(None, &format!("the request does not parse: {error}")),
         };
         if envelope.method.is_none() && (envelope.result || envelope.error) {
             return Self::Response;
@@ -102,22 +98,10 @@ impl<'a> Entry<'a> {
         let id = match envelope.id.map(|id| serde_json::from_str(id.get())) {
             None => None,
             Some(Ok(RequestId::Text(text))) if text.len() > LONGEST_ID => {
-                return Self::Invalid {
-                    id: None,
-                    error: invalid("an id is longer than 256 bytes"),
-                };
+                return refused(None, "an id is longer than 256 bytes");
             }
             Some(Ok(id)) => Some(id),
-            Some(Err(_)) => {
-                return Self::Invalid {
-                    id: None,
-                    error: invalid("an id is a string or a non-negative integer"),
-                };
-            }
-        };
-        let refused = |id, why| Self::Invalid {
-            id,
-            error: invalid(why),
+            Some(Err(_)) => return refused(None, "an id is a string or a non-negative integer"),
         };
         let version = envelope.jsonrpc.map(text);
         if !matches!(&version, Some(Some(version)) if version == "2.0") {

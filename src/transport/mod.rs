@@ -12,7 +12,7 @@
 //! | `outgoing` | what waits to be written |
 //! | `reports` | `$/progress` |
 //! | `client` | what a message starts, and what it is answered |
-//! | `patient`, `cut`, `spare` | a writer that gives up, an input that is cut, a file handle to give up |
+//! | `cut`, `spare` | an input that is cut, a file handle to give up |
 //! | `stream`, `http` | a connection of lines or `Content-Length`, and one of HTTP |
 //! | `connection` | a connection, whichever it is |
 //! | [`socket`], [`notify`] | the Unix socket; what a service manager is told |
@@ -33,7 +33,6 @@ mod http;
 mod message;
 pub mod notify;
 mod outgoing;
-mod patient;
 mod reports;
 mod room;
 mod serving;

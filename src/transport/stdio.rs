@@ -24,7 +24,7 @@ pub async fn serve(service: Arc<Service>, shutdown: impl Future<Output = ()>) ->
         tokio::io::stdout(),
         Arc::clone(&client),
         terms.clone(),
-        |_| hung_up(std::io::stdout()),
+        || hung_up(std::io::stdout()),
     ));
     tokio::select! {
         end = &mut connection => return exit_code(end),

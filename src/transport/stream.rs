@@ -23,7 +23,7 @@ pub(super) async fn serve<R, W>(
     mut output: W,
     client: Arc<Client>,
     terms: Terms,
-    hung_up: impl Fn(&R) -> bool,
+    hung_up: impl Fn() -> bool,
 ) -> End
 where
     R: AsyncRead + Unpin,
@@ -45,7 +45,7 @@ where
         End::Input => tokio::select! {
             written = &mut writing => if written.is_ok() { End::Input } else { End::Broken },
             () = closing.cancelled() => End::Closed,
-            () = until(|| hung_up(input.stream())) => End::Broken,
+            () = until(&hung_up) => End::Broken,
         },
         end => end,
     };
@@ -66,7 +66,7 @@ async fn read<R: AsyncRead + Unpin>(
     framing: Framing,
     client: &Arc<Client>,
     queue: Queue,
-    hung_up: impl Fn(&R) -> bool,
+    hung_up: impl Fn() -> bool,
 ) -> End {
     let unwritten = Arc::new(Semaphore::new(UNWRITTEN));
     loop {
@@ -86,7 +86,6 @@ async fn read<R: AsyncRead + Unpin>(
             Ok(Read::End) => return End::Input,
             Err(_) => return End::Broken,
         };
-        let gone = || hung_up(input.stream());
         match received {
             Received::Nothing => {}
             Received::Exit => {
@@ -95,7 +94,7 @@ async fn read<R: AsyncRead + Unpin>(
             }
             Received::Now(answer) | Received::NotJson(answer) => {
                 drop(charge);
-                let Ok(room) = room(&unwritten, answer.len(), gone).await else {
+                let Ok(room) = room(&unwritten, answer.len(), &hung_up).await else {
                     return End::Broken;
                 };
                 if queue.send(Box::new(answer.holding(room))).await.is_err() {
@@ -103,7 +102,7 @@ async fn read<R: AsyncRead + Unpin>(
                 }
             }
             Received::Later { answer, made } => {
-                let Ok(room) = room(&unwritten, made, gone).await else {
+                let Ok(room) = room(&unwritten, made, &hung_up).await else {
                     return End::Broken;
                 };
                 let queue = queue.clone();

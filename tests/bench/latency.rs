@@ -67,7 +67,7 @@ impl Times {
     }
 }
 
-/// What so many clients measure who call side by side, each one call after another.
+/// What that many clients measure, side by side, each one call after another.
 fn called<C: FnMut() + Send + 'static>(clients: usize, connect: impl Fn() -> C) -> Times {
     let threads: Vec<_> = (0..clients)
         .map(|_| {

@@ -73,7 +73,7 @@ fn peers_that_only_listen() {
             assert_eq!(peer.ends(), b"");
         }
     }
-    // What is cut in the middle is no request; it is said, and the connection ends.
+    // Half a request is answered with an error, and the connection ends.
     for framing in Framing::ALL {
         let mut peer = scene.peer();
         let request = framing.request(1, "verify", &scene.verify());

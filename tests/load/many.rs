@@ -184,7 +184,7 @@ fn batches_of_a_hundred_from_many() {
                         .values()
                         .filter(|outcome| **outcome == "ok")
                         .count();
-                    assert_eq!(done, 64, "so many are under way at once");
+                    assert_eq!(done, 64, "64 are under way at once");
                     peer.say(
                         framing
                             .frame(&batch(first, "server/status", &json!({})))

@@ -98,7 +98,7 @@ impl Scene {
         client.call("server/status", &json!({})).unwrap()
     }
 
-    /// No more than so many megabytes were taken at any time above what it had before.
+    /// At no time did it take more than that many megabytes above what it had before.
     pub fn took_at_most(&self, megabytes: u64) {
         let above = self.daemon.memory("VmHWM").saturating_sub(self.memory);
         assert!(

@@ -139,7 +139,7 @@ fn a_password_that_expired_is_asked_for_again_as_ecr_needs_it() {
     "2".clone_into(&mut good.lock().unwrap());
     check("notFound", 2);
     check("notFound", 2);
-    // What the helper has is no better.
+    // The helper still has the same login.
     "99".clone_into(&mut good.lock().unwrap());
     let error = pull(&mut daemon.connect(), &to, &reference).unwrap_err();
     assert_eq!(kind(&error), "denied", "{error}");

@@ -15,7 +15,7 @@ fn socks(to: String) -> (String, Arc<AtomicUsize>) {
     thread::spawn(move || {
         for client in listener.incoming().flatten() {
             let (to, asked) = (to.clone(), Arc::clone(&asked));
-            // Who goes away is no failure of the test.
+            // A client that goes away does not fail the test.
             thread::spawn(move || lead(client, &to, &asked).ok());
         }
     });

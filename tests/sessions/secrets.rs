@@ -72,7 +72,7 @@ fn planted_secrets_are_nowhere_to_be_seen() {
         let params = json!({"registry": registry, "identityToken": password});
         answers.push(client.call("session/login", &params));
     }
-    // What is no reference, and looks like a URL with a login in it.
+    // Not a reference: it looks like a URL with a login in it.
     for reference in [
         "https://ann:planted-user@ghcr.io/acme/echo:1",
         "ann:planted@user@ghcr.io/acme/echo:1",

@@ -18,7 +18,7 @@ fn logging_to(path: &Path) -> Service {
     Service::result(json!({"version": "0.1.0", "log": path}))
 }
 
-/// A log with so many lines: `line 1`, `line 2`, …
+/// A log of that many lines: `line 1`, `line 2`, …
 fn log(folder: &TempDir, lines: usize) -> PathBuf {
     let path = folder.path().join("vouchd.log");
     let mut file = File::create(&path).unwrap();
@@ -90,7 +90,7 @@ fn a_service_that_logs_elsewhere_or_to_what_cannot_be_read_is_told_of() {
     assert_eq!(ran.code, 2);
     assert!(ran.err.contains("/absent: "), "{}", ran.err);
     let ran = logging_to(folder.path()).vouch(["log", "-f"]);
-    assert_eq!(ran.code, 2, "a folder is no file: {}", ran.err);
+    assert_eq!(ran.code, 2, "a folder is not a file: {}", ran.err);
 }
 
 /// `vouch log -f`, and the lines that it shows.

@@ -80,29 +80,17 @@ pub(super) fn look_up(root: &Path, tag: Option<&str>) -> Result<Digest> {
         .iter()
         .filter(|entry| tag.is_none() || ref_name(entry) == tag)
         .collect();
+    let not_found = |what: &str| {
+        let message = format!("the layout {} {what}", root.display());
+        Error::new(ErrorKind::NotFound, message)
+    };
     let entry = match (named.as_slice(), tag) {
         ([entry], _) => *entry,
-        ([], Some(tag)) => {
-            return Err(Error::new(
-                ErrorKind::NotFound,
-                format!("{} has no tag {tag}", root.display()),
-            ));
-        }
-        ([], None) => {
-            return Err(Error::new(
-                ErrorKind::NotFound,
-                format!("{} is an empty layout", root.display()),
-            ));
-        }
-        (_, Some(tag)) => {
-            return Err(invalid(root, &format!("its tag {tag} is there twice")));
-        }
+        ([], Some(tag)) => return Err(not_found(&format!("has no tag {tag}"))),
+        ([], None) => return Err(not_found("is empty")),
+        (_, Some(tag)) => return Err(invalid(root, &format!("its tag {tag} is there twice"))),
         (_, None) => {
-            return Err(Error::new(
-                ErrorKind::NotFound,
-                format!("{} has several manifests", root.display()),
-            )
-            .help("Name a tag or a digest."));
+            return Err(not_found("has several manifests").help("Name a tag or a digest."));
         }
     };
     let wrong = || invalid(root, "its index has an entry that is not a descriptor");
@@ -136,7 +124,7 @@ pub(super) fn read_index(root: &Path) -> Result<Map<String, Value>> {
     Ok(index)
 }
 
-/// Fails where a folder is no layout of version 1.
+/// Fails unless the folder is a layout of version 1.
 pub(super) fn check_version(root: &Path) -> Result<()> {
     let path = root.join(LAYOUT);
     let text = small(&path, LARGEST).map_err(|error| match error.kind() {
@@ -151,7 +139,7 @@ pub(super) fn check_version(root: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Reads a file of at most so many bytes.
+/// Reads a file of at most `limit` bytes.
 pub(super) fn small(path: &Path, limit: usize) -> Result<Vec<u8>> {
     let source = Source::open(path)?;
     let mut bytes = Vec::new();
@@ -167,7 +155,7 @@ pub(super) fn small(path: &Path, limit: usize) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// A folder that is no layout, or a broken one.
+/// A folder that is not a layout, or a broken one.
 pub(super) fn invalid(root: &Path, why: &str) -> Error {
     let path = root.display();
     Error::new(

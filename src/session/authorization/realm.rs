@@ -87,38 +87,33 @@ async fn grant_once(
     let (credential, generation) = login.current();
     let asked = clock.now();
     let request = request(key, credential.as_ref());
-    let granted = if let Some(turn) = turn {
+    let refreshes = matches!(credential, Some(Credential::IdentityToken { .. }));
+    let exchange = {
         let (host, login) = (Arc::clone(host), Arc::clone(login));
-        // A refresh token that was sent may be spent. What replaces it is waited for even where
-        // no request wants the access token any more: without it the login is lost.
-        let exchange = tokio::spawn(async move {
+        async move {
             let _turn = turn;
             let mut granted = ask(&host, &login, request).await?;
-            let refreshes = matches!(credential, Some(Credential::IdentityToken { .. }));
             let refresh = granted.refresh_token.take().filter(|_| refreshes);
             if let Some(refresh) = refresh.filter(|token| is_token(token)) {
                 login.rotate(generation, Secret::new(refresh));
             }
-            Ok::<_, Failure>((granted, true))
-        });
-        exchange.await.unwrap_or_else(|error| {
-            let message = "exchanging a refresh token failed";
-            Err(Error::new(ErrorKind::Internal, message)
-                .source(error)
-                .into())
-        })?
-    } else {
-        let granted = ask(host, login, request).await?;
-        (granted, credential.is_some())
+            Ok::<_, Failure>(granted)
+        }
     };
-    let (granted, known) = granted;
+    let granted = if refreshes {
+        // A refresh token that was sent may be spent. What replaces it is waited for even where
+        // no request wants the access token any more: without it the login is lost.
+        tokio::spawn(exchange).await.map_err(Error::from)??
+    } else {
+        exchange.await?
+    };
     let value = [granted.token, granted.access_token]
         .into_iter()
         .flatten()
         .find(|token| !token.is_empty())
         .filter(|token| is_token(token))
         .ok_or_else(|| unusable(host, &key.realm))?;
-    if known {
+    if credential.is_some() {
         login.judged(SessionState::Accepted);
     }
     let expires_in = granted.expires_in.and_then(|value| value.as_u64());

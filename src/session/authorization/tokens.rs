@@ -9,13 +9,15 @@ use super::{
         clock::Clock,
         credentials::Login,
         http::{Failure, Host},
-        shared_work::{SharedWork, Waiting},
     },
     access_token::AccessToken,
     realm::grant,
     scope::{Scope, TokenRequest},
 };
-use crate::error::Error;
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, Shared, WeakShared},
+};
 use lru::LruCache;
 use parking_lot::{Mutex, MutexGuard};
 use std::{
@@ -24,12 +26,12 @@ use std::{
     sync::{Arc, Weak},
     time::Duration,
 };
-use vouch_protocol::ErrorKind;
 
 /// How long to wait before a failed renewal is tried again.
 const AGAIN: Duration = Duration::from_secs(30);
 
 type Fetched = Result<AccessToken, Failure>;
+type Fetching = BoxFuture<'static, Fetched>;
 
 /// The most tokens that are kept for a login.
 const KEPT: NonZeroUsize = NonZeroUsize::new(256).unwrap();
@@ -41,7 +43,8 @@ const IDLE: Duration = Duration::from_secs(2 * 3600);
 #[derive(Default)]
 struct Slot {
     token: Option<AccessToken>,
-    fetching: Option<SharedWork<Fetched>>,
+    /// Goes on for as long as a request waits for it.
+    fetching: Option<WeakShared<Fetching>>,
     used: Duration,
 }
 
@@ -198,7 +201,7 @@ impl AccessTokens {
             let slot = kept.slot(request, now);
             (self.fetching(slot, request), slot.token.clone())
         };
-        match fetching.outcome().await {
+        match fetching.await {
             Ok(token) => Ok((token, true)),
             Err(failure) => match old.filter(|old| old.expires > self.clock.now()) {
                 // The realm is in trouble; what there is may do a little longer.
@@ -217,16 +220,14 @@ impl AccessTokens {
     }
 
     /// The fetch that is under way for a slot, begun if need be.
-    fn fetching(self: &Arc<Self>, slot: &mut Slot, request: &TokenRequest) -> Waiting<Fetched> {
-        // One that has ended and is still here has panicked.
-        if let Some(fetching) = &slot.fetching
-            && fetching.outcome().is_none()
-            && let Some(waiting) = fetching.join()
+    fn fetching(self: &Arc<Self>, slot: &mut Slot, request: &TokenRequest) -> Shared<Fetching> {
+        if let Some(fetching) = slot.fetching.as_ref().and_then(WeakShared::upgrade)
+            && fetching.peek().is_none()
         {
-            return waiting;
+            return fetching;
         }
         let (this, request) = (Arc::clone(self), request.clone());
-        let work = async move {
+        let fetching = async move {
             let granted = tokio::select! {
                 biased;
                 over = this.login.ended() => Err(over.into()),
@@ -234,14 +235,9 @@ impl AccessTokens {
             };
             this.keep(&request, granted)
         };
-        let (fetching, waiting) = SharedWork::begin(work, |error| {
-            let message = "fetching an access token failed";
-            Err(Error::new(ErrorKind::Internal, message)
-                .source(error)
-                .into())
-        });
-        slot.fetching = Some(fetching);
-        waiting
+        let fetching = fetching.boxed().shared();
+        slot.fetching = fetching.downgrade();
+        fetching
     }
 
     fn keep(
@@ -249,13 +245,9 @@ impl AccessTokens {
         request: &TokenRequest,
         granted: Result<(AccessToken, u64), Failure>,
     ) -> Fetched {
-        let mut kept = self.kept();
-        let slot = kept.peek(request);
-        let wanted = slot.is_some();
-        if let Some(slot) = slot {
-            slot.fetching = None;
-        }
         let (token, generation) = granted?;
+        let mut kept = self.kept();
+        let wanted = kept.peek(request).is_some();
         // The source may have another secret by now, or the login may be over.
         if kept.enter(generation) && !self.login.has_ended() {
             let now = if wanted {
@@ -280,7 +272,7 @@ impl AccessTokens {
             };
             self.fetching(slot, request)
         };
-        fetching.outcome().await.map(drop)
+        fetching.await.map(drop)
     }
 }
 

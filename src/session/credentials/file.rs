@@ -43,6 +43,12 @@ pub(super) struct Helper {
     pub(super) server: String,
 }
 
+impl Helper {
+    pub(super) fn program(&self) -> String {
+        format!("docker-credential-{}", self.name)
+    }
+}
+
 /// One file, or what stands for one.
 pub(super) struct ConfigFile {
     path: PathBuf,

@@ -41,24 +41,15 @@ const NOT_FOUND: &str = "credentials not found in native keychain";
 const TOKEN_USER: &str = "<token>";
 
 /// Asks a helper. Nothing, where it keeps no login for the server. The redactor learns its answer.
+/// `path` is searched in place of the environment's `PATH`.
 pub(super) async fn ask(
-    helper: &Helper,
-    named_in: &Path,
-    limit: Duration,
-    redactor: &Redactor,
-) -> Result<Option<Credential>> {
-    ask_with(helper, named_in, limit, redactor, None).await
-}
-
-/// The same, with another `PATH` where one is given.
-async fn ask_with(
     helper: &Helper,
     named_in: &Path,
     limit: Duration,
     redactor: &Redactor,
     path: Option<&OsStr>,
 ) -> Result<Option<Credential>> {
-    let program = format!("docker-credential-{}", helper.name);
+    let program = helper.program();
     let answered = match run(&program, &helper.server, limit, redactor, path).await {
         Ok(said) => read(&said, redactor),
         Err(why) => Err(why),
@@ -284,7 +275,7 @@ mod tests {
         )
         .unwrap();
         let limit = Duration::from_millis(700);
-        ask_with(
+        ask(
             &helper,
             Path::new("/config.json"),
             limit,

@@ -82,6 +82,14 @@ impl Login {
         }
     }
 
+    /// Where it is filed, and how to look there again.
+    pub(crate) fn origin(&self) -> Option<&Origin> {
+        match &self.place {
+            LoginPlace::File(origin) => Some(origin),
+            LoginPlace::Memory | LoginPlace::Nowhere => None,
+        }
+    }
+
     /// Whether somebody is logged in.
     pub(crate) fn is_some(&self) -> bool {
         self.now.lock().credential.is_some()
@@ -146,7 +154,7 @@ impl Login {
 
     /// Looks whether the source still has this login.
     pub(crate) async fn confirm(&self) -> Result<()> {
-        if let LoginPlace::File(origin) = &self.place {
+        if let Some(origin) = self.origin() {
             self.apply(origin, origin.again(None).await?);
         }
         if self.has_ended() {
@@ -157,7 +165,7 @@ impl Login {
 
     /// Asks the source again as its secret was refused; answers whether it has another one.
     pub(crate) async fn ask_again(&self) -> Result<bool> {
-        let LoginPlace::File(origin) = &self.place else {
+        let Some(origin) = self.origin() else {
             return Ok(false);
         };
         let refused = self.now.lock().credential.clone();
@@ -166,7 +174,7 @@ impl Login {
 
     /// Follows what the source has now; answers whether that is another secret.
     fn apply(&self, origin: &Origin, credential: Option<Credential>) -> bool {
-        let path = origin.path().display();
+        let path = &origin.filed.path;
         match credential {
             None => self.end(format!("it was removed from {path}")),
             Some(credential) if credential.user() == self.user.as_deref() => {
@@ -226,7 +234,7 @@ impl Login {
     pub(crate) fn source(&self) -> LoginSource {
         match &self.place {
             LoginPlace::Memory => LoginSource::Login,
-            LoginPlace::File(origin) => origin.kind(),
+            LoginPlace::File(origin) => origin.filed.source,
             LoginPlace::Nowhere => LoginSource::Anonymous,
         }
     }
@@ -242,14 +250,13 @@ impl Login {
                 format!("Check the user and the password, then `vouch login {registry}` again.")
             }
             LoginPlace::File(origin) => {
-                let kept = origin
-                    .helper()
-                    .map(|helper| format!(" (kept by {helper})"))
-                    .unwrap_or_default();
+                let kept = origin.helper.as_ref();
+                let kept = kept.map(|helper| format!(" (kept by {helper})"));
                 format!(
-                    "The login from {}{kept} was refused: log in again, with `vouch login \
-                     {registry}` or the tool that wrote it.",
-                    origin.path().display()
+                    "The login from {}{} was refused: log in again, with `vouch login {registry}` \
+                     or the tool that wrote it.",
+                    origin.filed.path,
+                    kept.unwrap_or_default()
                 )
             }
         }

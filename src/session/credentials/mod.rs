@@ -7,7 +7,7 @@
 //! | `keys` | what docker and podman file logins under |
 //! | `helper` | credential helpers: other people's programs |
 //! | `file` | docker's and podman's files of logins |
-//! | `sources` | all files in their order; an [`Origin`] is where one login was found |
+//! | `sources` | all files in their order; [`Filed`] is where one login was found |
 //! | `login` | [`Login`]: one login, as it is now, and its end |
 
 mod file;
@@ -23,4 +23,4 @@ mod sources;
 pub(crate) use login::{Login, LoginPlace};
 pub(crate) use redactor::Redactor;
 pub(crate) use secret::{Credential, Secret};
-pub(crate) use sources::{Origin, Sources, environment};
+pub(crate) use sources::{Filed, Sources, environment};

@@ -4,7 +4,7 @@
 //! an error, never a silent step to the next source or to an anonymous request.
 
 use super::{
-    super::{clock::Clock, shared_work::SharedWork},
+    super::clock::Clock,
     file::{ConfigFile, Helper},
     helper,
     keys::Search,
@@ -16,18 +16,17 @@ use crate::{
     file::Identity,
     name::{PlainHosts, Registry, Repository},
 };
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, WeakShared},
+};
 use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
 use std::{
-    collections::HashMap,
-    env,
-    ffi::OsString,
-    fmt,
-    path::{Path, PathBuf},
-    sync::Arc,
-    time::Duration,
+    collections::HashMap, env, ffi::OsString, fmt, path::PathBuf, sync::Arc, time::Duration,
 };
 use tokio::sync::Semaphore;
-use vouch_protocol::{CredentialFile, ErrorKind, LoginSource};
+use vouch_protocol::{CredentialFile, LoginSource};
 
 /// How long a helper may take.
 const HELPER: Duration = Duration::from_secs(30);
@@ -59,7 +58,25 @@ struct Asked {
     /// The file's version then.
     version: Option<Identity>,
     when: Duration,
-    answer: SharedWork<Result<Option<Credential>>>,
+    answer: Answer,
+}
+
+/// What a helper answers.
+enum Answer {
+    /// It runs for as long as a request waits for it.
+    Awaited(Option<WeakShared<Run>>),
+    Known(Option<Credential>),
+}
+
+type Run = BoxFuture<'static, Result<Option<Credential>>>;
+
+/// Where a login is filed.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(crate) struct Filed {
+    pub(crate) source: LoginSource,
+    pub(crate) path: String,
+    /// What it is filed under in that file.
+    pub(crate) key: String,
 }
 
 /// Where a login was found, so that it can be looked for there again.
@@ -67,9 +84,9 @@ struct Asked {
 pub(crate) struct Origin {
     source: Arc<Source>,
     search: Search,
-    /// What it is filed under.
-    key: String,
-    helper: Option<String>,
+    pub(crate) filed: Filed,
+    /// The program that keeps the login.
+    pub(crate) helper: Option<String>,
 }
 
 impl Sources {
@@ -149,29 +166,10 @@ impl Sources {
 }
 
 impl Origin {
-    pub(crate) fn kind(&self) -> LoginSource {
-        self.source.kind
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        self.source.file.path()
-    }
-
-    /// The program that keeps the login.
-    pub(crate) fn helper(&self) -> Option<String> {
-        let name = self.helper.as_ref()?;
-        Some(format!("docker-credential-{name}"))
-    }
-
-    /// What it is filed under.
-    pub(crate) fn key(&self) -> &str {
-        &self.key
-    }
-
     /// The login as it is now, and not the one that was just refused if there is another.
     pub(crate) async fn again(&self, refused: Option<&Credential>) -> Result<Option<Credential>> {
         let search = Search {
-            key: Some(self.key.clone()),
+            key: Some(self.filed.key.clone()),
             ..self.search.clone()
         };
         let found = self.source.find(search, refused).await?;
@@ -199,12 +197,7 @@ impl Source {
         let about = |error: Error| error.registry(search.registry.as_str());
         let (this, wanted) = (Arc::clone(self), search.clone());
         let looked = tokio::task::spawn_blocking(move || this.file.look_up(&wanted));
-        let (entry, version) = looked
-            .await
-            .map_err(|error| {
-                Error::new(ErrorKind::Internal, "reading a file of logins failed").source(error)
-            })?
-            .map_err(about)?;
+        let (entry, version) = looked.await?.map_err(about)?;
         let Some(entry) = entry else {
             return Ok(None);
         };
@@ -221,8 +214,12 @@ impl Source {
             let origin = Origin {
                 source: Arc::clone(self),
                 search,
-                key: entry.key,
-                helper: helper.map(|helper| helper.name),
+                filed: Filed {
+                    source: self.kind,
+                    path: self.file.path().display().to_string(),
+                    key: entry.key,
+                },
+                helper: helper.map(|helper| helper.program()),
             };
             (origin, credential)
         }))
@@ -237,46 +234,51 @@ impl Source {
         version: Option<Identity>,
         refused: Option<&Credential>,
     ) -> Result<Option<Credential>> {
-        let waiting = {
+        let run = {
             let mut asked = self.asked.lock();
             let now = self.clock.now();
             asked.retain(|_, asked| asked.version == version);
-            let known = asked.get(helper);
-            match known.and_then(|known| Some((known.when, known.answer.outcome()?))) {
-                None | Some((_, Err(_))) => {}
-                Some((when, Ok(None))) if now >= when + NOTHING => {}
-                Some((_, Ok(Some(answer)))) if Some(answer) == refused => {}
-                Some((_, Ok(answer))) => return Ok(answer.clone()),
-            }
-            let under_way = known
-                .filter(|known| known.answer.outcome().is_none())
-                .and_then(|known| known.answer.join());
-            if let Some(under_way) = under_way {
-                under_way
-            } else {
-                let (this, program) = (Arc::clone(self), helper.clone());
-                let work = async move {
-                    let _turn = this.running.acquire().await;
-                    helper::ask(&program, this.file.path(), HELPER, &this.redactor).await
-                };
-                let (answer, waiting) = SharedWork::begin(work, |error| {
-                    let message = "asking a credential helper failed";
-                    Err(Error::new(ErrorKind::Internal, message).source(error))
-                });
+            let under_way = match asked.get(helper).map(|asked| (&asked.answer, asked.when)) {
+                Some((Answer::Known(None), when)) if now < when + NOTHING => return Ok(None),
+                Some((Answer::Known(Some(known)), _)) if Some(known) != refused => {
+                    return Ok(Some(known.clone()));
+                }
+                Some((Answer::Awaited(Some(run)), _)) => run.upgrade(),
+                _ => None,
+            };
+            // One that failed says nothing to those who come later.
+            let under_way = under_way.filter(|run| run.peek().is_none());
+            under_way.unwrap_or_else(|| {
+                let run = Arc::clone(self).run(helper.clone(), version);
+                let run = run.boxed().shared();
                 if asked.len() >= REMEMBERED {
                     asked.clear();
                 }
-                let when = now;
                 let entry = Asked {
                     version,
-                    when,
-                    answer,
+                    when: now,
+                    answer: Answer::Awaited(run.downgrade()),
                 };
                 asked.insert(helper.clone(), entry);
-                waiting
-            }
+                run
+            })
         };
-        waiting.outcome().await
+        run.await
+    }
+
+    /// Runs a helper when it is its turn, and remembers what it answers.
+    async fn run(
+        self: Arc<Self>,
+        helper: Helper,
+        version: Option<Identity>,
+    ) -> Result<Option<Credential>> {
+        let _turn = self.running.acquire().await;
+        let answer = helper::ask(&helper, self.file.path(), HELPER, &self.redactor, None).await?;
+        let mut asked = self.asked.lock();
+        if let Some(asked) = asked.get_mut(&helper).filter(|it| it.version == version) {
+            asked.answer = Answer::Known(answer.clone());
+        }
+        Ok(answer)
     }
 }
 

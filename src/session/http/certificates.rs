@@ -1,7 +1,7 @@
 //! The PEM files that the owner's config names: authorities, and what the service shows of itself.
 //! No message holds a part of a file: one of them is a private key.
 
-use super::super::config::{ClientCertificate, RegistryConfig};
+use super::super::config::RegistryConfig;
 use crate::{
     error::{Error, Result},
     file::Source,
@@ -30,8 +30,7 @@ pub(super) fn add(authorities: &mut RootCertStore, path: &Path) -> Result<()> {
 }
 
 /// Reads a certificate and its key, which have to belong together.
-pub(super) fn identity(client: &ClientCertificate) -> Result<CertifiedKey> {
-    let ClientCertificate { certificate, key } = client;
+pub(super) fn identity(certificate: &Path, key: &Path) -> Result<CertifiedKey> {
     let chain = certificates("client-cert", certificate)?;
     let wrong = |why: &str| unusable("client-key", key, why);
     let source = open("client-key", key)?;
@@ -61,8 +60,8 @@ impl RegistryConfig {
     pub fn problems(&self) -> Vec<(&'static str, Error)> {
         let ca = self.ca.as_deref();
         let ca = ca.map(|path| add(&mut RootCertStore::empty(), path));
-        let client = self.client.as_ref();
-        let client = client.map(|client| identity(client).map(drop));
+        let client = self.client();
+        let client = client.map(|(certificate, key)| identity(certificate, key).map(drop));
         [("ca", ca), ("client-cert", client)]
             .into_iter()
             .filter_map(|(key, checked)| Some((key, checked?.err()?)))

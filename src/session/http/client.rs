@@ -30,7 +30,7 @@ static SYSTEM: OnceLock<Arc<RootCertStore>> = OnceLock::new();
 
 /// The clients for one registry, each made when first needed.
 #[derive(Debug)]
-pub(super) struct Clients {
+pub(crate) struct Clients {
     section: RegistryConfig,
     /// The registry itself; a client certificate is shown to it alone.
     registry: Url,
@@ -107,12 +107,8 @@ impl Clients {
             .get_or_try_init(|| async {
                 let (section, connect) = (self.section.clone(), self.connect);
                 let certificate = Arc::clone(&made.certificate);
-                tokio::task::spawn_blocking(move || build(&section, connect, way, certificate))
-                    .await
-                    .map_err(|error| {
-                        let message = "making an HTTP client failed";
-                        Error::new(ErrorKind::Internal, message).source(error)
-                    })?
+                let build = move || build(&section, connect, way, certificate);
+                tokio::task::spawn_blocking(build).await?
             })
             .await
             .cloned()
@@ -141,12 +137,12 @@ impl Clients {
         Way {
             direct: is_loopback(url),
             tls,
-            shown: tls && own && self.section.client.is_some(),
+            shown: tls && own && self.section.client_cert.is_some(),
         }
     }
 
     /// Makes the clients anew where files decide about them: these may have changed.
-    pub(super) fn read_files_again(&self) {
+    pub(crate) fn read_files_again(&self) {
         if self.section.names_files() {
             self.made.lock().clear();
         }
@@ -179,9 +175,9 @@ fn build(
     if way.tls && authorities.is_empty() {
         return Err(failed(&"no CA certificates were found"));
     }
-    if let Some(client) = section.client.as_ref().filter(|_| way.shown) {
+    if let Some((chain, key)) = section.client().filter(|_| way.shown) {
         // Only one task at a time makes this client: nothing else was put there.
-        let _ = certificate.pair.set(Arc::new(identity(client)?));
+        let _ = certificate.pair.set(Arc::new(identity(chain, key)?));
     }
     let mut tls = ClientConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()

@@ -3,8 +3,8 @@
 use super::{address::shown, failure::Failure, host::Host};
 use crate::error::Result;
 use reqwest::{
-    Client, Method, Request, RequestBuilder, Response, Url,
-    header::{AUTHORIZATION, HeaderValue, LOCATION},
+    Method, Request, Response, Url,
+    header::{AUTHORIZATION, HeaderName, HeaderValue, LOCATION},
 };
 use std::sync::{
     Arc,
@@ -49,6 +49,17 @@ impl Activity {
     }
 }
 
+/// A request without a body.
+pub(crate) fn request(
+    method: Method,
+    url: Url,
+    headers: impl IntoIterator<Item = (HeaderName, HeaderValue)>,
+) -> Request {
+    let mut request = Request::new(method, url);
+    request.headers_mut().extend(headers);
+    request
+}
+
 /// Sends a request and follows where it is sent on to. `build` is called for each; what it makes
 /// carries no credentials, and `authorization` goes to the registry's own origin only.
 pub(crate) async fn exchange(
@@ -56,22 +67,15 @@ pub(crate) async fn exchange(
     action: &str,
     authorization: Option<&HeaderValue>,
     activity: &Activity,
-    build: &impl Fn(&Client, &Url) -> RequestBuilder,
+    build: &impl Fn() -> Request,
 ) -> Result<Response, Failure> {
     let mut target: Option<Url> = None;
     // What another host sends back to the registry is its request, not ours.
     let mut left = false;
     for _ in 0..=REDIRECTS {
-        // Which client it is sent with is known only from its address.
-        let any = host
-            .clients
-            .to(target.as_ref().unwrap_or(host.base()))
-            .await?;
-        let mut request = build(&any, host.base())
-            .build()
-            .map_err(|error| Failure::broken(host, action, error))?;
-        if let Some(target) = &target {
-            *request.url_mut() = target.clone();
+        let mut request = build();
+        if let Some(target) = target.take() {
+            *request.url_mut() = target;
         }
         host.permit(request.url())?;
         request.headers_mut().remove(AUTHORIZATION);

@@ -26,7 +26,8 @@ const MESSAGES: usize = 3;
 #[derive(Debug, Clone)]
 pub(crate) struct Failure {
     pub(crate) error: Error,
-    pub(crate) again: Again,
+    /// Whether another attempt may go better, and after which pause at least.
+    pub(crate) again: Option<Duration>,
     /// Whether the registry's words say that a login has expired.
     pub(crate) expired: bool,
     /// Whether they say that a login may not do this.
@@ -35,19 +36,11 @@ pub(crate) struct Failure {
     pub(crate) unseen_blobs: bool,
 }
 
-/// Whether another attempt may go better.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Again {
-    Never,
-    /// After a pause; the registry may have said how long.
-    Later(Option<Duration>),
-}
-
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self {
             error,
-            again: Again::Never,
+            again: None,
             expired: false,
             denied: false,
             unseen_blobs: false,
@@ -59,7 +52,7 @@ impl Failure {
     /// A failure that another attempt may not meet.
     pub(crate) fn passing(error: Error) -> Self {
         Self {
-            again: Again::Later(None),
+            again: Some(Duration::ZERO),
             ..Self::from(error)
         }
     }
@@ -163,13 +156,10 @@ impl Failure {
                 None => "Try again later, or log in: limits are often per login.".into(),
             });
         }
-        let again = match status.as_u16() {
-            429 | 500 | 502 | 503 | 504 => Again::Later(after),
-            _ => Again::Never,
-        };
+        let passes = matches!(status.as_u16(), 429 | 500 | 502 | 503 | 504);
         Self {
             error,
-            again,
+            again: passes.then(|| after.unwrap_or_default()),
             expired: words.to_ascii_lowercase().contains("expired"),
             denied: codes.contains(&OciErrorCode::Denied),
             unseen_blobs: matches!(status.as_u16(), 400 | 404)
@@ -206,10 +196,10 @@ fn certificate_advice(host: &Host, url: Option<&Url>) -> String {
             "{registry} leads to another host, which is shown no certificate: only {registry} is."
         );
     }
-    match &host.clients.section().client {
-        Some(client) => format!(
+    match &host.section().client_cert {
+        Some(certificate) => format!(
             "It was shown the certificate of {}: is it one that {registry} knows?",
-            client.certificate.display()
+            certificate.display()
         ),
         None => format!(
             "Write this to the server's config: [registry.\"{registry}\"] \

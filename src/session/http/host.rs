@@ -50,7 +50,7 @@ pub(crate) struct Host {
     registry: Registry,
     base: Url,
     timeouts: Timeouts,
-    pub(super) clients: Clients,
+    pub(crate) clients: Clients,
     redactor: Arc<Redactor>,
 }
 
@@ -107,11 +107,6 @@ impl Host {
     /// What the owner's config says of it.
     pub(crate) fn section(&self) -> &RegistryConfig {
         self.clients.section()
-    }
-
-    /// Reads the files again that the owner's config names for it.
-    pub(crate) fn read_files_again(&self) {
-        self.clients.read_files_again();
     }
 
     pub(crate) fn redactor(&self) -> &Arc<Redactor> {

@@ -20,7 +20,7 @@ mod host;
 mod proxy;
 mod retries;
 
-pub(crate) use exchange::{Activity, location};
+pub(crate) use exchange::{Activity, location, request};
 pub(super) use exchange::{exchange, execute};
 pub(crate) use failure::{Failure, bounded};
 pub(crate) use host::Host;

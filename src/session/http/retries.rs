@@ -1,9 +1,6 @@
 //! How often something is tried, and how long to pause between.
 
-use super::{
-    failure::{Again, Failure},
-    host::Timeouts,
-};
+use super::{failure::Failure, host::Timeouts};
 use crate::error::{Error, Result};
 use std::time::Duration;
 
@@ -40,7 +37,7 @@ impl Retries {
 
     /// Pauses before the next attempt, or fails with what went wrong if there is to be none.
     pub(crate) async fn wait(&mut self, failure: Failure) -> Result<(), Error> {
-        let Again::Later(asked) = failure.again else {
+        let Some(asked) = failure.again else {
             return Err(failure.error);
         };
         self.failed += 1;
@@ -48,8 +45,7 @@ impl Retries {
             return Err(failure.error);
         }
         let doubled = 1 << (self.failed - 1).min(16);
-        let pause = (self.timeouts.backoff * doubled).mul_f64(jitter());
-        let pause = asked.map_or(pause, |asked| asked.max(pause));
+        let pause = asked.max((self.timeouts.backoff * doubled).mul_f64(jitter()));
         // To wait less than the registry asks for would only add to its load.
         if self.waited.saturating_add(pause) > self.timeouts.retry_after {
             return Err(failure.error);

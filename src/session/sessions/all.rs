@@ -49,7 +49,7 @@ impl Sessions {
             tracing::warn!("{problem}: requests that would need it fail");
         }
         Self {
-            plain: Arc::new(plain(&config)),
+            plain: Arc::new(plain_hosts(&config)),
             config: Arc::new(config),
             timeouts: Timeouts::default(),
             proxies: Arc::new(proxies),
@@ -66,7 +66,7 @@ impl Sessions {
     /// that sections name are read again.
     pub fn under(&self, config: Config) -> Result<Self> {
         let new = Self {
-            plain: Arc::new(plain(&config)),
+            plain: Arc::new(plain_hosts(&config)),
             config: Arc::new(config),
             ..self.clone()
         };
@@ -81,7 +81,7 @@ impl Sessions {
             Kept::Elsewhere { section, .. } => *section != new.section(&key.registry),
         });
         for (_, session) in store.all() {
-            session.read_files_again();
+            session.clients.read_files_again();
         }
         drop(store);
         Ok(new)
@@ -136,21 +136,17 @@ impl Sessions {
             return Ok(session);
         }
         let found = self.sources.find(registry, repository, &self.plain).await?;
+        let filed = found.as_ref().map(|(origin, _)| origin.filed.clone());
         let (place, credential) = match found {
             Some((origin, credential)) => (LoginPlace::File(origin), Some(credential)),
             None => (LoginPlace::Nowhere, None),
-        };
-        let filed = match &place {
-            LoginPlace::File(origin) => Some(origin),
-            LoginPlace::Memory | LoginPlace::Nowhere => None,
         };
         let user = credential.as_ref().and_then(Credential::user);
         let key = SessionKey {
             registry: registry.clone(),
             kept: Kept::Elsewhere {
                 section: self.section(registry),
-                filed: filed
-                    .map(|origin| (origin.kind(), origin.path().into(), origin.key().into())),
+                filed,
                 user: user.map(ToOwned::to_owned),
             },
         };
@@ -373,14 +369,6 @@ impl Sessions {
         let all = store.all();
         all.map(|(_, session)| Arc::clone(session)).collect()
     }
-}
-
-fn plain(config: &Config) -> PlainHosts {
-    plain_hosts(
-        config
-            .iter()
-            .map(|(name, section)| (name.as_str(), section)),
-    )
 }
 
 fn sorted(list: impl Iterator<Item = SessionStatus>) -> Vec<SessionStatus> {

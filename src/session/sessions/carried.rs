@@ -2,10 +2,10 @@
 //! They are written to nothing but the private channel between the two, and every copy is
 //! overwritten after use.
 
-use super::super::credentials::{Credential, Secret};
+use super::super::credentials::{Credential, Filed, Secret};
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use vouch_protocol::{LoginSource, SessionState};
+use vouch_protocol::SessionState;
 use zeroize::Zeroizing;
 
 /// A login on its way to another process, which may be of another version: members are only ever
@@ -13,10 +13,9 @@ use zeroize::Zeroizing;
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Carried {
     pub(crate) registry: String,
-    /// Where it is filed: the file's kind, its path, and the entry's name. Absent for those of
-    /// `session/login`.
+    /// Absent for those of `session/login`.
     #[serde(default)]
-    pub(crate) filed: Option<(LoginSource, String, String)>,
+    pub(crate) filed: Option<Filed>,
     #[serde(default)]
     pub(crate) user: Option<String>,
     #[serde(default)]
@@ -48,7 +47,7 @@ impl fmt::Debug for Carried {
 impl Carried {
     pub(crate) fn new(
         registry: &str,
-        filed: Option<(LoginSource, String, String)>,
+        filed: Option<Filed>,
         credential: &Credential,
         rotated: Option<&Secret>,
         state: SessionState,
@@ -89,7 +88,7 @@ impl Carried {
     /// The longest that it can get as JSON, where each byte may take six.
     pub(crate) fn longest(&self) -> usize {
         let length = |text: &Option<Zeroizing<String>>| text.as_ref().map_or(0, |text| text.len());
-        let filed = |(_, path, key): &(_, String, String)| path.len() + key.len();
+        let filed = |filed: &Filed| filed.path.len() + filed.key.len();
         let texts = self.registry.len()
             + self.filed.as_ref().map_or(0, filed)
             + self.user.as_ref().map_or(0, String::len)

@@ -7,12 +7,10 @@ use lru::LruCache;
 use parking_lot::Mutex;
 use std::{
     num::NonZeroUsize,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
+use tokio::{sync::Semaphore, time::timeout};
 
 /// The most repositories that are remembered for a session.
 const REPOSITORIES: NonZeroUsize = NonZeroUsize::new(256).unwrap();
@@ -35,15 +33,23 @@ impl AllHeard {
 }
 
 /// What was heard of one repository.
-#[derive(Default)]
 pub(crate) struct Heard {
     /// How it last asked to be logged in to; nothing, where it let requests in without.
     challenge: Mutex<Option<Challenge>>,
-    /// Whether any request was answered.
-    answered: AtomicBool,
-    asking: Arc<tokio::sync::Mutex<()>>,
+    /// Held by the first request, and closed once any was answered.
+    first: Semaphore,
     /// Whether the registry's root was asked in place of a silent refusal.
     pub(super) asked_root: AtomicBool,
+}
+
+impl Default for Heard {
+    fn default() -> Self {
+        Self {
+            challenge: Mutex::default(),
+            first: Semaphore::new(1),
+            asked_root: AtomicBool::default(),
+        }
+    }
 }
 
 impl Heard {
@@ -53,33 +59,23 @@ impl Heard {
 
     pub(super) fn remember(&self, challenge: Option<Challenge>) {
         *self.challenge.lock() = challenge;
-        self.answered.store(true, Ordering::Release);
+        self.first.close();
     }
 
     /// Waits for the answer to the first request of the repository, or says that the caller's is the
     /// first. Only one is waited for: where it was given up, all others go on.
-    pub(crate) async fn first(self: &Arc<Self>, patience: Duration) -> Option<First> {
-        let answered = || self.answered.load(Ordering::Acquire);
-        if answered() {
-            return None;
-        }
-        let asking = Arc::clone(&self.asking).lock_owned();
-        let guard = tokio::time::timeout(patience, asking).await.ok()?;
-        (!answered()).then(|| First {
-            heard: Arc::clone(self),
-            _guard: guard,
-        })
+    pub(crate) async fn first(&self, patience: Duration) -> Option<First<'_>> {
+        let turn = timeout(patience, self.first.acquire()).await.ok()?;
+        turn.ok()?.forget();
+        Some(First(&self.first))
     }
 }
 
 /// Held by the first request until it is answered.
-pub(crate) struct First {
-    heard: Arc<Heard>,
-    _guard: tokio::sync::OwnedMutexGuard<()>,
-}
+pub(crate) struct First<'a>(&'a Semaphore);
 
-impl Drop for First {
+impl Drop for First<'_> {
     fn drop(&mut self) {
-        self.heard.answered.store(true, Ordering::Release);
+        self.0.close();
     }
 }

@@ -6,8 +6,8 @@ use super::{
             AccessTokens, Action, Authorization, Challenge, Scope, TokenRequest, lacks_scope,
         },
         clock::Clock,
-        credentials::{Credential, Login, LoginPlace, Origin, Secret},
-        http::{Activity, Failure, Host, Retries, exchange},
+        credentials::{Credential, Login, LoginPlace, Secret},
+        http::{Activity, Failure, Host, Retries, exchange, request},
     },
     carried::Carried,
     heard::AllHeard,
@@ -18,7 +18,7 @@ use crate::{
 };
 use lru::LruCache;
 use parking_lot::Mutex;
-use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
+use reqwest::{Method, Request, Response, StatusCode, header::HeaderMap};
 use std::{
     fmt,
     num::NonZeroUsize,
@@ -42,8 +42,8 @@ pub(crate) struct Session {
     pub(crate) login: Arc<Login>,
     pub(crate) tokens: Arc<AccessTokens>,
     pub(crate) heard: AllHeard,
-    /// Blobs that were seen, and the repository: they can be mounted from there.
-    blobs: Mutex<LruCache<Digest, Repository>>,
+    /// Blobs that were seen, and in which repository: they can be mounted from there.
+    pub(crate) blobs: Mutex<LruCache<Digest, Repository>>,
     pub(crate) clock: Clock,
     /// The clock's second of the last use; 0 before the first.
     used: AtomicU64,
@@ -92,12 +92,11 @@ impl Session {
         self: &Arc<Self>,
         action: &str,
         scope: impl Into<Option<&Scope>>,
-        build: impl Fn(&Client, &Url) -> RequestBuilder,
+        build: impl Fn() -> Request,
     ) -> Result<Response> {
         let (scope, mut retries) = (scope.into(), Retries::new(self.timeouts()));
         loop {
-            let still = Activity::still();
-            match self.attempt(action, scope, &still, &build).await {
+            match self.attempt(action, scope, &build).await {
                 Ok(response) => return Ok(response),
                 Err(failure) => retries.wait(failure).await?,
             }
@@ -109,8 +108,18 @@ impl Session {
         self: &Arc<Self>,
         action: &str,
         scope: impl Into<Option<&Scope>>,
+        build: &impl Fn() -> Request,
+    ) -> Result<Response, Failure> {
+        self.stream(action, scope, &Activity::still(), build).await
+    }
+
+    /// The same, with a body that takes its time.
+    pub(crate) async fn stream(
+        self: &Arc<Self>,
+        action: &str,
+        scope: impl Into<Option<&Scope>>,
         activity: &Activity,
-        build: &impl Fn(&Client, &Url) -> RequestBuilder,
+        build: &impl Fn() -> Request,
     ) -> Result<Response, Failure> {
         tokio::select! {
             biased;
@@ -121,7 +130,7 @@ impl Session {
 
     /// Asks whether the login is good: OCI distribution specification, "Determining Support".
     pub(crate) async fn check(self: &Arc<Self>) -> Result<()> {
-        match self.send("checking the login", None, root).await {
+        match self.send("checking the login", None, || self.root()).await {
             // It was let in, and may not see this address.
             Err(error)
                 if error.kind() == ErrorKind::NotFound
@@ -138,7 +147,7 @@ impl Session {
         self: &Arc<Self>,
         action: &str,
         scope: &Scope,
-        build: &impl Fn(&Client, &Url) -> RequestBuilder,
+        build: &impl Fn() -> Request,
     ) -> Result<Response, Failure> {
         let offered = async {
             let used = match self.heard.of(Some(&scope.repository)).challenge() {
@@ -168,7 +177,7 @@ impl Session {
         action: &str,
         scope: Option<&Scope>,
         activity: &Activity,
-        build: &impl Fn(&Client, &Url) -> RequestBuilder,
+        build: &impl Fn() -> Request,
     ) -> Result<Response, Failure> {
         if self.login.has_ended() {
             return Err(self.login.over().into());
@@ -257,10 +266,17 @@ impl Session {
         }
     }
 
+    /// A request for the registry's root.
+    fn root(&self) -> Request {
+        let mut url = self.base().clone();
+        url.set_path("/v2/");
+        request(Method::GET, url, [])
+    }
+
     /// How the registry asks to be logged in to at its root, as docker asks it.
     async fn challenge_at_root(&self) -> Result<Option<Challenge>, Failure> {
         const ACTION: &str = "asking how to log in";
-        let still = Activity::still();
+        let (still, root) = (Activity::still(), || self.root());
         let response = self.exchange(ACTION, None, &still, &root).await?;
         let refused = response.status() == StatusCode::UNAUTHORIZED && self.is_own(response.url());
         let challenge = Challenge::of(response.headers()).filter(|_| refused);
@@ -327,7 +343,7 @@ impl Session {
         action: &str,
         used: Option<&Used>,
         activity: &Activity,
-        build: &impl Fn(&Client, &Url) -> RequestBuilder,
+        build: &impl Fn() -> Request,
     ) -> Result<Response, Failure> {
         let authorization = used.and_then(|used| used.authorization.header());
         exchange(self, action, authorization.as_ref(), activity, build).await
@@ -339,7 +355,7 @@ impl Session {
         mut failure: Failure,
         scope: Option<&Scope>,
         used: Option<&Used>,
-        headers: &reqwest::header::HeaderMap,
+        headers: &HeaderMap,
     ) -> Failure {
         let Some(status) = failure.error.data().status else {
             return failure;
@@ -368,9 +384,9 @@ impl Session {
             Action::Pull => format!("pull from {}", scope.repository),
             Action::Push => format!("push to {}", scope.repository),
         });
-        let log_in = match &self.login.place {
+        let log_in = match self.login.place {
             LoginPlace::Nowhere => format!(" {}", self.login.advice()),
-            LoginPlace::Memory | LoginPlace::File(_) => String::new(),
+            _ => String::new(),
         };
         let help = match (kind, &wanted) {
             (ErrorKind::Unauthorized, _) => self.login.advice(),
@@ -392,21 +408,6 @@ impl Session {
         };
         failure.error = self.error(kind, message).status(status).help(help);
         failure
-    }
-
-    /// Remembers that a repository has a blob.
-    pub(crate) fn saw_blob(&self, digest: Digest, repository: &Repository) {
-        self.blobs.lock().put(digest, repository.clone());
-    }
-
-    /// Forgets where a blob is.
-    pub(crate) fn forget_blob(&self, digest: Digest) {
-        self.blobs.lock().pop(&digest);
-    }
-
-    /// A repository that had a blob when it was last seen.
-    pub(crate) fn repository_of(&self, digest: Digest) -> Option<Repository> {
-        self.blobs.lock().get(&digest).cloned()
     }
 
     /// Waits for the end of the login: what is under way has to end with it.
@@ -446,14 +447,7 @@ impl Session {
 
     /// The login as it is, for a successor; nothing, where nobody is logged in.
     pub(crate) fn carry(&self) -> Option<Carried> {
-        let filed = match &self.login.place {
-            LoginPlace::Memory => None,
-            LoginPlace::File(origin) => {
-                let path = origin.path().to_str()?.to_owned();
-                Some((origin.kind(), path, origin.key().to_owned()))
-            }
-            LoginPlace::Nowhere => return None,
-        };
+        let filed = self.login.origin().map(|origin| origin.filed.clone());
         let (credential, rotated) = self.login.stored();
         Some(Carried::new(
             self.registry(),
@@ -485,30 +479,20 @@ impl Session {
     /// What may be told of it.
     pub(crate) fn status(&self) -> SessionStatus {
         let (scopes, expires) = self.tokens.scopes();
-        let origin = match &self.login.place {
-            LoginPlace::File(origin) => Some(origin),
-            LoginPlace::Memory | LoginPlace::Nowhere => None,
-        };
+        let origin = self.login.origin();
         let (now, used) = (self.clock.now().as_secs(), self.last_used());
         SessionStatus {
             registry: self.registry().to_owned(),
             user: self.login.user.clone(),
             source: self.login.source(),
-            path: origin.map(|origin| origin.path().display().to_string()),
-            helper: origin.and_then(Origin::helper),
+            path: origin.map(|origin| origin.filed.path.clone()),
+            helper: origin.and_then(|origin| origin.helper.clone()),
             state: self.login.state(),
             scopes,
             expires_in_seconds: expires.map(|left| left.as_secs()),
             last_used_seconds: (used > 0).then(|| now.saturating_sub(used)),
         }
     }
-}
-
-/// A request for the registry's root.
-fn root(client: &Client, base: &Url) -> RequestBuilder {
-    let mut url = base.clone();
-    url.set_path("/v2/");
-    client.get(url)
 }
 
 impl fmt::Debug for Session {

@@ -1,6 +1,10 @@
 //! All sessions that there are, in one place, and what came from elsewhere for those to come.
 
-use super::{super::config::RegistryConfig, carried::Carried, session::Session};
+use super::{
+    super::{config::RegistryConfig, credentials::Filed},
+    carried::Carried,
+    session::Session,
+};
 use crate::{
     error::{Error, Result},
     name::Registry,
@@ -9,10 +13,9 @@ use lru::LruCache;
 use std::{
     fmt,
     num::NonZeroUsize,
-    path::PathBuf,
     sync::{Arc, Weak},
 };
-use vouch_protocol::{ErrorKind, LoginSource};
+use vouch_protocol::ErrorKind;
 
 /// The most sessions that are kept, of `session/login` and of all others each. Of the others, the
 /// one that was not asked for the longest time goes first.
@@ -34,7 +37,7 @@ pub(crate) enum Kept {
     /// a config goes on under that one.
     Elsewhere {
         section: RegistryConfig,
-        filed: Option<(LoginSource, PathBuf, String)>,
+        filed: Option<Filed>,
         user: Option<String>,
     },
 }
@@ -217,11 +220,9 @@ impl SessionKey {
         let Kept::Elsewhere { filed, user, .. } = &self.kept else {
             return false;
         };
-        let filed = filed.as_ref().zip(carried.filed.as_ref());
         self.registry.as_str() == carried.registry
             && *user == carried.user
-            && filed.is_some_and(|(one, other)| {
-                one.0 == other.0 && one.1.to_str() == Some(&other.1) && one.2 == other.2
-            })
+            && filed.is_some()
+            && *filed == carried.filed
     }
 }

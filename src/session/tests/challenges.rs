@@ -15,20 +15,20 @@ use std::{
 
 async fn ask(
     session: &Arc<Session>,
-    method: reqwest::Method,
+    method: Method,
     repository: &str,
     action: Action,
 ) -> Result<Response> {
     let scope = Scope::new(&named(repository), action);
-    let build = |client: &reqwest::Client, base: &Url| {
-        let url = base.join(&format!("v2/{repository}/thing")).unwrap();
-        client.request(method.clone(), url)
+    let build = || {
+        let url = session.base().join(&format!("v2/{repository}/thing"));
+        request(method.clone(), url.unwrap(), [])
     };
     session.send("looking", &scope, build).await
 }
 
 async fn get_from(session: &Arc<Session>, repository: &str) -> Result<Response> {
-    ask(session, reqwest::Method::GET, repository, Action::Pull).await
+    ask(session, Method::GET, repository, Action::Pull).await
 }
 
 fn bearer(seen: &Seen, realm: &str) -> Answer {
@@ -213,7 +213,7 @@ async fn a_registry_that_asks_at_its_root_alone_gets_the_login() {
         let docker = logins(&[&server.name()]);
         let docker = Some(&docker).filter(|_| logged_in);
         let session = session(&server.name(), docker).await;
-        let ask = async || ask(&session, reqwest::Method::HEAD, "acme/echo", Action::Push).await;
+        let ask = async || ask(&session, Method::HEAD, "acme/echo", Action::Push).await;
         assert_eq!(ask().await.is_ok(), works, "{:?}", server.lines());
         let before = server.lines().len();
         let _ = ask().await;
@@ -257,7 +257,7 @@ async fn who_may_push_may_pull() {
     let docker = logins(&[&server.name()]);
     let session = session(&server.name(), Some(&docker)).await;
     let ask = async |action| {
-        ask(&session, reqwest::Method::GET, "acme/echo", action)
+        ask(&session, Method::GET, "acme/echo", action)
             .await
             .unwrap();
     };
@@ -280,7 +280,7 @@ async fn refusals_say_of_what() {
     let check = async |status: u16, action: Action, wanted: &str| {
         let server = Faulty::start(move |_, _| Answer::new(status));
         let session = session(&server.name(), None).await;
-        let error = ask(&session, reqwest::Method::GET, "acme/echo", action).await;
+        let error = ask(&session, Method::GET, "acme/echo", action).await;
         let error = error.unwrap_err();
         let expected = format!("cannot {wanted} acme/echo: looking: {}", server.name());
         assert!(error.message().starts_with(&expected), "{error}");

@@ -231,12 +231,12 @@ async fn work_under_way_ends_with_its_login() {
     let session = begin(&sessions, &name).await;
     let scope = Scope::new(&named("acme/echo"), Action::Pull);
     let never = Activity::default();
-    let build = |client: &reqwest::Client, base: &Url| client.get(base.join("thing").unwrap());
+    let build = || request(Method::GET, session.base().join("thing").unwrap(), []);
     // The logout comes once there is a body to wait for, not while the answer is on its way.
     let answered = tokio::sync::Notify::new();
     let work = async {
         let response = session
-            .attempt("looking", &scope, &never, &build)
+            .stream("looking", &scope, &never, &build)
             .await
             .unwrap();
         answered.notify_one();
@@ -364,7 +364,7 @@ async fn what_a_registry_echoes_is_not_shown() {
     };
     check(
         |sent| {
-            // What is cut off after so many characters must not leave a part of a secret.
+            // A text that is cut off must not end in a part of a secret.
             let message = format!("you sent {sent}, {}hunter2", "x".repeat(263));
             let errors = json!({"errors": [{"code": "DENIED", "message": message}]});
             Answer::new(403).body(errors.to_string())

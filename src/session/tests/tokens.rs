@@ -110,7 +110,7 @@ pub(super) async fn until(happened: impl Fn() -> bool) {
 
 async fn get_from(session: &Arc<Session>, repository: &str) -> Result<Response> {
     let scope = Scope::new(&named(repository), Action::Push);
-    let build = |client: &reqwest::Client, base: &Url| client.get(base.join("thing").unwrap());
+    let build = || request(Method::GET, session.base().join("thing").unwrap(), []);
     session.send("looking", &scope, build).await
 }
 
@@ -289,7 +289,7 @@ async fn refresh_tokens_are_used_one_at_a_time_and_replaced() {
     std::fs::copy(identity(&server.name(), "second").path(), docker.path()).unwrap();
     get_from(&session, "acme/r1").await.unwrap();
     assert_eq!(session.login.current().1, 1);
-    // One that is no good any more is a refusal.
+    // One that the realm does not take any more is a refusal.
     "third".clone_into(&mut lock(&realm.refresh));
     let error = get_from(&session, "acme/other").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unauthorized, "{error}");

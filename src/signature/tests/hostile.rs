@@ -190,7 +190,7 @@ fn tokens(table: &mut Table) {
     table.row("four parts", InvalidToken, of(&format!("{token}.x")));
     table.row("white space behind it", InvalidToken, of(&format!("{token}\n")));
     table.row("padded base64", InvalidToken, of(&format!("{token}==")));
-    table.row("bytes that are no text", InvalidToken, [&module()[..], &custom("jwt", b"\xff\xfe")].concat());
+    table.row("bytes that are not text", InvalidToken, [&module()[..], &custom("jwt", b"\xff\xfe")].concat());
     table.row("no signature", SignatureInvalid, of(&format!("{}.", token.rsplit_once('.').unwrap().0)));
     table.row("a signature cut short", SignatureInvalid, of(&token[..token.len() - 6]));
     table.row("a signature of zeros", SignatureInvalid, of(&format!("{}.{}", token.rsplit_once('.').unwrap().0, base64(&[0; 64]))));
@@ -247,7 +247,7 @@ fn tokens(table: &mut Table) {
             claims.as_object_mut().unwrap().remove("iss");
         }),
     );
-    table.row("an issuer that is no key", InvalidToken, changed(&|claims| claims["iss"] = "ACME".into()));
+    table.row("an issuer that is not a key", InvalidToken, changed(&|claims| claims["iss"] = "ACME".into()));
     table.row(
         "no subject",
         InvalidToken,
@@ -351,7 +351,7 @@ fn archives(table: &mut Table) {
     table.archive("a second token for other readers: claims.bin", MalformedArtifact, signer.archive(&[ENTRIES[1], ("claims.bin", b"x")]));
     table.archive("a second world for other readers: world.bin", MalformedArtifact, signer.archive(&[ENTRIES[1], ("world.bin", b"x")]));
     table.archive("a target of the world's name", MalformedArtifact, signer.archive(&[ENTRIES[1], ("world.wasm.bin", b"x")]));
-    table.archive("a name that is no text", MalformedArtifact, archive_and("x.bin", b"x", |header| header[0] = 0xff));
+    table.archive("a name that is not text", MalformedArtifact, archive_and("x.bin", b"x", |header| header[0] = 0xff));
     let many: Vec<(&str, &[u8])> = (0..100).map(|_| ("claims.jwt", token.as_bytes())).collect();
     table.archive("a hundred claims.jwt", AmbiguousToken, tar(&many));
     table.archive("a module's token", InvalidToken, archive_with(signer.wasm_token(&module()).as_bytes(), ENTRIES));
@@ -432,14 +432,14 @@ fn archive_headers(table: &mut Table) {
         bytes
     });
     for (name, at) in [("mode", 100), ("owner", 108), ("group", 116), ("time", 136), ("major number", 329), ("minor number", 337)] {
-        table.archive(&format!("a {name} that is no number"), MalformedArtifact, archive_changed(|header| header[at] = b'z'));
+        table.archive(&format!("a {name} that is not a number"), MalformedArtifact, archive_changed(|header| header[at] = b'z'));
         table.archive(&format!("a {name} in base 256"), MalformedArtifact, archive_changed(|header| header[at] = 0x80));
     }
     // A refused header hides a token from this reader, not from others: it is not unsigned.
     for (name, at, with) in [
         ("an owner in base 256", 108, 0x80_u8),
         ("a time before 1970", 136, 0xff),
-        ("a mode that is no number", 100, b'z'),
+        ("a mode that is not a number", 100, b'z'),
         ("bytes behind its name", 90, b'x'),
         ("a link's target", 157, b'x'),
         ("a prefix", 345, b'x'),

@@ -56,14 +56,14 @@ impl Daemon {
         daemon
     }
 
-    /// With so many file handles, and no way to have more.
+    /// With that many file handles, and no way to have more.
     pub fn limited(handles: u32) -> Self {
         let mut prlimit = Command::new("prlimit");
         prlimit.arg(format!("--nofile={handles}:{handles}"));
         Self::run_by(prlimit)
     }
 
-    /// One that takes so many seconds to give a file its name. The tracer is no parent of the service, and
+    /// One that takes that many seconds to give a file its name. The tracer is not the service's parent, and
     /// ends with it.
     pub fn naming_slowly(seconds: u32) -> Self {
         const NAMING: &str = "/^(linkat|renameat2?)$";

@@ -68,7 +68,7 @@ impl Answer {
         self
     }
 
-    /// Closes the connection after so many bytes of the body.
+    /// Closes the connection after that many bytes of the body.
     pub fn cut(mut self, sent: usize) -> Self {
         self.sent = sent;
         self
@@ -80,7 +80,7 @@ impl Answer {
         self
     }
 
-    /// Sends nothing after so many bytes of the body, and leaves the connection open.
+    /// Sends nothing after that many bytes of the body, and leaves the connection open.
     pub fn stall(mut self, sent: usize) -> Self {
         self.sent = sent;
         self.stall = true;
@@ -108,7 +108,7 @@ impl Faulty {
             for stream in listener.incoming().flatten() {
                 let (log, answer) = (Arc::clone(&log), Arc::clone(&answer));
                 let count = Arc::clone(&count);
-                // A client that goes away is no failure of a test.
+                // A client that goes away does not fail a test.
                 std::thread::spawn(move || {
                     serve(stream, &log, &*answer).ok();
                     count.fetch_add(1, Ordering::Relaxed);

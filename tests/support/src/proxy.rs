@@ -76,7 +76,7 @@ impl Proxy {
         self.shared.rate.store(rate, Ordering::Relaxed);
     }
 
-    /// From now on no more than so many bytes of any body pass, in either direction; what is longer
+    /// From now on no more than that many bytes of any body pass, in either direction; what is longer
     /// stays where it is until its client goes away.
     pub fn hold_after(&self, bytes: u64) {
         self.shared.held.store(0, Ordering::Relaxed);
