@@ -217,6 +217,8 @@ async fn realms_that_answer_nonsense() {
     check(r#"{"token":""}"#, ErrorKind::RegistryError).await;
     check(r#"{"token":"a\nb"}"#, ErrorKind::RegistryError).await;
     check(r#"{"token":7}"#, ErrorKind::RegistryError).await;
+    let long = format!(r#"{{"token":"{}"}}"#, "x".repeat((16 << 10) + 1));
+    check(Box::leak(long.into_boxed_str()), ErrorKind::RegistryError).await;
     let huge: &'static str = Box::leak("x".repeat(1 << 20).into_boxed_str());
     check(huge, ErrorKind::RegistryError).await;
 }

@@ -14,6 +14,8 @@ use reqwest::{
 const HEADERS: usize = 8;
 const BYTES: usize = 8 << 10;
 const CHALLENGES: usize = 16;
+/// The longest realm and the longest service, in bytes: they are remembered for many repositories.
+const LONGEST: usize = 1024;
 
 /// How a registry asks to be logged in to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,10 +51,10 @@ impl Challenge {
         let realm = Url::parse(offered.parameter("realm")?).ok()?;
         // What an address says of users would be sent along.
         let names_user = !realm.username().is_empty() || realm.password().is_some();
-        (!names_user).then(|| Self::Bearer {
-            service: offered.parameter("service").map(ToOwned::to_owned),
-            realm,
-        })
+        let service = offered.parameter("service").map(ToOwned::to_owned);
+        let longest = service.as_ref().map_or(0, String::len);
+        let too_long = longest.max(realm.as_str().len()) > LONGEST;
+        (!names_user && !too_long).then_some(Self::Bearer { realm, service })
     }
 }
 
@@ -268,6 +270,11 @@ mod tests {
         check(b"Negotiate", None, "nothing that we know");
         check(b"", None, "nothing");
         check(&[b'a'; BYTES + 1], None, "too long");
+        let long = "x".repeat(LONGEST);
+        let realm = format!("Bearer realm=\"https://auth.io/{long}\"");
+        check(realm.as_bytes(), None, "a realm that is too long");
+        let service = format!("Bearer realm=\"https://auth.io/\",service=\"{long}x\"");
+        check(service.as_bytes(), None, "a service that is too long");
     }
 
     #[test]

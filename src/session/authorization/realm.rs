@@ -27,6 +27,8 @@ use zeroize::Zeroizing;
 const ACTION: &str = "asking for an access token";
 /// The largest answer of a realm, in bytes.
 const LARGEST_ANSWER: usize = 64 << 10;
+/// The longest access token, in bytes: servers take no longer headers, and many are kept.
+const LONGEST_TOKEN: usize = 16 << 10;
 /// What a token lives where its realm says nothing, and the most that is believed.
 const SHORTEST_LIFE: u64 = 60;
 const LONGEST_LIFE: u64 = 24 * 3600;
@@ -111,7 +113,7 @@ async fn grant_once(
         .into_iter()
         .flatten()
         .find(|token| !token.is_empty())
-        .filter(|token| is_token(token))
+        .filter(|token| is_token(token) && token.len() <= LONGEST_TOKEN)
         .ok_or_else(|| unusable(host, &key.realm))?;
     if credential.is_some() {
         login.judged(SessionState::Accepted);

@@ -34,7 +34,7 @@ type Fetched = Result<AccessToken, Failure>;
 type Fetching = BoxFuture<'static, Fetched>;
 
 /// The most tokens that are kept for a login.
-const KEPT: NonZeroUsize = NonZeroUsize::new(256).unwrap();
+const KEPT: NonZeroUsize = NonZeroUsize::new(64).unwrap();
 /// The most that are renewed: the ones used last.
 const RENEWED: usize = 16;
 /// How long an unused token is renewed: a push an hour after the last one is to find it fresh.
