@@ -205,9 +205,9 @@ impl Error {
     }
 }
 
-/// A path as a shell takes it.
-pub(crate) fn quoted(path: &Path) -> String {
-    let shown = path.display().to_string();
+/// A path, or another word, as a shell takes it.
+pub(crate) fn quoted(word: impl AsRef<Path>) -> String {
+    let shown = word.as_ref().display().to_string();
     let plain = |c: char| c.is_alphanumeric() || "/._-+@%,:=".contains(c);
     if shown.chars().all(plain) {
         return shown;
@@ -256,7 +256,7 @@ mod tests {
 
     #[test]
     fn a_command_in_the_help_can_be_pasted() {
-        let check = |path: &str, expected: &str| assert_eq!(quoted(Path::new(path)), expected);
+        let check = |path: &str, expected: &str| assert_eq!(quoted(path), expected);
         check("/home/ann/a-1.wasm", "/home/ann/a-1.wasm");
         check("/a b", "'/a b'");
         check("/it's", r"'/it'\''s'");

@@ -5,6 +5,7 @@ mod certificates;
 mod commands;
 mod mirrors;
 mod reload;
+mod trust;
 
 use serde_json::{Value, json};
 use std::path::PathBuf;

@@ -47,7 +47,8 @@ pub use session::{
 };
 pub use tags::{Tags, TagsParams, TagsResult};
 pub use verification::{
-    Artifact, ArtifactKind, Claims, Refusal, Signature, Signer, Trust, TrustMode, Verification,
+    Artifact, ArtifactKind, Check, CheckOutcome, Claims, Refusal, Signature, Signer, Trust,
+    TrustMode, Verification,
 };
 pub use verify::{Verify, VerifyParams, VerifyResult, VerifySubject};
 

@@ -47,6 +47,10 @@ pub struct PullParams {
     /// archive is verified all the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
+    /// Accept this signer alone: a name of the server's config, an account (`A…`), or a signer's
+    /// `id`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signer: Option<String>,
     /// Allow the tag `latest`, or no tag.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allow_latest: Option<bool>,

@@ -194,6 +194,48 @@ pub struct Refusal {
     pub help: Option<String>,
 }
 
+/// One thing that was asked of an artifact, and the answer: see `explain` of `verify`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+pub struct Check {
+    /// The row of the signature rule, by its number in the specification.
+    pub row: u8,
+    /// What is asked: the row's name, or the key of the policy that asks. More may come.
+    pub check: String,
+    /// The answer.
+    pub outcome: CheckOutcome,
+    /// Of what the policy asks: the scope of the rule, or `default`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
+    /// What was found, for people; nothing where it was not looked at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found: Option<String>,
+    /// What has to be found, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wanted: Option<String>,
+}
+
+/// How a [`Check`] ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub enum CheckOutcome {
+    /// It holds.
+    Held,
+    /// It does not hold.
+    Failed,
+    /// What it asks about is not there.
+    Absent,
+    /// It was not looked at: something before it does not hold.
+    NotReached,
+    /// It refuses nothing, and should be known.
+    Warning,
+    /// An outcome that a newer server has and this crate does not know. It is only ever read.
+    #[serde(rename = "unknown", other)]
+    #[cfg_attr(feature = "schemars", schemars(skip))]
+    Unknown,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,6 @@
 //! `verify`: is this artifact signed?
 
-use crate::{ErrorKind, Method, ProgressToken, Reporting, Verification};
+use crate::{Check, ErrorKind, Method, ProgressToken, Reporting, Verification};
 use serde::{Deserialize, Serialize};
 
 /// Judges an artifact by the signature rule. It answers a result whether it accepts or refuses,
@@ -37,6 +37,10 @@ impl Method for Verify {
 pub struct VerifyParams {
     /// What is judged.
     pub subject: VerifySubject,
+    /// Accept this signer alone.
+    pub signer: Option<String>,
+    /// Answer every check.
+    pub explain: Option<bool>,
     /// Names the request in `$/progress`. Without one, nothing is reported.
     pub work_done_token: Option<ProgressToken>,
 }
@@ -54,6 +58,10 @@ pub struct VerifyResult {
     /// The manifest's digest; where a reference was asked about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
+    /// Every row of the rule and what the policy asks, each with what was found; where `explain`
+    /// was set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checks: Option<Vec<Check>>,
 }
 
 /// What is judged.
@@ -61,6 +69,13 @@ pub struct VerifyResult {
 pub enum VerifySubject {
     /// The file with that absolute path or `file:` URI.
     Path(String),
+    /// The same, as a push would judge it.
+    Push {
+        /// An absolute path or `file:` URI.
+        path: String,
+        /// Where it would be published.
+        to: String,
+    },
     /// What that reference names.
     Reference(String),
 }
@@ -69,6 +84,15 @@ impl VerifyParams {
     /// Judges a file: an absolute path or `file:` URI.
     pub fn path(path: impl Into<String>) -> Self {
         VerifySubject::Path(path.into()).into()
+    }
+
+    /// Judges a file as a push to a reference would; nothing is sent, and nobody is remembered.
+    pub fn push(path: impl Into<String>, to: impl Into<String>) -> Self {
+        VerifySubject::Push {
+            path: path.into(),
+            to: to.into(),
+        }
+        .into()
     }
 
     /// Judges what a reference names.
@@ -81,6 +105,8 @@ impl From<VerifySubject> for VerifyParams {
     fn from(subject: VerifySubject) -> Self {
         Self {
             subject,
+            signer: None,
+            explain: None,
             work_done_token: None,
         }
     }
@@ -106,6 +132,16 @@ struct Members {
     /// A reference to a registry or layout. What it names is read, judged and thrown away.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reference: Option<String>,
+    /// A reference, with `path` alone: answers whether a push to there would pass.
+    #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
+    destination: Option<String>,
+    /// Accept this signer alone: a name of the server's config, an account (`A…`), or a signer's
+    /// `id`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    signer: Option<String>,
+    /// Answer `checks`: every row of the rule and what the policy asks, each with what was found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    explain: Option<bool>,
     /// Names the request in `$/progress`. Without one, nothing is reported.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     work_done_token: Option<ProgressToken>,
@@ -115,13 +151,17 @@ impl TryFrom<Members> for VerifyParams {
     type Error = &'static str;
 
     fn try_from(members: Members) -> Result<Self, Self::Error> {
-        let subject = match (members.path, members.reference) {
-            (Some(path), None) => VerifySubject::Path(path),
-            (None, Some(reference)) => VerifySubject::Reference(reference),
+        let subject = match (members.path, members.reference, members.destination) {
+            (Some(path), None, None) => VerifySubject::Path(path),
+            (Some(path), None, Some(to)) => VerifySubject::Push { path, to },
+            (None, Some(reference), None) => VerifySubject::Reference(reference),
+            (None, Some(_), Some(_)) => return Err("`for` goes with `path`, not with `reference`"),
             _ => return Err("`verify` takes exactly one of `path` and `reference`"),
         };
         Ok(Self {
             subject,
+            signer: members.signer,
+            explain: members.explain,
             work_done_token: members.work_done_token,
         })
     }
@@ -130,11 +170,17 @@ impl TryFrom<Members> for VerifyParams {
 impl From<VerifyParams> for Members {
     fn from(params: VerifyParams) -> Self {
         let mut members = Self {
+            signer: params.signer,
+            explain: params.explain,
             work_done_token: params.work_done_token,
             ..Self::default()
         };
         match params.subject {
             VerifySubject::Path(path) => members.path = Some(path),
+            VerifySubject::Push { path, to } => {
+                members.path = Some(path);
+                members.destination = Some(to);
+            }
             VerifySubject::Reference(reference) => members.reference = Some(reference),
         }
         members
@@ -161,7 +207,22 @@ mod tests {
             r#"{"path":null,"reference":"b"}"#,
             Some(VerifyParams::reference("b")),
         );
+        check(
+            r#"{"path":"/a","for":"b"}"#,
+            Some(VerifyParams::push("/a", "b")),
+        );
+        let tightened = VerifyParams {
+            signer: Some("acme".into()),
+            explain: Some(true),
+            ..VerifyParams::path("/a")
+        };
+        check(
+            r#"{"path":"/a","signer":"acme","explain":true}"#,
+            Some(tightened),
+        );
         check("{}", None);
+        check(r#"{"for":"b"}"#, None);
+        check(r#"{"reference":"a","for":"b"}"#, None);
         check(r#"{"path":"/a","reference":"b"}"#, None);
         check(r#"{"path":"/a","path":"/b"}"#, None);
         check(r#"{"path":"/a","force":true}"#, None);

@@ -9,6 +9,7 @@ use super::{
     gzip::{self, Inflate},
     hasher::Hasher,
     refusal::{Refusal, Stop, malformed},
+    rule::Row,
     tar::{self, Entry},
 };
 use crate::{
@@ -127,7 +128,9 @@ fn walk<R: Read>(
                 feed.pieces(entry.size, |piece| Ok(hasher.update(piece)?))?;
                 hasher.finish_one()?;
                 if hashed.contains(&name) {
-                    fault.get_or_insert_with(|| Refusal::malformed("two entries have one name"));
+                    fault.get_or_insert_with(|| {
+                        Refusal::malformed(Row::Entries, "two entries have one name")
+                    });
                 }
                 hashed.push(name);
             }
@@ -149,17 +152,17 @@ fn walk<R: Read>(
     if tokens > 1 {
         let what = format!("carries {tokens} entries named `claims.jwt`");
         let help = "Pack the archive again, with one `claims.jwt`.";
-        return Err(Refusal::new(ErrorKind::AmbiguousToken, what, Some(help)).into());
+        return Err(Refusal::new(Row::Token, ErrorKind::AmbiguousToken, what, Some(help)).into());
     }
     // A header that is not used as it stands may be the token's own, or name the token for other
     // readers: nobody can say that there is none.
     if token.is_none()
         && let (true, Some(fault)) = (hides, &fault)
     {
-        return Err(fault.clone().into());
+        return Err(fault.clone().at(Row::Token).into());
     }
     if !hashed.iter().any(|name| name != WORLD) {
-        fault.get_or_insert_with(|| Refusal::malformed("it has no target"));
+        fault.get_or_insert_with(|| Refusal::malformed(Row::Entries, "it has no target"));
     }
     let hashes = hashed.into_iter().zip(hasher.finish()?.finished).collect();
     let entries = Entries {
@@ -181,15 +184,15 @@ enum Role {
 
 impl Role {
     fn of(entry: &Entry) -> Result<Self, Refusal> {
-        let wrong = |what: &str| {
+        let wrong = |row, what: &str| {
             let name: String = String::from_utf8_lossy(&entry.name)
                 .chars()
                 .take(100)
                 .collect();
-            Refusal::malformed(&format!("its entry {name:?} {what}"))
+            Refusal::malformed(row, &format!("its entry {name:?} {what}"))
         };
-        if let Some(fault) = entry.fault {
-            return Err(wrong(fault));
+        if let Some((row, fault)) = entry.fault {
+            return Err(wrong(row, fault));
         }
         match entry.name.as_slice() {
             b"claims.jwt" => Ok(Self::Token),
@@ -199,7 +202,12 @@ impl Role {
                 .and_then(|target| std::str::from_utf8(target).ok())
                 .filter(|target| is_target(target))
                 .map(|target| Self::Hashed(target.into()))
-                .ok_or_else(|| wrong("is neither claims.jwt, world.wasm nor <target>.bin")),
+                .ok_or_else(|| {
+                    wrong(
+                        Row::Entries,
+                        "is neither claims.jwt, world.wasm nor <target>.bin",
+                    )
+                }),
         }
     }
 }

@@ -1,6 +1,9 @@
 //! Gzip: one member, inflated, that carries nothing but its content (row 10 of the rule).
 
-use super::refusal::{Refusal, is_verdict};
+use super::{
+    refusal::{Refusal, is_verdict},
+    rule::Row,
+};
 use flate2::bufread::GzDecoder;
 use std::io::{self, BufRead, Read};
 
@@ -64,7 +67,7 @@ impl<R: BufRead> Read for Inflate<'_, R> {
             Ok(read) => read,
             // The reader's own failures, and its limit, are not the member's fault.
             Err(error) if is_verdict(&error) => return Err(error),
-            Err(_) => return refuse(Refusal::malformed("its gzip member is broken")),
+            Err(_) => return refuse(Refusal::malformed(Row::Form, "its gzip member is broken")),
         };
         if !self.header_checked
             && let Some(header) = self.decoder.header()
@@ -74,7 +77,10 @@ impl<R: BufRead> Read for Inflate<'_, R> {
             if header.extra().is_some()
                 || length(header.filename()) + length(header.comment()) > LONGEST_HEADER
             {
-                return refuse(Refusal::malformed("its gzip header carries extensions"));
+                return refuse(Refusal::malformed(
+                    Row::Form,
+                    "its gzip header carries extensions",
+                ));
             }
         }
         self.expanded += read as u64;

@@ -4,6 +4,7 @@
 //! | file | what it is for |
 //! |---|---|
 //! | [`limits`] | what an artifact may cost |
+//! | [`rule`] | the rows of the rule |
 //! | [`refusal`] | why one is refused, and why reading it ends early |
 //! | [`buffers`], [`hasher`], [`feed`] | bytes, read once and hashed on the side, in constant memory |
 //! | [`wasm`], [`imports`] | core modules and components, and what they import |
@@ -37,6 +38,7 @@ mod hasher;
 mod imports;
 mod limits;
 mod refusal;
+mod rule;
 mod tar;
 mod wasm;
 
@@ -46,6 +48,7 @@ pub use cache::Cache;
 pub use imports::{Import, Imports};
 pub use limits::Limits;
 pub use refusal::Refusal;
+pub(crate) use rule::{Finding, Row};
 pub use vouch_protocol::ArtifactKind;
 
 use crate::{
@@ -125,6 +128,11 @@ impl Facts {
         artifact(self.kind, self.digest, self.size)
     }
 
+    /// What it is, for people.
+    pub(crate) fn described(&self) -> &'static str {
+        described(self.kind)
+    }
+
     /// The extension that files of this kind have: `wasm`, `par` or `par.gz`.
     pub fn extension(&self) -> &'static str {
         match &self.covered {
@@ -166,6 +174,43 @@ impl Facts {
             return Err(Error::new(ErrorKind::TargetNotFound, message).help(help));
         };
         archive::extract(reader, self.size, entries, target, digest, writer).map(|()| digest)
+    }
+}
+
+/// What rows 1 to 3 found of a well-formed artifact; without a token, what row 3 found is the
+/// methods' to say.
+pub(crate) fn findings_of(facts: &Facts) -> Vec<Finding> {
+    let mut findings = vec![
+        Finding::held(Row::Artifact, facts.described()),
+        Finding::held(Row::Form, "well formed"),
+    ];
+    findings.extend(facts.token.as_ref().map(|token| {
+        let size = token.bytes.len();
+        Finding::held(Row::Token, format!("a token of {size} bytes"))
+    }));
+    findings
+}
+
+/// What rows 1 to 3 found.
+pub(crate) fn findings(found: &Found) -> Vec<Finding> {
+    let unfit = match found {
+        Ok(facts) => return findings_of(facts),
+        Err(unfit) => unfit,
+    };
+    let (failed, kind) = (&unfit.refusal, unfit.artifact.as_ref());
+    let kind = kind.map_or("recognised as one", |artifact| described(artifact.kind));
+    let held = [(Row::Artifact, kind), (Row::Form, "well formed")].into_iter();
+    let held = held.filter(|(row, _)| *row < failed.row);
+    let held = held.map(|(row, found)| Finding::held(row, found));
+    held.chain([failed.finding()]).collect()
+}
+
+/// A kind, for people.
+fn described(kind: ArtifactKind) -> &'static str {
+    match kind {
+        ArtifactKind::Module => "a WebAssembly module",
+        ArtifactKind::Component => "a WebAssembly component",
+        ArtifactKind::Provider => "a provider archive",
     }
 }
 

@@ -1,12 +1,15 @@
 //! Why an artifact is refused, and why the reading of one ends early.
 
+use super::rule::{Finding, Row};
 use crate::error::Error;
 use std::{borrow::Cow, fmt, io};
-use vouch_protocol::ErrorKind;
+use vouch_protocol::{CheckOutcome, ErrorKind};
 
 /// Why an artifact is refused: the first condition of the rule that fails.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
+    /// The row of the rule that does not hold.
+    pub(crate) row: Row,
     /// The kind, for programs.
     pub kind: ErrorKind,
     /// What is wrong, as what is said of the artifact: "is not signed". See [`Refusal::of`].
@@ -17,8 +20,9 @@ pub struct Refusal {
 
 impl Refusal {
     /// A refusal of that kind; `what` is said of the artifact: "is not signed".
-    pub(crate) fn new(kind: ErrorKind, what: String, help: Option<&'static str>) -> Self {
+    pub(crate) fn new(row: Row, kind: ErrorKind, what: String, help: Option<&'static str>) -> Self {
         Self {
+            row,
             kind,
             what,
             help: help.map(Cow::Borrowed),
@@ -31,6 +35,23 @@ impl Refusal {
         Self {
             help: Some(help.into()),
             ..self
+        }
+    }
+
+    /// The same refusal, by another row.
+    pub(super) fn at(self, row: Row) -> Self {
+        Self { row, ..self }
+    }
+
+    /// What it says about its row.
+    pub(crate) fn finding(&self) -> Finding {
+        Finding {
+            row: self.row,
+            outcome: match self.kind {
+                ErrorKind::Unsigned => CheckOutcome::Absent,
+                _ => CheckOutcome::Failed,
+            },
+            found: self.what.clone(),
         }
     }
 
@@ -48,8 +69,10 @@ impl Refusal {
         }
     }
 
-    pub(super) fn malformed(why: &str) -> Self {
+    /// It cannot be read as what it seems to be; or, by a later row, not as all of its readers do.
+    pub(super) fn malformed(row: Row, why: &str) -> Self {
         Self::new(
+            row,
             ErrorKind::MalformedArtifact,
             format!("is malformed: {why}"),
             Some("Build or fetch it again, and sign it again."),
@@ -59,6 +82,7 @@ impl Refusal {
     /// `what` is over one of the [`Limits`](super::Limits).
     pub(super) fn too_large(what: String) -> Self {
         Self::new(
+            Row::Form,
             ErrorKind::TooLarge,
             what,
             Some("The server's owner can raise the limits in the config."),
@@ -67,6 +91,7 @@ impl Refusal {
 
     pub(super) fn unknown() -> Self {
         Self::new(
+            Row::Artifact,
             ErrorKind::UnknownArtifact,
             "is not a WebAssembly module, component or provider archive".into(),
             Some("Files of other kinds can be moved with ORAS; they carry no signature to check."),
@@ -74,8 +99,9 @@ impl Refusal {
     }
 
     /// The contents are not the ones that were signed.
-    pub(crate) fn hash_mismatch(why: &str) -> Self {
+    pub(crate) fn hash_mismatch(row: Row, why: &str) -> Self {
         Self::new(
+            row,
             ErrorKind::HashMismatch,
             format!("is not what was signed: {why}"),
             Some(
@@ -102,7 +128,7 @@ pub(super) enum Stop {
 
 /// What is wrong with the bytes themselves.
 pub(super) fn malformed(why: &str) -> Stop {
-    Refusal::malformed(why).into()
+    Refusal::malformed(Row::Form, why).into()
 }
 
 impl From<Refusal> for Stop {

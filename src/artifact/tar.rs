@@ -7,6 +7,7 @@
 use super::{
     feed::Feed,
     refusal::{Stop, malformed},
+    rule::Row,
 };
 use std::{io::Read, ops::Range};
 use tar::Header;
@@ -19,8 +20,8 @@ pub(super) struct Entry {
     pub(super) name: Vec<u8>,
     /// Bytes of its content.
     pub(super) size: u64,
-    /// What makes it other than a plain file.
-    pub(super) fault: Option<&'static str>,
+    /// What makes it other than a plain file, and which row of the rule says so.
+    pub(super) fault: Option<(Row, &'static str)>,
 }
 
 /// Whether a block is a header: its checksum is right.
@@ -63,25 +64,28 @@ pub(super) fn next<R: Read>(feed: &mut Feed<R>) -> Result<Option<Entry>, Stop> {
         if size > 0 && !matches!(block[156], b'x' | b'g' | b'L' | b'K') {
             return Err(malformed("an entry that is not a file has a size"));
         }
-        Some("is not a plain file")
+        Some((Row::Entries, "is not a plain file"))
     } else if name[length..].iter().any(|byte| *byte != 0) {
-        Some("has bytes behind its name")
+        Some((Row::Packing, "has bytes behind its name"))
     } else if !NUMBERS
         .into_iter()
         .all(|field| is_octal(&block[field.clone()]) || block[field].iter().all(|byte| *byte == 0))
     {
         // Nothing of them is used here; but a reader that cannot parse one may end the archive
         // there, and see fewer entries than were signed.
-        Some("has a number in its header that is not octal")
+        Some((Row::Packing, "has a number in its header that is not octal"))
     } else if block[157..257].iter().any(|byte| *byte != 0) {
-        Some("has a link's target")
+        Some((Row::Packing, "has a link's target"))
     } else if block[345..].iter().any(|byte| *byte != 0) {
-        Some("has a prefix or other extension in its header")
+        Some((
+            Row::Packing,
+            "has a prefix or other extension in its header",
+        ))
     } else if !matches!(
         &block[257..265],
         b"ustar\x0000" | b"ustar  \0" | &[0, 0, 0, 0, 0, 0, 0, 0]
     ) {
-        Some("has a header of an unknown format")
+        Some((Row::Packing, "has a header of an unknown format"))
     } else {
         None
     };

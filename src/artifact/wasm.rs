@@ -10,6 +10,7 @@ use super::{
     hasher::Mark,
     imports::{self, Imports, Reading},
     refusal::{Refusal, Stop, malformed},
+    rule::Row,
 };
 use std::io::{BufRead, Read};
 use vouch_protocol::{ArtifactKind, ErrorKind};
@@ -135,7 +136,7 @@ pub(super) fn read<R: Read>(
             format!("carries {tokens} tokens")
         };
         let help = "Remove all tokens, then sign the outermost module or component once.";
-        return Err(Refusal::new(ErrorKind::AmbiguousToken, what, Some(help)).into());
+        return Err(Refusal::new(Row::Token, ErrorKind::AmbiguousToken, what, Some(help)).into());
     }
     Ok((first, imports.finish()))
 }

@@ -23,7 +23,10 @@ pub(super) async fn pull(request: Arc<Request>, params: PullParams) -> Result<Pu
     let path = file::parse_path(&params.destination)?;
     request.touches(&path);
     let overwrite = params.overwrite.unwrap_or(false);
-    let target = params.target;
+    let (target, signer) = (params.target, params.signer);
+    if let Some(signer) = &signer {
+        request.clock()().check_signer(signer)?;
+    }
     if let Some(target) = &target
         && target.contains(['/', '\0'])
     {
@@ -49,12 +52,21 @@ pub(super) async fn pull(request: Arc<Request>, params: PullParams) -> Result<Pu
     let published = found.published(&reference);
     let manifest = published.manifest;
     let (path, verification) = request
-        .examine(Work::Download, move |request| match (taken, target) {
-            (Some(taken), None) => already_there(request, &destination, published, taken),
-            // Only its archive tells what a target is.
-            (_, target) => {
-                let target = target.as_deref();
-                fetch(request, &found, &published, &destination, target, overwrite)
+        .examine(Work::Download, move |request| {
+            let signer = signer.as_deref();
+            match (taken, target.as_deref()) {
+                (Some(taken), None) => {
+                    already_there(request, &destination, published, signer, taken)
+                }
+                // Only its archive tells what a target is.
+                (_, target) => {
+                    let wanted = Wanted {
+                        target,
+                        signer,
+                        overwrite,
+                    };
+                    fetch(request, &found, &published, &destination, wanted)
+                }
             }
         })
         .await?;
@@ -67,14 +79,26 @@ pub(super) async fn pull(request: Arc<Request>, params: PullParams) -> Result<Pu
     })
 }
 
+/// What the caller wants of it.
+#[derive(Clone, Copy)]
+struct Wanted<'a> {
+    target: Option<&'a str>,
+    signer: Option<&'a str>,
+    overwrite: bool,
+}
+
 fn fetch(
     request: &Request,
     found: &Found,
     published: &Published,
     destination: &Destination,
-    target: Option<&str>,
-    overwrite: bool,
+    wanted: Wanted<'_>,
 ) -> Result<(PathBuf, Verification)> {
+    let Wanted {
+        target,
+        signer,
+        overwrite,
+    } = wanted;
     let (reference, size) = (published.from.clone(), published.layer.size);
     let name = reference.to_string();
     let vouched = found
@@ -83,7 +107,7 @@ fn fetch(
             let examined = artifact::receive(download, size, file, request.limits())
                 .map_err(|error| Error::from_io(error, Path::new(&name), "download"))?;
             let usage = Use::Pull(published.clone());
-            trust::judge(examined, &[], usage, None, &request.clock()())
+            trust::judge(examined, &[], usage, signer, &request.clock()())
         })?
         .map_err(|refused| refused.error(&name))?;
     let vouched = match target {
@@ -100,6 +124,7 @@ fn already_there(
     request: &Request,
     destination: &Destination,
     published: Published,
+    signer: Option<&str>,
     taken: Error,
 ) -> Result<(PathBuf, Verification)> {
     let (name, size) = (published.from.to_string(), published.layer.size);
@@ -111,7 +136,7 @@ fn already_there(
     let examined = artifact::inspect(reader, size, request.limits())
         .map_err(|error| Error::from_io(error, standing.path(), "read"))?;
     let now = request.clock();
-    let verdict = match trust::judge(examined, &[], Use::Pull(published), None, &now()) {
+    let verdict = match trust::judge(examined, &[], Use::Pull(published), signer, &now()) {
         Ok(verdict) => verdict,
         Err(error) if error.kind() == ErrorKind::DigestMismatch => return Err(taken),
         Err(error) => return Err(error),

@@ -5,7 +5,7 @@ use crate::{
     artifact,
     error::{Error, Result},
     file,
-    name::Reference,
+    name::{Digest, Reference},
     progress::Phase,
     trust::{self, Use, Verdict},
 };
@@ -13,20 +13,49 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
-use vouch_protocol::{Verification, VerifyParams, VerifyResult, VerifySubject};
+use vouch_protocol::{VerifyParams, VerifyResult, VerifySubject};
 
 pub(super) async fn verify(request: Arc<Request>, params: VerifyParams) -> Result<VerifyResult> {
+    let signer = params.signer;
+    if let Some(signer) = &signer {
+        request.clock()().check_signer(signer)?;
+    }
+    let explain = params.explain.unwrap_or(false);
     match params.subject {
-        VerifySubject::Path(path) => stored(&request, file::parse_path(&path)?).await,
+        VerifySubject::Path(path) => {
+            let path = file::parse_path(&path)?;
+            let name = path.display().to_string();
+            let verdict = stored(&request, path, Use::Verify(None), signer).await?;
+            Ok(answer(&request, verdict, &name, explain))
+        }
+        VerifySubject::Push { path, to } => {
+            let path = file::parse_path(&path)?;
+            let name = path.display().to_string();
+            let to = request.reference(&to)?;
+            request.concerns(&to);
+            let verdict = stored(&request, path, Use::Ask { to }, signer).await?;
+            Ok(answer(&request, verdict, &name, explain))
+        }
         VerifySubject::Reference(reference) => {
-            published(&request, request.reference(&reference)?).await
+            let reference = request.reference(&reference)?;
+            request.concerns(&reference);
+            let (verdict, manifest) = published(&request, &reference, signer).await?;
+            Ok(VerifyResult {
+                reference: Some(reference.with_digest(manifest).to_string()),
+                digest: Some(manifest.to_string()),
+                ..answer(&request, verdict, &reference.to_string(), explain)
+            })
         }
     }
 }
 
-async fn stored(request: &Arc<Request>, path: PathBuf) -> Result<VerifyResult> {
+async fn stored(
+    request: &Arc<Request>,
+    path: PathBuf,
+    usage: Use,
+    signer: Option<String>,
+) -> Result<Verdict<()>> {
     request.touches(&path);
-    let name = path.display().to_string();
     // Another thread, and its turn, cost more than to look.
     let known = request.settings().cache.at_hand(&path);
     let examined = match known {
@@ -42,43 +71,51 @@ async fn stored(request: &Arc<Request>, path: PathBuf) -> Result<VerifyResult> {
                 .await?
         }
     };
-    let verdict = trust::judge(examined, &[], Use::Verify(None), None, &request.clock()())?;
-    Ok(VerifyResult {
-        verification: answer(request, verdict, &name),
-        reference: None,
-        digest: None,
-    })
+    let goes_nowhere = matches!(usage, Use::Verify(None));
+    let judge = move |request: &Request| {
+        let now = request.clock()();
+        trust::judge(examined, &[], usage, signer.as_deref(), &now)
+    };
+    // What goes nowhere has no folder and no pins to look at.
+    if goes_nowhere {
+        return judge(request);
+    }
+    request.blocking(judge).await
 }
 
-async fn published(request: &Arc<Request>, reference: Reference) -> Result<VerifyResult> {
-    request.concerns(&reference);
-    let found = request.find(&reference).await?;
-    let published = found.published(&reference);
+async fn published(
+    request: &Arc<Request>,
+    reference: &Reference,
+    signer: Option<String>,
+) -> Result<(Verdict<()>, Digest)> {
+    let found = request.find(reference).await?;
+    let published = found.published(reference);
     let (manifest, size) = (published.manifest, published.layer.size);
     let name = reference.to_string();
-    let verdict = request
-        .examine(Work::Download, move |request| {
-            found.receive(request.progress(), |download| {
-                let examined = artifact::inspect(download, size, request.limits())
-                    .map_err(|error| Error::from_io(error, Path::new(&name), "download"))?;
-                let usage = Use::Verify(Some(published.clone()));
-                trust::judge(examined, &[], usage, None, &request.clock()())
-            })
+    let verdict = request.examine(Work::Download, move |request| {
+        found.receive(request.progress(), |download| {
+            let examined = artifact::inspect(download, size, request.limits())
+                .map_err(|error| Error::from_io(error, Path::new(&name), "download"))?;
+            let (usage, now) = (Use::Verify(Some(published.clone())), request.clock()());
+            trust::judge(examined, &[], usage, signer.as_deref(), &now)
         })
-        .await?;
-    Ok(VerifyResult {
-        verification: answer(request, verdict, &reference.to_string()),
-        reference: Some(reference.with_digest(manifest).to_string()),
-        digest: Some(manifest.to_string()),
-    })
+    });
+    Ok((verdict.await?, manifest))
 }
 
-fn answer(request: &Request, verdict: Verdict<()>, name: &str) -> Verification {
-    match verdict {
-        Ok(vouched) => vouched.verification(),
+fn answer(request: &Request, verdict: Verdict<()>, name: &str, explain: bool) -> VerifyResult {
+    let (verification, checks) = match verdict {
+        Ok(vouched) => (vouched.verification(), explain.then(|| vouched.checks())),
         Err(refused) => {
             request.progress().enter(Phase::Refused);
-            refused.verification(name)
+            let checks = explain.then(|| refused.checks());
+            (refused.verification(name), checks)
         }
+    };
+    VerifyResult {
+        verification,
+        reference: None,
+        digest: None,
+        checks,
     }
 }

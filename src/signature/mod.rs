@@ -18,7 +18,7 @@ mod token;
 #[cfg(test)]
 mod tests;
 
-use crate::artifact::{ArtifactKind, Facts, Refusal};
+use crate::artifact::{ArtifactKind, Covered, Facts, Finding, Refusal, Row};
 use std::sync::Arc;
 use vouch_protocol::{Claims, ErrorKind, Signer};
 
@@ -87,6 +87,38 @@ impl Signed {
         self.covers.clone()
     }
 
+    /// What rows 4 to 6 and 8 to 10 found.
+    pub(crate) fn findings(&self, facts: &Facts) -> Vec<Finding> {
+        let key = self.key();
+        let mut findings = vec![
+            Finding::held(Row::Claims, format!("the claims of {}", facts.described())),
+            Finding::held(Row::Signature, format!("it verifies with {key}")),
+            Finding::held(Row::Keys, format!("{key} signed {}", self.subject)),
+        ];
+        let failed = self.covers.as_ref().err();
+        let held = |row| failed.is_none_or(|refusal| refusal.row != row);
+        match &facts.covered {
+            Covered::Rest(_) if held(Row::Hash) => {
+                findings.push(Finding::held(
+                    Row::Hash,
+                    "SHA-256 of all but the token is in the token",
+                ));
+            }
+            Covered::Rest(_) => {}
+            // What is wrong with an archive's form leaves nothing to compare.
+            Covered::Entries(entries) if entries.fault().is_none() => {
+                if held(Row::Entries) {
+                    let names: Vec<_> = entries.hashes().keys().map(String::as_str).collect();
+                    findings.push(Finding::held(Row::Entries, names.join(", ")));
+                }
+                findings.push(Finding::held(Row::Packing, "nothing else"));
+            }
+            Covered::Entries(_) => {}
+        }
+        findings.extend(failed.map(Refusal::finding));
+        findings
+    }
+
     /// What clients see of it.
     pub fn on_the_wire(&self) -> vouch_protocol::Signature {
         vouch_protocol::Signature {
@@ -128,6 +160,7 @@ pub fn signatures(facts: &Facts, evidence: &[Evidence]) -> Signatures {
         .unzip();
     let what = format!("is not signed: {}", why.join("; "));
     Err(Refusal::new(
+        Row::Token,
         ErrorKind::Unsigned,
         what,
         help.first().copied(),

@@ -6,7 +6,7 @@
 
 use super::{Dates, Evidence, Method, Signatures, Signed};
 use crate::{
-    artifact::{ArtifactKind, Covered, Entries, Facts, Refusal},
+    artifact::{ArtifactKind, Covered, Entries, Facts, Refusal, Row},
     name::Digest,
 };
 use data_encoding::BASE64URL_NOPAD;
@@ -57,11 +57,7 @@ fn check(facts: &Facts, token: &[u8]) -> Result<Signed, Refusal> {
     let (claims, covers) = match &facts.covered {
         Covered::Rest(rest) => {
             let (claims, hash) = of_wasm(&parts)?;
-            let same = rest.is_some_and(|rest| is_claim_of(&hash, rest));
-            let covers = same
-                .then_some(())
-                .ok_or_else(|| Refusal::hash_mismatch("its hash differs"));
-            (claims, covers)
+            (claims, same_rest(*rest, &hash))
         }
         Covered::Entries(entries) => {
             let (mut claims, hashes) = of_archive(&parts)?;
@@ -92,25 +88,53 @@ fn is_claim_of(claim: &str, digest: Digest) -> bool {
     digest.upper_hex() == claim
 }
 
+/// Compares a module or component without its token with what the token says.
+fn same_rest(rest: Option<Digest>, claim: &str) -> Result<(), Refusal> {
+    let found = match rest {
+        Some(rest) if is_claim_of(claim, rest) => return Ok(()),
+        Some(rest) => rest.upper_hex(),
+        None => "unknown".into(),
+    };
+    Err(Refusal::hash_mismatch(
+        Row::Hash,
+        &format!(
+            "SHA-256 of all but its token is {found}, and the token says {}",
+            short(claim)
+        ),
+    ))
+}
+
 /// Compares what is in an archive with what its token says, either way.
 fn compare(entries: &Entries, signed: &HashMap<String, String>) -> Result<(), Refusal> {
     if let Some(fault) = entries.fault() {
         return Err(fault.clone());
     }
+    let mismatch = |why: String| Err(Refusal::hash_mismatch(Row::Entries, &why));
     for (name, digest) in entries.hashes() {
-        let why = match signed.get(name) {
-            Some(hash) if is_claim_of(hash, *digest) => continue,
-            Some(_) => format!("its entry {name:?} differs"),
-            None => format!("its entry {name:?} was not signed"),
-        };
-        return Err(Refusal::hash_mismatch(&why));
+        match signed.get(name) {
+            Some(hash) if is_claim_of(hash, *digest) => {}
+            Some(_) => return mismatch(format!("its entry {name:?} differs")),
+            None => return mismatch(format!("its entry {name:?} was not signed")),
+        }
     }
-    if signed.len() != entries.hashes().len() {
-        return Err(Refusal::hash_mismatch(
-            "an entry that was signed is missing",
-        ));
+    let missing = signed
+        .keys()
+        .filter(|name| !entries.hashes().contains_key(*name));
+    match missing.min() {
+        Some(name) => mismatch(format!(
+            "its entry {:?}, which was signed, is missing",
+            short(name)
+        )),
+        None => Ok(()),
     }
-    Ok(())
+}
+
+/// A signer's text, as long as a hash at most.
+fn short(text: &str) -> String {
+    match text.char_indices().nth(64) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
 }
 
 #[derive(Deserialize)]
@@ -132,9 +156,8 @@ fn capabilities(payload: &[u8]) -> Result<Vec<String>, Refusal> {
     let shape: Shape = parse(payload, "claims")?;
     match shape.wascap.get("caps") {
         None | Some(Value::Null) => Ok(Vec::new()),
-        Some(caps) => {
-            Vec::deserialize(caps).map_err(|_| invalid("its capabilities are not a list of names"))
-        }
+        Some(caps) => Vec::deserialize(caps)
+            .map_err(|_| invalid(Row::Claims, "its capabilities are not a list of names")),
     }
 }
 
@@ -147,17 +170,21 @@ struct Parts<'a> {
 
 impl<'a> Parts<'a> {
     fn of(token: &'a [u8]) -> Result<Self, Refusal> {
-        let text = std::str::from_utf8(token).map_err(|_| invalid("it is not text"))?;
+        let text =
+            std::str::from_utf8(token).map_err(|_| invalid(Row::Claims, "it is not text"))?;
         let mut parts = text.split('.');
         let (Some(header), Some(payload), Some(signature), None) =
             (parts.next(), parts.next(), parts.next(), parts.next())
         else {
-            return Err(invalid("it does not have three parts"));
+            return Err(invalid(Row::Claims, "it does not have three parts"));
         };
         let signed = &text[..header.len() + 1 + payload.len()];
         let header: Header = parse(&decode(header, "header")?, "header")?;
         if header.typ != "jwt" || header.alg != "Ed25519" {
-            return Err(invalid("its header does not say `jwt` and `Ed25519`"));
+            return Err(invalid(
+                Row::Claims,
+                "its header does not say `jwt` and `Ed25519`",
+            ));
         }
         let payload = decode(payload, "claims")?;
         // Before anything is read from it: of two equal names, readers keep one or the other.
@@ -212,7 +239,7 @@ fn claims<T: DeserializeOwned>(payload: &[u8]) -> Result<(Claims, T), Refusal> {
     let claims: wascap::jwt::Claims<T> = parse(payload, "claims")?;
     let metadata = claims
         .metadata
-        .ok_or_else(|| invalid("it has no `wascap` claims"))?;
+        .ok_or_else(|| invalid(Row::Claims, "it has no `wascap` claims"))?;
     let shared = Claims {
         issuer: claims.issuer,
         subject: claims.subject,
@@ -228,10 +255,11 @@ fn claims<T: DeserializeOwned>(payload: &[u8]) -> Result<(Claims, T), Refusal> {
 /// Strict verification: a reduced scalar, no key and no R of small order. What `nkeys` and `ring`
 /// offer accepts one constant signature for every token where the issuer is the identity point.
 fn verify(signed: &[u8], signature: &[u8], issuer: &str) -> Result<(), Refusal> {
-    let (_, bytes) =
-        nkeys::from_public_key(issuer).map_err(|_| invalid("its issuer is not an nkey"))?;
+    let (_, bytes) = nkeys::from_public_key(issuer)
+        .map_err(|_| invalid(Row::Claims, "its issuer is not an nkey"))?;
     let refused = || {
         Refusal::new(
+            Row::Signature,
             ErrorKind::SignatureInvalid,
             "carries a token whose signature does not verify with its issuer's key".into(),
             Some("The token was altered, or forged. Get the artifact from its signer again."),
@@ -254,13 +282,15 @@ fn key(text: &str, kind: &KeyPairType, whose: &str) -> Result<(), Refusal> {
         KeyPairType::Module => 'M',
         _ => 'V',
     };
-    Err(invalid(&format!(
-        "its {whose} is not a public nkey that starts with `{letter}`"
-    )))
+    Err(invalid(
+        Row::Keys,
+        &format!("its {whose} is not a public nkey that starts with `{letter}`"),
+    ))
 }
 
-fn invalid(why: &str) -> Refusal {
+fn invalid(row: Row, why: &str) -> Refusal {
     Refusal::new(
+        row,
         ErrorKind::InvalidToken,
         format!("carries an invalid token: {why}"),
         Some("Sign the artifact again."),
@@ -268,16 +298,22 @@ fn invalid(why: &str) -> Refusal {
 }
 
 fn decode(part: &str, name: &str) -> Result<Vec<u8>, Refusal> {
-    BASE64URL_NOPAD
-        .decode(part.as_bytes())
-        .map_err(|_| invalid(&format!("its {name} is not base64url without padding")))
+    BASE64URL_NOPAD.decode(part.as_bytes()).map_err(|_| {
+        invalid(
+            Row::Claims,
+            &format!("its {name} is not base64url without padding"),
+        )
+    })
 }
 
 /// Reads an object. `serde_json` stops at a depth of 128.
 fn parse<T: DeserializeOwned>(json: &[u8], name: &str) -> Result<T, Refusal> {
     // Types would be read from a list in their order as well.
     if json.first() != Some(&b'{') {
-        return Err(invalid(&format!("its {name} are not an object")));
+        return Err(invalid(
+            Row::Claims,
+            &format!("its {name} are not an object"),
+        ));
     }
     serde_json::from_slice(json).map_err(|error| {
         // Its message may quote what was found, which nobody vouched for: only the place is told.
@@ -293,7 +329,7 @@ fn parse<T: DeserializeOwned>(json: &[u8], name: &str) -> Result<T, Refusal> {
             }
             _ => format!("are not JSON (column {})", error.column()),
         };
-        invalid(&format!("its {name} {what}"))
+        invalid(Row::Claims, &format!("its {name} {what}"))
     })
 }
 

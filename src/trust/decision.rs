@@ -7,6 +7,7 @@
 use super::{
     date,
     imports::allow,
+    key::of_id as key_of,
     pins::Pin,
     place::{Place, Scope},
     policy::Policy,
@@ -14,6 +15,7 @@ use super::{
 };
 use crate::{
     artifact::{ArtifactKind, Facts, Imports},
+    error::quoted,
     signature::Signed,
 };
 use std::fmt;
@@ -111,42 +113,49 @@ pub(super) fn asks_pins(policy: &Policy, place: &Place) -> bool {
 
 /// What the policy says in a case.
 pub(super) fn decide(policy: &Policy, case: &Case<'_>) -> Decision {
+    ask(policy, case, true)
+}
+
+/// The same, without the checks: what is asked all the time makes no texts that nobody reads.
+pub(super) fn outcome(policy: &Policy, case: &Case<'_>) -> Result<Trusted, Denial> {
+    ask(policy, case, false).outcome
+}
+
+fn ask(policy: &Policy, case: &Case<'_>, explain: bool) -> Decision {
     let rules = policy.rules(case.place);
+    let accepting = rules.first();
+    let id = &case.signed.signer().id;
+    // Of several names of one key, the one that the rule has.
+    let accepted = accepting.and_then(|(_, rule)| match &rule.accept {
+        Accept::Signers(accepted) => {
+            let mut names = policy.names(id).map(|(name, _)| name);
+            names.find(|name| accepted.iter().any(|accepted| accepted == name))
+        }
+        Accept::Mode(_) => None,
+    });
     let mut asked = Asked {
         policy,
         case,
-        shown: shown(policy, case.signed),
+        name: accepted.or_else(|| policy.name(id)),
+        explain,
         checks: Vec::new(),
         denial: None,
     };
-    let accepting = rules.first();
-    let scope = accepting.map(|(scope, _)| scope.clone());
-    let by = if asked.revoked() {
-        None
-    } else {
-        match accepting.map(|(_, rule)| &rule.accept) {
-            Some(accept) => asked.accept(accept, scope.as_ref()),
-            None => asked.accept(&Accept::Mode(policy.default(case.place)), None),
-        }
+    let scope = accepting.map(|(scope, _)| scope);
+    asked.revoked();
+    let by = match accepting.map(|(_, rule)| &rule.accept) {
+        Some(accept) => asked.accept(accept, scope),
+        None => asked.accept(&Accept::Mode(policy.default(case.place)), None),
     };
     asked.wish();
     for (scope, rule) in &rules {
         asked.limits(scope, rule);
     }
-    let id = &case.signed.signer().id;
-    // Of several names of one key, the one that the rule has.
-    let accepted = accepting.and_then(|(_, rule)| match &rule.accept {
-        Accept::Signers(accepted) => policy
-            .names(id)
-            .find(|(name, _)| accepted.iter().any(|accepted| accepted == name)),
-        Accept::Mode(_) => None,
-    });
-    let name = accepted.or_else(|| policy.names(id).next());
     let outcome = match (asked.denial, by) {
         (None, Some(by)) => Ok(Trusted {
-            scope,
+            scope: scope.cloned(),
             by,
-            name: name.map(|(name, _)| name.to_owned()),
+            name: asked.name.map(ToOwned::to_owned),
         }),
         (Some(denial), _) => Err(denial),
         (None, None) => Err(Denial {
@@ -161,21 +170,14 @@ pub(super) fn decide(policy: &Policy, case: &Case<'_>) -> Decision {
     }
 }
 
-/// A signer as people know them: what the config calls them, and their key.
-fn shown(policy: &Policy, signed: &Signed) -> String {
-    let key = signed.key();
-    match policy.names(&signed.signer().id).next() {
-        Some((name, _)) => format!("{name} ({key})"),
-        None => key.to_owned(),
-    }
-}
-
 /// The questions so far.
 struct Asked<'a> {
     policy: &'a Policy,
     case: &'a Case<'a>,
-    /// The signer.
-    shown: String,
+    /// What the config calls the signer.
+    name: Option<&'a str>,
+    /// Whether anybody wants to know the checks.
+    explain: bool,
     checks: Vec<Check>,
     /// Of the first that failed.
     denial: Option<Denial>,
@@ -186,133 +188,157 @@ impl Asked<'_> {
         &mut self,
         question: Question,
         scope: Option<&Scope>,
-        found: impl Into<String>,
-        wanted: impl Into<String>,
+        found: impl FnOnce() -> String,
+        wanted: impl FnOnce() -> String,
         denial: Option<Denial>,
     ) {
-        self.checks.push(Check {
-            question,
-            scope: scope.cloned(),
-            held: denial.is_none(),
-            found: found.into(),
-            wanted: wanted.into(),
-        });
+        if self.explain {
+            self.checks.push(Check {
+                question,
+                scope: scope.cloned(),
+                held: denial.is_none(),
+                found: found(),
+                wanted: wanted(),
+            });
+        }
         if self.denial.is_none() {
             self.denial = denial;
         }
     }
 
+    /// The signer as people know them: what the config calls them, and their key.
+    fn shown(&self) -> String {
+        shown(self.name, self.case.signed.key())
+    }
+
     /// Whether the signer is revoked: by key, under any name and any rule.
-    fn revoked(&mut self) -> bool {
+    fn revoked(&mut self) {
         let signer = self.case.signed.signer();
         let mut names = self.policy.names(&signer.id);
-        let Some((name, _)) = names.find(|(_, signer)| signer.revoked) else {
-            return false;
+        let revoked = names.find(|(_, signer)| signer.revoked);
+        let denial = revoked.map(|(name, _)| {
+            let key = self.case.signed.key();
+            untrusted(
+                format!("is signed by {key}, which the config revokes as `{name}`"),
+                format!(
+                    "Get one that another signer signed. Only if the key was never in other \
+                     hands, remove `revoked` from [trust.signer.{name}]."
+                ),
+            )
+        });
+        let found = || match revoked {
+            Some((name, _)) => format!("revoked as `{name}`"),
+            None => "not revoked".into(),
         };
-        let key = self.case.signed.key();
-        let denial = untrusted(
-            format!("is signed by {key}, which the config revokes as `{name}`"),
-            format!(
-                "Get one that another signer signed. Only if the key was never in other hands, \
-                 remove `revoked` from [trust.signer.{name}]."
-            ),
+        self.note(
+            Question::Revoked,
+            None,
+            found,
+            || "not revoked".into(),
+            denial,
         );
-        let found = format!("revoked as `{name}`");
-        self.note(Question::Revoked, None, found, "not revoked", Some(denial));
-        true
     }
 
     /// Whether the signer may sign there.
     fn accept(&mut self, accept: &Accept, scope: Option<&Scope>) -> Option<By> {
-        let by = match scope {
-            Some(scope) => format!("the rule `{scope}`"),
-            None => "the default".to_owned(),
-        };
-        let shown = self.shown.clone();
-        let (by, wanted, denial) = match accept {
+        let (by, wanted): (_, &dyn Fn() -> String) = match accept {
             Accept::Mode(Mode::Pinned) => return self.pin(scope),
-            Accept::Mode(Mode::Any) => (Some(By::Any), "anybody".to_owned(), None),
-            Accept::Mode(Mode::None) => {
-                let what = format!("is signed by {shown}, and {by} accepts nobody");
-                let denial = untrusted(what, self.how_to_accept());
-                (None, "nobody".to_owned(), Some(denial))
-            }
+            Accept::Mode(Mode::Any) => (Some(By::Any), &|| "anybody".into()),
+            Accept::Mode(Mode::None) => (None, &|| "nobody".into()),
             Accept::Signers(names) => {
-                let wanted = self.wanted(names);
                 let id = &self.case.signed.signer().id;
                 let mut signers = names.iter().filter_map(|name| self.policy.signer(name));
-                if signers.any(|signer| signer.id() == *id) {
-                    (Some(By::Name), wanted, None)
-                } else {
-                    let what = format!("is signed by {shown}, and {by} accepts {wanted}");
-                    let denial = untrusted(what, self.how_to_accept());
-                    (None, wanted, Some(denial))
-                }
+                let by = signers.any(|signer| signer.id() == *id).then_some(By::Name);
+                let policy = self.policy;
+                (by, &move || {
+                    list(names.iter().map(|name| match policy.signer(name) {
+                        Some(signer) => shown(Some(name), signer.key()),
+                        None => name.clone(),
+                    }))
+                })
             }
         };
-        self.note(Question::Accept, scope, shown, wanted, denial);
+        let signer = self.shown();
+        let denial = by.is_none().then(|| {
+            let rule = match scope {
+                Some(scope) => format!("the rule `{scope}`"),
+                None => "the default".to_owned(),
+            };
+            let what = format!("is signed by {signer}, and {rule} accepts {}", wanted());
+            untrusted(what, self.how_to_accept())
+        });
+        self.note(Question::Accept, scope, || signer, wanted, denial);
         by
     }
 
     /// Whether the repository had the signer before, or had none.
     fn pin(&mut self, scope: Option<&Scope>) -> Option<By> {
-        let (place, id) = (self.case.place, &self.case.signed.signer().id);
-        let shown = self.shown.clone();
-        let Some(first) = self.case.pins.first() else {
-            self.note(Question::Pin, scope, shown, "the first signer", None);
+        let (place, signed, pins) = (self.case.place, self.case.signed, self.case.pins);
+        let signer = self.shown();
+        let Some(first) = pins.first() else {
+            let wanted = || "the repository's first signer".into();
+            self.note(Question::Pin, scope, || signer, wanted, None);
             return Some(By::FirstUse);
         };
-        let known: Vec<_> = self.case.pins.iter().map(Pin::key).collect();
-        let wanted = known.join(", ");
-        if let Some(pin) = self.case.pins.iter().find(|pin| pin.signer == *id) {
-            let by = By::Pin { since: pin.since };
-            self.note(Question::Pin, scope, shown, wanted, None);
-            return Some(by);
-        }
-        let denial = Denial {
+        let policy = self.policy;
+        let known = || {
+            let known = pins.iter();
+            list(known.map(|pin| shown(policy.name(&pin.signer), pin.key())))
+        };
+        let pin = pins.iter().find(|pin| pin.signer == signed.signer().id);
+        let denial = pin.is_none().then(|| Denial {
             kind: ErrorKind::SignerChanged,
             what: format!(
-                "is signed by {shown}, but {place} has been signed by {wanted} since {}",
+                "is signed by {signer}, but {place} has been signed by {} since {}",
+                known(),
                 date(first.since)
             ),
             help: format!(
-                "Ask the publisher whether the key was changed. If it was, accept the new one \
-                 beside the old: `vouch trust accept {place} --signer {}`",
-                self.case.signed.key()
+                "{}{} Ask the publisher whether the key was changed. If it was, accept the new \
+                 one beside the old: `vouch trust accept {} --signer {}`",
+                self.who(),
+                match pins
+                    .iter()
+                    .find(|pin| pin.subject.as_deref() == Some(signed.subject()))
+                {
+                    Some(pin) => format!(
+                        " It signs the same subject as {} did, with another key.",
+                        pin.key()
+                    ),
+                    None => String::new(),
+                },
+                quoted(&place.to_string()),
+                signed.key()
             ),
-        };
-        self.note(Question::Pin, scope, shown, wanted, Some(denial));
-        None
+        });
+        self.note(Question::Pin, scope, || signer, known, denial);
+        pin.map(|pin| By::Pin { since: pin.since })
     }
 
-    /// Signers that a rule names, as people know them.
-    fn wanted(&self, names: &[String]) -> String {
-        list(names.iter().map(|name| match self.policy.signer(name) {
-            Some(signer) => format!("{name} ({})", signer.key()),
-            None => name.clone(),
-        }))
+    /// Who that is, as far as the config tells.
+    fn who(&self) -> String {
+        let key = self.case.signed.key();
+        let Some(name) = self.name else {
+            return format!("No signer in the config has the key {key}: find out whose it is.");
+        };
+        match self.policy.scopes_of(name).as_slice() {
+            [] => format!("`{name}` is in the config, and no rule accepts them."),
+            scopes => format!(
+                "`{name}` is accepted under {}, not here.",
+                scopes.join(", ")
+            ),
+        }
     }
 
     /// What would accept the signer there, after who that would be.
     fn how_to_accept(&self) -> String {
-        let signer = self.case.signed.signer();
-        let scope = self.case.place.scope();
-        let mut names = self.policy.names(&signer.id);
-        let (who, arguments) = if let Some((name, _)) = names.next() {
-            let who = match self.policy.scopes_of(name).as_slice() {
-                [] => format!("`{name}` is in the config, and no rule accepts them."),
-                scopes => format!(
-                    "`{name}` is accepted under {}, not here.",
-                    scopes.join(", ")
-                ),
-            };
-            (who, name.to_owned())
-        } else {
-            let key = self.case.signed.key();
-            let who = format!("No signer in the config has the key {key}: find out whose it is.");
-            (who, format!("NAME --account {key}"))
-        };
-        format!("{who} To accept it here: `vouch trust add {arguments} --scope {scope}`")
+        format!(
+            "{} To accept them here: `vouch trust add {} --account {} --scope {}`",
+            self.who(),
+            self.name.unwrap_or("NAME"),
+            self.case.signed.key(),
+            quoted(&self.case.place.scope().to_string())
+        )
     }
 
     /// The caller's own wish.
@@ -320,51 +346,54 @@ impl Asked<'_> {
         let Some(wanted) = self.case.wanted else {
             return;
         };
-        let signer = self.case.signed.signer();
-        let mut names = self.policy.names(&signer.id);
-        let held = wanted == signer.id
-            || wanted == self.case.signed.key()
-            || names.any(|(name, _)| name == wanted);
-        let shown = self.shown.clone();
+        let policy = self.policy;
+        let id = policy.id_of(wanted);
+        let whom = || match &id {
+            Some(id) => shown(policy.name(id), key_of(id)),
+            None => format!("{wanted}, who is not in the config"),
+        };
+        let held = id.as_ref() == Some(&self.case.signed.signer().id);
+        let signer = self.shown();
         let denial = (!held).then(|| {
             untrusted(
-                format!("is signed by {shown}, and the request asks for {wanted}"),
-                "Ask for the one who signs it, or leave out `signer`.".into(),
+                format!("is signed by {signer}, and the request asks for {}", whom()),
+                format!(
+                    "{} If that is whom you want, ask for them: `--signer {}`",
+                    match self.name {
+                        Some(name) => format!("That is `{name}` of the config."),
+                        None => "No signer in the config has that key.".to_owned(),
+                    },
+                    self.case.signed.key()
+                ),
             )
         });
-        self.note(Question::Signer, None, shown, wanted, denial);
+        self.note(Question::Signer, None, || signer, whom, denial);
     }
 
     /// What a rule asks beside the signer.
     fn limits(&mut self, scope: &Scope, rule: &Rule) {
         let (facts, signed, now) = (self.case.facts, self.case.signed, self.case.now);
         if let Some(kinds) = &rule.kinds {
-            let found = kind_name(facts.kind);
-            let wanted = list(kinds.iter().map(|kind| kind_name(*kind)));
             let held = kinds.contains(&facts.kind);
-            self.limit(
-                Question::Kinds,
-                scope,
-                held,
-                format!("is a {found}"),
-                wanted,
-            );
+            let found = || format!("is a {}", kind_name(facts.kind));
+            let wanted = || list(kinds.iter().map(|kind| kind_name(*kind)));
+            self.limit(Question::Kinds, scope, held, found, wanted);
         }
         if let Some(subjects) = &rule.subjects {
             let held = subjects.iter().any(|subject| subject == signed.subject());
-            let found = format!("is signed as {}", signed.subject());
-            self.limit(Question::Subjects, scope, held, found, list(subjects));
+            let found = || format!("is signed as {}", signed.subject());
+            self.limit(Question::Subjects, scope, held, found, || list(subjects));
         }
         if let Some(age) = rule.max_age {
-            let age = age.0.as_secs();
-            let (held, found) = match signed.dates().signed_at {
-                Some(at) => (
-                    at <= now.saturating_add(CLOCKS_DIFFER) && now.saturating_sub(at) <= age,
-                    format!("was signed at {}", date(at)),
-                ),
-                None => (false, "does not say when it was signed".into()),
+            let (age, at) = (age.0.as_secs(), signed.dates().signed_at);
+            let held = at.is_some_and(|at| {
+                at <= now.saturating_add(CLOCKS_DIFFER) && now.saturating_sub(at) <= age
+            });
+            let found = || match at {
+                Some(at) => format!("was signed at {}", date(at)),
+                None => "does not say when it was signed".into(),
             };
-            let wanted = format!("since {}", date(now.saturating_sub(age)));
+            let wanted = || format!("since {}", date(now.saturating_sub(age)));
             self.limit(Question::MaxAge, scope, held, found, wanted);
         }
         if let Some(patterns) = &rule.imports {
@@ -380,16 +409,16 @@ impl Asked<'_> {
                 Imports::Unread(why) => Some(format!("has imports that cannot be read: {why}")),
             };
             let held = refused.is_none();
-            let found = refused.unwrap_or_else(|| "imports nothing else".into());
-            self.limit(Question::Imports, scope, held, found, list(patterns));
+            let found = || refused.unwrap_or_else(|| "imports nothing else".into());
+            self.limit(Question::Imports, scope, held, found, || list(patterns));
         }
         if let Some(methods) = &rule.require {
             // One signature is decided about at a time, and there is one method yet.
             let held = methods
                 .iter()
                 .all(|method| method.name() == signed.method());
-            let found = format!("is signed by {}", signed.method());
-            let wanted = list(methods.iter().map(|method| method.name()));
+            let found = || format!("is signed by {}", signed.method());
+            let wanted = || list(methods.iter().map(|method| method.name()));
             self.limit(Question::Require, scope, held, found, wanted);
         }
     }
@@ -400,18 +429,22 @@ impl Asked<'_> {
         question: Question,
         scope: &Scope,
         held: bool,
-        found: String,
-        wanted: String,
+        found: impl FnOnce() -> String,
+        wanted: impl FnOnce() -> String,
     ) {
-        let denial = (!held).then(|| Denial {
+        if held {
+            return self.note(question, Some(scope), found, wanted, None);
+        }
+        let (found, wanted) = (found(), wanted());
+        let denial = Denial {
             kind: ErrorKind::NotAllowed,
             what: format!("{found}, and the rule `{scope}` wants: {wanted}"),
             help: format!(
                 "The server's owner sets `{}` of that rule in the config: `vouch trust list` shows it.",
                 question.name()
             ),
-        });
-        self.note(question, Some(scope), found, wanted, denial);
+        };
+        self.note(question, Some(scope), || found, || wanted, Some(denial));
     }
 }
 
@@ -428,6 +461,14 @@ impl Question {
             Self::Imports => "imports",
             Self::Require => "require",
         }
+    }
+}
+
+/// A signer as people know them: what the config calls them, and their key.
+fn shown(name: Option<&str>, key: &str) -> String {
+    match name {
+        Some(name) => format!("{name} ({key})"),
+        None => key.to_owned(),
     }
 }
 

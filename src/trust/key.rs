@@ -15,6 +15,11 @@ pub(super) fn account(text: &str) -> Result<String, String> {
 /// The prefix byte of account nkeys.
 const ACCOUNT: u8 = 0;
 
+/// The key of a signer, as people write it: what an id says beside the method.
+pub(super) fn of_id(id: &str) -> &str {
+    id.split_once(':').map_or(id, |(_, key)| key)
+}
+
 /// Whether it is what a token may be about: the public nkey of a module or of a provider.
 pub(super) fn is_subject(text: &str) -> bool {
     text.starts_with(['M', 'V']) && text.len() == 56 && nkeys::from_public_key(text).is_ok()

@@ -29,6 +29,7 @@
 //! request can never loosen what the owner set.
 
 mod decision;
+mod explanation;
 mod imports;
 mod key;
 mod pins;
@@ -42,7 +43,7 @@ pub use policy::{Policy, Problem};
 pub use section::{Accept, Mode, Rule, Section, Signer};
 
 use crate::{
-    artifact::{Examined, Facts, Refusal},
+    artifact::{Examined, Facts, Found, Refusal, Row},
     error::{Error, Result},
     file::{self, Source},
     name::{Digest, Reference},
@@ -59,7 +60,7 @@ use std::{
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
-use vouch_protocol::{Artifact, ErrorKind, Trust, TrustMode, Verification};
+use vouch_protocol::{Check, ErrorKind, Trust, TrustMode, Verification};
 
 /// What is judged by: the policy that the owner has in force at a moment, and that moment.
 #[derive(Debug, Clone)]
@@ -80,6 +81,11 @@ impl Now {
             pins: Pins::nowhere(),
             time,
         }
+    }
+
+    /// Fails unless somebody may ask for a signer of that name, id or key.
+    pub fn check_signer(&self, signer: &str) -> Result<()> {
+        self.policy.clone()?.check_signer(signer)
     }
 
     /// Seconds since 1970. A clock before that is at 0: nothing with a date is valid then.
@@ -175,14 +181,27 @@ struct Judged {
 struct Accepted {
     signed: Arc<Signed>,
     trust: Trust,
+    basis: Basis,
+}
+
+/// What was in force when it was judged.
+#[derive(Debug, Clone)]
+struct Basis {
+    policy: Arc<Policy>,
+    /// The place's pins, where they count.
+    pins: Vec<Pin>,
+    /// Seconds since 1970.
+    now: u64,
 }
 
 /// An artifact that is refused.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Refused {
     /// The first condition of the rule that fails.
     pub refusal: Refusal,
-    artifact: Option<Artifact>,
+    found: Found,
+    /// Where a signature holds: what was judged, and by what.
+    judged: Option<(Judged, Basis)>,
 }
 
 /// Accepted or refused.
@@ -209,20 +228,20 @@ pub fn judge<F>(
         Err(unfit) => {
             return Ok(Err(Refused {
                 refusal: unfit.refusal.clone(),
-                artifact: unfit.artifact.clone(),
+                found: Err(unfit),
+                judged: None,
             }));
         }
     };
-    let artifact = facts.artifact();
-    let refused = |refusal| {
-        Ok(Err(Refused {
-            refusal,
-            artifact: Some(artifact),
-        }))
-    };
     let signatures = match signature::signatures(&facts, evidence) {
         Ok(signatures) => signatures,
-        Err(refusal) => return refused(refusal),
+        Err(refusal) => {
+            return Ok(Err(Refused {
+                refusal,
+                found: Ok(facts),
+                judged: None,
+            }));
+        }
     };
     let judged = Judged {
         facts,
@@ -238,28 +257,34 @@ pub fn judge<F>(
             usage,
             accepted,
         })),
-        Err(refusal) => refused(refusal),
+        Err((refusal, basis)) => Ok(Err(Refused {
+            refusal,
+            found: Ok(Arc::clone(&judged.facts)),
+            judged: Some((judged, basis)),
+        })),
     }
 }
 
+/// Accepted; or why not, and by what that was judged.
+type Judgement = Result<Accepted, (Refusal, Basis)>;
+
 impl Judged {
     /// Whether it is accepted now, by what is pinned now.
-    fn now(&self, now: &Now) -> Result<Result<Accepted, Refusal>> {
+    fn now(&self, now: &Now) -> Result<Judgement> {
         let policy = now.policy.clone()?;
+        let mut pins = Vec::new();
         if decision::asks_pins(&policy, &self.place) {
-            let pins = now.pins.read()?;
-            let pins: Vec<_> = pins.of(&self.place.to_string()).cloned().collect();
-            return Ok(self.accept(&policy, &pins, now));
+            pins.extend(now.pins.read()?.of(&self.place.to_string()).cloned());
         }
-        Ok(self.accept(&policy, &[], now))
+        Ok(self.accept(policy, pins, now))
     }
 
     /// The same, while nobody pins. With `pin`, whoever signed it is remembered from then on, if
     /// that is how they are accepted.
-    fn now_alone(&self, now: &Now, pin: bool) -> Result<Result<Accepted, Refusal>> {
+    fn now_alone(&self, now: &Now, pin: bool) -> Result<Judgement> {
         let policy = now.policy.clone()?;
         if !decision::asks_pins(&policy, &self.place) {
-            return Ok(self.accept(&policy, &[], now));
+            return Ok(self.accept(policy, Vec::new(), now));
         }
         let place = self.place.to_string();
         let mut held = match now.pins.lock()? {
@@ -269,8 +294,8 @@ impl Judged {
                 return Ok(accepted.map(|accepted| accepted.forgotten(&why)));
             }
         };
-        let pins: Vec<_> = held.pins.of(&place).cloned().collect();
-        let accepted = match self.accept(&policy, &pins, now) {
+        let pins = held.pins.of(&place).cloned().collect();
+        let accepted = match self.accept(policy, pins, now) {
             Ok(accepted) if pin => accepted,
             decided => return Ok(decided),
         };
@@ -300,7 +325,7 @@ impl Judged {
     /// The same, as a verdict; `name` is what an error calls the artifact.
     fn pin(&self, now: &Now, name: impl fmt::Display) -> Result<Verification> {
         let accepted = self.now_alone(now, true)?;
-        let accepted = accepted.map_err(|refusal| refusal.error(name))?;
+        let accepted = accepted.map_err(|(refusal, _)| refusal.error(name))?;
         Ok(self.verification(&accepted))
     }
 
@@ -314,35 +339,49 @@ impl Judged {
     }
 
     /// The first of the signatures that is accepted; or why the first is not.
-    fn accept(&self, policy: &Policy, pins: &[Pin], now: &Now) -> Result<Accepted, Refusal> {
+    fn accept(&self, policy: Arc<Policy>, pins: Vec<Pin>, now: &Now) -> Judgement {
+        let basis = Basis {
+            policy,
+            pins,
+            now: now.seconds(),
+        };
         for signed in &self.signatures {
-            check_dates(signed.dates(), now.seconds())?;
-            signed.covers()?;
+            let holds = check_dates(signed.dates(), basis.now).and_then(|()| signed.covers());
+            if let Err(refusal) = holds {
+                return Err((refusal, basis));
+            }
         }
         let mut refusal = None;
         for signed in &self.signatures {
-            let case = Case {
-                place: &self.place,
-                facts: &self.facts,
-                signed,
-                pins,
-                wanted: self.wanted.as_deref(),
-                now: now.seconds(),
-            };
-            match decision::decide(policy, &case).outcome {
-                Ok(trusted) => return Ok(Accepted::new(signed, trusted, pins)),
+            match decision::outcome(&basis.policy, &self.case(signed, &basis)) {
+                Ok(trusted) => return Ok(Accepted::new(signed, trusted, basis)),
                 Err(denial) => refusal.get_or_insert(denial),
             };
         }
-        Err(refusal.map_or_else(
-            || Refusal::new(ErrorKind::Unsigned, "is not signed".into(), None),
-            |Denial { kind, what, help }| Refusal::new(kind, what, None).advise(help),
-        ))
+        let refusal = refusal.map_or_else(
+            || {
+                let what = "is not signed: no signature was found".into();
+                Refusal::new(Row::Token, ErrorKind::Unsigned, what, None)
+            },
+            |Denial { kind, what, help }| Refusal::new(Row::Policy, kind, what, None).advise(help),
+        );
+        Err((refusal, basis))
+    }
+
+    fn case<'a>(&'a self, signed: &'a Signed, basis: &'a Basis) -> Case<'a> {
+        Case {
+            place: &self.place,
+            facts: &self.facts,
+            signed,
+            pins: &basis.pins,
+            wanted: self.wanted.as_deref(),
+            now: basis.now,
+        }
     }
 }
 
 impl Accepted {
-    fn new(signed: &Arc<Signed>, trusted: Trusted, pins: &[Pin]) -> Self {
+    fn new(signed: &Arc<Signed>, trusted: Trusted, basis: Basis) -> Self {
         let (mode, since) = match trusted.by {
             By::Name => (TrustMode::Named, None),
             By::Any => (TrustMode::Any, None),
@@ -350,7 +389,8 @@ impl Accepted {
             By::FirstUse => (TrustMode::FirstUse, None),
         };
         let rule = trusted.scope.map(|scope| scope.to_string());
-        let pin = pins.iter().find(|pin| pin.signer == signed.signer().id);
+        let mut pins = basis.pins.iter();
+        let pin = pins.find(|pin| pin.signer == signed.signer().id);
         Self {
             signed: Arc::clone(signed),
             trust: Trust {
@@ -361,6 +401,7 @@ impl Accepted {
                 remembered: (mode == TrustMode::FirstUse).then_some(false),
                 warnings: pin.map(|pin| warnings(pin, signed)).unwrap_or_default(),
             },
+            basis,
         }
     }
 
@@ -432,6 +473,7 @@ fn confirm<F>(examined: &Examined<F>, layer: Layer) -> Result<()> {
 fn check_dates(dates: Dates, now: u64) -> Result<(), Refusal> {
     if let Some(from) = dates.not_before.filter(|from| now < *from) {
         return Err(Refusal::new(
+            Row::Dates,
             ErrorKind::NotYetValid,
             format!("carries a token that is not valid before {}", date(from)),
             Some("Wait, set the clock, or sign the artifact with another date."),
@@ -439,6 +481,7 @@ fn check_dates(dates: Dates, now: u64) -> Result<(), Refusal> {
     }
     if let Some(until) = dates.expires.filter(|until| now >= *until) {
         return Err(Refusal::new(
+            Row::Dates,
             ErrorKind::Expired,
             format!("carries a token that expired on {}", date(until)),
             Some("Sign the artifact again."),
@@ -481,7 +524,20 @@ impl<F> Vouched<F> {
                 .help("Try again once nobody moves folders or links on the way to it."));
         }
         let accepted = self.judged.now_alone(now, false)?;
-        accepted.map(drop).map_err(|refusal| refusal.error(name))
+        accepted
+            .map(drop)
+            .map_err(|(refusal, _)| refusal.error(name))
+    }
+
+    /// Every row of the rule, and what the policy asks, as it was judged.
+    pub fn checks(&self) -> Vec<Check> {
+        let Accepted {
+            signed,
+            trust,
+            basis,
+        } = &self.accepted;
+        let case = self.judged.case(signed, basis);
+        explanation::of_signed(&basis.policy, &case, &trust.warnings)
     }
 
     /// The verdict, as clients see it.
@@ -518,8 +574,11 @@ impl Vouched<Source> {
             trust
                 .warnings
                 .push(format!("pushed, but its signer is not remembered: {error}"));
-            let signed = Arc::clone(&self.accepted.signed);
-            self.judged.verification(&Accepted { signed, trust })
+            self.judged.verification(&Accepted {
+                signed: Arc::clone(&self.accepted.signed),
+                trust,
+                basis: self.accepted.basis.clone(),
+            })
         })
     }
 
@@ -610,6 +669,15 @@ impl Refused {
         self.refusal.error(name)
     }
 
+    /// Every row of the rule, and what the policy asks, as it was judged.
+    pub fn checks(&self) -> Vec<Check> {
+        let signed = self.judged.as_ref().and_then(|(judged, basis)| {
+            let case = judged.case(judged.signatures.first()?, basis);
+            Some(explanation::of_signed(&basis.policy, &case, &[]))
+        });
+        signed.unwrap_or_else(|| explanation::of_unsigned(&self.found, &self.refusal))
+    }
+
     /// The verdict, as clients see it; `name` is the artifact's path or reference.
     pub fn verification(self, name: &str) -> Verification {
         Verification::Refused {
@@ -618,7 +686,10 @@ impl Refused {
                 message: self.refusal.of(name),
                 help: self.refusal.help.map(Into::into),
             },
-            artifact: self.artifact,
+            artifact: match self.found {
+                Ok(facts) => Some(facts.artifact()),
+                Err(unfit) => unfit.artifact.clone(),
+            },
         }
     }
 }

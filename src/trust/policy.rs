@@ -1,12 +1,16 @@
 //! The owner's policy: what the section `[trust]` says, once it makes sense as a whole.
 
 use super::{
-    key::is_subject,
+    key::{self, is_subject},
     place::{Place, Scope},
     section::{Accept, Mode, Rule, Section, Signer},
 };
-use crate::name::PlainHosts;
+use crate::{
+    error::{Error, Result},
+    name::PlainHosts,
+};
 use std::collections::HashMap;
+use vouch_protocol::ErrorKind;
 
 /// Whose signatures count, and where. One that says nothing is the built-in policy.
 #[derive(Debug, Clone, Default)]
@@ -62,19 +66,18 @@ impl Policy {
                 }
             }
         }
-        if problems.is_empty() {
-            let mut names: HashMap<_, Vec<_>> = HashMap::new();
-            for (name, signer) in &section.signer {
-                names.entry(signer.id()).or_default().push(name.clone());
-            }
-            Ok(Self {
-                section,
-                rules,
-                names,
-            })
-        } else {
-            Err(problems)
+        if !problems.is_empty() {
+            return Err(problems);
         }
+        let mut names: HashMap<_, Vec<_>> = HashMap::new();
+        for (name, signer) in &section.signer {
+            names.entry(signer.id()).or_default().push(name.clone());
+        }
+        Ok(Self {
+            section,
+            rules,
+            names,
+        })
     }
 
     /// The section that it was made of.
@@ -100,6 +103,35 @@ impl Policy {
             (place, None) if place.is_of_this_machine() => Mode::Any,
             (_, None) => Mode::Pinned,
         }
+    }
+
+    /// The id of the signer that a caller names: by key or id, or by a name of the config. No signer
+    /// is called like a key.
+    pub(super) fn id_of(&self, signer: &str) -> Option<String> {
+        if let Ok(account) = key::account(signer.strip_prefix("token:").unwrap_or(signer)) {
+            return Some(format!("token:{account}"));
+        }
+        self.signer(signer).map(Signer::id)
+    }
+
+    /// Fails unless a caller may name a signer so.
+    pub(super) fn check_signer(&self, signer: &str) -> Result<()> {
+        if self.id_of(signer).is_some() {
+            return Ok(());
+        }
+        let shown: String = signer.chars().take(100).collect();
+        let message =
+            format!("the config has no signer {shown:?}, and it is not an account (`A…`)");
+        let help = match nearest(signer, &self.section) {
+            Some(known) => format!("Did you mean `{known}`?"),
+            None => "`vouch trust list` shows the signers of the config.".into(),
+        };
+        Err(Error::new(ErrorKind::InvalidParams, message).help(help))
+    }
+
+    /// What the config calls a signer, by the first of its names.
+    pub(super) fn name<'a>(&'a self, id: &str) -> Option<&'a str> {
+        self.names(id).next().map(|(name, _)| name)
     }
 
     /// What the config calls a signer.
@@ -166,7 +198,13 @@ fn check_rule(
             .filter(|name| !section.signer.contains_key(*name));
         for name in unknown {
             let what = format!("there is no signer {name:?}");
-            wrong("accept", (what, Some(nearest(name, section))));
+            let help = match nearest(name, section) {
+                Some(known) => format!("Did you mean `{known}`?"),
+                None => {
+                    "Write who that is: [trust.signer.NAME] with `account` or `ssh-key`.".into()
+                }
+            };
+            wrong("accept", (what, Some(help)));
         }
     }
     let empty = [
@@ -193,15 +231,12 @@ fn check_rule(
     }
 }
 
-/// What to do about a signer's name that is not known.
-fn nearest(name: &str, section: &Section) -> String {
+/// The signer whose name is most like one that is not known.
+fn nearest<'a>(name: &str, section: &'a Section) -> Option<&'a String> {
     let likeness = |known: &&String| strsim::jaro_winkler(name, known);
     let known = section.signer.keys().filter(|known| {
         // Long names would take long to compare, and are none.
         name.len() <= 100 && likeness(known) > 0.8
     });
-    match known.max_by(|one, other| likeness(one).total_cmp(&likeness(other))) {
-        Some(known) => format!("Did you mean `{known}`?"),
-        None => "Write who that is: [trust.signer.NAME] with `account` or `ssh-key`.".into(),
-    }
+    known.max_by(|one, other| likeness(one).total_cmp(&likeness(other)))
 }

@@ -146,6 +146,7 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:
   vouch verify echo.wasm ghcr.io/acme/echo:1.0.0
   vouch verify -q target/             # only what is not accepted
+  vouch verify --explain --for ghcr.io/acme/echo:1.0.1 echo.wasm
   curl -s https://example.org/echo.wasm | vouch verify -")]
     Verify(VerifyArguments),
     /// Verify a file and publish it
@@ -156,6 +157,7 @@ pub(crate) enum Command {
     /// Fetch an artifact, verify it, and only then give it its name
     #[command(after_help = "Examples:
   vouch pull ghcr.io/acme/echo:1.0.0
+  vouch pull ghcr.io/acme/echo:1.0.0 --signer acme   # in CI, where each use is the first
   vouch pull ghcr.io/acme/http:0.2.0 --target x86_64-linux -o http")]
     Pull(PullArguments),
     /// List the tags of a repository
@@ -208,6 +210,15 @@ pub(crate) struct VerifyArguments {
     /// Show only what is not accepted
     #[arg(short, long)]
     pub(crate) quiet: bool,
+    /// Show every check: what was found, and what has to be
+    #[arg(long)]
+    pub(crate) explain: bool,
+    /// Accept this signer alone: a name of the service's config, or an account (`A…`)
+    #[arg(long, value_name = "SIGNER")]
+    pub(crate) signer: Option<String>,
+    /// Say whether files might be pushed there; nothing is sent
+    #[arg(long = "for", value_name = "REFERENCE", value_parser = Reference::read)]
+    pub(crate) destination: Option<Reference>,
     #[arg(skip)]
     pub(crate) subjects: Vec<Subject>,
 }
@@ -243,6 +254,9 @@ pub(crate) struct PullArguments {
     /// Write only this target of a provider archive, for example `x86_64-linux`
     #[arg(long)]
     pub(crate) target: Option<String>,
+    /// Accept this signer alone: a name of the service's config, or an account (`A…`)
+    #[arg(long, value_name = "SIGNER")]
+    pub(crate) signer: Option<String>,
     /// Allow the tag `latest`, or no tag
     #[arg(long)]
     pub(crate) allow_latest: bool,
@@ -375,6 +389,10 @@ impl VerifyArguments {
         let is_input = |subject: &&Subject| **subject == Subject::Input;
         if self.subjects.iter().filter(is_input).count() > 1 {
             return Err("standard input can be read only once".to_owned());
+        }
+        let is_published = |subject: &Subject| matches!(subject, Subject::Reference(_));
+        if self.destination.is_some() && self.subjects.iter().any(is_published) {
+            return Err("--for asks about files, not about references".to_owned());
         }
         Ok(())
     }

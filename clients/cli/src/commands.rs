@@ -6,7 +6,7 @@ use crate::{
     failure::Outcome,
     progress::Bars,
     reference::absolute,
-    show::{Screen, size},
+    show::{Asked, Screen, size},
     spelling::Spelling,
 };
 use std::io;
@@ -44,8 +44,9 @@ pub(crate) async fn push(
         .await
         .map_err(|failure| failure.spelt(&spelling));
     answer::<Push>(screen, answered, |screen, result: PushResult| {
-        screen.heading(true, "pushed", &spelling.restore(&result.reference))?;
-        screen.accepted(&result.verification)?;
+        let to = spelling.restore(&result.reference);
+        screen.heading(true, "pushed", &to)?;
+        screen.accepted(&result.verification, Asked::Move(&to))?;
         screen.line(
             "sent",
             format!(
@@ -74,6 +75,7 @@ pub(crate) async fn pull(
         destination,
         overwrite: arguments.overwrite.then_some(true),
         target: arguments.target,
+        signer: arguments.signer,
         allow_latest: arguments.allow_latest.then_some(true),
         work_done_token: None,
     };
@@ -84,8 +86,9 @@ pub(crate) async fn pull(
         .map_err(|failure| failure.spelt(&spelling));
     answer::<Pull>(screen, answered, |screen, result: PullResult| {
         screen.heading(true, "pulled", &spelling.restore(&result.path))?;
-        screen.line("pinned", spelling.restore(&result.reference))?;
-        screen.accepted(&result.verification)?;
+        let from = spelling.restore(&result.reference);
+        screen.line("pinned", &from)?;
+        screen.accepted(&result.verification, Asked::Move(&from))?;
         screen.line("received", size(result.downloaded))
     })
 }

@@ -12,7 +12,12 @@ use std::{
     io::{self, IsTerminal as _, Stdout, Write},
     time::{Duration, UNIX_EPOCH},
 };
-use vouch_client::protocol::{ArtifactKind, Signer, Trust, TrustMode, Verification, needs_escape};
+use vouch_client::protocol::{
+    ArtifactKind, Check, CheckOutcome, Signer, Trust, TrustMode, Verification, needs_escape,
+};
+
+/// The widest column of checks, in characters.
+const WIDEST: usize = 40;
 
 /// The longest text that is shown, in characters.
 const LONGEST: usize = 4096;
@@ -20,6 +25,15 @@ const LONGEST: usize = 4096;
 const GOOD: Style = AnsiColor::Green.on_default().bold();
 const NOTICE: Style = AnsiColor::Yellow.on_default().bold();
 const BAD: Style = AnsiColor::Red.on_default().bold();
+
+/// What was asked about an artifact, for which its signature counts or not.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Asked<'a> {
+    /// Whether it is signed; of what lies or would lie under a reference.
+    Verdict(Option<&'a str>),
+    /// To move it from or to a reference.
+    Move(&'a str),
+}
 
 /// Standard output and error.
 pub(crate) struct Screen {
@@ -130,8 +144,55 @@ impl Screen {
         Ok(())
     }
 
+    /// All that was asked of an artifact, a line each, with what was wanted where that was not found.
+    pub(crate) fn checks(&mut self, checks: &[Check]) -> io::Result<()> {
+        let name = |check: &Check| match &check.rule {
+            Some(rule) => escaped(&format!("{} ({rule})", check.check)),
+            None => escaped(&check.check),
+        };
+        let widths = checks.iter().map(|check| name(check).chars().count());
+        let width = widths.max().unwrap_or_default().min(WIDEST);
+        if checks.is_empty() {
+            return Ok(());
+        }
+        writeln!(self.out, "  checks")?;
+        for check in checks {
+            let (style, word) = match check.outcome {
+                CheckOutcome::Held => (GOOD, "ok"),
+                CheckOutcome::Failed => (BAD, "failed"),
+                CheckOutcome::Absent => (BAD, "absent"),
+                CheckOutcome::NotReached => (Style::new(), "not asked"),
+                CheckOutcome::Warning => (NOTICE, "warning"),
+                CheckOutcome::Unknown => (BAD, "unknown"),
+            };
+            let (row, name) = (check.row, name(check));
+            let found = escaped(check.found.as_deref().unwrap_or_default());
+            let line = format!("{row:>2} {name:<width$}  {found}");
+            writeln!(
+                self.out,
+                "    {style}{word:<9}{style:#} {}",
+                line.trim_end()
+            )?;
+            let missed = matches!(check.outcome, CheckOutcome::Failed | CheckOutcome::Absent);
+            if let Some(wanted) = check.wanted.as_ref().filter(|_| missed) {
+                writeln!(
+                    self.out,
+                    "{:width$}  wanted: {}",
+                    "",
+                    escaped(wanted),
+                    width = width + 17
+                )?;
+            }
+        }
+        Ok(())
+    }
+
     /// The lines about an artifact that was accepted.
-    pub(crate) fn accepted(&mut self, verification: &Verification) -> io::Result<()> {
+    pub(crate) fn accepted(
+        &mut self,
+        verification: &Verification,
+        asked: Asked<'_>,
+    ) -> io::Result<()> {
         let Verification::Accepted {
             artifact,
             signature,
@@ -158,7 +219,10 @@ impl Screen {
         if let Some(vendor) = &claims.vendor {
             self.line("vendor", vendor)?;
         }
-        self.line("signed by", signed_by(&signature.signer, trust))?;
+        self.line("signed by", signed_by(&signature.signer, trust, asked))?;
+        if trust.signer.is_some() {
+            self.line("key", key(&signature.signer))?;
+        }
         for warning in &trust.warnings {
             self.line("warning", warning)?;
         }
@@ -187,22 +251,55 @@ impl Screen {
     }
 }
 
+/// A signer as its method names it.
+fn key(signer: &Signer) -> &str {
+    signer.names.get("account").unwrap_or(&signer.id)
+}
+
 /// Whose signature it is, and why it counts.
-fn signed_by(signer: &Signer, trust: &Trust) -> String {
-    let key = signer.names.get("account").unwrap_or(&signer.id);
-    let who = match &trust.signer {
-        Some(name) => format!("{name}, {key}"),
-        None => key.clone(),
+fn signed_by(signer: &Signer, trust: &Trust, asked: Asked<'_>) -> String {
+    let who = trust.signer.as_deref().unwrap_or_else(|| key(signer));
+    let rule = Some(trust.rule.as_str()).filter(|rule| *rule != "default");
+    let why = match trust.mode {
+        TrustMode::Named => format!("rule {}", trust.rule),
+        TrustMode::Pinned => {
+            let since = trust.since.map(|since| format!(" since {}", date(since)));
+            format!("known{}", since.unwrap_or_default())
+        }
+        TrustMode::FirstUse => {
+            let place = match asked {
+                Asked::Verdict(None) => String::new(),
+                Asked::Verdict(Some(place)) | Asked::Move(place) => {
+                    format!(" of {}", repository(place))
+                }
+            };
+            let memory = match (trust.remembered, asked) {
+                (Some(true), _) => "remembered",
+                (_, Asked::Move(_)) => "not remembered",
+                (_, Asked::Verdict(_)) => "nothing to compare with",
+            };
+            format!("first use{place}: {memory}")
+        }
+        // Who is in the config is known, though nobody asked for them.
+        TrustMode::Any if trust.signer.is_some() => "any signer is accepted".to_owned(),
+        TrustMode::Any | TrustMode::Unknown => "nobody checked whose it is".to_owned(),
     };
-    let why = match (trust.mode, trust.since, trust.remembered) {
-        (TrustMode::Named, ..) => format!("rule {}", trust.rule),
-        (TrustMode::Pinned, Some(since), _) => format!("known since {}", date(since)),
-        (TrustMode::Pinned, None, _) => "known".to_owned(),
-        (TrustMode::FirstUse, _, Some(true)) => "first use: remembered".to_owned(),
-        (TrustMode::FirstUse, ..) => "first use: nothing to compare with".to_owned(),
-        (TrustMode::Any | TrustMode::Unknown, ..) => "nobody checked whose it is".to_owned(),
-    };
-    format!("{who} ({why})")
+    match rule.filter(|_| trust.mode != TrustMode::Named) {
+        Some(rule) => format!("{who} ({why}; rule {rule})"),
+        None => format!("{who} ({why})"),
+    }
+}
+
+/// A reference without tag and digest.
+pub(crate) fn repository(reference: &str) -> &str {
+    let name = reference
+        .split_once('@')
+        .map_or(reference, |(name, _)| name);
+    match name.rsplit_once(':') {
+        // A port has a repository behind it, and `oci:` a folder.
+        Some((name, tag)) if !tag.contains('/') => name,
+        _ => name,
+    }
 }
 
 /// A moment, given in seconds since 1970, as a date.
@@ -302,6 +399,60 @@ mod tests {
             );
             assert_eq!(serde_json::from_str::<Value>(&shown).unwrap(), value);
         }
+    }
+
+    #[test]
+    fn whose_signature_it_is_is_said_with_the_reason() {
+        let signer = Signer {
+            id: "token:ACOJ".into(),
+            names: [("account".into(), "ACOJ".into())].into(),
+        };
+        let check = |trust: Value, asked, expected: &str| {
+            let trust: Trust = serde_json::from_value(trust).unwrap();
+            assert_eq!(signed_by(&signer, &trust, asked), expected);
+        };
+        let place = "ghcr.io/acme/echo:1@sha256:00";
+        let (asked, moved) = (Asked::Verdict(Some(place)), Asked::Move(place));
+        let file = Asked::Verdict(None);
+        let named = json!({"rule": "ghcr.io/acme", "mode": "named", "signer": "acme"});
+        check(named, moved, "acme (rule ghcr.io/acme)");
+        let pinned = json!({"rule": "default", "mode": "pinned", "since": 0});
+        check(pinned, asked, "ACOJ (known since 1970-01-01 00:00:00 UTC)");
+        let first =
+            |rule, remembered| json!({"rule": rule, "mode": "firstUse", "remembered": remembered});
+        let of = "ACOJ (first use of ghcr.io/acme/echo: ";
+        check(first("default", true), moved, &format!("{of}remembered)"));
+        check(
+            first("default", false),
+            moved,
+            &format!("{of}not remembered)"),
+        );
+        let nothing = format!("{of}nothing to compare with)");
+        check(first("default", false), asked, &nothing);
+        let ruled = format!("{of}remembered; rule ghcr.io)");
+        check(first("ghcr.io", true), moved, &ruled);
+        let any = json!({"rule": "default", "mode": "any"});
+        check(any, file, "ACOJ (nobody checked whose it is)");
+        let of_a_rule = json!({"rule": "*", "mode": "any"});
+        check(
+            of_a_rule,
+            moved,
+            "ACOJ (nobody checked whose it is; rule *)",
+        );
+        let known = json!({"rule": "files", "mode": "any", "signer": "acme"});
+        check(known, file, "acme (any signer is accepted; rule files)");
+        let later = json!({"rule": "default", "mode": "blessed"});
+        check(later, file, "ACOJ (nobody checked whose it is)");
+    }
+
+    #[test]
+    fn a_repository_is_a_reference_without_tag_and_digest() {
+        let check = |reference, expected| assert_eq!(repository(reference), expected);
+        check("ghcr.io/acme/echo:1", "ghcr.io/acme/echo");
+        check("localhost:5000/echo", "localhost:5000/echo");
+        check("localhost:5000/echo:1@sha256:00", "localhost:5000/echo");
+        check("oci:/a/b:1", "oci:/a/b");
+        check("oci:/a/b", "oci:/a/b");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Paths as they were typed. The service is told absolute ones, and so it answers with these; people
 //! are shown what they wrote.
 
+use crate::show::repository;
 use std::path::Path;
 
 /// What was typed for what the service was told.
@@ -64,12 +65,7 @@ impl Spelling {
 
 /// The folder of a layout's reference, without tag and digest.
 fn layout(reference: &str) -> Option<&str> {
-    let path = reference.strip_prefix("oci:")?;
-    let path = path.split_once('@').map_or(path, |(path, _)| path);
-    Some(match path.rsplit_once(':') {
-        Some((path, tag)) if !tag.contains('/') => path,
-        _ => path,
-    })
+    repository(reference).strip_prefix("oci:")
 }
 
 impl Pair {

@@ -7,11 +7,11 @@ use crate::{
     failure::{Failure, Outcome},
     progress::Bars,
     reference::absolute,
-    show::Screen,
+    show::{Asked, Screen},
     signals::Signals,
     spelling::Spelling,
     spool,
-    subject::{self, Subject},
+    subject::{self, Reference, Subject},
 };
 use futures_util::{StreamExt as _, stream};
 use serde_json::{Map, Value, json};
@@ -53,15 +53,25 @@ async fn judge_all(
     screen: &mut Screen,
 ) -> io::Result<Outcome> {
     let VerifyArguments {
-        subjects, quiet, ..
+        subjects,
+        quiet,
+        explain,
+        signer,
+        destination,
+        ..
     } = arguments;
+    let wish = Wish {
+        explain,
+        signer,
+        destination,
+    };
     let bars = Bars::new(screen.is_json());
     let single = matches!(
         &subjects[..],
         [Subject::File(_) | Subject::Reference(_) | Subject::Input]
     );
     let mut judged = stream::iter(subjects.into_iter().flat_map(looks))
-        .map(async |look| look.judged(client, &bars).await)
+        .map(async |look| look.judged(client, &bars, &wish).await)
         .buffered(AT_A_TIME);
     let mut tally = Tally::default();
     while let Some(judged) = judged.next().await {
@@ -73,6 +83,31 @@ async fn judge_all(
         screen.text(tally.summary())?;
     }
     Ok(outcome)
+}
+
+/// What is asked for of each artifact.
+struct Wish {
+    explain: bool,
+    signer: Option<String>,
+    /// Where files would be pushed to.
+    destination: Option<Reference>,
+}
+
+impl Wish {
+    fn of(&self, told: String) -> VerifyParams {
+        self.all(match &self.destination {
+            Some(to) => VerifyParams::push(told, &to.told),
+            None => VerifyParams::path(told),
+        })
+    }
+
+    fn all(&self, params: VerifyParams) -> VerifyParams {
+        VerifyParams {
+            signer: self.signer.clone(),
+            explain: self.explain.then_some(true),
+            ..params
+        }
+    }
 }
 
 /// One artifact to look at.
@@ -149,7 +184,7 @@ impl Look {
         }
     }
 
-    async fn judged(self, client: &Client, bars: &Bars) -> Judged {
+    async fn judged(self, client: &Client, bars: &Bars, wish: &Wish) -> Judged {
         let Self {
             member,
             name,
@@ -161,18 +196,18 @@ impl Look {
                 Artifact::File(path) => {
                     let told = absolute(&path)?;
                     spelling = Spelling::path(&path, &told);
-                    (VerifyParams::path(told), None)
+                    (wish.of(told), None)
                 }
                 Artifact::Reference(told) => {
                     spelling = Spelling::reference(&name, &told);
-                    (VerifyParams::reference(told), None)
+                    (wish.all(VerifyParams::reference(told)), None)
                 }
                 Artifact::Input => {
                     let kept = spool::standard_input().await?;
                     let told = absolute(&kept)?;
                     spelling = Spelling::input(&told);
                     // The copy is there until the answer is.
-                    (VerifyParams::path(told), Some(kept))
+                    (wish.of(told), Some(kept))
                 }
             };
             let answer = bars.ask::<Verify>(&name, 1, client, params).await?;
@@ -184,7 +219,11 @@ impl Look {
         Judged {
             member,
             name,
-            spelling,
+            place: wish.destination.as_ref().map(|to| to.typed.clone()),
+            spelling: match &wish.destination {
+                Some(to) => spelling.and(Spelling::reference(&to.typed, &to.told)),
+                None => spelling,
+            },
             verdict,
         }
     }
@@ -194,6 +233,8 @@ impl Look {
 struct Judged {
     member: &'static str,
     name: String,
+    /// Where it would be pushed to.
+    place: Option<String>,
     spelling: Spelling,
     verdict: Result<(Value, VerifyResult), Failure>,
 }
@@ -230,14 +271,19 @@ impl Judged {
             Ok((_, result)) => match &result.verification {
                 verification @ Verification::Accepted { .. } => {
                     screen.heading(true, "accepted", &self.name)?;
-                    if let Some(pinned) = &result.reference {
-                        screen.line("pinned", spelling.restore(pinned))?;
+                    let pinned = result.reference.as_deref();
+                    let pinned = pinned.map(|pinned| spelling.restore(pinned));
+                    if let Some(pinned) = &pinned {
+                        screen.line("pinned", pinned)?;
                     }
-                    screen.accepted(verification)?;
+                    let place = self.place.as_deref().or(pinned.as_deref());
+                    screen.accepted(verification, Asked::Verdict(place))?;
+                    screen.checks(result.checks.as_deref().unwrap_or_default())?;
                 }
                 Verification::Refused { refusal, .. } => {
                     let help = refusal.help.as_deref().map(|help| spelling.restore(help));
                     screen.refused(&spelling.restore(&refusal.message), help.as_deref())?;
+                    screen.checks(result.checks.as_deref().unwrap_or_default())?;
                 }
             },
             Err(failure) => {

@@ -243,3 +243,63 @@ fn a_signal_leaves_nothing_of_standard_input() {
     check(Signal::TERM, 143, false);
     check(Signal::HUP, 129, true);
 }
+
+#[test]
+fn every_check_is_shown_where_that_is_asked_for() {
+    let checks = json!([
+        {"row": 1, "check": "artifact", "outcome": "held", "found": "a module", "wanted": "any"},
+        {"row": 3, "check": "token", "outcome": "absent", "found": "no\u{1b}token", "wanted": "one"},
+        {"row": 4, "check": "claims", "outcome": "notReached", "wanted": "a JWT"},
+        {"row": 11, "check": "accept", "rule": "ghcr.io/acme", "outcome": "failed", "found": "B",
+         "wanted": "acme (A)"},
+        {"row": 11, "check": "warning", "outcome": "warning", "found": "older"},
+        {"row": 12, "check": "mood", "outcome": "cursed", "found": "bad"},
+    ]);
+    let shown = "  checks
+    ok         1 artifact               a module
+    absent     3 token                  no\\u{1b}token
+                                        wanted: one
+    not asked  4 claims
+    failed    11 accept (ghcr.io/acme)  B
+                                        wanted: acme (A)
+    warning   11 warning                older
+    unknown   12 mood                   bad
+";
+    let arguments = [
+        "verify",
+        "--explain",
+        "--signer",
+        "acme",
+        "--for",
+        "ghcr.io/acme/echo:1",
+        "/a.wasm",
+    ];
+    let asked = json!({
+        "path": "/a.wasm", "for": "ghcr.io/acme/echo:1", "signer": "acme", "explain": true,
+    });
+    let mut accepted = accepted();
+    accepted["trust"] = json!({"rule": "default", "mode": "firstUse", "remembered": false});
+    accepted["checks"] = checks.clone();
+    let service = Service::result(accepted);
+    let block = BLOCK.replace(
+        "nobody checked whose it is",
+        "first use of ghcr.io/acme/echo: nothing to compare with",
+    );
+    let ran = service.vouch(arguments);
+    ran.printed(0, &format!("accepted  /a.wasm\n{block}{shown}"), "");
+    assert_eq!(service.asked(), ("verify".to_owned(), asked));
+
+    let refusal = json!({"kind": "unsigned", "message": "/a.wasm is not signed"});
+    let refused = json!({"verdict": "refused", "refusal": refusal, "checks": checks});
+    let ran = Service::result(refused).vouch(arguments);
+    ran.printed(1, &format!("refused   /a.wasm is not signed\n{shown}"), "");
+
+    let ran = judging().vouch([
+        "verify",
+        "--for",
+        "ghcr.io/acme/echo:1",
+        "ghcr.io/acme/echo:2",
+    ]);
+    assert_eq!(ran.code, 64);
+    assert!(ran.err.contains("--for asks about files"), "{}", ran.err);
+}

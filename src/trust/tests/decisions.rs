@@ -314,9 +314,9 @@ fn layouts_are_judged_by_their_folder() {
         (&colon, "strict/v:1", "bob module", &[], "any by default", "tag 1 of another folder"),
         (wide, "free:1", "bob module", &[], "untrustedSigner: `*` accepts acme", "`*` covers layouts"),
         (top, "free:1", "bob module", &[], "untrustedSigner: `oci:/` accepts acme", "the root covers all layouts"),
-        (pinned, "free:1", "bob module", &[pin.as_str()], "signerChanged: signed by $acme", "pins of a folder"),
+        (pinned, "free:1", "bob module", &[pin.as_str()], "signerChanged: signed by acme ($acme)", "pins of a folder"),
         (pinned, "link:1", "bob module", &[pin.as_str()], "first use by default", "and of that alone"),
-        (pinned, "strict/out:1", "bob module", &[pin.as_str()], "signerChanged: signed by $acme", "by any way there"),
+        (pinned, "strict/out:1", "bob module", &[pin.as_str()], "signerChanged: signed by acme ($acme)", "by any way there"),
         ("", "free:1", "bob module", &[pin.as_str()], "any by default", "no pins are asked for"),
     ] {
         let at = format!("oci:{root}/{at}");
@@ -357,7 +357,7 @@ fn the_longest_scope_accepts_and_all_tighten() {
         (nested, "files", "stranger module", &[], "any by default", "but for files"),
         (nested, "ghcr.io/acme/open/x:1", "stranger module", &[], "any by ghcr.io/acme/open", "a narrow rule opens"),
         (nested, "ghcr.io/acme/open/seen:1", "stranger module", &[], "first use by ghcr.io/acme/open/seen", "or pins"),
-        (nested, "ghcr.io/acme/open/seen:1", "bob module", &["ghcr.io/acme/open/seen acme"], "signerChanged: signed by $acme", "and compares"),
+        (nested, "ghcr.io/acme/open/seen:1", "bob module", &["ghcr.io/acme/open/seen acme"], "signerChanged: signed by acme ($acme)", "and compares"),
         (nested, "ghcr.io/acme/open/x:1", "bob module", &["ghcr.io/acme/open/x acme"], "any by ghcr.io/acme/open", "`any` asks no pins"),
         (nested, ECHO, "acme module", &["ghcr.io/acme/echo bob"], "named by ghcr.io/acme", "nor do names"),
         (imports, ECHO, "acme component wasi:http/types", &[], "named by ghcr.io/acme", "narrow without, wide with: held"),
@@ -425,7 +425,7 @@ fn a_repository_has_a_set_of_signers() {
     let later = format!("ghcr.io/acme/echo acme {last} %acme 4 of-a-later-version x");
     rows(&[
         ("", ECHO, "acme module", one, "pinned by default", "the one who was seen"),
-        ("", ECHO, "bob module", one, "signerChanged: has been signed by $acme since 2023-11-14", "another one"),
+        ("", ECHO, "bob module", one, "signerChanged: has been signed by acme ($acme) since 2023-11-14", "another one"),
         ("", ECHO, "acme module", two, "pinned by default", "an old tag, after a second was accepted"),
         ("", ECHO, "bob module", two, "pinned by default", "the second"),
         ("", ECHO, "eve module", two, "signerChanged: $acme, $bob", "a third"),
