@@ -17,11 +17,11 @@ use std::{
 use tokio::sync::oneshot;
 use vouch_protocol::ErrorKind;
 
-/// The most turns for transfers that one connection holds at once.
-const TRANSFERS_OF_ONE: usize = 16;
+/// The most uploads at once. One connection holds a quarter of them, and a quarter of the downloads.
+const UPLOADS: usize = 64;
 
-/// And the most that all connections hold together.
-const TRANSFERS: usize = 64;
+/// The most downloads at once: fewer, as the HTTP client may hold three buffers of 400 KiB for each.
+const DOWNLOADS: usize = 32;
 
 /// The most lookups at once. Those in layouts hold a thread each.
 const LOOKUPS: usize = 128;
@@ -95,7 +95,7 @@ impl Turns {
             place: all.div_ceil(2).max(1),
             one,
         };
-        let transfers = remote(TRANSFERS.min(quarter / 2), TRANSFERS_OF_ONE);
+        let transfers = |most: usize| remote(most.min(quarter / 2), most / 4);
         let line = |bounds| {
             Arc::new(Line {
                 bounds,
@@ -106,8 +106,8 @@ impl Turns {
             small: line(local((8 * cores).clamp(16, 64))),
             local: line(local((4 * cores).clamp(8, 32))),
             lookup: line(remote(LOOKUPS.min(quarter), LOOKUPS)),
-            download: line(transfers),
-            upload: line(transfers),
+            download: line(transfers(DOWNLOADS)),
+            upload: line(transfers(UPLOADS)),
         }
     }
 
@@ -407,7 +407,7 @@ mod tests {
     async fn a_connection_has_its_bound_and_gets_it_back() {
         let turns = turns();
         let mut held = take(&turns, Work::Download, 1, "a", 99);
-        assert_eq!(held.len(), TRANSFERS_OF_ONE);
+        assert_eq!(held.len(), DOWNLOADS / 4);
         assert!(take(&turns, Work::Download, 1, "b", 1).is_empty());
         held.pop();
         assert_eq!(take(&turns, Work::Download, 1, "b", 1).len(), 1);
@@ -474,7 +474,7 @@ mod tests {
             let all = works.map(|work| turns.line(work).bounds.all);
             assert_eq!(all, expected, "{handles}");
         };
-        check(528, [64, 32, 128, 64]);
+        check(528, [64, 32, 128, 32]);
         check(256, [60, 32, 60, 30]);
         check(128, [28, 28, 28, 14]);
         check(32, [4, 4, 4, 2]);

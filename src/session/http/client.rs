@@ -28,6 +28,9 @@ use vouch_protocol::ErrorKind;
 /// The system's authorities, read once for all sessions: it takes a tenth of a second, and 10 MB.
 static SYSTEM: OnceLock<Arc<RootCertStore>> = OnceLock::new();
 
+/// Connections to one address that are kept for the next request.
+const IDLE: usize = 4;
+
 /// The clients for one registry, each made when first needed.
 #[derive(Debug)]
 pub(crate) struct Clients {
@@ -194,6 +197,8 @@ fn build(
         // Ours honours Retry-After and makes bodies anew.
         .retry(reqwest::retry::never())
         .http2_adaptive_window(true)
+        // Each keeps the buffer that it last read into, of 400 KiB after a download.
+        .pool_max_idle_per_host(IDLE)
         .tls_backend_preconfigured(tls);
     if way.direct {
         builder = builder.no_proxy();
