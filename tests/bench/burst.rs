@@ -15,13 +15,31 @@ use vouch_testing::{
 /// How long memory may take to be given back.
 const LATER: Duration = Duration::from_secs(10);
 
-/// Runs a scene, and prints what it cost.
-fn scene(what: &str, budget: &str, work: impl FnOnce(&Daemon)) {
-    let daemon = Daemon::start();
+/// What the allocator is told, as `vouchd serve --detach` and the unit of systemd tell it.
+fn allocator() -> Vec<(&'static str, &'static Path)> {
+    let unit = include_str!("../../dist/systemd/vouchd.service");
+    let variables = unit
+        .lines()
+        .filter_map(|line| line.strip_prefix("Environment="));
+    let pairs = variables
+        .flat_map(str::split_whitespace)
+        .filter_map(|variable| variable.split_once('='));
+    pairs
+        .map(|(name, value)| (name, Path::new(value)))
+        .collect()
+}
+
+/// Runs a scene, and prints what it cost. `work` answers how many of its requests failed: what is
+/// not done takes no memory.
+fn scene(what: &str, budget: &str, work: impl FnOnce(&Daemon) -> usize) {
+    let daemon = Daemon::configured("", &allocator());
     daemon.status();
     let idle = daemon.memory("VmRSS");
     daemon.forget_highest_memory();
-    work(&daemon);
+    let failed = match work(&daemon) {
+        0 => String::new(),
+        failed => format!(", {failed} FAILED"),
+    };
     let above = |name| daemon.memory(name).saturating_sub(idle) as f64 / 1e3;
     let peak = above("VmHWM");
     thread::sleep(LATER);
@@ -29,21 +47,33 @@ fn scene(what: &str, budget: &str, work: impl FnOnce(&Daemon)) {
     row(
         &format!("memory above idle: {what}"),
         budget,
-        &format!("peak {peak:.1} MB, kept {kept:.1} MB ({threads} threads)"),
+        &format!("peak {peak:.1} MB, kept {kept:.1} MB ({threads} threads){failed}"),
     );
 }
 
-/// So many clients, side by side, that each ask one thing and go.
-fn each_asks(daemon: &Daemon, count: usize, ask: impl Fn(usize) -> (&'static str, Value) + Sync) {
+/// So many clients, side by side, that each ask one thing and go; answers how many failed.
+fn each_asks(
+    daemon: &Daemon,
+    count: usize,
+    ask: impl Fn(usize) -> (&'static str, Value) + Sync,
+) -> usize {
     thread::scope(|scope| {
-        for number in 0..count {
-            let ask = &ask;
+        let ask = &ask;
+        let one = |number| {
             scope.spawn(move || {
                 let (method, params) = ask(number);
-                daemon.connect().call(method, &params).unwrap();
-            });
-        }
-    });
+                let answer = daemon.connect().call(method, &params);
+                answer.inspect_err(|error| eprintln!("{error}")).is_err()
+            })
+        };
+        let clients: Vec<_> = (0..count).map(one).collect();
+        let failed = |client: thread::ScopedJoinHandle<bool>| client.join().unwrap_or(true);
+        clients
+            .into_iter()
+            .map(failed)
+            .filter(|failed| *failed)
+            .count()
+    })
 }
 
 /// Bytes that do not compress, another sequence for each seed.
@@ -67,6 +97,7 @@ fn signed(seed: u64, length: usize) -> Vec<u8> {
 /// The scenes of the budget.
 pub(crate) fn bursts() {
     const BUDGET: &str = "peak <= 64 MB; kept <= 8 MB";
+    const ONE: &str = "peak <= 16 MB";
     let folder = tempfile::tempdir().unwrap();
     let write = |name: String, bytes: &[u8]| {
         let path = folder.path().join(name);
@@ -85,7 +116,7 @@ pub(crate) fn bursts() {
     scene("64 verifies of a .par.gz of 12 MB", BUDGET, |daemon| {
         each_asks(daemon, 64, |number| {
             ("verify", json!({"path": archives[number]}))
-        });
+        })
     });
     for archive in archives {
         fs::remove_file(archive).unwrap();
@@ -94,6 +125,15 @@ pub(crate) fn bursts() {
     let registry = Registry::open();
     let reference = |name: &str| format!("{}/acme/{name}:1", registry.name());
     let push = |path: &Path, name: &str| json!({"path": path, "reference": reference(name)});
+    let one = write("one.wasm".into(), &signed(2, 103_000_000));
+    scene("one push of 103 MB", ONE, |daemon| {
+        each_asks(daemon, 1, |_| ("push", push(&one, "one")))
+    });
+    scene("one pull of 103 MB", ONE, |daemon| {
+        let destination = folder.path().join("pulled.wasm");
+        let params = json!({"reference": reference("one"), "destination": destination});
+        each_asks(daemon, 1, |_| ("pull", params.clone()))
+    });
     let long = write("long.wasm".into(), &signed(1, 30_000_000));
     Daemon::start()
         .connect()
@@ -104,7 +144,7 @@ pub(crate) fn bursts() {
             let destination = folder.path().join(format!("pulled-{number}.wasm"));
             let params = json!({"reference": reference("long"), "destination": destination});
             ("pull", params)
-        });
+        })
     });
     for number in 0..50 {
         fs::remove_file(folder.path().join(format!("pulled-{number}.wasm"))).unwrap();
@@ -115,7 +155,7 @@ pub(crate) fn bursts() {
     scene("50 pushes of 5 MB", BUDGET, |daemon| {
         each_asks(daemon, 50, |number| {
             ("push", push(&files[number], &format!("echo-{number}")))
-        });
+        })
     });
 
     let small: Vec<_> = (0..900)
@@ -124,10 +164,11 @@ pub(crate) fn bursts() {
     scene("900 one-shot clients, small files", BUDGET, |daemon| {
         each_asks(daemon, 900, |number| {
             ("verify", json!({"path": small[number]}))
-        });
+        })
     });
     scene("4,000 slow clients", "peak <= 64 MB", |daemon| {
         slow_clients(daemon);
+        0
     });
 }
 
