@@ -97,3 +97,6 @@ fn open_to_others(path: &Path, about: &Metadata) -> Option<Problem> {
         help: Some(help),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,7 +8,7 @@
 //!
 //! the repository's canonical name, the signer's id, when it was pinned, and the subject and the
 //! revision (`-` where there is none) of what was last pushed or pulled. Later versions may add
-//! fields: what a line has beyond these five is kept. White space, `%` and control characters in a
+//! fields: what a line has beyond these five is kept. White space, `%` and what is not printed in a
 //! name are percent-encoded.
 //!
 //! It fails closed. A file that cannot be read, that others may write, or that holds a line without
@@ -39,7 +39,7 @@ const LONGEST: u64 = 32 << 20;
 /// How long to wait for another process that holds the lock. It is held for a few milliseconds.
 const PATIENCE: Duration = Duration::from_secs(10);
 const FIRST_LINE: &str =
-    "# Whose signatures vouchd has seen: repository, signer, since, last subject, last revision.\n";
+    "# Whose signatures vouchd has seen: repository, signer, since, last subject, last revision.";
 
 /// Where the pins are kept.
 #[derive(Debug, Clone)]
@@ -116,6 +116,9 @@ impl Pins {
             pin.revision = revision;
             return is_news;
         }
+        if self.lines.is_empty() {
+            self.lines.push(Line::Comment(FIRST_LINE.into()));
+        }
         self.lines.push(Line::Pin(Pin {
             repository: repository.to_owned(),
             signer: signer.to_owned(),
@@ -144,9 +147,6 @@ impl Pins {
 
     fn text(&self) -> String {
         let mut text = String::new();
-        if self.lines.is_empty() {
-            text.push_str(FIRST_LINE);
-        }
         for line in &self.lines {
             match line {
                 Line::Comment(comment) => text.push_str(comment),
@@ -213,7 +213,9 @@ impl Pin {
 fn encoded(text: &str) -> String {
     let mut field = String::with_capacity(text.len());
     for character in text.chars() {
-        if character == '%' || character.is_whitespace() || character.is_control() {
+        // What is not printed, or turns the reading round, would let two lines look alike.
+        let is_shown = character.escape_debug().len() == 1 || "'\"\\".contains(character);
+        if character == '%' || character.is_whitespace() || !is_shown {
             for byte in character.encode_utf8(&mut [0; 4]).bytes() {
                 // Writing into a string does not fail.
                 let _ = write!(field, "%{byte:02X}");

@@ -1,6 +1,8 @@
 //! What becomes a permission, and what it permits.
 
 mod decisions;
+mod properties;
+mod store;
 
 use super::*;
 use crate::artifact::{self, Limits, inspect};
