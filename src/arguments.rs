@@ -104,6 +104,13 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: ConfigCommand,
     },
+    /// Change the trust policy and the pins, for `vouch trust`
+    #[command(hide = true)]
+    Trust {
+        /// The file of pins
+        #[arg(long, value_name = "FILE")]
+        pins: Option<PathBuf>,
+    },
     /// Show what it does, in a few seconds and without leaving anything behind
     #[command(after_help = "Example:\n  vouchd demo --keep samples")]
     Demo {

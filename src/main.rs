@@ -8,6 +8,7 @@
 //! | `arguments` | the command line |
 //! | `options` | command line, environment, config: which of them counts |
 //! | `settings` | `vouchd config` |
+//! | `policy` | `vouchd trust`, which edits files for `vouch trust` |
 //! | `reload` | SIGHUP |
 //! | `detach` | a service in the background |
 //! | `serve` | the process around a service: its runtime, signals and end |
@@ -19,6 +20,7 @@ mod demo;
 mod detach;
 mod logging;
 mod options;
+mod policy;
 mod reload;
 mod serve;
 mod settings;
@@ -107,6 +109,16 @@ fn run(arguments: Arguments) -> Result<u8> {
             reading(None),
             &mut std::io::stdout().lock(),
         ),
+        (Some(Command::Trust { pins }), false) => {
+            let usual = || vouch_protocol::paths::config_file();
+            match named.clone().or_else(usual) {
+                Some(file) => policy::run(&file, pins.as_deref()),
+                None => Ok(misused(
+                    "there is no home folder for a config",
+                    "Name one with `--config`.",
+                )),
+            }
+        }
         (Some(Command::Completions { shell }), false) => {
             let script = vouch_pages::completions(Arguments::command(), shell);
             // A shell that has read enough is not a failure.

@@ -38,7 +38,7 @@ pub use push::{Push, PushParams, PushResult};
 pub use server::{
     CacheStatus, Discover, DiscoverResult, IdleKeeper, IdleStatus, LastError, OpenRpcInfo,
     OpenRpcMethod, RequestStatus, ServerRestart, ServerRestartResult, ServerStatus,
-    ServerStatusResult, ServerStop, ServerStopResult,
+    ServerStatusResult, ServerStop, ServerStopResult, TrustStatus,
 };
 pub use session::{
     CredentialFile, Login, LoginSource, Password, SessionList, SessionListResult, SessionLogin,

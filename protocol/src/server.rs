@@ -40,6 +40,9 @@ pub struct ServerStatusResult {
     /// config before it still holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config_error: Option<String>,
+    /// Whose signatures it accepts, as far as it can be told in a few words.
+    #[serde(default)]
+    pub trust: TrustStatus,
     /// Which variables of the server's environment name a proxy that cannot be used. Requests that
     /// would need it fail; all others work.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -77,6 +80,40 @@ pub struct ServerStatusResult {
     /// environment means nothing to the server.
     #[serde(default)]
     pub environment: BTreeMap<String, String>,
+}
+
+/// The owner's trust policy, and the signers that were seen.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct TrustStatus {
+    /// The file whose section `[trust]` is the policy. It need not exist; absent where the server's
+    /// user has no home.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// SHA-256 of that file as it was when what is in force was read (`sha256:…`); absent if there
+    /// was no file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// How often the file was looked for, whether or not it could be used.
+    #[serde(default)]
+    pub reads: u64,
+    /// Why the policy in force cannot be used: nothing is accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// How many signers the policy in force has.
+    #[serde(default)]
+    pub signers: u64,
+    /// How many rules it has.
+    #[serde(default)]
+    pub rules: u64,
+    /// The file in which the signers of repositories are remembered; absent where the server's user
+    /// has no home.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pins: Option<String>,
+    /// Why signers cannot be remembered, or what is remembered cannot be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pins_error: Option<String>,
 }
 
 /// A request under way.

@@ -5,12 +5,12 @@ use super::{
     problem::{self, Failure, Problem},
     sections::{LARGEST_LOG, MOST_LOGS, SMALLEST_LOG},
     span::LONGEST_SPAN,
-    whole::Config,
+    whole::{Config, quoted},
 };
 use crate::{
     error::{Error, Result},
     file,
-    name::{PlainHosts, without_secrets},
+    name::{Digest, PlainHosts, without_secrets},
     session::{Mirror, plain_hosts},
 };
 use serde::de::DeserializeOwned;
@@ -59,6 +59,17 @@ impl Config {
         Self::parse(&text, &path, home.as_deref(), Some(&about)).map_err(Failure::Wrong)
     }
 
+    /// What would be wrong with that text in a file: with all of it, or with its section `[trust]`.
+    /// `about` is the file as it is, if there is one. Blocks.
+    pub fn check(text: &str, path: &Path, about: Option<&Metadata>) -> Result<Self, Vec<Problem>> {
+        let config = Self::parse(text, path, vouch_protocol::paths::home().as_deref(), about)?;
+        if config.distrust.is_empty() {
+            Ok(config)
+        } else {
+            Err(config.distrust)
+        }
+    }
+
     /// Reads the text of the file of that path, which is absolute.
     fn parse(
         text: &str,
@@ -79,6 +90,7 @@ impl Config {
         reading.drop_unknown(table.get_mut(), &[]);
         let mut config: Self = reading.deserialize(&mut table, "");
         config.path = Some(path.to_owned());
+        config.digest = Some(Digest::of(text.as_bytes()));
         let plain = plain_hosts(&config.sections);
         reading.check(&mut config, table.get_ref(), &plain, home);
         reading.list(&mut config.lines, table.get_ref(), &plain, "", 0);
@@ -314,7 +326,7 @@ impl Reading<'_> {
     }
 
     /// Lists in which lines the keys stand.
-    fn list(
+    pub(super) fn list(
         &self,
         lines: &mut BTreeMap<String, usize>,
         table: &Table<'_>,
@@ -326,14 +338,21 @@ impl Reading<'_> {
             let name = key.get_ref().as_ref();
             let path = match (before, name.parse()) {
                 ("", _) => name.to_owned(),
-                ("registry", Ok(registry)) => {
-                    format!("registry.{:?}", plain.name(&registry).as_str())
-                }
+                ("registry", Ok(registry)) => quoted(before, plain.name(&registry).as_str()),
+                ("trust.signer", _) => quoted(before, name),
                 _ => format!("{before}.{name}"),
             };
             match value.get_ref() {
                 DeValue::Table(table) if depth < 2 => {
                     self.list(lines, table, plain, &path, depth + 1);
+                }
+                DeValue::Array(tables) if tables.iter().any(|table| table.get_ref().is_table()) => {
+                    for (index, table) in tables.iter().enumerate() {
+                        if let DeValue::Table(table) = table.get_ref() {
+                            let path = format!("{path}[{index}]");
+                            self.list(lines, table, plain, &path, depth + 1);
+                        }
+                    }
                 }
                 _ => {
                     let (line, _) = self.line_and_column(key.span().start);

@@ -60,7 +60,10 @@ pub fn to_toml(settings: &[Setting]) -> String {
         // A registry's name is quoted, and may have dots in it; keys have none.
         let (section, key) = key.rsplit_once('.').unwrap_or(("", key));
         if section != current {
-            text.extend(["\n[", section, "]\n"]);
+            match list(section) {
+                Some(list) => text.extend(["\n[[", list, "]]\n"]),
+                None => text.extend(["\n[", section, "]\n"]),
+            }
             current = section;
         }
         let line = match value {
@@ -71,6 +74,12 @@ pub fn to_toml(settings: &[Setting]) -> String {
         text.push_str(&remark);
     }
     text
+}
+
+/// The list that a table is one of, where it is: `trust.rule` of `trust.rule[0]`.
+fn list(section: &str) -> Option<&str> {
+    let (list, _) = section.strip_suffix(']')?.rsplit_once('[')?;
+    Some(list)
 }
 
 /// A value as TOML writes it: as JSON does, but for two things.

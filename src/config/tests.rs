@@ -285,6 +285,34 @@ fn what_holds_can_be_shown_and_read_again() {
 }
 
 #[test]
+fn a_policy_can_be_shown_and_read_again() {
+    let text = "[trust]\ndefault = 'none'\n\
+        [trust.signer.'a.b']\naccount = 'ACOJJN6WUP4ODD75XEBKKTCCUJJCY5ZKQ56XVKYK4BEJWGVAOOQHZMCW'\n\
+        [trust.signer.old]\naccount = 'ADOIOFYU3KSKTVKAPTKWKPZQSP4C2ZURNHBH3JB6LIUOYX5VT5EMAQQD'\nrevoked = true\n\
+        [[trust.rule]]\nscope = '*'\naccept = 'a.b'\nimports = ['wasi:*']\nmax-age = '90d'\n\
+        [[trust.rule]]\nscope = 'files'\naccept = 'any'\nkinds = ['module']\nrequire = ['token']\n";
+    let config = load(text.as_bytes()).unwrap();
+    assert_eq!(config.problems(), []);
+    let settings = config.settings();
+    let of = |key: &str| {
+        let found = settings.iter().find(|setting| setting.key == key);
+        let found = found.unwrap_or_else(|| panic!("{key} is not there"));
+        (found.value.to_string(), found.origin.to_string())
+    };
+    let check = |key: &str, value: &str, origin: &str| {
+        assert_eq!(of(key), (value.to_owned(), origin.to_owned()), "{key}");
+    };
+    check("trust.default", "\"none\"", "line 2");
+    check("trust.signer.\"old\".revoked", "true", "line 7");
+    check("trust.rule[0].accept", "[\"a.b\"]", "line 10");
+    check("trust.rule[1].kinds", "[\"module\"]", "line 16");
+    let shown = to_toml(&settings);
+    let again = load(shown.as_bytes()).unwrap();
+    assert_eq!(again.problems(), [], "{shown}");
+    assert_eq!(again.trust, config.trust, "{shown}");
+}
+
+#[test]
 fn the_schema_is_the_types() {
     let generator = schemars::generate::SchemaSettings::draft07().into_generator();
     let schema = generator.into_root_schema_for::<Config>();
@@ -329,6 +357,19 @@ fn the_example_has_every_key_and_the_defaults() {
     for section in [&["idle"][..], &["log"], &["limits"], &["registry", "x"]] {
         for key in keys::of(section).unwrap() {
             assert!(shown.contains(&format!("\n{key} = ")), "{section:?} {key}");
+        }
+    }
+    // The policy is a remark, since nobody else's would fit.
+    let (_, policy) = shown.split_once("\n# [trust]").unwrap();
+    let (policy, _) = policy.split_once("\n\n").unwrap();
+    let policy = format!(
+        "[trust]{}",
+        policy.replace("\n# ", "\n").replace("\n#\n", "\n")
+    );
+    assert_eq!(load(policy.as_bytes()).unwrap().problems(), [], "{policy}");
+    for section in [&["trust", "signer", "x"][..], &["trust", "rule"]] {
+        for key in keys::of(section).unwrap() {
+            assert!(policy.contains(&format!("\n{key} = ")), "{section:?} {key}");
         }
     }
 }

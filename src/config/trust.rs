@@ -47,9 +47,22 @@ impl Config {
             return;
         };
         let mut table = Spanned::new(span.clone(), table);
+        if let Some(rule) = table
+            .get_ref()
+            .get("rule")
+            .filter(|rule| rule.get_ref().is_table())
+        {
+            reading.note(
+                Some(rule.span()),
+                "rules are a list",
+                Some("Write [[trust.rule]] for each.".into()),
+            );
+            table.get_mut().remove("rule");
+        }
         reading.drop_unknown(table.get_mut(), &["trust"]);
         let section: Section = reading.deserialize(&mut table, "trust");
         self.trust = section.clone();
+        reading.list(&mut self.lines, table.get_ref(), plain, "trust", 0);
         match Policy::new(section, plain) {
             Ok(policy) => self.policy = policy,
             Err(problems) => {

@@ -5,7 +5,12 @@ use super::{
     sections::{Idle, Log},
     settings::{Origin, Setting},
 };
-use crate::{artifact, error::Error, session, trust};
+use crate::{
+    artifact,
+    error::Error,
+    name::{Digest, PlainHosts},
+    session, trust,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::{collections::BTreeMap, path::PathBuf};
@@ -43,6 +48,9 @@ pub struct Config {
     /// The file that it was read from, if there was one.
     #[serde(skip)]
     pub path: Option<PathBuf>,
+    /// That file's digest.
+    #[serde(skip)]
+    pub digest: Option<Digest>,
     /// The lines of the file in which its keys stand.
     #[serde(skip)]
     pub(super) lines: BTreeMap<String, usize>,
@@ -61,6 +69,11 @@ impl Config {
             section.problems().into_iter().map(problem)
         });
         self.distrust.iter().cloned().chain(files).collect()
+    }
+
+    /// What the names of registries mean under this config.
+    pub fn plain_hosts(&self) -> PlainHosts {
+        session::plain_hosts(&self.registry)
     }
 
     /// A problem with the value of a key, as far as it stands in a file.
@@ -96,26 +109,40 @@ impl Config {
         let all = serde_json::to_value(self).unwrap_or_default();
         let mut settings = Vec::new();
         for (name, value) in all.as_object().into_iter().flatten() {
-            match value.as_object() {
-                None => settings.push(self.setting(name.clone(), value)),
-                Some(registries) if name == "registry" => {
-                    for (registry, section) in registries {
-                        for (key, value) in section.as_object().into_iter().flatten() {
-                            let key = of_registry(registry, key);
-                            if self.lines.contains_key(&key) {
-                                settings.push(self.setting(key, value));
-                            }
-                        }
-                    }
-                }
-                Some(section) => {
-                    for (key, value) in section {
-                        settings.push(self.setting(format!("{name}.{key}"), value));
-                    }
+            self.flatten(name.clone(), value, &mut settings);
+        }
+        settings
+    }
+
+    /// The settings in a value: those of a table with its own values first, as TOML needs it, and
+    /// those of each table of a list.
+    fn flatten(&self, key: String, value: &Value, settings: &mut Vec<Setting>) {
+        let is_list = |values: &Vec<Value>| values.first().is_some_and(Value::is_object);
+        if let Some(tables) = value.as_array().filter(|values| is_list(values)) {
+            for (index, table) in tables.iter().enumerate() {
+                self.flatten(format!("{key}[{index}]"), table, settings);
+            }
+            return;
+        }
+        let Some(table) = value.as_object() else {
+            if !key.starts_with("registry.") || self.lines.contains_key(&key) {
+                settings.push(self.setting(key, value));
+            }
+            return;
+        };
+        let holds_tables =
+            |value: &Value| value.is_object() || value.as_array().is_some_and(is_list);
+        for tables in [false, true] {
+            for (name, value) in table {
+                if holds_tables(value) == tables {
+                    let below = match &*key {
+                        "registry" | "trust.signer" => quoted(&key, name),
+                        _ => format!("{key}.{name}"),
+                    };
+                    self.flatten(below, value, settings);
                 }
             }
         }
-        settings
     }
 
     fn setting(&self, key: String, value: &Value) -> Setting {
@@ -147,5 +174,10 @@ fn is_default(section: &trust::Section) -> bool {
 
 /// A key of a registry's section, as it is written.
 pub(super) fn of_registry(registry: &str, key: &str) -> String {
-    format!("registry.{registry:?}.{key}")
+    format!("{}.{key}", quoted("registry", registry))
+}
+
+/// A section with a name that may have dots in it.
+pub(super) fn quoted(section: &str, name: &str) -> String {
+    format!("{section}.{name:?}")
 }

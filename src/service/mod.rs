@@ -92,14 +92,23 @@ struct Settings {
     cache: Arc<Cache>,
 }
 
+/// How it went when the config was read.
+#[derive(Debug, Clone)]
+struct Reading {
+    /// How often it has been read.
+    times: u64,
+    /// Why it could not be used the last time.
+    error: Option<String>,
+}
+
 /// What the methods share.
 #[derive(Debug)]
 struct State {
     settings: RwLock<Arc<Settings>>,
     /// Whose signatures were seen.
     pins: Pins,
-    /// Why the config could not be used when it was last read.
-    config_error: Mutex<Option<String>>,
+    /// When the config was last read.
+    reading: Mutex<Reading>,
     socket: Option<PathBuf>,
     /// The file that is logged to.
     log: Option<PathBuf>,
@@ -128,8 +137,8 @@ impl State {
         Arc::clone(&self.settings.read())
     }
 
-    fn config_error(&self) -> Option<String> {
-        self.config_error.lock().clone()
+    fn reading(&self) -> Reading {
+        self.reading.lock().clone()
     }
 
     fn gives_up(&self) -> bool {
@@ -179,7 +188,10 @@ impl Service {
         let sessions = Sessions::new(std::mem::take(&mut config.registry));
         let log = config.log.path().map(std::path::Path::to_owned);
         let policy = config.policy().map(Arc::new);
-        let config_error = Mutex::new(policy.as_ref().err().map(ToString::to_string));
+        let reading = Mutex::new(Reading {
+            times: 1,
+            error: policy.as_ref().err().map(ToString::to_string),
+        });
         let settings = Settings {
             config,
             sessions,
@@ -189,7 +201,7 @@ impl Service {
         let state = Arc::new(State {
             settings: RwLock::new(Arc::new(settings)),
             pins: Pins::of_this_user(),
-            config_error,
+            reading,
             socket,
             log,
             started: Instant::now(),
@@ -219,7 +231,9 @@ impl Service {
         if let Err(error) = &adopted {
             self.report(error);
         }
-        *self.state.config_error.lock() = adopted.as_ref().err().map(ToString::to_string);
+        let mut reading = self.state.reading.lock();
+        reading.times += 1;
+        reading.error = adopted.as_ref().err().map(ToString::to_string);
         adopted
     }
 

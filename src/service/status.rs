@@ -1,9 +1,11 @@
 //! `server/status`: what the server is doing.
 
 use super::{BUILD, VERSION, request::Request};
-use crate::{error::Result, session};
+use crate::{error::Result, session, trust::Policy};
 use std::{path::Path, sync::atomic::Ordering, time::Duration};
-use vouch_protocol::{CacheStatus, NoParams, PROTOCOL_VERSION, RequestStatus, ServerStatusResult};
+use vouch_protocol::{
+    CacheStatus, NoParams, PROTOCOL_VERSION, RequestStatus, ServerStatusResult, TrustStatus,
+};
 
 /// The most requests under way that are listed: the answer stays small.
 const REQUESTS: usize = 256;
@@ -27,6 +29,11 @@ pub(super) fn status(request: &Request, _: NoParams) -> Result<ServerStatusResul
             percentage: count.percentage(),
         }
     });
+    let reading = state.reading();
+    let policy = settings.policy.as_deref();
+    let section = policy.ok().map(Policy::section);
+    let file = settings.config.path.clone();
+    let file = file.or_else(vouch_protocol::paths::config_file);
     let shown = |path: &Path| path.display().to_string();
     Ok(ServerStatusResult {
         version: VERSION.into(),
@@ -36,7 +43,17 @@ pub(super) fn status(request: &Request, _: NoParams) -> Result<ServerStatusResul
         uptime_seconds: state.started.elapsed().as_secs(),
         socket: state.socket.as_deref().map(shown),
         config: settings.config.path.as_deref().map(shown),
-        config_error: state.config_error(),
+        config_error: reading.error,
+        trust: TrustStatus {
+            file: file.as_deref().map(shown),
+            digest: settings.config.digest.map(|digest| digest.to_string()),
+            reads: reading.times,
+            error: policy.err().map(ToString::to_string),
+            signers: section.map_or(0, |section| section.signer.len() as u64),
+            rules: section.map_or(0, |section| section.rule.len() as u64),
+            pins: state.pins.path().as_deref().map(shown),
+            pins_error: state.pins.trouble().map(|trouble| trouble.to_string()),
+        },
         proxy_error: settings.sessions.proxy_problem(),
         log: state.log.as_deref().map(shown),
         idle: state.idle_status(),

@@ -37,10 +37,10 @@ pub(super) fn of_ssh(line: &str) -> Result<String, String> {
         return Err(if is_other && kind.len() < 64 {
             format!("keys of the type {kind} cannot sign tokens; those of `ssh-ed25519` can")
         } else {
-            "it is not a public key of SSH: write `ssh-ed25519 AAAA… comment`".into()
+            "it is not a public SSH key: write `ssh-ed25519 AAAA… comment`".into()
         });
     }
-    let broken = || "its key is not a whole Ed25519 key".to_owned();
+    let broken = || "the SSH key is cut off or changed: copy the whole line again".to_owned();
     let blob = fields.next().unwrap_or_default();
     let blob = BASE64.decode(blob.as_bytes()).map_err(|_| broken())?;
     let key = blob

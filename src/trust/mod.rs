@@ -29,6 +29,7 @@
 //! request can never loosen what the owner set.
 
 mod decision;
+pub mod edit;
 mod explanation;
 mod imports;
 mod key;
@@ -37,7 +38,7 @@ mod place;
 mod policy;
 mod section;
 
-pub use pins::Store as Pins;
+pub use pins::{Pin, Store as Pins};
 pub use place::Place;
 pub use policy::{Policy, Problem};
 pub use section::{Accept, Mode, Rule, Section, Signer};
@@ -51,7 +52,7 @@ use crate::{
     signature::{self, Dates, Evidence, Signed},
 };
 use decision::{By, Case, Denial, Trusted};
-use pins::{Lock, Pin};
+use pins::Lock;
 use std::{
     ffi::OsStr,
     fmt,

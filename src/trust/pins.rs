@@ -18,7 +18,7 @@
 use crate::error::{Error, Result, quoted};
 use chrono::{DateTime, SecondsFormat};
 use rustix::{
-    fs::{FlockOperation, Mode, OFlags, flock},
+    fs::{Access, FlockOperation, Mode, OFlags, flock},
     io::Errno,
 };
 use std::{
@@ -50,12 +50,13 @@ pub struct Store {
 
 /// A signer of a repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Pin {
-    pub(super) repository: String,
-    /// `token:A…`
-    pub(super) signer: String,
+pub struct Pin {
+    /// Its canonical name.
+    pub repository: String,
+    /// The signer's id: `token:A…`.
+    pub signer: String,
     /// Seconds since 1970.
-    pub(super) since: u64,
+    pub since: u64,
     /// Of the artifact that was last pushed or pulled.
     pub(super) subject: Option<String>,
     pub(super) revision: Option<i32>,
@@ -65,7 +66,7 @@ pub(super) struct Pin {
 
 impl Pin {
     /// The signer's key, as people write it.
-    pub(super) fn key(&self) -> &str {
+    pub fn key(&self) -> &str {
         self.signer.strip_prefix("token:").unwrap_or(&self.signer)
     }
 }
@@ -282,6 +283,31 @@ impl Store {
         }
     }
 
+    /// The file that they are kept in.
+    pub fn path(&self) -> Option<PathBuf> {
+        Some(self.folder.as_ref()?.join(SIGNERS))
+    }
+
+    /// Why they cannot be kept or told, as far as a look at the folder says; nothing is read.
+    pub fn trouble(&self) -> Option<Error> {
+        let Some(folder) = &self.folder else {
+            return Some(unkept("the user of the service has no home folder"));
+        };
+        let about = match std::fs::metadata(folder) {
+            Ok(about) => about,
+            // It is made when it is needed.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+            Err(error) => return Some(unreadable(folder, error)),
+        };
+        let path = folder.join(SIGNERS);
+        let file = std::fs::symlink_metadata(&path).ok();
+        let file = file.map_or(Ok(()), |about| check_owner(&path, &about));
+        let written = rustix::fs::access(folder, Access::WRITE_OK);
+        let written = written
+            .map_err(|error| unkept(&format!("cannot write in {}: {error}", folder.display())));
+        check_owner(folder, &about).and(file).and(written).err()
+    }
+
     /// Reads what is pinned. Blocks. A writer gives the whole file its name at once, so that no
     /// lock is needed to read it.
     pub(super) fn read(&self) -> Result<Pins> {
@@ -336,6 +362,48 @@ impl Store {
                 "Mend the line, or remove it: `sed -i {line}d {path_shown}`"
             ))
         })
+    }
+
+    /// All that is pinned. Blocks.
+    pub fn all(&self) -> Result<Vec<Pin>> {
+        Ok(self.read()?.all().cloned().collect())
+    }
+
+    /// Pins a signer of a repository, beside those that it has. Blocks.
+    pub fn accept(&self, repository: &str, signer: &str, now: u64) -> Result<()> {
+        let mut held = self.held()?;
+        if held.pins.of(repository).any(|pin| pin.signer == signer) {
+            return Ok(());
+        }
+        held.pins.lines.push(Line::Pin(Pin {
+            repository: repository.to_owned(),
+            signer: signer.to_owned(),
+            since: now,
+            subject: None,
+            revision: None,
+            rest: String::new(),
+        }));
+        held.write()
+    }
+
+    /// Forgets a signer of a repository, or all of them. Blocks.
+    pub fn forget(&self, repository: &str, signer: Option<&str>) -> Result<()> {
+        let mut held = self.held()?;
+        let is_meant = |line: &Line| match line {
+            Line::Pin(pin) => {
+                pin.repository == repository && signer.is_none_or(|signer| pin.signer == signer)
+            }
+            Line::Comment(_) => false,
+        };
+        held.pins.lines.retain(|line| !is_meant(line));
+        held.write()
+    }
+
+    fn held(&self) -> Result<Held> {
+        match self.lock()? {
+            Lock::Held(held) => Ok(held),
+            Lock::Unwritable(why) => Err(Error::new(ErrorKind::Io, why)),
+        }
     }
 
     /// Reads what is pinned, to change it. Waits for whoever else does. Blocks.
@@ -421,6 +489,11 @@ fn aside(path: &Path) -> String {
         "Move it away: `mv {0} {0}.old`. Then every repository has its first use again.",
         quoted(path)
     )
+}
+
+fn unkept(why: &str) -> Error {
+    let message = format!("the signers that are seen cannot be remembered: {why}");
+    Error::new(ErrorKind::PolicyUnusable, message)
 }
 
 fn unreadable(path: &Path, error: io::Error) -> Error {

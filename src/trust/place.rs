@@ -153,16 +153,21 @@ impl Scope {
         }
     }
 
+    /// Reads a scope in any spelling. Blocks where it is a folder's.
+    pub(super) fn read(text: &str, plain: &PlainHosts) -> std::result::Result<Self, String> {
+        match text {
+            "*" => Ok(Self::Everywhere),
+            "files" => Ok(Self::Files),
+            _ => match text.strip_prefix("oci:") {
+                Some(folder) => Self::folder(text, folder),
+                None => Self::registry(text, plain),
+            },
+        }
+    }
+
     /// Reads a scope, which has to be in its canonical form. Blocks where it is a folder's.
     pub(crate) fn parse(text: &str, plain: &PlainHosts) -> std::result::Result<Self, String> {
-        let scope = match text {
-            "*" => return Ok(Self::Everywhere),
-            "files" => return Ok(Self::Files),
-            _ => match text.strip_prefix("oci:") {
-                Some(folder) => Self::folder(text, folder)?,
-                None => Self::registry(text, plain)?,
-            },
-        };
+        let scope = Self::read(text, plain)?;
         if scope.to_string() == text {
             Ok(scope)
         } else {
@@ -222,7 +227,7 @@ impl Scope {
                     ));
                 }
                 path.parse()
-                    .map_err(|_| format!("{text:?} does not name the first parts of a repository"))
+                    .map_err(|_| format!("{text:?} does not name the first parts of a repository, which are in lower case"))
             })
             .transpose()?;
         Ok(Self::Registry(registry, path))

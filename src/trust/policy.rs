@@ -216,7 +216,7 @@ fn check_rule(
         ("require", rule.require.as_ref().is_some_and(Vec::is_empty)),
     ];
     for (key, _) in empty.into_iter().filter(|(_, empty)| *empty) {
-        let what = format!("`{key}` is empty, so that nothing could fit it");
+        let what = format!("`{key}` is empty: nothing would fit it");
         wrong(key, (what, Some(format!("Leave `{key}` out, or fill it."))));
     }
     let odd = rule

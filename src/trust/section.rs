@@ -4,7 +4,7 @@
 
 use super::{imports::Pattern, key};
 use crate::artifact::ArtifactKind;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use std::{collections::BTreeMap, str::FromStr, time::Duration};
 
 /// Whose signatures the owner accepts, and where: the section `[trust]`.
@@ -78,21 +78,45 @@ pub struct Signer {
 #[serde(expecting = "a section [trust.signer.NAME]")]
 struct WrittenSigner {
     /// The account nkey that issues its tokens: `A…`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "account", skip_serializing_if = "Option::is_none")]
     account: Option<String>,
     /// The same key as a line of SSH: `ssh-ed25519 AAAA… comment`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "ssh_key", skip_serializing_if = "Option::is_none")]
     ssh_key: Option<String>,
     /// Nothing that it signed is accepted any more, under any name and any rule.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     revoked: bool,
 }
 
+/// Reads an account where it stands, so that an error has its place.
+fn account<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    let text = String::deserialize(from)?;
+    key::account(&text).map(Some).map_err(D::Error::custom)
+}
+
+/// Reads a line of SSH where it stands.
+fn ssh_key<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    let line = String::deserialize(from)?;
+    key::of_ssh(&line).map_err(D::Error::custom)?;
+    Ok(Some(line))
+}
+
 impl TryFrom<WrittenSigner> for Signer {
     type Error = String;
 
     fn try_from(written: WrittenSigner) -> Result<Self, String> {
-        let account = match (written.account, &written.ssh_key) {
+        let signer = Self::written(written.account, written.ssh_key)?;
+        Ok(Self {
+            revoked: written.revoked,
+            ..signer
+        })
+    }
+}
+
+impl Signer {
+    /// The signer whose key is written in one of these ways.
+    pub fn written(account: Option<String>, ssh_key: Option<String>) -> Result<Self, String> {
+        let account = match (account, &ssh_key) {
             (Some(account), None) => key::account(&account)?,
             (None, Some(line)) => key::of_ssh(line)?,
             (None, None) => return Err("a signer needs `account` or `ssh-key`".into()),
@@ -102,8 +126,8 @@ impl TryFrom<WrittenSigner> for Signer {
         };
         Ok(Self {
             account,
-            ssh_key: written.ssh_key,
-            revoked: written.revoked,
+            ssh_key,
+            revoked: false,
         })
     }
 }
@@ -119,6 +143,14 @@ impl From<Signer> for WrittenSigner {
 }
 
 impl Signer {
+    /// The key of the config that names it, and the value.
+    pub(super) fn as_written(&self) -> (&'static str, &str) {
+        match &self.ssh_key {
+            Some(line) => ("ssh-key", line),
+            None => ("account", &self.account),
+        }
+    }
+
     /// What its signatures say who made them: see [`vouch_protocol::Signer`].
     pub(super) fn id(&self) -> String {
         format!("token:{}", self.account)
@@ -190,7 +222,10 @@ pub enum Accept {
 
 #[derive(Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(untagged, expecting = "names of signers, or `pinned`, `any` or `none`")]
+#[serde(
+    untagged,
+    expecting = "write names of signers, or one of `pinned`, `any` and `none`"
+)]
 enum WrittenAccept {
     One(String),
     Many(Vec<String>),
@@ -209,7 +244,7 @@ impl TryFrom<WrittenAccept> for Accept {
             (_, 0) => Err("nobody is accepted: write `accept = \"none\"` if that is meant".into()),
             (Some(mode), 1) => Ok(Self::Mode(mode)),
             (Some(mode), _) => Err(format!(
-                "`{}` stands alone: what it means beside names is not said",
+                "`{}` stands alone: write it without names beside it",
                 mode.name()
             )),
             (None, _) => Ok(Self::Signers(names)),
@@ -238,9 +273,11 @@ impl FromStr for Age {
 
     fn from_str(text: &str) -> Result<Self, String> {
         match humantime::parse_duration(text) {
-            Ok(Duration::ZERO) => Err("nothing is that young: write a span such as `90d`".into()),
+            Ok(Duration::ZERO) => {
+                Err("nothing is accepted at no age: write a span such as `90d`".into())
+            }
             Ok(span) => Ok(Self(span)),
-            Err(error) => Err(format!("{error}; write a span such as `90d`")),
+            Err(_) => Err("it is not a span of time: write one such as `90d`".into()),
         }
     }
 }

@@ -35,6 +35,7 @@ const ORDER: &[&str] = &[
     "arguments",
     "options",
     "settings",
+    "policy",
     "reload",
     "detach",
     "serve",

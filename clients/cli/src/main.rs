@@ -7,7 +7,7 @@
 //! | `subject`, `reference` | what a word is: a file, a folder, a reference, standard input |
 //! | `connect` | the connection, over which a service may have to be started |
 //! | `call`, `progress` | one call, and the bar that is drawn meanwhile |
-//! | `verify`, `tags`, `commands`, `sessions`, `status`, `log` | the commands |
+//! | `verify`, `tags`, `commands`, `sessions`, `trust`, `status`, `log` | the commands |
 //! | `password`, `spool`, `signals` | secrets, standard input, and the end by a signal |
 //! | `show`, `spelling`, `failure` | what people and programs see, and the exit code |
 
@@ -31,6 +31,7 @@ mod spool;
 mod status;
 mod subject;
 mod tags;
+mod trust;
 mod verify;
 
 use arguments::{Cli, Command, MANUAL, Wanted};
@@ -124,6 +125,7 @@ async fn run(cli: Cli, screen: &mut Screen) -> io::Result<Outcome> {
         Command::Login(arguments) => sessions::login(&client, arguments, screen).await,
         Command::Logout(arguments) => sessions::logout(&client, arguments, screen).await,
         Command::Sessions => sessions::list(&client, screen).await,
+        Command::Trust { command } => trust::trust(&client, command, screen).await,
         Command::Status(_) => status::status(&client, screen).await,
         Command::Stop => commands::stop(&client, screen).await,
         Command::Restart => commands::restart(&client, screen).await,

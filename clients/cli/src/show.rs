@@ -303,7 +303,7 @@ pub(crate) fn repository(reference: &str) -> &str {
 }
 
 /// A moment, given in seconds since 1970, as a date.
-fn date(seconds: u64) -> String {
+pub(crate) fn date(seconds: u64) -> String {
     let moment = Duration::from_secs(seconds);
     // Signers write what they like, and no year has five digits in RFC 3339.
     let date = UNIX_EPOCH.checked_add(moment).and_then(|moment| {

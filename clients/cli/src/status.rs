@@ -19,7 +19,7 @@ use vouch_client::{
     Client,
     protocol::{
         IdleKeeper, IdleStatus, LastError, Method, NoParams, RequestStatus, ServerStatus,
-        ServerStatusResult, SessionStatus,
+        ServerStatusResult, SessionStatus, TrustStatus,
     },
 };
 
@@ -137,6 +137,10 @@ fn lines(status: &ServerStatusResult) -> Vec<String> {
             format!("{error}; the config before it still holds (`vouchd config check` says more)"),
         );
     }
+    line("trust", trust(&status.trust));
+    if let Some(error) = &status.trust.pins_error {
+        line("", error.clone());
+    }
     if let Some(error) = &status.proxy_error {
         line("proxy error", error.clone());
     }
@@ -172,6 +176,25 @@ fn lines(status: &ServerStatusResult) -> Vec<String> {
         line("error", failed(error));
     }
     lines
+}
+
+/// Whose signatures it accepts, in a few words.
+fn trust(trust: &TrustStatus) -> String {
+    if let Some(error) = &trust.error {
+        return format!("nothing is accepted: {error}");
+    }
+    let counted = |count: u64, what: &str| match count {
+        1 => format!("1 {what}"),
+        count => format!("{count} {what}s"),
+    };
+    let pins = trust.pins.as_deref();
+    let pins = pins.map(|file| format!("; first uses in {file}"));
+    format!(
+        "{}, {}{}",
+        counted(trust.signers, "signer"),
+        counted(trust.rules, "rule"),
+        pins.unwrap_or_default()
+    )
 }
 
 /// When it ends by itself.

@@ -10,5 +10,6 @@ mod sessions;
 mod spawn;
 mod status;
 mod terminal;
+mod trust;
 mod verify;
 mod versions;

@@ -23,18 +23,18 @@ use vouch_testing::process::{program, until};
 const NO_LOGINS: &str = "no logins yet: `vouch login REGISTRY` makes one, and those of docker and podman are listed once a registry was asked\n";
 
 /// A user's folder. Services that were started for it are gone at its end.
-struct Home {
+pub(crate) struct Home {
     folder: TempDir,
 }
 
 impl Home {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             folder: TempDir::new().unwrap(),
         }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
@@ -44,7 +44,7 @@ impl Home {
     }
 
     /// `vouch` of that user.
-    fn vouch(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn vouch(&self, arguments: &[&str]) -> Command {
         let mut command = vouch();
         command
             .env("XDG_RUNTIME_DIR", self.folder.path())
@@ -57,7 +57,7 @@ impl Home {
         command
     }
 
-    fn run(&self, arguments: &[&str]) -> Ran {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
         Ran::of(&mut self.vouch(arguments))
     }
 

@@ -9,14 +9,14 @@ use serde_json::json;
 use std::{
     fs::File,
     io::{BufReader, Read, Write},
-    process::Child,
+    process::{Child, Command},
     sync::mpsc,
     thread,
     time::Duration,
 };
 
 /// A terminal at which somebody types.
-struct Terminal {
+pub(crate) struct Terminal {
     keyboard: File,
     shown: mpsc::Receiver<u8>,
     all: Vec<u8>,
@@ -25,16 +25,22 @@ struct Terminal {
 
 impl Terminal {
     fn run(service: &Service, arguments: &[&str]) -> Self {
+        let mut command = vouch();
+        command
+            .arg("--socket")
+            .arg(service.socket())
+            .args(arguments);
+        Self::of(command)
+    }
+
+    pub(crate) fn of(mut command: Command) -> Self {
         let keyboard = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&keyboard).unwrap();
         unlockpt(&keyboard).unwrap();
         let name = ptsname(&keyboard, Vec::new()).unwrap();
         let flags = OFlags::RDWR | OFlags::NOCTTY;
         let terminal = File::from(rustix::fs::open(name, flags, Mode::empty()).unwrap());
-        let vouch = vouch()
-            .arg("--socket")
-            .arg(service.socket())
-            .args(arguments)
+        let vouch = command
             .stdin(terminal.try_clone().unwrap())
             .stderr(terminal)
             .spawn()
@@ -59,7 +65,7 @@ impl Terminal {
     }
 
     /// Waits for a question, and answers it.
-    fn answer(&mut self, question: &str, typed: &str) {
+    pub(crate) fn answer(&mut self, question: &str, typed: &str) {
         let seen = self.all.len();
         while !self.all[seen..].ends_with(question.as_bytes()) {
             let byte = self.shown.recv_timeout(Duration::from_secs(30));
@@ -69,7 +75,7 @@ impl Terminal {
     }
 
     /// What became of it, and all that was shown.
-    fn end(mut self) -> (Ran, String) {
+    pub(crate) fn end(mut self) -> (Ran, String) {
         let ran = Ran::from(self.vouch.wait_with_output().unwrap());
         self.all.extend(self.shown.iter());
         (ran, String::from_utf8(self.all).unwrap())

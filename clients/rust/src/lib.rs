@@ -80,6 +80,6 @@ mod start;
 pub use client::Client;
 pub use error::{CallError, ServerError, StartError};
 pub use socket::default_socket;
-pub use start::Start;
+pub use start::{Start, service_program};
 /// The types of params and results.
 pub use vouch_protocol as protocol;

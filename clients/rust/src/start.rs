@@ -97,12 +97,18 @@ impl Start {
         if let Some(program) = &self.program {
             return Ok(program.clone());
         }
-        program::found(
-            env::var_os("VOUCHD"),
-            env::current_exe().ok().as_deref(),
-            env::var_os("PATH").as_ref(),
-        )
+        service_program()
     }
+}
+
+/// The service's program: what `VOUCHD` names in the environment, else `vouchd` in the folder of this
+/// process's own program, else `vouchd` on `PATH`; or why there is none.
+pub fn service_program() -> Result<PathBuf, String> {
+    program::found(
+        env::var_os("VOUCHD"),
+        env::current_exe().ok().as_deref(),
+        env::var_os("PATH").as_ref(),
+    )
 }
 
 /// Connects to the service on this socket, or starts one. It has answered `initialize`.

@@ -1,0 +1,347 @@
+//! `vouch trust`: the owner's policy and the signers that are remembered.
+//!
+//! The files are changed by the service's program, run as `vouchd trust`: it knows what a config may
+//! say. Here are the question, the service that is to read its config again, and the proof that it
+//! did: its status names the digest of the config that is in force. A config that it refuses is put
+//! back.
+
+use crate::{
+    arguments::{TrustAdd, TrustCommand},
+    call::{ask, unreadable},
+    failure::{Failure, Outcome},
+    password,
+    show::{Screen, date},
+};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use std::{
+    ffi::OsStr,
+    io::{self, BufRead, BufReader, Write},
+    os::unix::process::CommandExt as _,
+    path::Path,
+    process::{Child, ChildStdout, Command, Stdio},
+    time::Duration,
+};
+use tokio::time::{Instant, sleep};
+use vouch_client::{
+    Client,
+    protocol::{NoParams, ServerStatus, ServerStatusResult},
+    service_program,
+};
+
+/// How long the service may take to read its config, and how often it is asked.
+const PATIENCE: Duration = Duration::from_secs(20);
+const EACH: Duration = Duration::from_millis(10);
+
+pub(crate) async fn trust(
+    client: &Client,
+    command: TrustCommand,
+    screen: &mut Screen,
+) -> io::Result<Outcome> {
+    let done = async {
+        let status = status(client).await?;
+        let mut editor = Editor::start(&status)?;
+        let agreed = command.is_agreed();
+        let of_config = matches!(command, TrustCommand::Add(_) | TrustCommand::Remove { .. });
+        if of_config {
+            check_process(&status)?;
+        }
+        let mut answer = editor.ask(&wanted(command))?;
+        if let Some(list) = answer.get("list") {
+            return Ok(Done::Listed(list.clone()));
+        }
+        loop {
+            let changes = answer["changes"].clone();
+            let nothing = changes["lines"].as_array().is_none_or(Vec::is_empty);
+            if nothing {
+                return Ok(Done::Nothing(changes));
+            }
+            if !screen.is_json() {
+                show_changes(screen, &changes)?;
+            }
+            if !agreed && !agrees()? {
+                return Ok(Done::Left);
+            }
+            answer = editor.ask(&json!("write"))?;
+            if let Some(written) = answer.get("written") {
+                if let Some(digest) = written.as_str()
+                    && let Err(failure) = adopted(client, digest, status.trust.reads).await
+                {
+                    editor.ask(&json!("undo"))?;
+                    // What is wrong with the file is not wrong any more.
+                    hang_up(&status)?;
+                    return Err(failure);
+                }
+                return Ok(Done::Changed(changes));
+            }
+        }
+    }
+    .await;
+    match done {
+        Err(failure) => screen.failure(&failure),
+        Ok(Done::Left) => screen.failure(&Failure::new("nothing was changed")),
+        Ok(done) => show(screen, done).map(|()| Outcome::Success),
+    }
+}
+
+/// How it ended.
+enum Done {
+    Listed(Value),
+    /// It is so already.
+    Nothing(Value),
+    /// The person said no.
+    Left,
+    Changed(Value),
+}
+
+/// What `vouchd trust` is to do.
+fn wanted(command: TrustCommand) -> Value {
+    match command {
+        TrustCommand::List => json!({"list": {}}),
+        TrustCommand::Add(TrustAdd {
+            name,
+            account,
+            ssh_key,
+            scopes,
+            revoked,
+            agreed: _,
+        }) => json!({"add": {
+            "name": name, "account": account, "sshKey": ssh_key, "revoked": revoked,
+            "scopes": scopes,
+        }}),
+        TrustCommand::Remove { name, scopes, .. } => {
+            json!({"remove": {"name": name, "scopes": scopes}})
+        }
+        TrustCommand::Accept {
+            repository, signer, ..
+        } => json!({"accept": {"repository": repository.told, "signer": signer}}),
+        TrustCommand::Forget {
+            repository, signer, ..
+        } => json!({"forget": {"repository": repository.told, "signer": signer}}),
+    }
+}
+
+async fn status(client: &Client) -> Result<ServerStatusResult, Failure> {
+    let answer = ask::<ServerStatus>(client, NoParams {}).await?;
+    serde_json::from_value(answer).map_err(|error| unreadable(&error))
+}
+
+/// `vouchd trust`, on the files of a service.
+struct Editor {
+    process: Child,
+    said: BufReader<ChildStdout>,
+}
+
+impl Editor {
+    fn start(status: &ServerStatusResult) -> Result<Self, Failure> {
+        let Some(file) = &status.trust.file else {
+            return Err(Failure::new("the service knows no file for a policy")
+                .help("Its user has no home folder: start it with `vouchd serve --config FILE`."));
+        };
+        let program = service_program().map_err(Failure::new)?;
+        let mut command = Command::new(&program);
+        command.arg("trust").arg("--config").arg(file);
+        if let Some(pins) = &status.trust.pins {
+            command.arg("--pins").arg(pins);
+        }
+        let started = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            // Ctrl-C must not end it while the file is changed.
+            .process_group(0)
+            .spawn();
+        let cannot = |error| Failure::new(format!("cannot start {}: {error}", program.display()));
+        let mut process = started.map_err(cannot)?;
+        match process.stdout.take() {
+            Some(said) => Ok(Self {
+                process,
+                said: BufReader::new(said),
+            }),
+            None => Err(Failure::new("vouchd has no standard output")),
+        }
+    }
+
+    /// Says a line, and hears the answer.
+    fn ask(&mut self, line: &Value) -> Result<Value, Failure> {
+        if let Some(stdin) = &mut self.process.stdin {
+            // One that has ended has said why.
+            let _ = writeln!(stdin, "{line}");
+        }
+        let mut said = String::new();
+        self.said.read_line(&mut said)?;
+        let answer: Value = serde_json::from_str(&said).map_err(|_| {
+            Failure::new("`vouchd trust` did not answer")
+                .help("vouch and vouchd may be of different versions.")
+        })?;
+        let Some(error) = answer.get("error") else {
+            return Ok(answer);
+        };
+        let failure = Failure::new(error["message"].as_str().unwrap_or_default());
+        Err(match error["help"].as_str() {
+            Some(help) => failure.help(help),
+            None => failure,
+        })
+    }
+}
+
+impl Drop for Editor {
+    fn drop(&mut self) {
+        // It ends with its input.
+        drop(self.process.stdin.take());
+        let _ = self.process.wait();
+    }
+}
+
+/// Fails unless the service's process is one that can be told to read its config: a number from
+/// another container would be somebody else's process here.
+fn check_process(status: &ServerStatusResult) -> Result<(), Failure> {
+    let name = match std::fs::read_to_string(format!("/proc/{}/comm", status.process_id)) {
+        Ok(name) => name,
+        Err(_) if !Path::new("/proc/self/comm").exists() => return Ok(()),
+        Err(_) => String::new(),
+    };
+    let program = service_program().ok();
+    let program = program.as_deref().and_then(Path::file_name);
+    let program = program.and_then(OsStr::to_str).unwrap_or_default();
+    // The system cuts names at 15 bytes.
+    let is_named = |full: &str| full.get(..15).unwrap_or(full) == name.trim_end();
+    if is_named("vouchd") || is_named(program) {
+        return Ok(());
+    }
+    let message = format!("process {} is not the service here", status.process_id);
+    Err(Failure::new(message).help("Run `vouch trust` where the service runs."))
+}
+
+/// Makes the service read its config again.
+fn hang_up(status: &ServerStatusResult) -> Result<(), Failure> {
+    let process = i32::try_from(status.process_id)
+        .ok()
+        .and_then(Pid::from_raw);
+    let process = process.ok_or_else(|| Failure::new("the service has no process"))?;
+    kill_process(process, Signal::HUP).map_err(|error| {
+        let id = status.process_id;
+        Failure::new(format!("cannot signal the service (process {id}): {error}"))
+    })
+}
+
+/// Makes the service read its config again, and waits until that of this digest is in force.
+async fn adopted(client: &Client, digest: &str, reads: u64) -> Result<(), Failure> {
+    hang_up(&status(client).await?)?;
+    let begun = Instant::now();
+    loop {
+        let now = status(client).await?;
+        if now.trust.digest.as_deref() == Some(digest) {
+            return Ok(());
+        }
+        if now.trust.reads > reads
+            && let Some(error) = now.config_error
+        {
+            let message = format!("the service refused the change, which was undone: {error}");
+            return Err(Failure::new(message));
+        }
+        if begun.elapsed() > PATIENCE {
+            let message = "the service did not read its config again; the change was undone";
+            return Err(Failure::new(message).help("`vouch log` may say why."));
+        }
+        sleep(EACH).await;
+    }
+}
+
+/// Asks for a yes.
+fn agrees() -> Result<bool, Failure> {
+    let answer = password::prompt("Change it? [y/N]", true).map_err(Failure::new)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+fn show_changes(screen: &mut Screen, changes: &Value) -> io::Result<()> {
+    screen.text(changes["file"].as_str().unwrap_or_default())?;
+    for line in changes["lines"].as_array().into_iter().flatten() {
+        let line = line.as_str().unwrap_or_default();
+        let (sign, line) = line.split_at_checked(1).unwrap_or((line, ""));
+        screen.text(format!("  {sign} {line}").trim_end())?;
+    }
+    screen.flush()
+}
+
+fn show(screen: &mut Screen, done: Done) -> io::Result<()> {
+    let (changed, changes) = match done {
+        Done::Listed(list) if screen.is_json() => return screen.json(&list),
+        Done::Listed(list) => return show_list(screen, &list),
+        Done::Changed(changes) => (true, changes),
+        Done::Nothing(changes) => (false, changes),
+        Done::Left => return Ok(()),
+    };
+    if screen.is_json() {
+        let (file, lines) = (&changes["file"], &changes["lines"]);
+        return screen.json(&json!({"changed": changed, "file": file, "lines": lines}));
+    }
+    if changed {
+        screen.heading(true, "changed", "and in force")
+    } else {
+        screen.text("nothing to change: it is so already")
+    }
+}
+
+fn show_list(screen: &mut Screen, list: &Value) -> io::Result<()> {
+    let each = |key: &str| list[key].as_array().into_iter().flatten();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    screen.text(format!("policy in {}", text(&list["file"])))?;
+    if let Some(error) = list["error"].as_str() {
+        screen.line("error", error)?;
+    }
+    for signer in each("signers") {
+        let revoked = if signer["revoked"] == true {
+            ", revoked"
+        } else {
+            ""
+        };
+        screen.line(
+            "signer",
+            format!(
+                "{}, {}{revoked}",
+                text(&signer["name"]),
+                text(&signer["account"])
+            ),
+        )?;
+    }
+    for rule in each("rules") {
+        let mut parts = Vec::new();
+        for (key, value) in rule.as_object().into_iter().flatten() {
+            let values: Vec<_> = match value {
+                Value::Array(values) => values.iter().map(text).collect(),
+                value => vec![text(value)],
+            };
+            match key.as_str() {
+                "scope" => {}
+                "accept" => parts.insert(0, format!("accepts {}", values.join(", "))),
+                key => parts.push(format!("{key} {}", values.join(", "))),
+            }
+        }
+        screen.line(
+            "rule",
+            format!("{}: {}", text(&rule["scope"]), parts.join("; ")),
+        )?;
+    }
+    let default = list["default"].as_str();
+    screen.line(
+        "elsewhere",
+        match default {
+            Some("none") => "nobody is accepted",
+            Some("any") => "any signer is accepted",
+            Some(_) => "the first signer of a repository is remembered",
+            None => {
+                "the first signer of a repository is remembered; on this machine any is accepted"
+            }
+        },
+    )?;
+    for pin in each("pins") {
+        let signer = text(&pin["signer"]);
+        let key = signer.strip_prefix("token:").unwrap_or(&signer).to_owned();
+        let since = date(pin["since"].as_u64().unwrap_or_default());
+        screen.line(
+            "remembered",
+            format!("{}: {key} since {since}", text(&pin["repository"])),
+        )?;
+    }
+    Ok(())
+}

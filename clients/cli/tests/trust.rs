@@ -1,0 +1,286 @@
+//! `vouch trust` with the built service: what it does to files, and that the service took it.
+
+use crate::{service::Ran, spawn::Home, terminal::Terminal};
+use serde_json::Value;
+use std::{
+    fs,
+    os::unix::fs::{MetadataExt as _, symlink},
+    path::PathBuf,
+};
+
+const ACME: &str = "ACOJJN6WUP4ODD75XEBKKTCCUJJCY5ZKQ56XVKYK4BEJWGVAOOQHZMCW";
+const ANN: &str = "ADOIOFYU3KSKTVKAPTKWKPZQSP4C2ZURNHBH3JB6LIUOYX5VT5EMAQQD";
+
+fn config(home: &Home) -> PathBuf {
+    home.path(".config/vouchd/config.toml")
+}
+
+fn write(home: &Home, text: &str) -> PathBuf {
+    let config = config(home);
+    fs::create_dir_all(config.parent().unwrap()).unwrap();
+    fs::write(&config, text).unwrap();
+    config
+}
+
+fn read(home: &Home) -> String {
+    fs::read_to_string(config(home)).unwrap()
+}
+
+#[track_caller]
+fn done(ran: &Ran, says: &[&str]) {
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{}", ran.out);
+    for says in says {
+        assert!(ran.out.contains(says), "{says:?} is not in {}", ran.out);
+    }
+}
+
+#[track_caller]
+fn fails(ran: &Ran, code: i32, says: &[&str]) {
+    assert_eq!(ran.code, code, "{}{}", ran.out, ran.err);
+    for says in says {
+        assert!(ran.err.contains(says), "{says:?} is not in {}", ran.err);
+    }
+}
+
+fn status(home: &Home) -> Value {
+    home.run(&["--json", "status"]).lines()[0].clone()
+}
+
+#[test]
+fn a_policy_is_made_and_changed() {
+    let home = Home::new();
+    let adding = ["trust", "add", "acme", "--account", ACME, "--yes"];
+    let ran = home.run(&[&adding[..], &["--scope", "GHCR.io/acme"]].concat());
+    done(
+        &ran,
+        &[
+            "  + [trust.signer.acme]\n",
+            "  + scope = \"ghcr.io/acme\"\n",
+            "changed   and in force",
+        ],
+    );
+    // Where there was no file, nobody else may read the new one.
+    assert_eq!(fs::metadata(config(&home)).unwrap().mode() & 0o777, 0o600);
+    let trust = &status(&home)["trust"];
+    assert_eq!((&trust["signers"], &trust["rules"]), (&1.into(), &1.into()));
+    assert_eq!(trust["file"], config(&home).to_str().unwrap());
+    assert_eq!(
+        trust["pins"],
+        home.path("state/vouchd/signers").to_str().unwrap()
+    );
+    done(&home.run(&adding), &["nothing to change"]);
+    done(
+        &home.run(&["trust", "add", "acme", "--scope", "files", "-y"]),
+        &["  + scope = \"files\""],
+    );
+    done(
+        &home.run(&["trust", "list"]),
+        &[
+            &format!("acme, {ACME}"),
+            "ghcr.io/acme: accepts acme\n",
+            "files: accepts acme\n",
+        ],
+    );
+    let list = home.run(&["--json", "trust", "list"]).lines()[0].clone();
+    assert_eq!(list["signers"][0]["account"], ACME);
+    assert_eq!(list["digest"], status(&home)["trust"]["digest"]);
+
+    let before = read(&home);
+    fails(
+        &home.run(&["trust", "add", "acme", "--account", ANN, "-y"]),
+        2,
+        &[&format!("`acme` is {ACME} already, and you said {ANN}")],
+    );
+    fails(
+        &home.run(&["trust", "add", "amce", "--scope", "*", "-y"]),
+        2,
+        &["known: acme"],
+    );
+    fails(
+        &home.run(&["trust", "add", "none", "--account", ANN, "-y"]),
+        2,
+        &["cannot be called `none`"],
+    );
+    fails(&home.run(&["trust", "remove", "acme"]), 64, &["--yes"]);
+    assert_eq!(read(&home), before);
+
+    done(
+        &home.run(&["trust", "remove", "acme", "-y", "--scope", "files"]),
+        &["  + accept = \"none\""],
+    );
+    done(
+        &home.run(&["trust", "remove", "acme", "-y"]),
+        &["  - [trust.signer.acme]"],
+    );
+    assert_eq!(status(&home)["trust"]["signers"], 0);
+}
+
+#[test]
+fn keys_of_ssh_are_lines_or_files() {
+    let home = Home::new();
+    let line = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA4Uo4DqvK0bYJtqpFRkyXFUGIOZ2oXGvUFMXNAcmzFW ann@laptop";
+    let file = home.path("id_ed25519.pub");
+    fs::write(&file, format!("{line}\n")).unwrap();
+    let file = file.to_str().unwrap();
+    done(
+        &home.run(&["trust", "add", "ann", "--ssh-key", file, "-y"]),
+        &[line],
+    );
+    done(
+        &home.run(&["trust", "add", "ann", "--ssh-key", line, "-y"]),
+        &["nothing to change"],
+    );
+    let private = home.path("id_ed25519");
+    fs::write(&private, "-----BEGIN OPENSSH PRIVATE KEY-----\n").unwrap();
+    let private = private.to_str().unwrap();
+    fails(
+        &home.run(&["trust", "add", "x", "--ssh-key", private, "-y"]),
+        64,
+        &[".pub"],
+    );
+}
+
+#[test]
+fn all_else_in_the_file_stays_and_so_does_the_file() {
+    let home = Home::new();
+    let text = "# mine\n[idle]\ntimeout = '10m'   # short\n\n# the end\n";
+    let config = write(&home, text);
+    // A link's target is edited.
+    let target = home.path("dotfiles.toml");
+    fs::rename(&config, &target).unwrap();
+    symlink(&target, &config).unwrap();
+    done(
+        &home.run(&["trust", "add", "acme", "--account", ACME, "-y"]),
+        &[],
+    );
+    assert!(fs::symlink_metadata(&config).unwrap().is_symlink());
+    assert_eq!(fs::metadata(&target).unwrap().mode() & 0o777, 0o644);
+    let edited = format!(
+        "# mine\n[idle]\ntimeout = '10m'   # short\n\n[trust.signer.acme]\naccount = \"{ACME}\"\n\n# the end\n"
+    );
+    assert_eq!(read(&home), edited);
+    done(&home.run(&["trust", "remove", "acme", "-y"]), &[]);
+    assert_eq!(read(&home), text);
+    // Nothing is left beside it.
+    let beside = fs::read_dir(home.path(".")).unwrap();
+    let odd = beside.filter(|entry| {
+        entry
+            .as_ref()
+            .unwrap()
+            .file_name()
+            .to_string_lossy()
+            .starts_with(".config.")
+    });
+    assert_eq!(odd.count(), 0);
+}
+
+#[test]
+fn what_the_service_refuses_is_put_back() {
+    let home = Home::new();
+    let ca = home.path("ca.pem");
+    let pem = "-----BEGIN CERTIFICATE-----\nMIIBdDCCARqgAwIBAgIUMPKmpb7k0AUDV0Fi+J9HbZ2yXl0wCgYIKoZIzj0EAwIw\n-----END CERTIFICATE-----\n";
+    let text = format!("[registry.h]\nca = '{}'\n", ca.display());
+    // It starts without looking at the certificates, and looks when the config changes.
+    let config = write(&home, &text);
+    fs::write(&ca, pem).unwrap();
+    home.run(&["sessions"]);
+    fs::remove_file(&ca).unwrap();
+    let ran = home.run(&["trust", "add", "acme", "--account", ACME, "-y"]);
+    fails(
+        &ran,
+        2,
+        &["the service refused the change, which was undone", "ca.pem"],
+    );
+    assert_eq!(fs::read_to_string(&config).unwrap(), text);
+    assert_eq!(status(&home)["trust"]["signers"], 0);
+}
+
+#[test]
+fn what_others_can_write_gets_no_policy() {
+    let home = Home::new();
+    let config = write(&home, "");
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o666);
+    fs::set_permissions(&config, open).unwrap();
+    let ran = home.run(&["trust", "add", "acme", "--account", ACME, "-y"]);
+    fails(&ran, 2, &[&format!("chmod go-w {}", config.display())]);
+    assert_eq!(read(&home), "");
+}
+
+#[test]
+fn many_at_once_lose_nothing() {
+    let home = Home::new();
+    home.run(&["sessions"]);
+    let names: Vec<_> = (0..4).map(|number| format!("signer{number}")).collect();
+    let running = names.iter().map(|name| {
+        let arguments = [
+            "trust",
+            "add",
+            name,
+            "--account",
+            ACME,
+            "--scope",
+            "*",
+            "-y",
+        ];
+        home.vouch(&arguments).spawn().unwrap()
+    });
+    let running: Vec<_> = running.collect();
+    for vouch in running {
+        done(&Ran::from(vouch.wait_with_output().unwrap()), &["changed"]);
+    }
+    assert_eq!(status(&home)["trust"]["signers"], 4);
+    let list = home.run(&["--json", "trust", "list"]).lines()[0].clone();
+    let mut accepted: Vec<String> =
+        serde_json::from_value(list["rules"][0]["accept"].clone()).unwrap();
+    accepted.sort();
+    assert_eq!(accepted, names);
+}
+
+#[test]
+fn a_terminal_is_asked() {
+    let home = Home::new();
+    let typing = |answer: &str| {
+        let arguments = ["trust", "add", "acme", "--account", ACME];
+        let mut terminal = Terminal::of(home.vouch(&arguments));
+        terminal.answer("Change it? [y/N]: ", answer);
+        terminal.end().0
+    };
+    assert_eq!(typing("n\n").code, 2);
+    assert!(!config(&home).exists());
+    assert_eq!(typing("y\n").code, 0);
+    assert!(read(&home).contains("[trust.signer.acme]"));
+}
+
+#[test]
+fn remembered_signers_are_added_and_forgotten() {
+    let home = Home::new();
+    let accepting = ["trust", "accept", "GHCR.io/acme/echo", "-y", "--signer"];
+    let ran = home.run(&[&accepting[..], &[ACME]].concat());
+    done(&ran, &[&format!("  + ghcr.io/acme/echo token:{ACME}\n")]);
+    done(
+        &home.run(&[&accepting[..], &[ACME]].concat()),
+        &["nothing to change"],
+    );
+    done(&home.run(&[&accepting[..], &[ANN]].concat()), &[]);
+    done(
+        &home.run(&["trust", "list"]),
+        &[&format!("ghcr.io/acme/echo: {ANN} since 20")],
+    );
+    fails(
+        &home.run(&[&accepting[..], &["bob"]].concat()),
+        2,
+        &["neither a signer"],
+    );
+    let forgetting = ["trust", "forget", "ghcr.io/acme/echo", "-y"];
+    done(
+        &home.run(&[&forgetting[..], &["--signer", ANN]].concat()),
+        &[&format!("token:{ANN}")],
+    );
+    let pins = fs::read_to_string(home.path("state/vouchd/signers")).unwrap();
+    assert!(pins.contains(ACME) && !pins.contains(ANN), "{pins}");
+    done(
+        &home.run(&forgetting),
+        &[&format!("  - ghcr.io/acme/echo token:{ACME}\n")],
+    );
+    fails(&home.run(&forgetting), 2, &["has no remembered signer"]);
+}
