@@ -25,3 +25,4 @@ mod registry;
 mod restart;
 mod sessions;
 mod socket;
+mod trust;

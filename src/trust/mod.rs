@@ -31,6 +31,9 @@
 mod decision;
 pub mod edit;
 mod explanation;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod imports;
 mod key;
 mod pins;

@@ -132,7 +132,7 @@ impl Pins {
     }
 
     /// Or the number of the first line that is wrong, and why.
-    fn parse(text: &str) -> Result<Self, (usize, &'static str)> {
+    pub(super) fn parse(text: &str) -> Result<Self, (usize, &'static str)> {
         let line = |(index, text): (usize, &str)| {
             if text.is_empty() || text.starts_with('#') {
                 return Ok(Line::Comment(text.to_owned()));
@@ -146,7 +146,7 @@ impl Pins {
         })
     }
 
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         let mut text = String::new();
         for line in &self.lines {
             match line {

@@ -142,6 +142,7 @@ fn main() {
     if asked("latency") {
         latency::beside_a_web_socket();
         latency::a_thousand_connected();
+        latency::under_a_thousand_rules();
     }
     if asked("cancel") {
         cancel::cancels();

@@ -170,6 +170,43 @@ pub(crate) fn a_thousand_connected() {
     );
 }
 
+/// A policy of a thousand rules and as many signers, beside none.
+pub(crate) fn under_a_thousand_rules() {
+    let folder = tempfile::tempdir().unwrap();
+    let params = artifact(folder.path());
+    let rules = (0..1000).map(|number| {
+        let account = Signer::default().account.public_key();
+        format!(
+            "[trust.signer.s{number}]\naccount = '{account}'\n[[trust.rule]]\n\
+             scope = 'r{number}.example/acme'\naccept = ['s{number}']\nmax-age = '90d'\n"
+        )
+    });
+    let files = "[[trust.rule]]\nscope = 'files'\naccept = 'any'\nkinds = ['module']\n";
+    let policy = files.to_owned() + &rules.collect::<String>();
+    let daemons = [Daemon::start(), Daemon::configured(&policy, &[])];
+    let mut best = [Times::WORST; 2];
+    for _ in 0..ROUNDS {
+        for (best, daemon) in best.iter_mut().zip(&daemons) {
+            *best = best.better(called(1, || {
+                let mut client = daemon.connect();
+                let params = params.clone();
+                move || drop(client.call("verify", &params).unwrap())
+            }));
+        }
+    }
+    let [none, rules] = best;
+    row(
+        "a warm verify under a policy of 1,000 rules",
+        "within 1.1 x of none",
+        &format!(
+            "p50 {:.2} x ({} us, without them {} us)",
+            rules.p50.as_secs_f64() / none.p50.as_secs_f64(),
+            rules.shown(),
+            none.shown(),
+        ),
+    );
+}
+
 /// jsonrpsee's server in a process of its own.
 struct Peer {
     process: Child,

@@ -41,6 +41,7 @@ pub(super) fn policy(text: &str) -> Policy {
         SIGNERS
     };
     let text = keyed(&format!("{text}\n{signers}"));
+    vouch_testing::seeds::seed("policy", &text);
     let section: Section = toml::from_str(&text).unwrap_or_else(|error| panic!("{text}: {error}"));
     Policy::new(section, &PlainHosts::default()).unwrap_or_else(|wrong| panic!("{text}: {wrong:?}"))
 }
