@@ -31,8 +31,8 @@ const SMALL: u64 = CHUNK as u64 / 4;
 const CHUNKS: usize = 4;
 /// Buffers that are read ahead into, by all feeds together: 8 MiB.
 const AHEAD: usize = 32;
-/// Buffers that are kept for whoever comes next: 2 MiB.
-const KEPT: usize = 8;
+/// Buffers that are kept for whoever comes next: 1 MiB.
+const KEPT: usize = 4;
 
 static SPARE: AtomicUsize = AtomicUsize::new(AHEAD);
 static IDLE: Mutex<Vec<MmapMut>> = Mutex::new(Vec::new());
