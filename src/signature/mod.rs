@@ -98,22 +98,22 @@ impl Signed {
         let failed = self.covers.as_ref().err();
         let held = |row| failed.is_none_or(|refusal| refusal.row != row);
         match &facts.covered {
-            Covered::Rest(_) if held(Row::Hash) => {
-                findings.push(Finding::held(
-                    Row::Hash,
-                    "SHA-256 of all but the token is in the token",
-                ));
-            }
-            Covered::Rest(_) => {}
-            // What is wrong with an archive's form leaves nothing to compare.
-            Covered::Entries(entries) if entries.fault().is_none() => {
-                if held(Row::Entries) {
-                    let names: Vec<_> = entries.hashes().keys().map(String::as_str).collect();
-                    findings.push(Finding::held(Row::Entries, names.join(", ")));
+            Covered::Rest(_) => {
+                if held(Row::Hash) {
+                    let found = "SHA-256 of all but the token is in the token";
+                    findings.push(Finding::held(Row::Hash, found));
                 }
-                findings.push(Finding::held(Row::Packing, "nothing else"));
             }
-            Covered::Entries(_) => {}
+            Covered::Entries(entries) => {
+                // What is wrong with an archive's form leaves nothing to compare.
+                if entries.fault().is_none() {
+                    if held(Row::Entries) {
+                        let names: Vec<_> = entries.hashes().keys().map(String::as_str).collect();
+                        findings.push(Finding::held(Row::Entries, names.join(", ")));
+                    }
+                    findings.push(Finding::held(Row::Packing, "nothing else"));
+                }
+            }
         }
         findings.extend(failed.map(Refusal::finding));
         findings

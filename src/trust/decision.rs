@@ -307,7 +307,7 @@ impl Asked<'_> {
                     ),
                     None => String::new(),
                 },
-                quoted(&place.to_string()),
+                quoted(place.to_string()),
                 signed.key()
             ),
         });
@@ -337,7 +337,7 @@ impl Asked<'_> {
             self.who(),
             self.name.unwrap_or("NAME"),
             self.case.signed.key(),
-            quoted(&self.case.place.scope().to_string())
+            quoted(self.case.place.scope().to_string())
         )
     }
 

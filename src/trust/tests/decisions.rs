@@ -429,7 +429,7 @@ fn a_repository_has_a_set_of_signers() {
         ("", ECHO, "bob module", one, "signerChanged: has been signed by acme ($acme) since 2023-11-14", "another one"),
         ("", ECHO, "acme module", two, "pinned by default", "an old tag, after a second was accepted"),
         ("", ECHO, "bob module", two, "pinned by default", "the second"),
-        ("", ECHO, "eve module", two, "signerChanged: $acme, $bob", "a third"),
+        ("", ECHO, "eve module", two, "signerChanged: acme ($acme), bob ($bob)", "a third"),
         ("", "ghcr.io/acme/other:1", "eve module", two, "first use by default", "another repository"),
         ("", "ghcr.io/acme/echo@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", "bob module", one, "signerChanged: $acme", "a digest does not get round it"),
         ("", "ghcr.io/acme/echo:2", "bob module", one, "signerChanged: $acme", "nor does another tag"),
