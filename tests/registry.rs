@@ -12,7 +12,7 @@ use vouch_testing::{
 use vouchd::{
     artifact::Limits,
     error::{Error, Result},
-    name::{Digest, Reference},
+    name::{self, Digest, PlainHosts},
     progress::Progress,
     registry,
     session::{Config, RegistryConfig, Sessions},
@@ -53,8 +53,12 @@ fn layout(folder: &Path) -> Digest {
     Digest::of(manifest.as_bytes())
 }
 
+fn named(registry: &str) -> name::Registry {
+    PlainHosts::default().registry(registry).unwrap()
+}
+
 async fn pull(sessions: &Sessions, reference: &str) -> Result<(Digest, Vec<u8>)> {
-    let reference: Reference = reference.parse()?;
+    let reference = PlainHosts::default().reference(reference)?;
     let found = registry::find(sessions, &reference, &Limits::default()).await?;
     assert_eq!(found.digest, Digest::of(ARTIFACT));
     let received = tokio::task::spawn_blocking(move || {
@@ -115,7 +119,7 @@ async fn from_a_registry_with_a_private_authority() {
     };
     check(
         &registry,
-        sessions(Config::from([(registry.name().parse().unwrap(), section)])),
+        sessions(Config::from([(named(&registry.name()), section)])),
     )
     .await;
 }
@@ -128,7 +132,7 @@ async fn https_to_a_plain_registry_names_the_config_line() {
         plain_http: Some(false),
         ..RegistryConfig::default()
     };
-    let sessions = sessions(Config::from([(name.parse().unwrap(), section)]));
+    let sessions = sessions(Config::from([(named(&name), section)]));
     let error = pull(&sessions, &format!("{name}/acme/echo:1"))
         .await
         .unwrap_err();

@@ -84,7 +84,7 @@ fn what_is_under_way_is_finished_by_the_old_process() {
     let old = process(&running);
     let mut working = running.connect();
     let pushed = push(&mut working, "echo");
-    until("it waits", || waiting.load(Ordering::Relaxed) == 1);
+    until("it waits", || waiting.load(Ordering::Relaxed) > 0);
     let mut regretting = running.connect();
     let regretted = push(&mut regretting, "other");
     let mut silent = running.connect();
@@ -139,7 +139,7 @@ fn the_new_process_outlives_the_old_one() {
     let reference = format!("{}/acme/echo:1", proxy.name());
     let mut working = running.connect();
     working.request("push", &json!({"path": path, "reference": reference}));
-    until("it waits", || waiting.load(Ordering::Relaxed) == 1);
+    until("it waits", || waiting.load(Ordering::Relaxed) > 0);
     let new = running.restart();
     running.process.kill().unwrap();
     running.process.wait().unwrap();
@@ -157,7 +157,7 @@ fn an_old_process_that_is_asked_to_stop_does() {
     let reference = format!("{}/acme/echo:1", proxy.name());
     let mut working = running.connect();
     let pushed = working.request("push", &json!({"path": path, "reference": reference}));
-    until("it waits", || waiting.load(Ordering::Relaxed) == 1);
+    until("it waits", || waiting.load(Ordering::Relaxed) > 0);
     let new = running.restart();
     let old = Pid::from_child(&running.process);
     kill_process(old, Signal::TERM).unwrap();

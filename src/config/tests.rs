@@ -1,7 +1,7 @@
 //! Files of config, right and wrong.
 
 use super::*;
-use crate::{artifact, error::Error};
+use crate::{artifact, error::Error, name::testing};
 use proptest::prelude::*;
 use std::{
     path::{Path, PathBuf},
@@ -51,7 +51,7 @@ fn sections_reach_their_modules() {
     assert_eq!(config.limits.artifact, 7);
     assert_eq!(config.limits.entries, 256);
     assert_eq!(
-        config.registry[&"127.0.0.1:5000".parse().unwrap()].plain_http,
+        config.registry[&testing::registry("127.0.0.1:5000")].plain_http,
         Some(true)
     );
     assert!(config.path.is_some());
@@ -72,7 +72,7 @@ fn sections_reach_their_modules() {
         b"[registry.'Index.Docker.io']\nmirrors = ['m.example:5000/hub']\nclient-cert = 'c.pem'\nclient-key = '/k.pem'\n",
     )
     .unwrap();
-    let section = &config.registry[&"docker.io".parse().unwrap()];
+    let section = &config.registry[&testing::registry("docker.io")];
     assert_eq!(section.mirrors[0].to_string(), "m.example:5000/hub");
     let certificate = section.client_cert.as_ref().unwrap();
     assert!(certificate.is_absolute() && certificate.ends_with("c.pem"));

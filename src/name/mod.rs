@@ -55,4 +55,6 @@ pub(crate) fn without_secrets(text: &str) -> String {
 }
 
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;

@@ -7,7 +7,6 @@ use crate::error::{Error, Result};
 use std::{
     fmt,
     path::{Path, PathBuf},
-    str::FromStr,
 };
 use vouch_protocol::ErrorKind;
 
@@ -101,15 +100,6 @@ impl Reference {
     }
 }
 
-/// Reads a reference as it is without a config: see [`PlainHosts`] for those in requests.
-impl FromStr for Reference {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        PlainHosts::default().reference(text)
-    }
-}
-
 impl PlainHosts {
     /// Parses a reference.
     pub fn reference(&self, text: &str) -> Result<Reference> {
@@ -157,7 +147,7 @@ fn parse_registry(text: &str, place: &str, plain: &PlainHosts) -> Result<Registr
 
 /// A layout's path ends where its tag or its digest begins, and both are looked for behind its last
 /// `/` alone: the digest from `@sha256:` on, the tag from the last `:` before it on. So a folder
-/// whose own name holds a `:` is written with a `/` behind it.
+/// whose own name holds a `:`, or ends in `@sha256`, is written with a `/` behind it.
 fn parse_layout(text: &str, layout: &str) -> Result<LayoutReference> {
     // Others write registries like this.
     let (place, path) = match layout.strip_prefix("//") {
@@ -222,8 +212,12 @@ impl fmt::Display for Reference {
             Self::Layout(reference) => {
                 let path = reference.path.to_string_lossy();
                 let name = path.rsplit('/').next().unwrap_or_default();
-                let unlike_its_name =
-                    name.contains("@sha256:") || (name.contains(':') && reference.tag.is_none());
+                // Without a `/` behind it, a part of the name would be read as tag or digest.
+                let unlike_its_name = name.contains("@sha256:")
+                    || match reference.tag {
+                        Some(_) => name.ends_with("@sha256"),
+                        None => name.contains(':'),
+                    };
                 write!(f, "oci:{path}{}", if unlike_its_name { "/" } else { "" })?;
             }
         }

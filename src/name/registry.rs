@@ -59,15 +59,6 @@ impl Registry {
     }
 }
 
-/// Reads a name as it is without a config: see [`PlainHosts`] for the names in requests.
-impl FromStr for Registry {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        PlainHosts::default().registry(text)
-    }
-}
-
 impl fmt::Display for Registry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

@@ -1,7 +1,7 @@
 //! Names, right and wrong, and that each place has one.
 
-use super::*;
-use crate::error::Error;
+use super::{testing::reference, *};
+use crate::error::Result;
 use proptest::prelude::*;
 use std::path::Path;
 use vouch_protocol::ErrorKind;
@@ -9,8 +9,13 @@ use vouch_testing::seeds::seed;
 
 const HEX: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
-fn reference(text: &str) -> Reference {
-    text.parse().expect(text)
+/// Parses as it is without a config.
+fn parsed(text: &str) -> Result<Reference> {
+    PlainHosts::default().reference(text)
+}
+
+fn registry(text: &str) -> Result<Registry> {
+    PlainHosts::default().registry(text)
 }
 
 #[test]
@@ -37,7 +42,7 @@ fn what_is_written_is_what_is_meant() {
 fn what_is_not_a_reference_is_refused() {
     let check = |text: &str, why: &str| {
         seed("reference", text);
-        let error = text.parse::<Reference>().expect_err(why);
+        let error = parsed(text).expect_err(why);
         assert_eq!(error.kind(), ErrorKind::InvalidReference, "{why}");
     };
     check("", "nothing");
@@ -85,7 +90,7 @@ fn what_is_not_a_reference_is_refused() {
 #[test]
 fn two_meanings_are_spelt_out() {
     let check = |text: &str, registry: &str, layout: &str| {
-        let error = text.parse::<Reference>().expect_err(text);
+        let error = parsed(text).expect_err(text);
         let help = error.data().help.expect("it helps");
         assert!(help.contains(&format!("`{registry}`")), "{help}");
         assert!(help.contains(layout), "{help}");
@@ -106,7 +111,7 @@ fn two_meanings_are_spelt_out() {
 #[test]
 fn a_registry_has_one_name() {
     let check = |text: &str, expected: Option<&str>| {
-        let registry = text.parse::<Registry>().ok();
+        let registry = registry(text).ok();
         assert_eq!(
             registry.as_ref().map(Registry::as_str),
             expected,
@@ -190,7 +195,7 @@ fn docker_hub_has_one_name_and_an_address() {
         assert_eq!(reference(text).to_string(), "docker.io/library/echo:1");
     }
     let check = |text: &str, address: &str| {
-        assert_eq!(text.parse::<Registry>().expect(text).address(), address);
+        assert_eq!(registry(text).expect(text).address(), address);
     };
     check("index.docker.io", "registry-1.docker.io");
     check("ghcr.io", "ghcr.io");
@@ -220,6 +225,15 @@ fn a_layout_s_path_ends_where_its_tag_begins() {
     check(&format!("oci:/a:b/@{digest}"), "/a:b", None, Some(digest));
     check("oci:/a@sha256:b/", "/a@sha256:b", None, None);
     check("oci:/a@sha256:b/:c", "/a@sha256:b", Some("c"), None);
+    check("oci:/a:1@sha256/:b", "/a:1@sha256", Some("b"), None);
+    // Without the `/` the tag would be read as a digest.
+    check(
+        &format!("oci:/a@sha256/:{HEX}"),
+        "/a@sha256",
+        Some(HEX),
+        None,
+    );
+    check("oci:/a@sha256", "/a@sha256", None, None);
     check("oci:/", "/", None, None);
     // Spellings of one path.
     check("oci:/a//b/./c/:d", "/a/b/c", Some("d"), None);
@@ -251,7 +265,7 @@ fn what_may_be_a_password_is_not_shown() {
     check("oci:a@b?c", "oci:a@b?c");
     check(&"é".repeat(200), &"é".repeat(100));
     for text in ["https://ann:pass@ghcr.io/x", "oci://ann:pass@ghcr.io/x"] {
-        let error: Error = text.parse::<Reference>().expect_err(text);
+        let error = parsed(text).expect_err(text);
         let help = error.data().help.unwrap_or_default();
         assert!(
             !format!("{error} {help}").contains("pass"),
@@ -281,8 +295,8 @@ fn host() -> impl Strategy<Value = String> {
 proptest! {
     #[test]
     fn no_text_panics(text in "\\PC{0,300}") {
-        let _ = text.parse::<Reference>();
-        let _ = text.parse::<Registry>();
+        let _ = parsed(&text);
+        let _ = registry(&text);
         let _ = text.parse::<Digest>();
     }
 
@@ -293,13 +307,13 @@ proptest! {
     }
 
     #[test]
-    fn what_parses_prints_as_it_was(text in "(oci:/|[a-z]{1,3}(\\.[a-z]{1,2})?(:443|:80)?/)?[a-z.:/@]{0,40}(:[a-z]{1,3})?(@sha256:[a-z]?)?/?", digest in any::<Option<[u8; 32]>>()) {
-        if let Ok(reference) = text.parse::<Reference>() {
+    fn what_parses_prints_as_it_was(text in "(oci:/|[a-z]{1,3}(\\.[a-z]{1,2})?(:443|:80)?/)?[a-z.:/@]{0,40}(@sha256/?)?(:[a-z]{1,3})?(@sha256:[a-z]?)?/?", digest in any::<Option<[u8; 32]>>()) {
+        if let Ok(reference) = parsed(&text) {
             let reference = match digest {
                 Some(digest) => reference.with_digest(Digest::new(digest)),
                 None => reference,
             };
-            let again: Reference = reference.to_string().parse().expect("it printed it");
+            let again = parsed(&reference.to_string()).expect("it printed it");
             prop_assert_eq!(again, reference);
         }
     }
@@ -335,17 +349,17 @@ proptest! {
     ) {
         let theirs = oci_distribution::Reference::try_from(text.as_str());
         let first = text.split('/').next().unwrap_or_default();
-        match text.parse::<Reference>() {
+        match parsed(&text) {
             Ok(Reference::Registry(ours)) => {
                 let theirs = theirs.expect("they take it too");
-                let registry: Registry = theirs.registry().parse().expect("it is a registry");
+                let registry = registry(theirs.registry()).expect("it is a registry");
                 prop_assert_eq!(registry, ours.registry);
                 prop_assert_eq!(theirs.repository(), ours.repository.as_str());
                 let tag = ours.tag.as_ref().map_or("latest", Tag::as_str);
                 prop_assert_eq!(theirs.tag(), Some(tag));
             }
             // They know neither what a port may be nor which numbers are not addresses.
-            _ => prop_assert!(theirs.is_err() || first.parse::<Registry>().is_err(), "{text} is theirs alone"),
+            _ => prop_assert!(theirs.is_err() || registry(first).is_err(), "{text} is theirs alone"),
         }
     }
 }

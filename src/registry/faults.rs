@@ -10,25 +10,38 @@ use super::{
     tests::{pull, sessions},
     *,
 };
-use crate::session::{Config, Timeouts};
+use crate::{
+    name::testing,
+    session::{Config, Timeouts},
+};
 use serde_json::{Value, json};
 use std::{io::Read as _, sync::Arc, time::Duration};
 use vouch_testing::faulty::{Answer, Faulty, Seen};
 
-fn impatient() -> Sessions {
-    sessions(Config::new()).timeouts(Timeouts {
-        idle: Duration::from_millis(300),
-        answer: Duration::from_millis(600),
+/// Longer than a test takes: only what is tested can end a wait.
+const EVER: Duration = Duration::from_secs(3600);
+
+/// Waits as long as it takes, and tries again at once.
+fn waits() -> Timeouts {
+    Timeouts {
+        connect: EVER,
+        idle: EVER,
+        answer: EVER,
         backoff: Duration::from_millis(1),
         ..Timeouts::default()
-    })
+    }
 }
 
-/// Waits so long that only what is tested can end it.
 fn patient() -> Sessions {
+    sessions(Config::new()).timeouts(waits())
+}
+
+/// Does not wait long for the rest of a blob. A body comes together with its head (see `Faulty`), so
+/// that only one that is held back is late.
+fn impatient() -> Sessions {
     sessions(Config::new()).timeouts(Timeouts {
-        idle: Duration::from_secs(3600),
-        ..Timeouts::default()
+        idle: Duration::from_secs(1),
+        ..waits()
     })
 }
 
@@ -116,9 +129,8 @@ async fn a_trickle_is_a_stall() {
     let server = serves(|seen, _| ranged(seen).trickle(Duration::from_millis(200)));
     let sessions = sessions(Config::new()).timeouts(Timeouts {
         idle: Duration::from_millis(300),
-        backoff: Duration::from_millis(1),
         attempts: 2,
-        ..Timeouts::default()
+        ..waits()
     });
     let error = pull(&sessions, &format!("{}/acme/echo:1", server.name()))
         .await
@@ -201,7 +213,7 @@ async fn downloads_that_get_nowhere_end() {
 #[tokio::test]
 async fn a_dropped_or_stopped_reader_ends_the_transfer() {
     let server = serves(|seen, _| ranged(seen).stall(3));
-    let reference = format!("{}/acme/echo:1", server.name()).parse().unwrap();
+    let reference = testing::reference(&format!("{}/acme/echo:1", server.name()));
     let sessions = patient();
     let found = find(&sessions, &reference, &Limits::default())
         .await
@@ -289,10 +301,8 @@ async fn an_index_of_one_manifest_is_followed() {
             }
         });
         let name = named.map_or(":1".to_owned(), |digest| format!("@{digest}"));
-        let reference = format!("{}/acme/echo{name}", server.name())
-            .parse()
-            .unwrap();
-        let found = find(&impatient(), &reference, &Limits::default()).await;
+        let reference = testing::reference(&format!("{}/acme/echo{name}", server.name()));
+        let found = find(&patient(), &reference, &Limits::default()).await;
         let found = found.map(|found| assert_eq!(found.manifest, inner));
         assert_eq!(found.map_err(|error| error.kind()), expected);
         assert_eq!(server.lines().len(), 2);
@@ -308,7 +318,7 @@ async fn a_manifest_must_match_the_digest_it_is_asked_for_by() {
     let server = serves(|seen, _| ranged(seen));
     let check = async |digest: Digest, expected: Option<ErrorKind>| {
         let reference = format!("{}/acme/echo@{digest}", server.name());
-        let pulled = pull(&impatient(), &reference).await;
+        let pulled = pull(&patient(), &reference).await;
         assert_eq!(pulled.err().map(|error| error.kind()), expected);
     };
     check(Digest::of(b"other"), Some(ErrorKind::InvalidManifest)).await;
@@ -316,5 +326,5 @@ async fn a_manifest_must_match_the_digest_it_is_asked_for_by() {
     let server = serves(|seen, _| ranged(seen));
     let digest = Digest::of(manifest().to_string().as_bytes());
     let reference = format!("{}/acme/echo@{digest}", server.name());
-    assert_eq!(pull(&impatient(), &reference).await.unwrap(), BLOB);
+    assert_eq!(pull(&patient(), &reference).await.unwrap(), BLOB);
 }

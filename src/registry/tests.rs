@@ -3,6 +3,7 @@
 use super::*;
 use crate::{
     artifact::ArtifactKind,
+    name::testing,
     session::{Config, RegistryConfig},
 };
 use std::io::{Read, Write};
@@ -30,13 +31,13 @@ pub(super) async fn push_file(
     reference: &str,
 ) -> Result<Pushed> {
     let content = Content::unverified(ArtifactKind::Component, file.path());
-    let reference = reference.parse().unwrap();
+    let reference = testing::reference(reference);
     let progress = Progress::default();
     publish(sessions, content, &reference, &BTreeMap::new(), &progress).await
 }
 
 pub(super) async fn pull(sessions: &Sessions, reference: &str) -> Result<Vec<u8>> {
-    let reference = reference.parse().unwrap();
+    let reference = testing::reference(reference);
     let found = find(sessions, &reference, &Limits::default()).await?;
     let received = tokio::task::spawn_blocking(move || {
         found.receive(&Progress::default(), |mut download| {
@@ -95,7 +96,7 @@ async fn a_registry_that_wants_a_login() {
 async fn a_registry_with_tls() {
     let registry = Registry::with_tls();
     let name = registry.name();
-    let config = |section| sessions(Config::from([(name.parse().unwrap(), section)]));
+    let config = |section| sessions(Config::from([(testing::registry(&name), section)]));
     let trusting = config(RegistryConfig {
         ca: Some(registry.ca()),
         ..RegistryConfig::default()
@@ -138,7 +139,7 @@ async fn a_file_that_changed_leaves_nothing() {
                 .open(file.path())
                 .unwrap();
             change(&mut handle);
-            let reference = format!("{}/acme/echo:1", registry.name()).parse().unwrap();
+            let reference = testing::reference(&format!("{}/acme/echo:1", registry.name()));
             let progress = Progress::default();
             let error = publish(sessions, content, &reference, &BTreeMap::new(), &progress)
                 .await
@@ -185,7 +186,7 @@ async fn a_stopped_push_writes_no_manifest() {
     let sessions = sessions(Config::new());
     let file = file(SIZE);
     let content = Content::unverified(ArtifactKind::Module, file.path());
-    let reference = format!("{}/acme/echo:1", registry.name()).parse().unwrap();
+    let reference = testing::reference(&format!("{}/acme/echo:1", registry.name()));
     let progress = Progress::default();
     progress.stop();
     let error = publish(&sessions, content, &reference, &BTreeMap::new(), &progress)

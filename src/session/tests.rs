@@ -7,19 +7,35 @@ mod reload;
 mod tokens;
 
 use super::{credentials::LoginPlace, *};
-use crate::error::{Error, Result};
+use crate::{
+    error::Result,
+    name::{Repository, testing},
+};
 use reqwest::{Method, Response, Url};
-use std::{io::Write, str::FromStr, sync::Arc, time::Duration};
+use std::{io::Write, sync::Arc, time::Duration};
 use tempfile::NamedTempFile;
 use vouch_protocol::{ErrorKind, LoginSource, SessionState};
 use vouch_testing::faulty::{Answer, Faulty, Seen};
 
-fn impatient() -> Timeouts {
+/// Longer than a test takes: only what is tested can end a wait.
+const EVER: Duration = Duration::from_secs(3600);
+
+/// Waits as long as it takes, and tries again at once.
+fn waits() -> Timeouts {
     Timeouts {
-        idle: Duration::from_millis(300),
-        answer: Duration::from_millis(500),
+        connect: EVER,
+        idle: EVER,
+        answer: EVER,
         backoff: Duration::from_millis(1),
         ..Timeouts::default()
+    }
+}
+
+/// For answers that never come. Those that come have to be there sooner.
+fn impatient() -> Timeouts {
+    Timeouts {
+        answer: Duration::from_secs(3),
+        ..waits()
     }
 }
 
@@ -40,18 +56,18 @@ fn logins(registries: &[&str]) -> NamedTempFile {
 fn sessions(docker: Option<&NamedTempFile>) -> Sessions {
     let path = docker.map_or("/nonexistent".into(), |file| file.path().to_owned());
     Sessions::new(Config::new())
-        .timeouts(impatient())
+        .timeouts(waits())
         .docker_config(path)
 }
 
-fn named<T: FromStr<Err = Error>>(name: &str) -> T {
+fn repository(name: &str) -> Repository {
     name.parse().expect(name)
 }
 
 /// What a request for that registry begins with.
 async fn begin(sessions: &Sessions, registry: &str) -> Arc<Session> {
     let began = sessions
-        .session(&named(registry), &named("acme/echo"))
+        .session(&testing::registry(registry), &repository("acme/echo"))
         .await;
     began.expect(registry)
 }
@@ -67,7 +83,7 @@ async fn begun(sessions: Sessions, registry: &str) -> Arc<Session> {
 }
 
 async fn get(session: &Arc<Session>) -> Result<Response> {
-    let scope = Scope::new(&named("acme/echo"), Action::Pull);
+    let scope = Scope::new(&repository("acme/echo"), Action::Pull);
     let build = || request(Method::GET, session.base().join("thing").unwrap(), []);
     session.send("looking", &scope, build).await
 }
@@ -108,28 +124,25 @@ async fn statuses_become_kinds() {
 
 #[tokio::test]
 async fn what_passes_is_tried_again() {
-    let check = async |first: Answer, reason: &str| {
+    let check = async |first: Answer, timeouts: Timeouts, reason: &str| {
         let server = Faulty::start(move |_, before| match before {
             0 => first.clone(),
             _ => Answer::new(200),
         });
-        get(&session(&server.name(), None).await)
-            .await
-            .expect(reason);
+        let session = begun(sessions(None).timeouts(timeouts), &server.name()).await;
+        get(&session).await.expect(reason);
         assert_eq!(server.lines().len(), 2, "{reason}");
     };
-    check(Answer::new(500), "a server error").await;
-    check(Answer::new(429).header("retry-after", "0"), "a limit").await;
+    check(Answer::new(500), waits(), "a server error").await;
+    let limit = Answer::new(429).header("retry-after", "0");
+    check(limit, waits(), "a limit").await;
     let date = "Thu, 01 Jan 1970 00:00:00 GMT";
-    check(
-        Answer::new(503).header("retry-after", date),
-        "a date that is past",
-    )
-    .await;
+    let later = Answer::new(503).header("retry-after", date);
+    check(later, waits(), "a date that is past").await;
     let huge = Answer::new(502).body(vec![b'x'; 1 << 20]);
-    check(huge, "a huge page of an error").await;
+    check(huge, waits(), "a huge page of an error").await;
     let stalled = Answer::new(502).header("content-length", "9").stall(0);
-    check(stalled, "an error whose page never comes").await;
+    check(stalled, impatient(), "an error whose page never comes").await;
 }
 
 #[tokio::test]
@@ -145,10 +158,15 @@ async fn a_registry_that_wants_a_long_pause_is_not_waited_for() {
 async fn silence_has_an_end() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let name = listener.local_addr().unwrap().to_string();
-    let error = get(&session(&name, None).await).await.unwrap_err();
+    let soon = Timeouts {
+        answer: Duration::from_millis(100),
+        ..waits()
+    };
+    let session = begun(sessions(None).timeouts(soon), &name).await;
+    let error = get(&session).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::RegistryTimeout, "{error}");
     drop(listener);
-    let error = get(&session(&name, None).await).await.unwrap_err();
+    let error = get(&session).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::RegistryUnreachable, "{error}");
 }
 
@@ -272,7 +290,7 @@ async fn redirects_end() {
 #[test]
 fn nothing_leads_to_less_protection() {
     let config = Config::from([(
-        named("registry.lan:5000"),
+        testing::registry("registry.lan:5000"),
         RegistryConfig {
             plain_http: Some(true),
             ..RegistryConfig::default()
@@ -281,7 +299,7 @@ fn nothing_leads_to_less_protection() {
     let sessions = Sessions::new(config);
     let check = |registry: &str, url: &str, expected: bool| {
         let session = sessions
-            .begin(&named(registry), LoginPlace::Nowhere, None)
+            .begin(&testing::registry(registry), LoginPlace::Nowhere, None)
             .unwrap();
         let permitted = session.permit(&Url::parse(url).unwrap());
         assert_eq!(permitted.is_ok(), expected, "{registry} {url}");
@@ -296,6 +314,7 @@ fn nothing_leads_to_less_protection() {
     check("ghcr.io", "http://127.0.0.1/x", false);
     check("ghcr.io", "file:///etc/passwd", false);
     check("ghcr.io", "ftp://u:secret@ghcr.io/x", false);
+    check("ghcr.io", "hstp:/u:secret@ghcr.io", false);
     check("127.0.0.1:5000", "http://127.0.0.1:6000/x", true);
     check("127.0.0.1:5000", "http://localhost:6000/x", true);
     check("127.0.0.1:5000", "https://cdn.io/x", true);
@@ -319,14 +338,23 @@ fn plain_http_is_for_loopback_and_where_the_owner_says_so() {
         ..RegistryConfig::default()
     };
     let config = Config::from([
-        (named("Registry.lan:5000"), section(Some(true), None)),
-        (named("index.docker.io"), section(Some(true), None)),
-        (named("127.0.0.1:1"), section(Some(false), None)),
-        (named("127.0.0.1:2"), section(None, Some("/ca.pem"))),
+        (
+            testing::registry("Registry.lan:5000"),
+            section(Some(true), None),
+        ),
+        (
+            testing::registry("index.docker.io"),
+            section(Some(true), None),
+        ),
+        (testing::registry("127.0.0.1:1"), section(Some(false), None)),
+        (
+            testing::registry("127.0.0.1:2"),
+            section(None, Some("/ca.pem")),
+        ),
     ]);
     let sessions = Sessions::new(config);
     let check = |registry: &str, expected: &str| {
-        let session = sessions.begin(&named(registry), LoginPlace::Nowhere, None);
+        let session = sessions.begin(&testing::registry(registry), LoginPlace::Nowhere, None);
         assert_eq!(session.unwrap().base().as_str(), expected, "{registry}");
     };
     check("ghcr.io", "https://ghcr.io/");
@@ -350,7 +378,7 @@ async fn a_ca_file_that_is_none_is_named() {
         ca: Some("/dev/null".into()),
         ..RegistryConfig::default()
     };
-    let sessions = Sessions::new(Config::from([(named(&server.name()), section)]));
+    let sessions = Sessions::new(Config::from([(testing::registry(&server.name()), section)]));
     let error = get(&begun(sessions, &server.name()).await)
         .await
         .unwrap_err();

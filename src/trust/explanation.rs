@@ -139,7 +139,7 @@ mod tests {
         let examined = inspect(bytes, bytes.len() as u64, &Limits::default()).unwrap();
         let usage = match to {
             Some(to) => Use::Ask {
-                to: to.parse().unwrap(),
+                to: crate::name::testing::reference(to),
             },
             None => Use::Verify(None),
         };
@@ -394,7 +394,7 @@ mod tests {
             };
             let examined = inspect(&bytes[..], bytes.len() as u64, &Limits::default()).unwrap();
             let usage = Use::Ask {
-                to: str::parse(to).unwrap(),
+                to: crate::name::testing::reference(to),
             };
             let verdict = judge(examined, &[], usage, wanted, &now).unwrap();
             let help = verdict.unwrap_err().refusal.help.unwrap();

@@ -5,7 +5,10 @@ mod properties;
 mod store;
 
 use super::*;
-use crate::artifact::{self, Limits, inspect};
+use crate::{
+    artifact::{self, Limits, inspect},
+    name::testing,
+};
 use std::{collections::BTreeMap, time::Duration};
 use vouch_testing::forge::{Signer, module};
 
@@ -115,8 +118,8 @@ fn nothing_expired_is_named() {
 
 fn published(layer: Layer) -> Published {
     Published {
-        from: "ghcr.io/acme/echo:1".parse().unwrap(),
-        place: Place::of(&"ghcr.io/acme/echo:1".parse().unwrap()).unwrap(),
+        from: testing::reference("ghcr.io/acme/echo:1"),
+        place: Place::of(&testing::reference("ghcr.io/acme/echo:1")).unwrap(),
         manifest: Digest::of(b"manifest"),
         layer,
     }

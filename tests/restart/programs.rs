@@ -94,10 +94,10 @@ fn one_that_fails_leaves_the_old_one_serving() {
     );
     check("kill -9 $$", &["signal: 9"]);
     check("printf '\\033[31mred\\n' >&2; exit 1", &["[31mred"]);
-    check("echo nonsense >&0; exec sleep 1000", &["no message"]);
+    check("echo nonsense >&0; exec sleep 1000", &["not a message"]);
     check(
         "printf '\\377\\377\\377\\377' >&0; exec sleep 1000",
-        &["no message"],
+        &["not a message"],
     );
     // It says it is one, but takes nothing.
     let hello = r#"{"hello":{"processId":1,"version":"9"}}"#;
@@ -165,7 +165,7 @@ fn one_that_is_given_up_is_killed_before_it_can_take_this_process_for_dead() {
         ),
     );
     let said = cannot_restart(&running);
-    assert!(said.contains("no message"), "{said}");
+    assert!(said.contains("not a message"), "{said}");
     let new: i32 = fs::read_to_string(&number).unwrap().trim().parse().unwrap();
     assert!(!lives(new));
     assert!(!ended.exists());
@@ -190,7 +190,7 @@ fn one_that_was_started_by_a_script_hears_that_it_was_given_up() {
         ),
     );
     let said = cannot_restart(&running);
-    assert!(said.contains("no message"), "{said}");
+    assert!(said.contains("not a message"), "{said}");
     until("it has ended", || ended.exists());
     let heard = fs::read(&heard).unwrap();
     assert!(heard.ends_with(br#""stay""#), "{heard:?}");

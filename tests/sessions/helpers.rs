@@ -61,9 +61,7 @@ fn the_status_waits_for_no_helper() {
     fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
     let mut list = daemon.connect();
     list.request("session/list", &json!({}));
-    while runs(folder.path()) < 2 {
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    until("the helper is asked again", || runs(folder.path()) == 2);
     let status = daemon.connect().call("server/status", &json!({})).unwrap();
     let session = &status["sessions"][0];
     assert_eq!(session["user"], "ann", "{status}");

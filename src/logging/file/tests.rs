@@ -195,7 +195,7 @@ fn only_a_plain_file_of_ours_is_opened() {
     check(at("link"), "symbolic link");
     check(at("dangling"), "symbolic link");
     check(at("other"), "another name");
-    check(at("pipe"), "no plain file");
+    check(at("pipe"), "not a plain file");
     check(folder.path().into(), "directory");
     assert!(!at("nowhere").exists());
 

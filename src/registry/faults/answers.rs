@@ -10,7 +10,7 @@ fn layer() -> Digest {
 
 async fn pushed(server: &Faulty) -> Result<Pushed> {
     let reference = format!("{}/acme/echo:1", server.name());
-    push_file(&impatient(), &file(SIZE), &reference).await
+    push_file(&patient(), &file(SIZE), &reference).await
 }
 
 /// A registry that does all as it should.
@@ -178,7 +178,7 @@ async fn a_doubtful_range_is_judged_by_the_upload_s_status() {
             });
             let sessions = sessions(Config::new()).timeouts(Timeouts {
                 attempts: 1,
-                ..Timeouts::default()
+                ..waits()
             });
             let reference = format!("{}/acme/echo:1", server.name());
             let pushed = push_file(&sessions, &file(CHUNKED), &reference).await;

@@ -4,7 +4,7 @@ use super::*;
 use crate::session::RegistryConfig;
 
 /// Sessions that know these mirrors of a registry.
-fn mirrored(registry: &Faulty, mirrors: &[String]) -> Sessions {
+fn mirrored(registry: &Faulty, mirrors: &[String], timeouts: Timeouts) -> Sessions {
     let section = RegistryConfig {
         mirrors: mirrors
             .iter()
@@ -12,12 +12,11 @@ fn mirrored(registry: &Faulty, mirrors: &[String]) -> Sessions {
             .collect(),
         ..RegistryConfig::default()
     };
-    sessions(Config::from([(registry.name().parse().unwrap(), section)])).timeouts(Timeouts {
-        connect: Duration::from_millis(300),
-        idle: Duration::from_millis(300),
-        backoff: Duration::from_millis(1),
-        ..Timeouts::default()
-    })
+    sessions(Config::from([(
+        testing::registry(&registry.name()),
+        section,
+    )]))
+    .timeouts(timeouts)
 }
 
 async fn found_in(sessions: &Sessions, registry: &Faulty) -> Result<Vec<u8>> {
@@ -29,7 +28,7 @@ async fn a_mirror_is_asked_first_and_alone() {
     let registry = serves(|_, _| Answer::new(200).body(BLOB));
     let mirror = serves(|_, _| Answer::new(200).body(BLOB));
     let namespace = format!("{}/hub", mirror.name());
-    let sessions = mirrored(&registry, &[namespace]);
+    let sessions = mirrored(&registry, &[namespace], waits());
     assert_eq!(found_in(&sessions, &registry).await.unwrap(), BLOB);
     let blob = format!("GET /v2/hub/acme/echo/blobs/{}", Digest::of(BLOB));
     let expected = ["GET /v2/hub/acme/echo/manifests/1", &blob];
@@ -40,10 +39,16 @@ async fn a_mirror_is_asked_first_and_alone() {
 #[tokio::test]
 async fn a_mirror_without_the_manifest_costs_one_request() {
     let check = async |answer: Answer, rests: bool, reason: &str| {
+        // Nothing but the stall takes long.
+        let connect = match reason {
+            "a stall" => Duration::from_secs(2),
+            _ => EVER,
+        };
+        let timeouts = Timeouts { connect, ..waits() };
         let registry = serves(|_, _| Answer::new(200).body(BLOB));
         let mirror = Faulty::start(move |_, _| answer.clone());
         let second = Faulty::start(|_, _| Answer::new(404));
-        let sessions = mirrored(&registry, &[mirror.name(), second.name()]);
+        let sessions = mirrored(&registry, &[mirror.name(), second.name()], timeouts);
         let digest = Digest::of(manifest().to_string().as_bytes());
         for _ in 0..2 {
             let reference = format!("{}/acme/echo:1@{digest}", registry.name());
@@ -73,7 +78,7 @@ async fn a_mirror_without_the_manifest_costs_one_request() {
 #[tokio::test]
 async fn a_mirror_that_is_not_there_is_passed_over() {
     let registry = serves(|_, _| Answer::new(200).body(BLOB));
-    let sessions = mirrored(&registry, &["127.0.0.1:1".to_owned()]);
+    let sessions = mirrored(&registry, &["127.0.0.1:1".to_owned()], waits());
     assert_eq!(found_in(&sessions, &registry).await.unwrap(), BLOB);
 }
 
@@ -83,7 +88,12 @@ async fn the_registry_goes_on_where_a_mirror_stops() {
         // Its manifest is not asked for: the mirror had it.
         let registry = Faulty::start(|seen, _| ranged(seen));
         let mirror = serves(move |_, _| answer.clone());
-        let sessions = mirrored(&registry, &[mirror.name()]);
+        // Short for the one that stalls in the middle of the blob: see `impatient`.
+        let timeouts = Timeouts {
+            idle: Duration::from_secs(1),
+            ..waits()
+        };
+        let sessions = mirrored(&registry, &[mirror.name()], timeouts);
         let bytes = found_in(&sessions, &registry).await.expect(reason);
         assert_eq!(bytes, BLOB, "{reason}");
         assert_eq!(mirror.lines().len(), 2, "{reason}");
@@ -102,7 +112,7 @@ async fn the_registry_goes_on_where_a_mirror_stops() {
 async fn what_no_mirror_has_is_the_registry_s_error() {
     let registry = Faulty::start(|_, _| Answer::new(404));
     let mirror = Faulty::start(|_, _| Answer::new(401));
-    let sessions = mirrored(&registry, &[mirror.name()]);
+    let sessions = mirrored(&registry, &[mirror.name()], waits());
     let error = found_in(&sessions, &registry).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert_eq!(error.data().registry, Some(registry.name()));
@@ -120,8 +130,8 @@ async fn a_mirror_s_mirrors_are_not_asked() {
         ..RegistryConfig::default()
     };
     let config = Config::from([
-        (registry.name().parse().unwrap(), section(&one)),
-        (one.name().parse().unwrap(), section(&other)),
+        (testing::registry(&registry.name()), section(&one)),
+        (testing::registry(&one.name()), section(&other)),
     ]);
     found_in(&sessions(config), &registry).await.unwrap_err();
     assert_eq!((one.lines().len(), other.lines().len()), (1, 0));
@@ -139,8 +149,8 @@ async fn wrong_bytes_from_a_mirror_are_fetched_once_more_from_the_registry() {
             }
         });
         let mirror = serves(|_, _| Answer::new(200).body("012345678X"));
-        let sessions = mirrored(&registry, &vec![mirror.name(); mirrors]);
-        let reference = format!("{}/acme/echo:1", registry.name()).parse().unwrap();
+        let sessions = mirrored(&registry, &vec![mirror.name(); mirrors], waits());
+        let reference = testing::reference(&format!("{}/acme/echo:1", registry.name()));
         let found = find(&sessions, &reference, &Limits::default())
             .await
             .unwrap();

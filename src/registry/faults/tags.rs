@@ -6,9 +6,9 @@ use crate::name::Tag;
 const LIST: &str = "/v2/acme/echo/tags/list";
 
 async fn listed(server: &Faulty, limit: usize, last: Option<&str>) -> Result<Page> {
-    let repository = format!("{}/acme/echo", server.name()).parse()?;
+    let repository = testing::reference(&format!("{}/acme/echo", server.name()));
     let last = last.map(|last| last.parse::<Tag>().unwrap());
-    tags(&impatient(), &repository, limit, last.as_ref()).await
+    tags(&patient(), &repository, limit, last.as_ref()).await
 }
 
 fn names(page: &Page) -> Vec<&str> {

@@ -84,7 +84,7 @@ async fn the_same_blob_by_ten_is_uploaded_once() {
         None
     }));
     *own.lock().unwrap() = Some(Arc::clone(&server));
-    let (sessions, name) = (impatient(), server.name());
+    let (sessions, name) = (patient(), server.name());
     let pushes = (0..10).map(|number| {
         let (sessions, name) = (sessions.clone(), name.clone());
         tokio::spawn(async move {
@@ -121,7 +121,7 @@ async fn who_fails_hands_over() {
         Some(Answer::new(403))
     }));
     *own.lock().unwrap() = Some(Arc::clone(&server));
-    let sessions = impatient();
+    let sessions = patient();
     let reference = format!("{}/acme/echo:1", server.name());
     let (one, other) = (file(SIZE), file(SIZE));
     let (one, other) = tokio::join!(
@@ -173,7 +173,7 @@ async fn a_registry_that_does_not_see_its_blobs_is_given_time() {
             again.then(|| Answer::new(status).body(body.clone()))
         });
         let reference = format!("{}/acme/echo:1", server.name());
-        let pushed = push_file(&impatient(), &file(SIZE), &reference).await;
+        let pushed = push_file(&patient(), &file(SIZE), &reference).await;
         assert_eq!(pushed.as_ref().err().map(Error::kind), expected, "{code}");
         let puts = count(&server, is_manifest);
         let again = expected.is_none_or(ErrorKind::retryable);

@@ -50,7 +50,7 @@ fn takes(put: impl Fn(&Seen, usize) -> Answer + Send + Sync + 'static) -> Faulty
 
 async fn pushed(server: &Faulty, size: usize) -> Result<Pushed> {
     let reference = format!("{}/acme/echo:1", server.name());
-    push_file(&impatient(), &file(size), &reference).await
+    push_file(&patient(), &file(size), &reference).await
 }
 
 /// Larger than a config, which comes at any time.
@@ -189,7 +189,7 @@ async fn an_upload_that_nobody_takes_ends() {
     let sessions = sessions(Config::new()).timeouts(Timeouts {
         idle: Duration::from_millis(200),
         attempts: 1,
-        ..Timeouts::default()
+        ..waits()
     });
     let reference = format!("{}/acme/echo:1", server.name());
     let error = push_file(&sessions, &file(MUCH), &reference)
@@ -205,7 +205,7 @@ async fn a_stopped_or_dropped_push_ends_at_once() {
     let sessions = patient();
     let file = file(MUCH);
     let content = || Content::unverified(ArtifactKind::Module, file.path());
-    let reference = format!("{}/acme/echo:1", server.name()).parse().unwrap();
+    let reference = testing::reference(&format!("{}/acme/echo:1", server.name()));
     let none = BTreeMap::new();
     let progress = Progress::default();
     let sent = async |progress: &Progress| {
@@ -234,17 +234,11 @@ async fn what_is_sent_twice_counts_once() {
     let size = 3 << 20;
     let file = file(size);
     let content = Content::unverified(ArtifactKind::Module, file.path());
-    let reference = format!("{}/acme/echo:1", server.name()).parse().unwrap();
+    let reference = testing::reference(&format!("{}/acme/echo:1", server.name()));
     let progress = Progress::default();
-    publish(
-        &impatient(),
-        content,
-        &reference,
-        &BTreeMap::new(),
-        &progress,
-    )
-    .await
-    .unwrap();
+    publish(&patient(), content, &reference, &BTreeMap::new(), &progress)
+        .await
+        .unwrap();
     assert_eq!(progress.bytes(), size as u64);
 }
 
@@ -269,7 +263,7 @@ async fn a_login_that_is_asked_for_in_the_middle_begins_the_request_anew() {
         let mut docker = tempfile::NamedTempFile::new().unwrap();
         let login = json!({"username": "ann", "password": "hunter2"});
         write!(docker, "{}", json!({"auths": {server.name(): login}})).unwrap();
-        let sessions = impatient().docker_config(docker.path().to_owned());
+        let sessions = patient().docker_config(docker.path().to_owned());
         let size = (9 << 20) + 1;
         let reference = format!("{}/acme/echo:1", server.name());
         push_file(&sessions, &file(size), &reference).await.unwrap();

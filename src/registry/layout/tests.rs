@@ -3,6 +3,7 @@
 use super::*;
 use crate::{
     artifact::ArtifactKind,
+    name::testing,
     registry::{
         publish,
         tests::{file, pull, sessions},
@@ -17,7 +18,7 @@ const SIZE: usize = (2 << 20) + 77;
 async fn push_size(size: usize, reference: &str) -> Result<Pushed> {
     let file = file(size);
     let content = Content::unverified(ArtifactKind::Module, file.path());
-    let reference = reference.parse().unwrap();
+    let reference = testing::reference(reference);
     let (sessions, progress) = (sessions(Config::new()), Progress::default());
     publish(&sessions, content, &reference, &BTreeMap::new(), &progress).await
 }
@@ -228,7 +229,7 @@ async fn a_blob_of_another_size_is_not_read() {
 async fn a_file_that_changed_or_a_stop_leaves_no_tag() {
     let folder = tempfile::tempdir().unwrap();
     let (root, reference) = layout(&folder);
-    let reference = format!("{reference}:1").parse().unwrap();
+    let reference = testing::reference(&format!("{reference}:1"));
     let file = file(SIZE);
     let content = Content::unverified(ArtifactKind::Module, file.path());
     let (sessions, none) = (sessions(Config::new()), BTreeMap::new());
@@ -383,7 +384,7 @@ async fn an_index_of_one_manifest_is_followed_in_a_layout_too() {
     let outer = json!({ "schemaVersion": 2, "manifests": [entry] }).to_string();
     fs::write(root.join(INDEX), outer).unwrap();
     for name in [String::new(), format!("@{digest}")] {
-        let reference = format!("{reference}{name}").parse().unwrap();
+        let reference = testing::reference(&format!("{reference}{name}"));
         let (sessions, limits) = (sessions(Config::new()), Limits::default());
         let found = crate::registry::find(&sessions, &reference, &limits).await;
         assert_eq!(found.unwrap().manifest, pushed.manifest);
@@ -395,7 +396,7 @@ async fn the_tags_of_a_layout_are_listed_in_its_order() {
     let folder = tempfile::tempdir().unwrap();
     let (root, reference) = layout(&folder);
     let sessions = sessions(Config::new());
-    let repository = reference.parse().unwrap();
+    let repository = testing::reference(&reference);
     let listed = async |limit, last: Option<&str>| {
         let last = last.map(|last| last.parse::<Tag>().unwrap());
         let page = crate::registry::tags(&sessions, &repository, limit, last.as_ref()).await?;

@@ -255,13 +255,13 @@ fn decode_pair(auth: &str) -> Result<Option<Zeroizing<String>>, &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::name::PlainHosts;
+    use crate::name::{PlainHosts, testing};
     use serde_json::json;
     use vouch_testing::seeds::seed;
 
     fn search(registry: &str, repository: Option<&str>) -> Search {
         Search {
-            registry: registry.parse().unwrap(),
+            registry: testing::registry(registry),
             repository: repository.map(|name| name.parse().unwrap()),
             hosts: PlainHosts::default(),
             key: None,

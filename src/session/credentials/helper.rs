@@ -253,7 +253,7 @@ impl Drop for Group {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::{fs, os::unix::fs::PermissionsExt};
+    use std::{fs, os::unix::fs::PermissionsExt, pin::pin};
 
     /// A folder with a helper that runs a shell's lines.
     fn folder(script: &str) -> tempfile::TempDir {
@@ -264,7 +264,10 @@ mod tests {
         folder
     }
 
-    async fn asked(folder: &Path) -> Result<Option<Credential>> {
+    /// Longer than a helper takes here.
+    const EVER: Duration = Duration::from_secs(3600);
+
+    async fn asked(folder: &Path, limit: Duration) -> Result<Option<Credential>> {
         let helper = Helper {
             name: "fake".into(),
             server: "r.io".into(),
@@ -274,7 +277,6 @@ mod tests {
                 .chain(env::split_paths(&env::var_os("PATH").unwrap_or_default())),
         )
         .unwrap();
-        let limit = Duration::from_millis(700);
         ask(
             &helper,
             Path::new("/config.json"),
@@ -289,7 +291,11 @@ mod tests {
     async fn what_helpers_answer() {
         let check = async |script: &str, expected: Option<Credential>| {
             let folder = folder(script);
-            assert_eq!(asked(folder.path()).await.unwrap(), expected, "{script}");
+            assert_eq!(
+                asked(folder.path(), EVER).await.unwrap(),
+                expected,
+                "{script}"
+            );
         };
         let password = Credential::Password {
             username: "ann".into(),
@@ -334,9 +340,9 @@ mod tests {
 
     #[tokio::test]
     async fn helpers_that_fail_are_named_and_show_no_secret() {
-        let check = async |script: &str, expected: &str| {
+        let check = async |script: &str, limit: Duration, expected: &str| {
             let folder = folder(script);
-            let error = asked(folder.path()).await.expect_err(script);
+            let error = asked(folder.path(), limit).await.expect_err(script);
             assert_eq!(error.kind(), ErrorKind::CredentialUnusable);
             let message = error.message();
             for part in ["docker-credential-fake", "/config.json", "r.io", expected] {
@@ -344,34 +350,57 @@ mod tests {
             }
             assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
         };
-        check("echo no luck >&2; exit 3", "no luck").await;
-        check("echo on stdout; exit 1", "on stdout").await;
-        check(r#"echo '{"Secret":"hunter2"}'; exit 1"#, "exit status: 1").await;
-        check("echo hunter2", "not JSON").await;
-        check(r#"echo '{"Username":"ann"}'"#, "empty secret").await;
-        check(r#"echo '{"Secret":"hunter2"}'"#, "no user name").await;
+        check("echo no luck >&2; exit 3", EVER, "no luck").await;
+        check("echo on stdout; exit 1", EVER, "on stdout").await;
+        check(
+            r#"echo '{"Secret":"hunter2"}'; exit 1"#,
+            EVER,
+            "exit status: 1",
+        )
+        .await;
+        check("echo hunter2", EVER, "not JSON").await;
+        check(r#"echo '{"Username":"ann"}'"#, EVER, "empty secret").await;
+        check(r#"echo '{"Secret":"hunter2"}'"#, EVER, "no user name").await;
         let again = r#"echo no user for HUNTER2 hunter2 >&2; echo '{"Secret":"hunter2"}'"#;
-        check(again, "no user for").await;
-        check("kill -9 $$", "signal").await;
-        check("yes hunter2", "more than").await;
-        check("yes hunter2 >&2", "more than").await;
-        check("echo busy >&2; sleep 60", "busy").await;
-        check("exec >&- 2>&-; sleep 60", "was killed").await;
+        check(again, EVER, "no user for").await;
+        check("kill -9 $$", EVER, "signal").await;
+        check("yes hunter2", EVER, "more than").await;
+        check("yes hunter2 >&2", EVER, "more than").await;
+        // Long enough for its words, which come at once.
+        let limit = Duration::from_secs(3);
+        check("echo busy >&2; sleep 600", limit, "busy").await;
+        let silent = "exec >&- 2>&-; sleep 600";
+        check(silent, Duration::from_millis(100), "was killed").await;
     }
 
     #[tokio::test]
     async fn one_that_is_missing_is_searched_for_by_name() {
         let folder = tempfile::tempdir().unwrap();
-        let error = asked(folder.path()).await.unwrap_err();
+        let error = asked(folder.path(), EVER).await.unwrap_err();
         assert!(error.message().contains("searched PATH="), "{error}");
         assert!(error.message().contains("docker-credential-fake"));
     }
 
     #[tokio::test]
     async fn its_children_die_with_it() {
-        let folder = folder("sleep 60 & echo $! > \"${0%/*}/child\"; wait");
-        asked(folder.path()).await.unwrap_err();
-        let child = fs::read_to_string(folder.path().join("child")).unwrap();
+        let folder = folder("sleep 600 & echo $! > \"${0%/*}/child\"; wait");
+        let file = folder.path().join("child");
+        let mut child = String::new();
+        let written = async {
+            while !child.ends_with('\n') {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                child = fs::read_to_string(&file).unwrap_or_default();
+            }
+        };
+        let mut asked = pin!(asked(folder.path(), EVER));
+        tokio::select! {
+            answer = &mut asked => panic!("{answer:?}"),
+            () = written => {}
+        }
+        tokio::time::pause();
+        tokio::time::advance(EVER).await;
+        asked.await.unwrap_err();
+        tokio::time::resume();
         let state = format!("/proc/{}/stat", child.trim());
         // Dead, or a zombie that nobody has waited for yet.
         let gone = || {

@@ -55,11 +55,15 @@ fn ip(url: &Url) -> Option<IpAddr> {
 }
 
 /// An address as it may be shown: queries hold presigned signatures, user names passwords. A long
-/// path is left away whole: a part of it could be a part of a secret.
+/// path is left out whole: a part of it could be a part of a secret. So is all of an address that
+/// is not of the web, as what would be a user there may stand in its path.
 pub(crate) fn shown(url: &Url) -> String {
+    let origin = url.origin();
+    if !origin.is_tuple() {
+        return format!("{}:…", url.scheme());
+    }
     let path = Some(url.path()).filter(|path| path.len() <= 300);
-    let origin = url.origin().ascii_serialization();
-    format!("{origin}{}", path.unwrap_or("/…"))
+    format!("{}{}", origin.ascii_serialization(), path.unwrap_or("/…"))
 }
 
 /// The system's resolver, without link-local addresses: who controls a name decides where it leads,
@@ -133,6 +137,24 @@ mod tests {
         check("[2002:a9fe:a9fe::1]", false, false, true);
         check("[2002:a9fd::1]", false, false, false);
         check("169.253.0.1", false, false, false);
+    }
+
+    #[test]
+    fn only_what_is_safe_of_an_address_is_shown() {
+        let check = |text: &str, expected: &str| {
+            assert_eq!(shown(&Url::parse(text).unwrap()), expected);
+        };
+        check("https://auth.io/token", "https://auth.io/token");
+        check(
+            "https://ann:pw@auth.io:5000/x?sig=y#z",
+            "https://auth.io:5000/x",
+        );
+        check("ftp://ann:pw@auth.io/x", "ftp://auth.io/x");
+        check("hstp:/t:pw@auth.io", "hstp:…");
+        check("hstp://ann:pw@auth.io/x", "hstp:…");
+        check("data:ann:pw@auth.io", "data:…");
+        let long = format!("https://auth.io/{}", "x".repeat(300));
+        check(&long, "https://auth.io/…");
     }
 
     #[test]

@@ -19,7 +19,7 @@ async fn ask(
     repository: &str,
     action: Action,
 ) -> Result<Response> {
-    let scope = Scope::new(&named(repository), action);
+    let scope = Scope::new(&super::repository(repository), action);
     let build = || {
         let url = session.base().join(&format!("v2/{repository}/thing"));
         request(method.clone(), url.unwrap(), [])
@@ -89,6 +89,7 @@ async fn repositories_of_one_host_differ_side_by_side() {
 /// A registry whose realm moved: what the old one answers then must not matter.
 #[tokio::test]
 async fn a_realm_that_is_only_remembered_is_not_believed() {
+    const SILENT: u16 = 1;
     let check = async |gone: u16, answer: fn(u16) -> Answer| {
         let moved = Arc::new(AtomicBool::new(false));
         let has_moved = Arc::clone(&moved);
@@ -105,7 +106,10 @@ async fn a_realm_that_is_only_remembered_is_not_believed() {
             }
         });
         let docker = logins(&[&server.name()]);
-        let session = session(&server.name(), Some(&docker)).await;
+        // Nothing but the silence takes long.
+        let timeouts = if gone == SILENT { impatient() } else { waits() };
+        let sessions = sessions(Some(&docker)).timeouts(timeouts);
+        let session = begun(sessions, &server.name()).await;
         get_from(&session, "acme/echo").await.unwrap();
         moved.store(true, Ordering::Relaxed);
         // Nobody used it for long, so that nothing is renewed meanwhile.
@@ -124,7 +128,7 @@ async fn a_realm_that_is_only_remembered_is_not_believed() {
         check(status, Answer::new).await;
     }
     check(0, |_| Answer::silence()).await;
-    check(1, |_| Answer::silence().stall(0)).await;
+    check(SILENT, |_| Answer::silence().stall(0)).await;
     check(200, |_| Answer::new(200).body("a page")).await;
 }
 
@@ -171,7 +175,7 @@ async fn a_dead_realm_is_blamed_and_locks_nobody_out() {
         username: "ann".into(),
         password: Secret::new("hunter2"),
     };
-    let name = named(&server.name());
+    let name = testing::registry(&server.name());
     sessions.login(&name, login.clone()).await.unwrap_err();
     status.store(1, Ordering::Relaxed);
     get_from(&session, "acme/echo").await.unwrap();

@@ -1,7 +1,7 @@
 //! Logins: where they come from, what becomes of work when they end, and what nobody gets to see.
 
 use super::{
-    tokens::{asked, lasting},
+    tokens::{asked, lasting, until},
     *,
 };
 use crate::session::authorization::{Authorization, TokenRequest};
@@ -39,7 +39,7 @@ async fn a_login_that_cannot_be_used_is_no_anonymous_request() {
         write!(docker, "{config}").unwrap();
         let sessions = sessions(Some(&docker));
         let error = sessions
-            .session(&named(&server.name()), &named("a"))
+            .session(&testing::registry(&server.name()), &repository("a"))
             .await
             .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::CredentialUnusable, "{error}");
@@ -98,7 +98,7 @@ async fn a_login_is_checked_kept_and_forgotten() {
     let sessions = sessions(None);
     let name = server.name();
     let status = sessions
-        .login(&named(&name), password("ann", "hunter2"))
+        .login(&testing::registry(&name), password("ann", "hunter2"))
         .await
         .unwrap();
     assert_eq!(status.source, LoginSource::Login);
@@ -112,8 +112,8 @@ async fn a_login_is_checked_kept_and_forgotten() {
     assert_eq!(status.scopes, ["repository:acme/echo:pull"]);
     assert!(status.expires_in_seconds.is_some_and(|left| left <= 300));
     assert_eq!(status.last_used_seconds, Some(0));
-    assert!(sessions.logout(&named(&name)));
-    assert!(!sessions.logout(&named(&name)));
+    assert!(sessions.logout(&testing::registry(&name)));
+    assert!(!sessions.logout(&testing::registry(&name)));
     let error = get(&session).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unauthorized);
     assert!(error.message().contains("session/logout"), "{error}");
@@ -129,14 +129,14 @@ async fn a_login_that_is_refused_is_not_kept() {
     let name = server.name();
     let wrong = async || {
         sessions
-            .login(&named(&name), password("ann", "wrong"))
+            .login(&testing::registry(&name), password("ann", "wrong"))
             .await
             .unwrap_err()
     };
     assert_eq!(wrong().await.kind(), ErrorKind::Unauthorized);
     assert!(sessions.list().await.is_empty());
     sessions
-        .login(&named(&name), password("ann", "hunter2"))
+        .login(&testing::registry(&name), password("ann", "hunter2"))
         .await
         .unwrap();
     assert_eq!(wrong().await.kind(), ErrorKind::Unauthorized);
@@ -145,7 +145,7 @@ async fn a_login_that_is_refused_is_not_kept() {
     get(&session).await.unwrap();
     let open = Faulty::start(|_, _| Answer::new(200));
     let status = sessions
-        .login(&named(&open.name()), password("ann", "any"))
+        .login(&testing::registry(&open.name()), password("ann", "any"))
         .await
         .unwrap();
     assert_eq!(status.state, SessionState::Untried);
@@ -156,13 +156,13 @@ async fn two_logins_do_not_mix() {
     let (server, _realm) = lasting(300).start();
     let (sessions, name) = (sessions(None), server.name());
     sessions
-        .login(&named(&name), password("ann", "one"))
+        .login(&testing::registry(&name), password("ann", "one"))
         .await
         .unwrap();
     let first = begin(&sessions, &name).await;
     get(&first).await.unwrap();
     sessions
-        .login(&named(&name), password("bob", "two"))
+        .login(&testing::registry(&name), password("bob", "two"))
         .await
         .unwrap();
     let second = begin(&sessions, &name).await;
@@ -175,7 +175,7 @@ async fn two_logins_do_not_mix() {
         .collect();
     let (ann, bob) = (basic("ann", "one"), basic("bob", "two"));
     assert_eq!(used, [ann.clone(), ann, bob.clone(), bob]);
-    assert!(sessions.logout(&named(&name)));
+    assert!(sessions.logout(&testing::registry(&name)));
     get(&first).await.unwrap_err();
     get(&second).await.unwrap_err();
 }
@@ -196,7 +196,7 @@ async fn two_namespaces_of_a_registry_do_not_mix() {
         ("acme/b", "ann"),
     ] {
         let session = sessions
-            .session(&named(&name), &named(repository))
+            .session(&testing::registry(&name), &super::repository(repository))
             .await
             .unwrap();
         get(&session).await.unwrap();
@@ -217,19 +217,14 @@ async fn work_under_way_ends_with_its_login() {
         _ if seen.target == "/thing" => Answer::new(200).header("content-length", "9").stall(0),
         answer => answer,
     });
-    // Waits so long that only the logout can end it.
-    let sessions = sessions(None).timeouts(Timeouts {
-        idle: Duration::from_secs(3600),
-        answer: Duration::from_secs(3600),
-        ..Timeouts::default()
-    });
+    let sessions = sessions(None);
     let name = server.name();
     sessions
-        .login(&named(&name), password("ann", "hunter2"))
+        .login(&testing::registry(&name), password("ann", "hunter2"))
         .await
         .unwrap();
     let session = begin(&sessions, &name).await;
-    let scope = Scope::new(&named("acme/echo"), Action::Pull);
+    let scope = Scope::new(&repository("acme/echo"), Action::Pull);
     let never = Activity::default();
     let build = || request(Method::GET, session.base().join("thing").unwrap(), []);
     // The logout comes once there is a body to wait for, not while the answer is on its way.
@@ -249,7 +244,7 @@ async fn work_under_way_ends_with_its_login() {
     };
     let logout = async {
         answered.notified().await;
-        sessions.logout(&named(&name));
+        sessions.logout(&testing::registry(&name));
     };
     let (error, ()) = tokio::join!(work, logout);
     assert!(error.message().contains("has ended"), "{error}");
@@ -320,12 +315,16 @@ async fn nothing_shows_a_secret() {
     get(&found).await.unwrap();
     let planted = password("ann", "planted-secret");
     sessions
-        .login(&named(&name), planted.clone())
+        .login(&testing::registry(&name), planted.clone())
         .await
         .unwrap();
     let kept = begin(&sessions, &name).await;
     get(&kept).await.unwrap();
-    let other = sessions.begin(&named(&name), LoginPlace::Memory, Some(planted.clone()));
+    let other = sessions.begin(
+        &testing::registry(&name),
+        LoginPlace::Memory,
+        Some(planted.clone()),
+    );
     let request = TokenRequest {
         realm: Url::parse(&format!("http://{name}/token")).unwrap(),
         service: None,
@@ -431,7 +430,7 @@ async fn a_config_of_another_shape_is_no_anonymous_request() {
         let mut docker = NamedTempFile::new().unwrap();
         write!(docker, "{config}").unwrap();
         let error = sessions(Some(&docker))
-            .session(&named(&server.name()), &named("a"))
+            .session(&testing::registry(&server.name()), &repository("a"))
             .await
             .expect_err(&config.to_string());
         assert_eq!(error.kind(), ErrorKind::CredentialUnusable, "{error}");
@@ -446,15 +445,12 @@ async fn a_logout_in_a_file_ends_what_is_under_way() {
         Some(_) => Answer::silence().stall(0),
     });
     let docker = logins(&[&server.name()]);
-    let patient = sessions(Some(&docker)).timeouts(Timeouts::default());
-    let session = begun(patient, &server.name()).await;
+    let session = session(&server.name(), Some(&docker)).await;
     let under_way = tokio::spawn(async move { get(&session).await });
-    while server.lines().len() < 2 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until(|| server.lines().len() == 2).await;
     std::fs::write(docker.path(), r#"{"auths":{}}"#).unwrap();
-    let ended = tokio::time::timeout(Duration::from_secs(20), under_way);
-    let error = ended.await.expect("it ends").unwrap().unwrap_err();
+    until(|| under_way.is_finished()).await;
+    let error = under_way.await.unwrap().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unauthorized, "{error}");
     assert!(error.message().contains("was removed from"), "{error}");
 }

@@ -28,7 +28,10 @@ async fn what_says_the_same_keeps_its_tokens() {
         let docker = logins(&[&name]);
         let sessions = sessions((!in_memory).then_some(&docker));
         if in_memory {
-            sessions.login(&named(&name), login()).await.unwrap();
+            sessions
+                .login(&testing::registry(&name), login())
+                .await
+                .unwrap();
         }
         get(&begin(&sessions, &name).await).await.unwrap();
         let before = asked(&server).len();
@@ -37,8 +40,11 @@ async fn what_says_the_same_keeps_its_tokens() {
             mirrors: vec!["m.example".parse().unwrap()],
             ..RegistryConfig::default()
         };
-        let other = (named("other.example"), section(Some("/ca"), None));
-        let config = Config::from([(named(&name), mirrored), other]);
+        let other = (
+            testing::registry("other.example"),
+            section(Some("/ca"), None),
+        );
+        let config = Config::from([(testing::registry(&name), mirrored), other]);
         let sessions = sessions.under(config).unwrap();
         let session = begin(&sessions, &name).await;
         get(&session).await.unwrap();
@@ -56,13 +62,16 @@ async fn what_says_something_else_begins_anew_with_the_same_login() {
         let docker = logins(&[&name]);
         let before = sessions((!in_memory).then_some(&docker));
         if in_memory {
-            before.login(&named(&name), login()).await.unwrap();
+            before
+                .login(&testing::registry(&name), login())
+                .await
+                .unwrap();
         }
         let old = begin(&before, &name).await;
         get(&old).await.unwrap();
         let asked_before = asked(&server).len();
 
-        let config = Config::from([(named(&name), section(None, Some(true)))]);
+        let config = Config::from([(testing::registry(&name), section(None, Some(true)))]);
         let after = before.under(config).unwrap();
         let new = begin(&after, &name).await;
         assert!(!Arc::ptr_eq(&old, &new), "{in_memory}");
@@ -77,7 +86,7 @@ async fn what_says_something_else_begins_anew_with_the_same_login() {
         assert_eq!(again.section(), new.section(), "{in_memory}");
         // A logout ends all of them.
         if in_memory {
-            assert!(after.logout(&named(&name)));
+            assert!(after.logout(&testing::registry(&name)));
             for session in [&old, &again] {
                 get(session).await.unwrap_err();
             }
@@ -96,7 +105,7 @@ async fn a_refresh_token_that_replaced_a_file_s_is_kept() {
     let docker = identity(&name, "first");
     let before = sessions(Some(&docker));
     get(&begin(&before, &name).await).await.unwrap();
-    let config = Config::from([(named(&name), section(None, Some(true)))]);
+    let config = Config::from([(testing::registry(&name), section(None, Some(true)))]);
     let after = before.under(config).unwrap();
     // The one in the file is spent: once more would be a reuse.
     get(&begin(&after, &name).await).await.unwrap();

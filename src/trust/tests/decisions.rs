@@ -118,16 +118,17 @@ fn imported(id: u8, imports: &[&str]) -> Vec<u8> {
 
 /// A use: `files`, a reference, `push REFERENCE` or `ask REFERENCE`; with `signer=S` behind it.
 fn usage(at: &str, examined: &Examined<()>) -> Result<Use> {
+    let reference = |text: &str| PlainHosts::default().reference(text);
     if at == "files" {
         return Ok(Use::Verify(None));
     }
     if let Some(to) = at.strip_prefix("push ") {
-        return Ok(Use::Push { to: to.parse()? });
+        return Ok(Use::Push { to: reference(to)? });
     }
     if let Some(to) = at.strip_prefix("ask ") {
-        return Ok(Use::Ask { to: to.parse()? });
+        return Ok(Use::Ask { to: reference(to)? });
     }
-    let from: Reference = at.parse()?;
+    let from = reference(at)?;
     Ok(Use::Verify(Some(Published {
         place: Place::of(&from)?,
         from,
@@ -650,7 +651,7 @@ fn a_folder_that_leads_elsewhere_by_then_is_another_place() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path().canonicalize().unwrap();
     let judged = |name: &str| {
-        let to = format!("oci:{}/{name}:1", root.display()).parse().unwrap();
+        let to = testing::reference(&format!("oci:{}/{name}:1", root.display()));
         let verdict = judge(made("acme module"), &[], Use::Push { to }, None, &at(NOW));
         verdict.unwrap().unwrap()
     };

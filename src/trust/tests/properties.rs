@@ -96,7 +96,7 @@ fn decide(rules: &Rules, at: &str, artifact: &str) -> Result<String, ErrorKind> 
     let usage = match at {
         "files" => Use::Verify(None),
         at => Use::Ask {
-            to: format!("{at}:1").parse().unwrap(),
+            to: testing::reference(&format!("{at}:1")),
         },
     };
     match judge(made(artifact), &[], usage, None, &now).unwrap() {

@@ -19,7 +19,7 @@ fn stored(pins: Pins) -> Now {
 }
 
 fn usage(reference: &str, examined: &Examined<()>) -> Use {
-    let from: Reference = reference.parse().unwrap();
+    let from = testing::reference(reference);
     Use::Pull(Published {
         place: Place::of(&from).unwrap(),
         from,

@@ -1,4 +1,5 @@
-//! A challenge leads to an address that names no user, or nowhere.
+//! A challenge leads to an address of the web that names no user, or nowhere; and none that is shown
+//! names one.
 
 #![no_main]
 
@@ -6,10 +7,19 @@ use libfuzzer_sys::fuzz_target;
 use vouchd::session::fuzzing::challenge;
 
 fuzz_target!(|lines: &[u8]| {
-    if let Some(realm) = challenge(lines) {
-        let (_, rest) = realm.split_once(':').expect("it has a scheme");
-        let authority = rest.trim_start_matches('/');
-        let authority = authority.split(['/', '?', '#']).next().unwrap_or_default();
-        assert!(!authority.contains('@'), "{realm}");
+    let Some((asked, shown)) = challenge(lines) else {
+        return;
+    };
+    let names_user = |address: &str| {
+        let (_, rest) = address.split_once("//").unwrap_or(("", address));
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        authority.contains('@')
+    };
+    assert!(!names_user(&shown), "{shown}");
+    if let Some(asked) = asked {
+        assert!(
+            asked.starts_with("https://") && !names_user(&asked),
+            "{asked}"
+        );
     }
 });

@@ -196,17 +196,19 @@ fn serve(
     if !has("content-length") && !has("transfer-encoding") {
         head += &format!("content-length: {}\r\n", answer.body.len());
     }
-    stream.write_all(head.as_bytes())?;
-    stream.write_all(b"\r\n")?;
-    if seen.method != "HEAD" {
-        let body = &answer.body[..answer.sent.min(answer.body.len())];
-        match answer.pause {
-            None => stream.write_all(body)?,
-            Some(pause) => {
-                for byte in body {
-                    std::thread::sleep(pause);
-                    stream.write_all(&[*byte])?;
-                }
+    head += "\r\n";
+    let body = match seen.method.as_str() {
+        "HEAD" => &[],
+        _ => &answer.body[..answer.sent.min(answer.body.len())],
+    };
+    match answer.pause {
+        // In one piece: what is not to stall must not, however busy the machine is.
+        None => stream.write_all(&[head.as_bytes(), body].concat())?,
+        Some(pause) => {
+            stream.write_all(head.as_bytes())?;
+            for byte in body {
+                std::thread::sleep(pause);
+                stream.write_all(&[*byte])?;
             }
         }
     }
