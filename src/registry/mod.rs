@@ -3,6 +3,16 @@
 //! What is published comes from a `Vouched` and nothing else. A block of a file leaves this module
 //! only after it hashed to what was verified; nothing is tagged before all of its blobs are there.
 //! What is found is bounded and checked against its digests, and judged by others.
+//!
+//! | file | what it has |
+//! |---|---|
+//! | `content` | a vouched-for file on its way out: each block is checked before it leaves |
+//! | `manifest` | manifests, as they are written and as they are read |
+//! | `layout` | image layouts on disk |
+//! | `remote` | a repository in a registry: addresses, and what its answers are worth |
+//! | `push`, `upload`, `turns` | publishing: the order, a blob, and one upload of it at a time |
+//! | `endpoints`, `lookup`, `download` | fetching: mirrors and the registry, a manifest, a blob |
+//! | `tags` | which tags a repository or a layout has |
 
 mod content;
 mod download;

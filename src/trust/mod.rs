@@ -27,6 +27,19 @@
 //!
 //! It is judged again right before what cannot be undone, by the settings and the time of then. A
 //! request can never loosen what the owner set.
+//!
+//! Files depend on those above them:
+//!
+//! | file | what it has |
+//! |---|---|
+//! | `key` | a signer's public key, as nkeys and ssh write it |
+//! | `imports` | the patterns of a rule's `imports` |
+//! | `section` | [`Section`]: what is written in the config |
+//! | `place` | [`Place`]: where an artifact comes from or goes to, and the scopes that hold there |
+//! | `policy` | [`Policy`]: a section that makes sense as a whole |
+//! | `pins` | [`Pins`]: whose signatures a repository has had |
+//! | `decision` | what a policy says about one signature |
+//! | `mod` | [`judge`] and [`Vouched`]: a permission for one use |
 
 mod decision;
 pub mod edit;

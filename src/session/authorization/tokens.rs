@@ -21,7 +21,6 @@ use futures_util::{
 use lru::LruCache;
 use parking_lot::{Mutex, MutexGuard};
 use std::{
-    fmt,
     num::NonZeroUsize,
     sync::{Arc, Weak},
     time::Duration,
@@ -49,18 +48,10 @@ struct Slot {
 }
 
 /// The tokens that came of one state of a login.
+#[derive(Debug)]
 struct TokenCache {
     generation: u64,
     slots: LruCache<TokenRequest, Slot>,
-}
-
-impl Default for TokenCache {
-    fn default() -> Self {
-        Self {
-            generation: 0,
-            slots: LruCache::new(KEPT),
-        }
-    }
 }
 
 impl TokenCache {
@@ -142,12 +133,6 @@ impl TokenCache {
     }
 }
 
-impl fmt::Debug for TokenCache {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} access tokens", self.slots.len())
-    }
-}
-
 /// The access tokens of one login.
 #[derive(Debug)]
 pub(crate) struct AccessTokens {
@@ -163,7 +148,10 @@ impl AccessTokens {
             host: Arc::clone(host),
             login: Arc::clone(login),
             clock: clock.clone(),
-            kept: Mutex::default(),
+            kept: Mutex::new(TokenCache {
+                generation: 0,
+                slots: LruCache::new(KEPT),
+            }),
         })
     }
 

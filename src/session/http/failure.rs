@@ -65,34 +65,6 @@ impl Failure {
         let party = url
             .as_ref()
             .map_or_else(|| registry.to_owned(), |url| host.party(url));
-        let why = causes(&error, |text| host.redacted(text));
-        let about = |kind, what: &str| {
-            let message = format!("{action}: {party} {what}: {why}");
-            host.error(kind, message)
-        };
-        if find::<LinkLocal>(&error).is_some() {
-            return about(ErrorKind::InsecureRegistry, "is not asked")
-                .help("Nothing was sent: clouds keep machines' secrets at such addresses.")
-                .source(error)
-                .into();
-        }
-        // HTTP/2 keeps of the cause nothing but its words.
-        let asked =
-            !error.is_timeout() && url.as_ref().is_some_and(|url| host.clients.only_asked(url));
-        let advice = if asked {
-            Some(certificate_advice(host, url.as_ref()))
-        } else {
-            find(&error).map(|error| tls_advice(registry, error))
-        };
-        if let Some(help) = advice {
-            let what = if asked {
-                "asked for a client certificate, and no TLS connection could be made"
-            } else {
-                "could not be spoken to over TLS"
-            };
-            let error = about(ErrorKind::InsecureRegistry, what).source(error);
-            return error.help(help).into();
-        }
         if find(&error).is_some_and(no_handles) {
             let what = format!("{action}: cannot connect to {party}");
             return Error::without_handles(&what)
@@ -100,19 +72,40 @@ impl Failure {
                 .source(error)
                 .into();
         }
-        let (kind, what) = if error.is_timeout() {
-            (ErrorKind::RegistryTimeout, "did not answer in time")
-        } else if error.is_connect() {
-            (ErrorKind::RegistryUnreachable, "cannot be reached")
-        } else if error.is_builder() {
-            let error =
-                about(ErrorKind::RegistryError, "cannot be sent this request").source(error);
-            return error.into();
+        let asked = |url: &&Url| !error.is_timeout() && host.clients.only_asked(url);
+        let (kind, what, help) = if find::<LinkLocal>(&error).is_some() {
+            let help = "Nothing was sent: clouds keep machines' secrets at such addresses.";
+            (ErrorKind::InsecureRegistry, "is not asked", help.to_owned())
+        } else if let Some(url) = url.as_ref().filter(asked) {
+            // HTTP/2 keeps of the cause nothing but its words.
+            let what = "asked for a client certificate, and no TLS connection could be made";
+            (
+                ErrorKind::InsecureRegistry,
+                what,
+                certificate_advice(host, url),
+            )
+        } else if let Some(tls) = find(&error) {
+            let what = "could not be spoken to over TLS";
+            (ErrorKind::InsecureRegistry, what, tls_advice(registry, tls))
         } else {
-            (ErrorKind::RegistryUnreachable, "broke the connection")
+            let (kind, what) = if error.is_builder() {
+                (ErrorKind::RegistryError, "cannot be sent this request")
+            } else if error.is_timeout() {
+                (ErrorKind::RegistryTimeout, "did not answer in time")
+            } else if error.is_connect() {
+                (ErrorKind::RegistryUnreachable, "cannot be reached")
+            } else {
+                (ErrorKind::RegistryUnreachable, "broke the connection")
+            };
+            (kind, what, format!("Is {party} right, and is it running?"))
         };
-        let help = format!("Is {party} right, and is it running?");
-        Self::passing(about(kind, what).help(help).source(error))
+        let why = causes(&error, |text| host.redacted(text));
+        let message = format!("{action}: {party} {what}: {why}");
+        let error = host.error(kind, message).help(help).source(error);
+        match kind {
+            ErrorKind::RegistryTimeout | ErrorKind::RegistryUnreachable => Self::passing(error),
+            _ => error.into(),
+        }
     }
 
     /// Nothing moved for too long.
@@ -189,9 +182,9 @@ fn tls_advice(registry: &str, error: &rustls::Error) -> String {
 }
 
 /// What to do where somebody asks for a client certificate, and is not content.
-fn certificate_advice(host: &Host, url: Option<&Url>) -> String {
+fn certificate_advice(host: &Host, url: &Url) -> String {
     let registry = host.registry();
-    if !url.is_some_and(|url| host.is_own(url)) {
+    if !host.is_own(url) {
         return format!(
             "{registry} leads to another host, which is shown no certificate: only {registry} is."
         );
