@@ -10,6 +10,7 @@
 
 mod error;
 mod escape;
+mod inspect;
 mod lifecycle;
 mod method;
 pub mod paths;
@@ -27,6 +28,10 @@ pub mod openrpc;
 
 pub use error::{ErrorData, ErrorKind};
 pub use escape::needs_escape;
+pub use inspect::{
+    Content, Descriptor, Inspect, InspectParams, InspectResult, InspectSubject, Manifest, Metadata,
+    Names, Producer, Target,
+};
 pub use lifecycle::{
     Cancel, CancelParams, ClientInfo, Exit, Initialize, InitializeParams, InitializeResult,
     Initialized, RequestId, ServerCapabilities, ServerInfo, Shutdown,
@@ -94,7 +99,7 @@ macro_rules! listed {
 // A method is a type of this crate, a name here, and a file of the service.
 listed! {
     methods:
-        Initialize Shutdown Verify Push Pull Tags SessionLogin SessionLogout SessionList ServerStatus
+        Initialize Shutdown Verify Inspect Push Pull Tags SessionLogin SessionLogout SessionList ServerStatus
         ServerRestart ServerStop Discover;
     of_clients: Initialized Exit Cancel;
     of_servers: Progress;

@@ -5,8 +5,8 @@
 use serde_json::Value;
 use std::{collections::BTreeSet, fs, path::Path};
 use vouch_protocol::{
-    Cancel, Discover, ErrorData, ErrorKind, Exit, Initialize, Initialized, METHODS, Method,
-    NOTIFICATIONS, Notification, Progress, Pull, Push, SERVER_NOTIFICATIONS, ServerRestart,
+    Cancel, Discover, ErrorData, ErrorKind, Exit, Initialize, Initialized, Inspect, METHODS,
+    Method, NOTIFICATIONS, Notification, Progress, Pull, Push, SERVER_NOTIFICATIONS, ServerRestart,
     ServerStatus, ServerStop, SessionList, SessionLogin, SessionLogout, Shutdown, Tags, Verify,
     openrpc,
 };
@@ -226,6 +226,7 @@ fn the_examples_are_what_the_types_say() {
     request::<Initialize>(&specification);
     request::<Shutdown>(&specification);
     request::<Verify>(&specification);
+    request::<Inspect>(&specification);
     request::<Push>(&specification);
     request::<Pull>(&specification);
     request::<Tags>(&specification);

@@ -89,6 +89,7 @@ impl Cache {
             source.size(),
             false,
             limits,
+            None,
         )
         .map_err(|error| Error::from_io(error, source.path(), "read"))?;
         let examined = Examined::of((), found);

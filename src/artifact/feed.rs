@@ -11,6 +11,9 @@ use std::{
     sync::Arc,
 };
 
+/// Passes over so many bytes of a reader.
+pub(super) type Hop<R> = fn(&mut R, u64);
+
 /// See the module's documentation.
 pub(super) struct Feed<R> {
     reader: R,
@@ -23,6 +26,8 @@ pub(super) struct Feed<R> {
     limit: u64,
     over: &'static str,
     ended: bool,
+    /// How bytes are passed over without reading them, and how many there are in all.
+    hop: Option<(Hop<R>, u64)>,
 }
 
 impl<R: Read> Feed<R> {
@@ -46,6 +51,16 @@ impl<R: Read> Feed<R> {
             limit,
             over,
             ended: false,
+            hop: None,
+        }
+    }
+
+    /// Reads no more than what is looked at of a reader of that size: `hop` passes over the rest.
+    /// Nothing is hashed.
+    pub(super) fn sparse(reader: R, hop: Hop<R>, size: u64) -> Self {
+        Self {
+            hop: Some((hop, size)),
+            ..Self::new(reader, None, Some(size), size, "is larger than")
         }
     }
 
@@ -98,6 +113,20 @@ impl<R: Read> Feed<R> {
 
     pub(super) fn skip(&mut self, length: u64) -> Result<(), Stop> {
         let mut left = length;
+        let held = self.chunk.as_ref().map_or(0, |chunk| chunk.len()) - self.position;
+        if let Some((hop, size)) = self.hop
+            && left > held as u64
+        {
+            let beyond = left - held as u64;
+            if beyond > size.saturating_sub(self.read) {
+                return Err(ended_early());
+            }
+            hop(&mut self.reader, beyond);
+            self.read += beyond;
+            self.chunk = None;
+            (self.position, self.hashed) = (0, 0);
+            return Ok(());
+        }
         while left > 0 {
             let ahead = self.fill_buf()?.len();
             if ahead == 0 {
@@ -176,6 +205,8 @@ impl<R: Read> Feed<R> {
                     self.ended = true;
                     break;
                 }
+                // What is not needed shall not be asked for.
+                Ok(Some(_)) if self.hop.is_some() => break,
                 Ok(Some(_)) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 // What is wrong with the bytes of a feed below passes as it is.

@@ -8,6 +8,7 @@
 //! | [`refusal`] | why one is refused, and why reading it ends early |
 //! | [`buffers`], [`hasher`], [`feed`] | bytes, read once and hashed on the side, in constant memory |
 //! | [`wasm`], [`imports`] | core modules and components, and what they import |
+//! | [`description`] | what they say of themselves, for who asks |
 //! | [`archive`], [`tar`], [`gzip`] | provider archives |
 //! | [`cache`] | files that did not change since they were read |
 //!
@@ -32,6 +33,7 @@
 mod archive;
 mod buffers;
 mod cache;
+mod description;
 mod feed;
 mod gzip;
 mod hasher;
@@ -45,6 +47,7 @@ mod wasm;
 pub use archive::Entries;
 pub(crate) use buffers::{Buffers, CHUNK};
 pub use cache::Cache;
+pub use description::Description;
 pub use imports::{Import, Imports};
 pub use limits::Limits;
 pub use refusal::Refusal;
@@ -151,6 +154,19 @@ impl Facts {
         entries.into_iter().flat_map(Entries::targets)
     }
 
+    /// A provider archive's targets, and SHA-256 of each.
+    pub fn hashes(&self) -> impl Iterator<Item = (&str, Digest)> {
+        let entries = match &self.covered {
+            Covered::Entries(entries) => Some(entries),
+            Covered::Rest(_) => None,
+        };
+        let entries = entries.into_iter();
+        entries.flat_map(|entries| {
+            let targets = entries.targets();
+            targets.filter_map(|name| Some((name, entries.target(name)?)))
+        })
+    }
+
     /// Writes one target of the archive, which is read again from its start, and answers the
     /// target's digest. Blocks.
     pub(crate) fn extract(
@@ -214,6 +230,37 @@ fn described(kind: ArtifactKind) -> &'static str {
     }
 }
 
+/// A module or component of which only the heads of its sections and its token were read. Nothing
+/// was hashed, so nothing can make an [`Examined`] of it.
+#[derive(Debug)]
+pub struct Skimmed {
+    kind: ArtifactKind,
+    found: std::result::Result<Arc<Facts>, Refusal>,
+    description: Option<Description>,
+}
+
+impl Skimmed {
+    /// What it is.
+    pub fn kind(&self) -> ArtifactKind {
+        self.kind
+    }
+
+    /// What it says of itself, where all of its sections were passed.
+    pub fn description(&self) -> Option<&Description> {
+        self.description.as_ref()
+    }
+
+    /// What was found, where it is well formed so far; the digest and the size are its manifest's.
+    pub fn facts(&self) -> Option<&Facts> {
+        self.found.as_deref().ok()
+    }
+
+    /// The same, or why it is refused whatever the rest of it is.
+    pub(crate) fn found(&self) -> std::result::Result<Arc<Facts>, Refusal> {
+        self.found.clone()
+    }
+}
+
 fn artifact(kind: ArtifactKind, digest: Digest, size: u64) -> Artifact {
     Artifact {
         kind,
@@ -230,6 +277,13 @@ pub(crate) struct Token {
 }
 
 impl Token {
+    fn new(bytes: Vec<u8>) -> Self {
+        Self {
+            bytes,
+            known: OnceLock::new(),
+        }
+    }
+
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -261,6 +315,11 @@ impl<F> Examined<F> {
         }
     }
 
+    /// What was found, where it is well formed.
+    pub fn facts(&self) -> Option<Arc<Facts>> {
+        self.found.as_ref().ok().cloned()
+    }
+
     /// The file, what was found, and of a source SHA-256 of its first [`BLOCK`], of the first two, and
     /// so on: the last one is that of the whole.
     pub(crate) fn into_parts(self) -> (F, Found, Vec<Digest>) {
@@ -279,8 +338,14 @@ impl<F> Examined<F> {
 /// Reads an open file. It fails only where it cannot be read; what is wrong with it is a fact.
 /// Blocks.
 pub fn examine(source: Source, limits: &Limits, progress: &Progress) -> Result<Examined<Source>> {
-    let found = read(progress.watch(source.reader()), source.size(), true, limits)
-        .map_err(|error| Error::from_io(error, source.path(), "read"))?;
+    let found = read(
+        progress.watch(source.reader()),
+        source.size(),
+        true,
+        limits,
+        None,
+    )
+    .map_err(|error| Error::from_io(error, source.path(), "read"))?;
     Ok(Examined::of(source, found))
 }
 
@@ -298,13 +363,64 @@ pub fn receive<P>(
         stream,
         file: &mut file,
     };
-    let found = read(stream, size, false, limits)?;
+    let found = read(stream, size, false, limits, None)?;
     Ok(Examined::of(file, found))
 }
 
 /// The same of a stream that nothing is kept of.
 pub fn inspect(stream: impl Read, size: u64, limits: &Limits) -> io::Result<Examined<()>> {
-    Ok(Examined::of((), read(stream, size, false, limits)?))
+    let found = read(stream, size, false, limits, None)?;
+    Ok(Examined::of((), found))
+}
+
+/// The same, and what a module or component says of itself, where all of its sections were passed.
+pub fn describe(
+    stream: impl Read,
+    size: u64,
+    limits: &Limits,
+) -> io::Result<(Examined<()>, Option<Description>)> {
+    let mut description = None;
+    let found = read(stream, size, false, limits, Some(&mut description))?;
+    Ok((Examined::of((), found), description))
+}
+
+/// Reads no more of a module or component than its facts need; `hop` passes over bytes of the
+/// reader, which is of that size and is said to have that digest. Answers nothing for what has to
+/// be read whole.
+pub fn skim<R: Read>(
+    reader: R,
+    hop: fn(&mut R, u64),
+    digest: Digest,
+    size: u64,
+    limits: &Limits,
+) -> io::Result<Option<Skimmed>> {
+    let mut feed = Feed::sparse(reader, hop, size);
+    let start = match feed.fill_buf().map_err(Stop::from) {
+        Ok(start) => start,
+        Err(Stop::Unreadable(error)) => return Err(error),
+        Err(Stop::Refused(_)) => return Ok(None),
+    };
+    let Some(kind) = wasm::recognise(start) else {
+        return Ok(None);
+    };
+    let mut description = None;
+    let found = match wasm::read(&mut feed, kind, limits, Some(&mut description)) {
+        Ok((token, imports)) => Ok(Arc::new(Facts {
+            kind,
+            digest,
+            size,
+            imports,
+            token: token.map(Token::new),
+            covered: Covered::Rest(None),
+        })),
+        Err(Stop::Refused(refusal)) => Err(refusal),
+        Err(Stop::Unreadable(error)) => return Err(error),
+    };
+    Ok(Some(Skimmed {
+        kind,
+        found,
+        description,
+    }))
 }
 
 /// Reads a stream, and writes what it reads into a file.
@@ -330,6 +446,7 @@ fn read(
     size: u64,
     blocks: bool,
     limits: &Limits,
+    description: Option<&mut Option<Description>>,
 ) -> io::Result<(Found, Vec<Digest>)> {
     const OVER: &str = "is larger than";
     if size > limits.artifact {
@@ -344,7 +461,7 @@ fn read(
     let hasher = Hasher::new(blocks);
     let mut feed = Feed::new(reader, Some(hasher), Some(size), limits.artifact, OVER);
     let mut kind = None;
-    let looked = match look(&mut feed, limits, &mut kind) {
+    let looked = match look(&mut feed, limits, &mut kind, description) {
         Ok(looked) => Ok(looked),
         Err(Stop::Refused(refusal)) => Err(refusal),
         Err(Stop::Unreadable(error)) => return Err(error),
@@ -366,10 +483,7 @@ fn read(
             digest: digests.whole,
             size,
             imports,
-            token: token.map(|bytes| Token {
-                bytes,
-                known: OnceLock::new(),
-            }),
+            token: token.map(Token::new),
             covered: match covered {
                 Covered::Rest(_) => Covered::Rest(digests.cut.get(&wasm::TOKEN).copied()),
                 entries @ Covered::Entries(_) => entries,
@@ -393,12 +507,13 @@ fn look<R: Read>(
     feed: &mut Feed<R>,
     limits: &Limits,
     kind: &mut Option<ArtifactKind>,
+    description: Option<&mut Option<Description>>,
 ) -> std::result::Result<(Option<Vec<u8>>, Imports, Covered), Stop> {
     let start = feed.fill_buf()?;
     if start.starts_with(wasm::MAGIC) {
         let recognised = wasm::recognise(start).ok_or_else(Refusal::unknown)?;
         *kind = Some(recognised);
-        let (token, imports) = wasm::read(feed, recognised, limits)?;
+        let (token, imports) = wasm::read(feed, recognised, limits, description)?;
         return Ok((token, imports, Covered::Rest(None)));
     }
     if !start.starts_with(gzip::MAGIC) && !tar::is_header(start) {

@@ -60,6 +60,15 @@ impl Refusal {
         format!("{name} {}", self.what)
     }
 
+    /// What clients see of it; `name` is the artifact's path or reference.
+    pub fn on_the_wire(self, name: &str) -> vouch_protocol::Refusal {
+        vouch_protocol::Refusal {
+            kind: self.kind,
+            message: self.of(name),
+            help: self.help.map(Into::into),
+        }
+    }
+
     /// The refusal as an error of a request that would have moved the artifact of that name.
     pub fn error(self, name: impl fmt::Display) -> Error {
         let error = Error::new(self.kind, self.of(name));

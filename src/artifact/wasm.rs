@@ -6,6 +6,7 @@
 
 use super::{
     Limits,
+    description::{Description, LONGEST_NAME, LONGEST_SECTION},
     feed::Feed,
     hasher::Mark,
     imports::{self, Imports, Reading},
@@ -41,12 +42,15 @@ pub(super) fn recognise(start: &[u8]) -> Option<ArtifactKind> {
 pub(super) const TOKEN: Mark = 0;
 
 /// Walks over all sections and returns the one token, if there is one, and what is imported; the
-/// feed's hasher leaves the token's section out.
+/// feed's hasher leaves the token's section out. Who gives a place for it is told what the artifact
+/// says of itself, once all sections were passed.
 pub(super) fn read<R: Read>(
     feed: &mut Feed<R>,
     kind: ArtifactKind,
     limits: &Limits,
+    description: Option<&mut Option<Description>>,
 ) -> Result<(Option<Vec<u8>>, Imports), Stop> {
+    let mut describing = description.is_some().then(|| Description::of(kind));
     let mut imports = Reading::default();
     let mut tokens = 0_u64;
     let mut nested_token = false;
@@ -75,7 +79,9 @@ pub(super) fn read<R: Read>(
         }
         match (encoding, id) {
             (_, CUSTOM) => {
-                if let Some(content) = token_section(feed, section_end)? {
+                let name = name(feed, section_end)?;
+                let content = section_end - feed.consumed();
+                if TOKEN_SECTIONS.contains(&name.as_slice()) {
                     tokens += 1;
                     nested_token |= !top;
                     if content > limits.token as u64 {
@@ -87,6 +93,12 @@ pub(super) fn read<R: Read>(
                         first = Some(feed.bytes(length)?);
                         feed.cut(TOKEN)?;
                     }
+                } else if let Some(describing) = &mut describing
+                    && top
+                    && describing.wants(&name)
+                {
+                    let looked_at = usize::try_from(content.min(LONGEST_SECTION)).unwrap_or(0);
+                    describing.add_custom(&name, &feed.bytes(looked_at)?, content);
                 }
                 feed.skip(section_end - feed.consumed())?;
             }
@@ -95,27 +107,21 @@ pub(super) fn read<R: Read>(
                     let what = format!("nests components deeper than {}", limits.nesting);
                     return Err(Refusal::too_large(what).into());
                 }
-                if size < 8 {
-                    return Err(malformed("a nested module is too short"));
-                }
-                let inner = recognise(&feed.bytes(8)?);
-                let expected = if id == CORE_MODULE {
-                    ArtifactKind::Module
-                } else {
-                    ArtifactKind::Component
-                };
-                if inner != Some(expected) {
-                    return Err(malformed("a nested module or component has a wrong header"));
-                }
-                open.push((section_end, expected));
+                open.push((section_end, nested(feed, id, size)?));
             }
-            (_, id) if top && id == Imports::section(kind) => {
-                if size > imports::LONGEST {
-                    imports.give_up("a section of them is larger than 1 MiB");
-                    feed.skip(size)?;
-                } else {
-                    let length = usize::try_from(size).unwrap_or(usize::MAX);
-                    imports.add(kind, &feed.bytes(length)?);
+            (_, id) if top && id == Imports::section(kind) => match listed(feed, size)? {
+                Some(section) => imports.add(kind, &section),
+                None => imports.give_up("a section of them is larger than 1 MiB"),
+            },
+            (_, id)
+                if top
+                    && describing
+                        .as_ref()
+                        .is_some_and(|it| it.export_section() == id) =>
+            {
+                let exports = listed(feed, size)?;
+                if let Some(describing) = &mut describing {
+                    describing.add_exports(exports.as_deref());
                 }
             }
             // What a later specification adds could nest or name things that this walk misses.
@@ -129,20 +135,54 @@ pub(super) fn read<R: Read>(
             }
         }
     }
-    if nested_token || tokens > 1 {
-        let what = if nested_token {
-            "has a token in a module or component inside it".into()
-        } else {
-            format!("carries {tokens} tokens")
-        };
-        let help = "Remove all tokens, then sign the outermost module or component once.";
-        return Err(Refusal::new(Row::Token, ErrorKind::AmbiguousToken, what, Some(help)).into());
+    let imports = imports.finish();
+    if let Some(description) = description {
+        *description = describing.map(|describing| describing.importing(&imports));
     }
-    Ok((first, imports.finish()))
+    if nested_token || tokens > 1 {
+        return Err(ambiguous(nested_token, tokens));
+    }
+    Ok((first, imports))
 }
 
-/// Reads a custom section's name; the size of the content behind it where it is a token's.
-fn token_section<R: Read>(feed: &mut Feed<R>, section_end: u64) -> Result<Option<u64>, Stop> {
+/// Reads a section of imports or exports, unless it is too large.
+fn listed<R: Read>(feed: &mut Feed<R>, size: u64) -> Result<Option<Vec<u8>>, Stop> {
+    if size > imports::LONGEST {
+        return feed.skip(size).map(|()| None);
+    }
+    let length = usize::try_from(size).unwrap_or(usize::MAX);
+    feed.bytes(length).map(Some)
+}
+
+/// Reads the header of a module or component inside another one.
+fn nested<R: Read>(feed: &mut Feed<R>, id: u8, size: u64) -> Result<ArtifactKind, Stop> {
+    if size < 8 {
+        return Err(malformed("a nested module is too short"));
+    }
+    let inner = recognise(&feed.bytes(8)?);
+    let expected = if id == CORE_MODULE {
+        ArtifactKind::Module
+    } else {
+        ArtifactKind::Component
+    };
+    if inner != Some(expected) {
+        return Err(malformed("a nested module or component has a wrong header"));
+    }
+    Ok(expected)
+}
+
+fn ambiguous(nested: bool, tokens: u64) -> Stop {
+    let what = if nested {
+        "has a token in a module or component inside it".into()
+    } else {
+        format!("carries {tokens} tokens")
+    };
+    let help = "Remove all tokens, then sign the outermost module or component once.";
+    Refusal::new(Row::Token, ErrorKind::AmbiguousToken, what, Some(help)).into()
+}
+
+/// Reads a custom section's name; of one that is too long to be looked for, nothing.
+fn name<R: Read>(feed: &mut Feed<R>, section_end: u64) -> Result<Vec<u8>, Stop> {
     let length = u64::from(number(feed)?);
     let name_end = feed.consumed() + length;
     if name_end > section_end {
@@ -150,12 +190,10 @@ fn token_section<R: Read>(feed: &mut Feed<R>, section_end: u64) -> Result<Option
             "a custom section's name is larger than the section",
         ));
     }
-    if length > 13 {
-        return Ok(None);
+    if length > LONGEST_NAME {
+        return Ok(Vec::new());
     }
-    let name = feed.bytes(usize::try_from(length).unwrap_or(0))?;
-    let is_token = TOKEN_SECTIONS.contains(&name.as_slice());
-    Ok(is_token.then(|| section_end - name_end))
+    feed.bytes(usize::try_from(length).unwrap_or(0))
 }
 
 /// Whether a token's section may start here; also where too little is ahead to tell. It keeps

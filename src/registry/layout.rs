@@ -9,7 +9,8 @@ mod index;
 use super::{
     Pushed,
     content::{Checkpoint, Content},
-    manifest::{Descriptor, Fetched, LARGEST, Manifest},
+    lookup::Named,
+    manifest::{Fetched, LARGEST, Manifest, describe},
 };
 use crate::{
     artifact::Limits,
@@ -80,10 +81,7 @@ impl Drop for StopOnDrop {
 }
 
 /// Looks a manifest up: its digest, the artifact's file and what it should be.
-pub(super) async fn find(
-    reference: &LayoutReference,
-    limits: &Limits,
-) -> Result<(Digest, PathBuf, Descriptor)> {
+pub(super) async fn find(reference: &LayoutReference, limits: &Limits) -> Result<(Named, PathBuf)> {
     let (reference, limits) = (reference.clone(), limits.clone());
     spawn_blocking(move || read(&reference, &limits)).await?
 }
@@ -307,19 +305,20 @@ fn replace(root: &Path, file_name: &str, contents: &[u8]) -> Result<()> {
     name(file, &path)
 }
 
-fn read(reference: &LayoutReference, limits: &Limits) -> Result<(Digest, PathBuf, Descriptor)> {
+fn read(reference: &LayoutReference, limits: &Limits) -> Result<(Named, PathBuf)> {
     let root = &reference.path;
     check_there(root)?;
     let digest = match reference.digest {
         Some(digest) => digest,
         None => look_up(root, reference.tag.as_ref().map(Tag::as_str))?,
     };
-    let (digest, fetched) = match get(root, digest, reference.digest, limits)? {
-        Fetched::Index(inner) => (inner, get(root, inner, None, limits)?),
-        image @ Fetched::Image(_) => (digest, image),
+    let (body, fetched) = match get(root, digest, reference.digest, limits)? {
+        (_, Fetched::Index(inner)) => get(root, inner, None, limits)?,
+        image => image,
     };
     let layer = fetched.layer()?;
-    Ok((digest, root.join(BLOBS).join(layer.digest.hex()), layer))
+    let path = root.join(BLOBS).join(layer.digest.hex());
+    Ok(((Digest::of(&body), layer, describe(&body)), path))
 }
 
 /// Fails where there is no layout.
@@ -335,7 +334,12 @@ fn check_there(root: &Path) -> Result<()> {
 }
 
 /// A manifest among the blobs; `asked` is what the caller named, rather than the layout.
-fn get(root: &Path, digest: Digest, asked: Option<Digest>, limits: &Limits) -> Result<Fetched> {
+fn get(
+    root: &Path,
+    digest: Digest,
+    asked: Option<Digest>,
+    limits: &Limits,
+) -> Result<(Vec<u8>, Fetched)> {
     let path = root.join(BLOBS).join(digest.hex());
     let manifest = small(&path, limits.manifest).map_err(|error| match error.kind() {
         ErrorKind::FileNotFound if asked == Some(digest) => Error::new(
@@ -353,7 +357,8 @@ fn get(root: &Path, digest: Digest, asked: Option<Digest>, limits: &Limits) -> R
         );
         return Err(Error::new(ErrorKind::InvalidManifest, why));
     }
-    Fetched::read(&manifest, None, limits)
+    let fetched = Fetched::read(&manifest, None, limits)?;
+    Ok((manifest, fetched))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::{
     endpoints::{Endpoint, Endpoints},
-    manifest::{ACCEPT, Descriptor, Fetched},
+    manifest::{ACCEPT, Descriptor, Fetched, describe},
     remote::{Remote, claimed_digest},
 };
 use crate::{
@@ -16,26 +16,24 @@ use reqwest::{
     header::{self, CONTENT_TYPE},
 };
 use std::sync::Arc;
-use vouch_protocol::ErrorKind;
+use vouch_protocol::{ErrorKind, Manifest};
 
-/// Looks a manifest up. Answers its digest, its one layer, and the endpoints that may have that.
+/// A manifest's digest, its one layer, and what else it says.
+pub(super) type Named = (Digest, Descriptor, Manifest);
+
+/// Looks a manifest up; with the endpoints that may have its layer.
 pub(super) async fn find(
     sessions: &Sessions,
     reference: &RegistryReference,
     limits: &Limits,
-) -> Result<(Digest, Endpoints, Descriptor)> {
+) -> Result<(Named, Endpoints)> {
     let endpoints = Endpoints::of(sessions, reference);
-    let ((digest, layer), endpoints) = endpoints
+    endpoints
         .first(|endpoint, remote| look_up(endpoint, remote, limits))
-        .await?;
-    Ok((digest, endpoints, layer))
+        .await
 }
 
-async fn look_up(
-    endpoint: Arc<Endpoint>,
-    remote: Remote,
-    limits: &Limits,
-) -> Result<(Digest, Descriptor)> {
+async fn look_up(endpoint: Arc<Endpoint>, remote: Remote, limits: &Limits) -> Result<Named> {
     let timeouts = remote.session.timeouts();
     if !endpoint.is_mirror {
         return look_up_in(&endpoint, &remote, limits, Retries::new(timeouts)).await;
@@ -55,15 +53,15 @@ async fn look_up_in(
     remote: &Remote,
     limits: &Limits,
     mut retries: Retries,
-) -> Result<(Digest, Descriptor)> {
+) -> Result<Named> {
     let reference = &endpoint.reference;
     let name = match (&reference.digest, &reference.tag) {
         (Some(digest), _) => digest.to_string(),
         (None, Some(tag)) => tag.to_string(),
         (None, None) => "latest".to_owned(),
     };
-    let (digest, fetched) = get(remote, &name, reference.digest, limits, &mut retries).await?;
-    let (digest, fetched) = match fetched {
+    let (body, fetched) = get(remote, &name, reference.digest, limits, &mut retries).await?;
+    let (body, fetched) = match fetched {
         // From here on its one manifest is meant: signatures are of that, and it is what a pinned
         // reference names.
         Fetched::Index(inner) => {
@@ -76,22 +74,22 @@ async fn look_up_in(
             )
             .await?
         }
-        Fetched::Image(_) => (digest, fetched),
+        Fetched::Image(_) => (body, fetched),
     };
     let layer = fetched
         .layer()
         .map_err(|error| remote.session.about(&error))?;
-    Ok((digest, layer))
+    Ok((Digest::of(&body), layer, describe(&body)))
 }
 
-/// A manifest by its tag or digest, and its own digest.
+/// A manifest by its tag or digest.
 async fn get(
     remote: &Remote,
     name: &str,
     digest: Option<Digest>,
     limits: &Limits,
     retries: &mut Retries,
-) -> Result<(Digest, Fetched)> {
+) -> Result<(Vec<u8>, Fetched)> {
     let (session, path) = (&remote.session, format!("manifests/{name}"));
     let (body, media_type) = loop {
         match fetch(remote, &path, digest, limits).await {
@@ -110,10 +108,8 @@ async fn get(
         }
     };
     let fetched = Fetched::read(&body, media_type.as_deref(), limits);
-    Ok((
-        Digest::of(&body),
-        fetched.map_err(|error| session.about(&error))?,
-    ))
+    let fetched = fetched.map_err(|error| session.about(&error))?;
+    Ok((body, fetched))
 }
 
 async fn fetch(

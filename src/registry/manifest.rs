@@ -313,6 +313,42 @@ fn one_layer(bytes: &[u8], layers: usize, limits: &Limits) -> Result<Fetched> {
     Ok(Fetched::Image(layer))
 }
 
+/// What else an image manifest says, for people: the words of whoever pushed it. One that cannot be
+/// read says nothing.
+pub(super) fn describe(bytes: &[u8]) -> vouch_protocol::Manifest {
+    let Ok(manifest) = serde_json::from_slice::<OciImageManifest>(bytes) else {
+        return vouch_protocol::Manifest::default();
+    };
+    let short = |text: &str| clean(text);
+    let descriptor = |of: Option<&OciDescriptor>| {
+        let of = of.cloned().unwrap_or_default();
+        vouch_protocol::Descriptor {
+            media_type: short(&of.media_type),
+            digest: short(&of.digest),
+            size: u64::try_from(of.size).unwrap_or(0),
+        }
+    };
+    let (mut annotations, mut bytes_told, mut left_out) = (BTreeMap::new(), 0, 0);
+    for (key, value) in manifest.annotations.unwrap_or_default() {
+        bytes_told += key.len() + value.len();
+        if bytes_told > ANNOTATION_BYTES {
+            left_out += 1;
+        } else {
+            annotations.insert(key, value);
+        }
+    }
+    vouch_protocol::Manifest {
+        reference: String::new(),
+        digest: Digest::of(bytes).to_string(),
+        media_type: manifest.media_type.as_deref().map(short),
+        artifact_type: manifest.artifact_type.as_deref().map(short),
+        config: descriptor(Some(&manifest.config)),
+        layer: descriptor(manifest.layers.first()),
+        annotations,
+        annotations_left_out: (left_out > 0).then_some(left_out),
+    }
+}
+
 fn invalid(why: &str) -> Error {
     Error::new(ErrorKind::InvalidManifest, format!("the manifest {why}"))
 }

@@ -24,6 +24,7 @@ mod layout;
 mod lookup;
 mod manifest;
 mod push;
+mod ranges;
 mod remote;
 mod tags;
 mod turns;
@@ -42,6 +43,7 @@ use content::Content;
 pub use download::Download;
 use endpoints::Endpoints;
 use manifest::Manifest;
+pub use ranges::{NotInParts, Ranges};
 use std::{collections::BTreeMap, path::PathBuf};
 pub use tags::{Page, tags};
 use tokio::runtime::Handle;
@@ -125,6 +127,8 @@ pub struct Found {
     /// The artifact's size in bytes, as the manifest says.
     pub size: u64,
     place: Place,
+    /// What else the manifest says, but for its reference.
+    pub described: Box<vouch_protocol::Manifest>,
     origin: Origin,
     runtime: Handle,
 }
@@ -140,14 +144,16 @@ enum Origin {
 /// Looks a reference up: in the mirrors of its registry first, then in the registry.
 pub async fn find(sessions: &Sessions, reference: &Reference, limits: &Limits) -> Result<Found> {
     let (place, reference) = place(reference).await?;
-    let (manifest, origin, artifact) = match &reference {
+    let (manifest, origin, artifact, described) = match &reference {
         Reference::Registry(reference) => {
-            let (manifest, endpoints, artifact) = lookup::find(sessions, reference, limits).await?;
-            (manifest, Origin::Registry(endpoints), artifact)
+            let (found, endpoints) = lookup::find(sessions, reference, limits).await?;
+            let (manifest, artifact, described) = found;
+            (manifest, Origin::Registry(endpoints), artifact, described)
         }
         Reference::Layout(reference) => {
-            let (manifest, path, artifact) = layout::find(reference, limits).await?;
-            (manifest, Origin::Layout(path), artifact)
+            let (found, path) = layout::find(reference, limits).await?;
+            let (manifest, artifact, described) = found;
+            (manifest, Origin::Layout(path), artifact, described)
         }
     };
     Ok(Found {
@@ -155,6 +161,7 @@ pub async fn find(sessions: &Sessions, reference: &Reference, limits: &Limits) -
         manifest,
         digest: artifact.digest,
         size: artifact.size,
+        described: Box::new(described),
         origin,
         runtime: Handle::current(),
     })
@@ -205,6 +212,19 @@ impl Found {
             }
             (result, _) => result,
         }
+    }
+
+    /// Reads parts of the artifact's bytes; nothing of a layout, where all are at hand.
+    pub fn ranges(&self, progress: &Progress) -> Option<Ranges> {
+        let Origin::Registry(endpoints) = &self.origin else {
+            return None;
+        };
+        let (runtime, endpoints) = (self.runtime.clone(), endpoints.clone());
+        let artifact = manifest::Descriptor {
+            digest: self.digest,
+            size: self.size,
+        };
+        Some(Ranges::new(runtime, endpoints, artifact, progress.clone()))
     }
 
     /// What was found, as it is judged for a pull or a look.

@@ -19,6 +19,7 @@ mod handles;
 mod history;
 mod idle;
 mod initialize;
+mod inspect;
 mod method;
 mod pull;
 mod push;
@@ -70,7 +71,7 @@ use tokio_util::sync::CancellationToken;
 use turns::Turns;
 use under_way::UnderWay;
 use vouch_protocol::{
-    Discover, ErrorKind, Initialize, ProgressToken, Pull, Push, RequestId, ServerRestart,
+    Discover, ErrorKind, Initialize, Inspect, ProgressToken, Pull, Push, RequestId, ServerRestart,
     ServerStatus, ServerStop, SessionList, SessionLogin, SessionLogout, Shutdown, Tags, Verify,
 };
 
@@ -427,6 +428,7 @@ fn table() -> Table {
         .at_once::<ServerStop>(stop::stop)
         .answered::<Discover, _>(discover::discover)
         .in_time::<Verify, _, _>(verify::verify)
+        .in_time::<Inspect, _, _>(inspect::inspect)
         .in_time::<Push, _, _>(push::push)
         .in_time::<Pull, _, _>(pull::pull)
         .in_time::<Tags, _, _>(tags::tags)

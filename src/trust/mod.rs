@@ -60,7 +60,7 @@ pub use policy::{Policy, Problem};
 pub use section::{Accept, Mode, Rule, Section, Signer};
 
 use crate::{
-    artifact::{Examined, Facts, Found, Refusal, Row},
+    artifact::{Examined, Facts, Found, Refusal, Row, Skimmed},
     error::{Error, Result},
     file::{self, Source},
     name::{Digest, Reference},
@@ -191,6 +191,9 @@ struct Judged {
     place: Place,
     /// The one signer that the caller wants.
     wanted: Option<String>,
+    /// Whether the contents were compared with what was signed. Where they were not, nothing is
+    /// vouched for.
+    compared: bool,
 }
 
 /// The signature that is accepted, and why.
@@ -265,6 +268,7 @@ pub fn judge<F>(
         signatures,
         place: usage.place()?,
         wanted: signer.map(ToOwned::to_owned),
+        compared: true,
     };
     match judged.now(now)? {
         Ok(accepted) => Ok(Ok(Vouched {
@@ -284,6 +288,31 @@ pub fn judge<F>(
 
 /// Accepted; or why not, and by what that was judged.
 type Judgement = Result<Accepted, (Refusal, Basis)>;
+
+/// What the signature of an artifact would be worth whose contents were not read: why its signer
+/// would be trusted, or why it would be refused already. It vouches for nothing. Blocks.
+pub fn consider(skimmed: &Skimmed, from: Published, now: &Now) -> Result<Result<Trust, Refusal>> {
+    now.policy.clone()?;
+    let signed = skimmed.found().and_then(|facts| {
+        let signatures = signature::signatures(&facts, &[])?;
+        Ok((facts, signatures))
+    });
+    let (facts, signatures) = match signed {
+        Ok(signed) => signed,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    let considered = Judged {
+        facts,
+        signatures,
+        place: Use::Verify(Some(from)).place()?,
+        wanted: None,
+        compared: false,
+    };
+    let considered = considered.now(now)?;
+    Ok(considered
+        .map(|accepted| accepted.trust)
+        .map_err(|(refusal, _)| refusal))
+}
 
 impl Judged {
     /// Whether it is accepted now, by what is pinned now.
@@ -363,7 +392,14 @@ impl Judged {
             now: now.seconds(),
         };
         for signed in &self.signatures {
-            let holds = check_dates(signed.dates(), basis.now).and_then(|()| signed.covers());
+            let covers = || {
+                if self.compared {
+                    signed.covers()
+                } else {
+                    Ok(())
+                }
+            };
+            let holds = check_dates(signed.dates(), basis.now).and_then(|()| covers());
             if let Err(refusal) = holds {
                 return Err((refusal, basis));
             }
@@ -698,11 +734,7 @@ impl Refused {
     /// The verdict, as clients see it; `name` is the artifact's path or reference.
     pub fn verification(self, name: &str) -> Verification {
         Verification::Refused {
-            refusal: vouch_protocol::Refusal {
-                kind: self.refusal.kind,
-                message: self.refusal.of(name),
-                help: self.refusal.help.map(Into::into),
-            },
+            refusal: self.refusal.on_the_wire(name),
             artifact: match self.found {
                 Ok(facts) => Some(facts.artifact()),
                 Err(unfit) => unfit.artifact.clone(),

@@ -149,6 +149,14 @@ pub(crate) enum Command {
   vouch verify --explain --for ghcr.io/acme/echo:1.0.1 echo.wasm
   curl -s https://example.org/echo.wasm | vouch verify -")]
     Verify(VerifyArguments),
+    /// Show all that is known of an artifact, and who says so
+    ///
+    /// Of a large one in a registry no more is read than its signature needs: then nobody vouches
+    /// for its bytes.
+    #[command(after_help = "Examples:
+  vouch inspect echo.wasm
+  vouch inspect ghcr.io/acme/echo:1.0.0")]
+    Inspect(InspectArguments),
     /// Verify a file and publish it
     #[command(after_help = "Examples:
   vouch push echo.wasm ghcr.io/acme/echo:1.0.0
@@ -232,6 +240,13 @@ pub(crate) struct VerifyArguments {
     pub(crate) destination: Option<Reference>,
     #[arg(skip)]
     pub(crate) subjects: Vec<Subject>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InspectArguments {
+    /// A file, a reference, or `-` for standard input
+    #[arg(value_name = "ARTIFACT", value_hint = ValueHint::AnyPath, value_parser = inspected)]
+    pub(crate) subject: Subject,
 }
 
 #[derive(Debug, Args)]
@@ -495,7 +510,8 @@ impl Cli {
             Command::Login(login) => ("login", login.complete()),
             Command::Rpc(rpc) => ("rpc", rpc.complete()),
             Command::Trust { command } => ("trust", command.complete()),
-            Command::Pull(_)
+            Command::Inspect(_)
+            | Command::Pull(_)
             | Command::Tags(_)
             | Command::Logout(_)
             | Command::Sessions
@@ -537,6 +553,17 @@ impl VerifyArguments {
             return Err("--for asks about files, not about references".to_owned());
         }
         Ok(())
+    }
+}
+
+impl InspectArguments {
+    /// Its subject, as it was typed.
+    pub(crate) fn name(&self) -> String {
+        match &self.subject {
+            Subject::File(path) | Subject::Folder(path) => path.to_string_lossy().into_owned(),
+            Subject::Reference(reference) => reference.typed.clone(),
+            Subject::Input => "standard input".to_owned(),
+        }
     }
 }
 
@@ -603,6 +630,13 @@ fn registry(text: &str) -> Result<String, String> {
         return Err(format!("write the host alone: `{host}`"));
     }
     Ok(text.to_owned())
+}
+
+fn inspected(text: &str) -> Result<Subject, String> {
+    if text.is_empty() {
+        return Err("a path cannot be empty".to_owned());
+    }
+    Subject::read(text.as_ref())
 }
 
 fn input(reader: impl Read) -> Result<Value, String> {
@@ -687,7 +721,7 @@ mod tests {
             let text = error.to_string();
             assert!(text.contains(expected), "{word}: {text}");
         };
-        check("inspect", "`vouch verify`");
+        check("validate", "`vouch verify`");
         check("sign", "wash 0.43.0");
         // Not by how it is spelt.
         check("logs", "`vouch log`");

@@ -7,7 +7,7 @@
 //! | `subject`, `reference` | what a word is: a file, a folder, a reference, standard input |
 //! | `connect` | the connection, over which a service may have to be started |
 //! | `call`, `progress` | one call, and the bar that is drawn meanwhile |
-//! | `verify`, `tags`, `commands`, `sessions`, `trust`, `status`, `log` | the commands |
+//! | `verify`, `inspect`, `tags`, `commands`, `sessions`, `trust`, `status`, `log` | the commands |
 //! | `password`, `spool`, `signals` | secrets, standard input, and the end by a signal |
 //! | `show`, `spelling`, `failure` | what people and programs see, and the exit code |
 
@@ -19,6 +19,7 @@ mod commands;
 mod connect;
 mod failure;
 mod hints;
+mod inspect;
 mod log;
 mod password;
 mod progress;
@@ -119,6 +120,7 @@ async fn run(cli: Cli, screen: &mut Screen) -> io::Result<Outcome> {
     }
     match command {
         Command::Verify(arguments) => verify::verify(&client, arguments, screen).await,
+        Command::Inspect(arguments) => inspect::inspect(&client, arguments, screen).await,
         Command::Push(arguments) => commands::push(&client, arguments, screen).await,
         Command::Pull(arguments) => commands::pull(&client, arguments, screen).await,
         Command::Tags(arguments) => tags::tags(&client, arguments, screen).await,

@@ -187,6 +187,23 @@ impl Screen {
         Ok(())
     }
 
+    /// Whose signature it is, and why it counts.
+    pub(crate) fn trusted(
+        &mut self,
+        signer: &Signer,
+        trust: &Trust,
+        asked: Asked<'_>,
+    ) -> io::Result<()> {
+        self.line("signed by", signed_by(signer, trust, asked))?;
+        if trust.signer.is_some() {
+            self.line("key", key(signer))?;
+        }
+        for warning in &trust.warnings {
+            self.line("warning", warning)?;
+        }
+        Ok(())
+    }
+
     /// The lines about an artifact that was accepted.
     pub(crate) fn accepted(
         &mut self,
@@ -219,13 +236,7 @@ impl Screen {
         if let Some(vendor) = &claims.vendor {
             self.line("vendor", vendor)?;
         }
-        self.line("signed by", signed_by(&signature.signer, trust, asked))?;
-        if trust.signer.is_some() {
-            self.line("key", key(&signature.signer))?;
-        }
-        for warning in &trust.warnings {
-            self.line("warning", warning)?;
-        }
+        self.trusted(&signature.signer, trust, asked)?;
         self.line("subject", &signature.subject)?;
         if let Some(seconds) = signature.signed_at {
             self.line("signed", date(seconds))?;

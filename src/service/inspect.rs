@@ -1,0 +1,215 @@
+//! `inspect`: all that is known of an artifact, and who says so. Of a large one in a registry no
+//! more is read than is needed.
+
+use super::{request::Request, turns::Work};
+use crate::{
+    artifact::{self, Description, Examined, Facts, Skimmed},
+    error::{Error, Result},
+    file,
+    name::Reference,
+    progress::Phase,
+    registry::{Found, NotInParts, Ranges},
+    signature::{self, Signed},
+    trust::{self, Published, Use},
+};
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use vouch_protocol::{
+    Artifact, Content, InspectParams, InspectResult, InspectSubject, Target, Verification,
+};
+
+/// What is not larger is read whole, and judged.
+const SMALL: u64 = 1 << 20;
+
+pub(super) async fn inspect(request: Arc<Request>, params: InspectParams) -> Result<InspectResult> {
+    match params.subject {
+        InspectSubject::Path(path) => stored(&request, file::parse_path(&path)?).await,
+        InspectSubject::Reference(reference) => {
+            published(&request, request.reference(&reference)?).await
+        }
+    }
+}
+
+async fn stored(request: &Arc<Request>, path: PathBuf) -> Result<InspectResult> {
+    request.touches(&path);
+    let examine = move |request: &Request, source: file::Source| {
+        request.progress().expect(source.size());
+        request.progress().enter(Phase::Verifying);
+        let (path, size) = (source.path().to_owned(), source.size());
+        let reader = request.progress().watch(source.reader());
+        whole(request, reader, size, &path, Use::Verify(None))
+    };
+    request.examine_file(path, examine).await
+}
+
+async fn published(request: &Arc<Request>, reference: Reference) -> Result<InspectResult> {
+    request.concerns(&reference);
+    let found = request.find(&reference).await?;
+    let published = found.published(&reference);
+    let manifest = vouch_protocol::Manifest {
+        reference: reference.with_digest(published.manifest).to_string(),
+        ..*found.described.clone()
+    };
+    let result = request
+        .examine(Work::Download, move |request| {
+            if let Some(result) = in_part(request, &found, &published)? {
+                return Ok(result);
+            }
+            let (size, name) = (published.layer.size, published.from.to_string());
+            found.receive(request.progress(), |download| {
+                let usage = Use::Verify(Some(published.clone()));
+                whole(request, download, size, Path::new(&name), usage)
+            })
+        })
+        .await?;
+    Ok(InspectResult {
+        manifest: Some(manifest),
+        ..result
+    })
+}
+
+/// Reads everything, and judges it.
+fn whole(
+    request: &Request,
+    reader: impl Read,
+    size: u64,
+    name: &Path,
+    usage: Use,
+) -> Result<InspectResult> {
+    let (examined, description) = artifact::describe(reader, size, request.limits())
+        .map_err(|error| Error::from_io(error, name, "read"))?;
+    let facts = examined.facts();
+    let verification = verdict(request, examined, name, usage)?;
+    let artifact = match &verification {
+        Verification::Accepted { artifact, .. } => Some(artifact.clone()),
+        Verification::Refused { artifact, .. } => artifact.clone(),
+    };
+    let content = Content::Checked { verification };
+    let result = told(content, artifact, description.as_ref());
+    Ok(match facts {
+        Some(facts) => InspectResult {
+            targets: targets(&facts),
+            ..signed(&facts, result)
+        },
+        None => result,
+    })
+}
+
+fn verdict(
+    request: &Request,
+    examined: Examined<()>,
+    name: &Path,
+    usage: Use,
+) -> Result<Verification> {
+    let verdict = trust::judge(examined, &[], usage, None, &request.clock()())?;
+    Ok(match verdict {
+        Ok(vouched) => vouched.verification(),
+        Err(refused) => {
+            request.progress().enter(Phase::Refused);
+            refused.verification(&name.display().to_string())
+        }
+    })
+}
+
+/// Reads the heads of a module's or component's sections and its token alone, where that is
+/// possible and worth it.
+fn in_part(
+    request: &Request,
+    found: &Found,
+    published: &Published,
+) -> Result<Option<InspectResult>> {
+    if published.layer.size <= SMALL {
+        return Ok(None);
+    }
+    let Some(ranges) = found.ranges(request.progress()) else {
+        return Ok(None);
+    };
+    request.progress().enter(Phase::Receiving);
+    let name = published.from.to_string();
+    let layer = published.layer;
+    let skimmed = artifact::skim(
+        ranges,
+        Ranges::hop,
+        layer.digest,
+        layer.size,
+        request.limits(),
+    );
+    let skimmed = match skimmed {
+        Ok(Some(skimmed)) => skimmed,
+        Ok(None) => return Ok(None),
+        Err(error)
+            if error
+                .get_ref()
+                .is_some_and(<dyn std::error::Error + Send + Sync>::is::<NotInParts>) =>
+        {
+            return Ok(None);
+        }
+        Err(error) => return Err(Error::from_io(error, Path::new(&name), "download")),
+    };
+    skipped(request, &skimmed, published, &name).map(Some)
+}
+
+fn skipped(
+    request: &Request,
+    skimmed: &Skimmed,
+    published: &Published,
+    name: &str,
+) -> Result<InspectResult> {
+    let outlook = trust::consider(skimmed, published.clone(), &request.clock()())?;
+    let (refusal, trust) = match outlook {
+        Ok(trust) => (None, Some(trust)),
+        Err(refusal) => (Some(refusal.on_the_wire(name)), None),
+    };
+    let content = Content::NotChecked { refusal, trust };
+    let artifact = Artifact {
+        kind: skimmed.kind(),
+        digest: published.layer.digest.to_string(),
+        size: published.layer.size,
+    };
+    let result = told(content, Some(artifact), skimmed.description());
+    Ok(match skimmed.facts() {
+        Some(facts) => signed(facts, result),
+        None => result,
+    })
+}
+
+fn told(
+    content: Content,
+    artifact: Option<Artifact>,
+    description: Option<&Description>,
+) -> InspectResult {
+    InspectResult {
+        content,
+        artifact,
+        signature: None,
+        claims: None,
+        imports: description.map(Description::imports),
+        exports: description.map(Description::exports),
+        metadata: description.map(|description| description.metadata().clone()),
+        targets: Vec::new(),
+        manifest: None,
+    }
+}
+
+/// The same with the signature and the claims that verify with their signer's key: nothing of
+/// another token is shown.
+fn signed(facts: &Facts, result: InspectResult) -> InspectResult {
+    let signatures = signature::signatures(facts, &[]).unwrap_or_default();
+    let first = signatures.first().map(Arc::as_ref);
+    InspectResult {
+        signature: first.map(Signed::on_the_wire),
+        claims: first.and_then(Signed::claims).cloned(),
+        ..result
+    }
+}
+
+fn targets(facts: &Facts) -> Vec<Target> {
+    let targets = facts.hashes().map(|(name, digest)| Target {
+        name: name.to_owned(),
+        digest: digest.to_string(),
+    });
+    targets.collect()
+}
