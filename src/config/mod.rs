@@ -11,12 +11,15 @@
 //! | `settings` | what holds, and who says so |
 //! | `whole` | the config: all sections in one |
 //! | `keys`, `paths` | which keys there are; what a path means |
+//! | `reading` | a text that is read, and what is wrong with it |
+//! | `trust` | the section `[trust]` |
 //! | `read` | from the text of a file to a config |
 
 mod keys;
 mod paths;
 mod problem;
 mod read;
+mod reading;
 mod sections;
 mod settings;
 mod span;

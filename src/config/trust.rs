@@ -3,7 +3,7 @@
 
 use super::{
     problem::Problem,
-    read::{Reading, place},
+    reading::{Reading, place},
     whole::Config,
 };
 use crate::{

@@ -3,7 +3,10 @@
 //! Signers choose the names in claims, and anybody may be a signer. No control character and nothing
 //! that changes the direction of writing reaches a terminal, not in JSON either.
 
-use crate::failure::{Failure, Outcome};
+use crate::{
+    failure::{Failure, Outcome},
+    spelling::repository,
+};
 use anstream::AutoStream;
 use anstyle::{AnsiColor, Style};
 use serde_json::{Value, json};
@@ -298,18 +301,6 @@ fn signed_by(signer: &Signer, trust: &Trust, asked: Asked<'_>) -> String {
     match rule.filter(|_| trust.mode != TrustMode::Named) {
         Some(rule) => format!("{who} ({why}; rule {rule})"),
         None => format!("{who} ({why})"),
-    }
-}
-
-/// A reference without tag and digest.
-pub(crate) fn repository(reference: &str) -> &str {
-    let name = reference
-        .split_once('@')
-        .map_or(reference, |(name, _)| name);
-    match name.rsplit_once(':') {
-        // A port has a repository behind it, and `oci:` a folder.
-        Some((name, tag)) if !tag.contains('/') => name,
-        _ => name,
     }
 }
 

@@ -1,7 +1,6 @@
 //! Paths as they were typed. The service is told absolute ones, and so it answers with these; people
 //! are shown what they wrote.
 
-use crate::show::repository;
 use std::path::Path;
 
 /// What was typed for what the service was told.
@@ -101,6 +100,18 @@ fn ends(after: &str) -> bool {
         // A full stop, or the beginning of an extension.
         Some('.') => characters.next().is_none_or(char::is_whitespace),
         Some(c) => !is_name(c),
+    }
+}
+
+/// A reference without tag and digest.
+pub(crate) fn repository(reference: &str) -> &str {
+    let name = reference
+        .split_once('@')
+        .map_or(reference, |(name, _)| name);
+    match name.rsplit_once(':') {
+        // A port has a repository behind it, and `oci:` a folder.
+        Some((name, tag)) if !tag.contains('/') => name,
+        _ => name,
     }
 }
 
