@@ -76,10 +76,10 @@ fn what_makes_no_sense_is_named_with_its_place() {
     check("[trust]\ndefaults = 'any'\n", "2:1: ", "default");
     check("[trust.signer.acme]\nacount = '$key'\n", "2:1: ", "account");
     check("[trust.signer.acme]\n", "1:", "`account` or `ssh-key`");
-    check("[trust.signer.acme]\naccount = '$key'\nssh-key = 'x'\n", "1:", "two names of one key");
-    check("[trust.signer.acme]\naccount = 'M123'\n", "1:", "not a public account nkey");
-    check("[trust.signer.acme]\nssh-key = 'ssh-rsa AAAA'\n", "1:", "ssh-rsa cannot sign tokens");
-    check("[trust.signer.acme]\nssh-key = 'AAAA'\n", "1:", "not a public key of SSH");
+    check("[trust.signer.acme]\naccount = '$key'\nssh-key = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8g'\n", "1:", "two names of one key");
+    check("[trust.signer.acme]\naccount = 'M123'\n", "2:11: ", "not a public account nkey");
+    check("[trust.signer.acme]\nssh-key = 'ssh-rsa AAAA'\n", "2:11: ", "ssh-rsa cannot sign tokens");
+    check("[trust.signer.acme]\nssh-key = 'AAAA'\n", "2:11: ", "not a public SSH key");
     check("[trust.signer.acme]\naccount = '$key'\nrevoked = 2026-01-01\n", "", "revoked");
     check("[trust.signer.acme]\naccount = '$key'\nrevoked = '2026-01-01'\n", "", "expected a boolean");
     check("[trust.signer.any]\naccount = '$key'\n", "1:", "cannot be called `any`");
@@ -98,9 +98,9 @@ fn what_makes_no_sense_is_named_with_its_place() {
     rule("accept = 'any'\nsubjects = ['$key']", "4:12: ", "not the public nkey of a module");
     rule("accept = 'any'\nrequire = []", "4:11: ", "is empty");
     rule("accept = 'any'\nrequire = ['sigstore']", "4:", "token");
-    rule("accept = 'any'\nmax-age = '0s'", "4:11: ", "nothing is that young");
+    rule("accept = 'any'\nmax-age = '0s'", "4:11: ", "nothing is accepted at no age");
     rule("accept = 'any'\nmax-age = 90", "4:11: ", "");
-    rule("accept = 'any'\nmax-age = '1 fortnight'", "4:11: ", "write a span such as `90d`");
+    rule("accept = 'any'\nmax-age = '1 fortnight'", "4:11: ", "write one such as `90d`");
     rule("accept = 'any'\nmax-agge = '90d'", "4:1: ", "max-age");
     rule("accept = 'any'\nimports = ['wasi*']", "4:", "`*` stands at the end, after `:`, `/` or `.`");
     rule("accept = 'any'\nimports = ['*']", "4:", "`*` stands at the end");
