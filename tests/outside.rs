@@ -15,6 +15,7 @@ mod commands;
 mod config;
 mod gate;
 mod idle;
+mod inspect;
 mod log;
 mod over;
 mod package;

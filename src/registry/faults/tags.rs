@@ -94,19 +94,19 @@ async fn what_a_hostile_registry_answers_has_an_end() {
         "no such repository",
     )
     .await;
-    let stalled = none().stall(3);
-    let attempts = impatient_attempts();
-    check(
-        stalled,
-        ErrorKind::RegistryTimeout,
-        attempts,
-        "a list that never ends",
-    )
-    .await;
 }
 
-fn impatient_attempts() -> usize {
-    usize::try_from(Timeouts::default().attempts).unwrap()
+/// However late it is, the service does not wait for it.
+#[tokio::test]
+async fn a_list_that_never_ends_is_given_up() {
+    let server = Faulty::start(|_, _| list(&json!([])).stall(3));
+    let repository = testing::reference(&format!("{}/acme/echo", server.name()));
+    let sessions = sessions(Config::new()).timeouts(Timeouts {
+        answer: Duration::from_millis(100),
+        ..waits()
+    });
+    let error = tags(&sessions, &repository, 2, None).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::RegistryTimeout, "{error}");
 }
 
 #[tokio::test]
