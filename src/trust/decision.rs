@@ -5,7 +5,7 @@
 //! that covers the place: what a wide rule asks holds under each narrow one.
 
 use super::{
-    date,
+    dates::date,
     imports::allow,
     key::of_id as key_of,
     pins::Pin,

@@ -5,7 +5,7 @@
 //! that fails are judged all the same where that can be.
 
 use super::{
-    check_dates, date,
+    dates::{check_dates, date},
     decision::{self, Case, Question},
     policy::Policy,
 };

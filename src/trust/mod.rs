@@ -38,9 +38,15 @@
 //! | `place` | [`Place`]: where an artifact comes from or goes to, and the scopes that hold there |
 //! | `policy` | [`Policy`]: a section that makes sense as a whole |
 //! | `pins` | [`Pins`]: whose signatures a repository has had |
+//! | `dates` | when a signature is valid |
 //! | `decision` | what a policy says about one signature |
+//! | `usage` | [`Use`] and [`Now`]: what is judged for, and by |
+//! | `judged` | whether an artifact is accepted at a moment; remembering who signed it |
+//! | `explanation` | every check, for people |
+//! | `edit` | changes to the section and to the pins, by their owner |
 //! | `mod` | [`judge`] and [`Vouched`]: a permission for one use |
 
+mod dates;
 mod decision;
 pub mod edit;
 mod explanation;
@@ -48,122 +54,37 @@ mod explanation;
 #[doc(hidden)]
 pub mod fuzzing;
 mod imports;
+mod judged;
 mod key;
 mod pins;
 mod place;
 mod policy;
 mod section;
+mod usage;
 
 pub use pins::{Pin, Store as Pins};
 pub use place::Place;
 pub use policy::{Policy, Problem};
 pub use section::{Accept, Mode, Rule, Section, Signer};
+pub use usage::{Layer, Now, Published, Use};
 
 use crate::{
-    artifact::{Examined, Facts, Found, Refusal, Row, Skimmed},
+    artifact::{Examined, Facts, Found, Refusal, Skimmed},
     error::{Error, Result},
     file::{self, Source},
     name::{Digest, Reference},
     progress::Progress,
-    signature::{self, Dates, Evidence, Signed},
+    signature::{self, Evidence, Signed},
 };
-use decision::{By, Case, Denial, Trusted};
-use pins::Lock;
+use judged::{Accepted, Basis, Judged};
 use std::{
     ffi::OsStr,
     fmt,
     io::{self, Read},
     path::PathBuf,
     sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
 };
-use vouch_protocol::{Check, ErrorKind, Trust, TrustMode, Verification};
-
-/// What is judged by: the policy that the owner has in force at a moment, and that moment.
-#[derive(Debug, Clone)]
-pub struct Now {
-    /// The owner's policy, or why it cannot be used: then nothing is accepted.
-    pub policy: Result<Arc<Policy>>,
-    /// Whose signatures were seen before.
-    pub pins: Pins,
-    /// The time.
-    pub time: SystemTime,
-}
-
-impl Now {
-    /// What holds where the owner says nothing, with no memory of any signer.
-    pub fn built_in(time: SystemTime) -> Self {
-        Self {
-            policy: Ok(Arc::default()),
-            pins: Pins::nowhere(),
-            time,
-        }
-    }
-
-    /// Fails unless somebody may ask for a signer of that name, id or key.
-    pub fn check_signer(&self, signer: &str) -> Result<()> {
-        self.policy.clone()?.check_signer(signer)
-    }
-
-    /// Seconds since 1970. A clock before that is at 0: nothing with a date is valid then.
-    fn seconds(&self) -> u64 {
-        let since = self.time.duration_since(UNIX_EPOCH);
-        since.map_or(0, |since| since.as_secs())
-    }
-}
-
-/// What an artifact is judged for.
-#[derive(Debug, Clone)]
-pub enum Use {
-    /// Publishing it there.
-    Push {
-        /// The reference that was asked for.
-        to: Reference,
-    },
-    /// Giving it a name on this machine.
-    Pull(Published),
-    /// Saying what it is: a file, or what is published.
-    Verify(Option<Published>),
-    /// Saying whether it might be published there.
-    Ask {
-        /// The reference that was asked for.
-        to: Reference,
-    },
-}
-
-impl Use {
-    /// Where the artifact comes from or goes to. Blocks.
-    fn place(&self) -> Result<Place> {
-        match self {
-            Self::Push { to } | Self::Ask { to } => Place::of(to),
-            // It was read there, wherever its reference leads by now.
-            Self::Pull(published) | Self::Verify(Some(published)) => Ok(published.place.clone()),
-            Self::Verify(None) => Ok(Place::File),
-        }
-    }
-}
-
-/// What a reference was found to name.
-#[derive(Debug, Clone)]
-pub struct Published {
-    /// The reference that was asked for, never a mirror.
-    pub from: Reference,
-    /// Where it was read.
-    pub place: Place,
-    /// The manifest's digest.
-    pub manifest: Digest,
-    /// The artifact, as the manifest names it.
-    pub layer: Layer,
-}
-
-/// A blob that a manifest names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Layer {
-    /// SHA-256 of its bytes.
-    pub digest: Digest,
-    /// How many there are.
-    pub size: u64,
-}
+use vouch_protocol::{Check, ErrorKind, Trust, Verification};
 
 /// What naming a file takes. Nothing outside of this module can make one.
 #[derive(Debug)]
@@ -180,38 +101,6 @@ pub struct Vouched<F> {
     judged: Judged,
     usage: Use,
     accepted: Accepted,
-}
-
-/// What is decided about whenever it is judged.
-#[derive(Debug)]
-struct Judged {
-    facts: Arc<Facts>,
-    /// The signatures that hold.
-    signatures: Vec<Arc<Signed>>,
-    place: Place,
-    /// The one signer that the caller wants.
-    wanted: Option<String>,
-    /// Whether the contents were compared with what was signed. Where they were not, nothing is
-    /// vouched for.
-    compared: bool,
-}
-
-/// The signature that is accepted, and why.
-#[derive(Debug)]
-struct Accepted {
-    signed: Arc<Signed>,
-    trust: Trust,
-    basis: Basis,
-}
-
-/// What was in force when it was judged.
-#[derive(Debug, Clone)]
-struct Basis {
-    policy: Arc<Policy>,
-    /// The place's pins, where they count.
-    pins: Vec<Pin>,
-    /// Seconds since 1970.
-    now: u64,
 }
 
 /// An artifact that is refused.
@@ -286,9 +175,6 @@ pub fn judge<F>(
     }
 }
 
-/// Accepted; or why not, and by what that was judged.
-type Judgement = Result<Accepted, (Refusal, Basis)>;
-
 /// What the signature of an artifact would be worth whose contents were not read: why its signer
 /// would be trusted, or why it would be refused already. It vouches for nothing. Blocks.
 pub fn consider(skimmed: &Skimmed, from: Published, now: &Now) -> Result<Result<Trust, Refusal>> {
@@ -314,195 +200,6 @@ pub fn consider(skimmed: &Skimmed, from: Published, now: &Now) -> Result<Result<
         .map_err(|(refusal, _)| refusal))
 }
 
-impl Judged {
-    /// Whether it is accepted now, by what is pinned now.
-    fn now(&self, now: &Now) -> Result<Judgement> {
-        let policy = now.policy.clone()?;
-        let mut pins = Vec::new();
-        if decision::asks_pins(&policy, &self.place) {
-            pins.extend(now.pins.read()?.of(&self.place.to_string()).cloned());
-        }
-        Ok(self.accept(policy, pins, now))
-    }
-
-    /// The same, while nobody pins. With `pin`, whoever signed it is remembered from then on, if
-    /// that is how they are accepted.
-    fn now_alone(&self, now: &Now, pin: bool) -> Result<Judgement> {
-        let policy = now.policy.clone()?;
-        if !decision::asks_pins(&policy, &self.place) {
-            return Ok(self.accept(policy, Vec::new(), now));
-        }
-        let place = self.place.to_string();
-        let mut held = match now.pins.lock()? {
-            Lock::Held(held) => held,
-            Lock::Unwritable(why) => {
-                let accepted = self.now(now)?;
-                return Ok(accepted.map(|accepted| accepted.forgotten(&why)));
-            }
-        };
-        let pins = held.pins.of(&place).cloned().collect();
-        let accepted = match self.accept(policy, pins, now) {
-            Ok(accepted) if pin => accepted,
-            decided => return Ok(decided),
-        };
-        let signed = &accepted.signed;
-        let revision = signed.claims().and_then(|claims| claims.revision);
-        let id = &signed.signer().id;
-        if held
-            .pins
-            .note(&place, id, now.seconds(), signed.subject(), revision)
-            && let Err(error) = held.write()
-        {
-            return match (accepted.trust.mode, error.kind()) {
-                // Folders can be closed to their owner, too.
-                (TrustMode::FirstUse, ErrorKind::PermissionDenied) => {
-                    Ok(Ok(accepted.forgotten(error.message())))
-                }
-                (TrustMode::FirstUse, _) => Err(error),
-                // The pin is there, and holds. Only what was signed last is not noted.
-                _ => Ok(Ok(accepted.warned(format!(
-                    "later versions are not compared with this one: {error}"
-                )))),
-            };
-        }
-        Ok(Ok(accepted.remembered()))
-    }
-
-    /// The same, as a verdict; `name` is what an error calls the artifact.
-    fn pin(&self, now: &Now, name: impl fmt::Display) -> Result<Verification> {
-        let accepted = self.now_alone(now, true)?;
-        let accepted = accepted.map_err(|(refusal, _)| refusal.error(name))?;
-        Ok(self.verification(&accepted))
-    }
-
-    fn verification(&self, accepted: &Accepted) -> Verification {
-        Verification::Accepted {
-            artifact: self.facts.artifact(),
-            signature: accepted.signed.on_the_wire(),
-            claims: accepted.signed.claims().cloned(),
-            trust: accepted.trust.clone(),
-        }
-    }
-
-    /// The first of the signatures that is accepted; or why the first is not.
-    fn accept(&self, policy: Arc<Policy>, pins: Vec<Pin>, now: &Now) -> Judgement {
-        let basis = Basis {
-            policy,
-            pins,
-            now: now.seconds(),
-        };
-        for signed in &self.signatures {
-            let covers = || {
-                if self.compared {
-                    signed.covers()
-                } else {
-                    Ok(())
-                }
-            };
-            let holds = check_dates(signed.dates(), basis.now).and_then(|()| covers());
-            if let Err(refusal) = holds {
-                return Err((refusal, basis));
-            }
-        }
-        let mut refusal = None;
-        for signed in &self.signatures {
-            match decision::outcome(&basis.policy, &self.case(signed, &basis)) {
-                Ok(trusted) => return Ok(Accepted::new(signed, trusted, basis)),
-                Err(denial) => refusal.get_or_insert(denial),
-            };
-        }
-        let refusal = refusal.map_or_else(
-            || {
-                let what = "is not signed: no signature was found".into();
-                Refusal::new(Row::Token, ErrorKind::Unsigned, what, None)
-            },
-            |Denial { kind, what, help }| Refusal::new(Row::Policy, kind, what, None).advise(help),
-        );
-        Err((refusal, basis))
-    }
-
-    fn case<'a>(&'a self, signed: &'a Signed, basis: &'a Basis) -> Case<'a> {
-        Case {
-            place: &self.place,
-            facts: &self.facts,
-            signed,
-            pins: &basis.pins,
-            wanted: self.wanted.as_deref(),
-            now: basis.now,
-        }
-    }
-}
-
-impl Accepted {
-    fn new(signed: &Arc<Signed>, trusted: Trusted, basis: Basis) -> Self {
-        let (mode, since) = match trusted.by {
-            By::Name => (TrustMode::Named, None),
-            By::Any => (TrustMode::Any, None),
-            By::Pin { since } => (TrustMode::Pinned, Some(since)),
-            By::FirstUse => (TrustMode::FirstUse, None),
-        };
-        let rule = trusted.scope.map(|scope| scope.to_string());
-        let mut pins = basis.pins.iter();
-        let pin = pins.find(|pin| pin.signer == signed.signer().id);
-        Self {
-            signed: Arc::clone(signed),
-            trust: Trust {
-                rule: rule.unwrap_or_else(|| "default".into()),
-                mode,
-                signer: trusted.name,
-                since,
-                remembered: (mode == TrustMode::FirstUse).then_some(false),
-                warnings: pin.map(|pin| warnings(pin, signed)).unwrap_or_default(),
-            },
-            basis,
-        }
-    }
-
-    fn remembered(mut self) -> Self {
-        if let Some(remembered) = &mut self.trust.remembered {
-            *remembered = true;
-        }
-        self
-    }
-
-    fn forgotten(self, why: &str) -> Self {
-        if self.trust.remembered.is_none() {
-            return self;
-        }
-        self.warned(format!(
-            "first use, nothing compared, and nothing is remembered: {why}"
-        ))
-    }
-
-    fn warned(mut self, warning: String) -> Self {
-        self.trust.warnings.push(warning);
-        self
-    }
-}
-
-/// What differs from what the signer last signed there. No signature binds a version: a registry
-/// can serve an old artifact, or another of the same signer.
-fn warnings(pin: &Pin, signed: &Signed) -> Vec<String> {
-    let mut warnings = Vec::new();
-    if let Some(subject) = pin
-        .subject
-        .as_deref()
-        .filter(|last| *last != signed.subject())
-    {
-        warnings.push(format!(
-            "it is signed as {}, and what came from there last was signed as {subject}",
-            signed.subject()
-        ));
-    } else if let Some(revision) = signed.claims().and_then(|claims| claims.revision)
-        && let Some(last) = pin.revision.filter(|last| revision < *last)
-    {
-        warnings.push(format!(
-            "its revision is {revision}, and what came from there last had {last}"
-        ));
-    }
-    warnings
-}
-
 /// Fails unless what was examined is what the manifest names.
 fn confirm<F>(examined: &Examined<F>, layer: Layer) -> Result<()> {
     // What is over a limit was not read: it is refused for that, whatever it is.
@@ -521,37 +218,6 @@ fn confirm<F>(examined: &Examined<F>, layer: Layer) -> Result<()> {
         ),
     )
     .help("Try again. If it stays so, the registry's copy is broken: push the artifact again."))
-}
-
-fn check_dates(dates: Dates, now: u64) -> Result<(), Refusal> {
-    if let Some(from) = dates.not_before.filter(|from| now < *from) {
-        return Err(Refusal::new(
-            Row::Dates,
-            ErrorKind::NotYetValid,
-            format!("carries a token that is not valid before {}", date(from)),
-            Some("Wait, set the clock, or sign the artifact with another date."),
-        ));
-    }
-    if let Some(until) = dates.expires.filter(|until| now >= *until) {
-        return Err(Refusal::new(
-            Row::Dates,
-            ErrorKind::Expired,
-            format!("carries a token that expired on {}", date(until)),
-            Some("Sign the artifact again."),
-        ));
-    }
-    Ok(())
-}
-
-/// A second since 1970, as people write dates.
-fn date(seconds: u64) -> String {
-    i64::try_from(seconds)
-        .ok()
-        .and_then(|seconds| chrono::DateTime::from_timestamp(seconds, 0))
-        .map_or_else(
-            || format!("second {seconds} since 1970"),
-            |date| date.format("%Y-%m-%d %H:%M:%S UTC").to_string(),
-        )
 }
 
 impl<F> Vouched<F> {

@@ -9,6 +9,7 @@ use crate::{
     artifact::{self, Limits, inspect},
     name::testing,
 };
+use std::time::UNIX_EPOCH;
 use std::{collections::BTreeMap, time::Duration};
 use vouch_testing::forge::{Signer, module};
 

@@ -7,6 +7,7 @@
 use super::*;
 use crate::name::PlainHosts;
 use std::{path::Path, sync::LazyLock};
+use vouch_protocol::TrustMode;
 use vouch_testing::forge::{ENTRIES, component, custom, section, sha256};
 
 /// Ten days after everything is signed.

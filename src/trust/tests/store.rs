@@ -2,12 +2,14 @@
 
 use super::decisions::{keyed, made, policy};
 use super::*;
+use crate::trust::pins::Lock;
 use std::{
     fs,
     os::unix::fs::{PermissionsExt, symlink},
     path::Path,
     thread,
 };
+use vouch_protocol::{Trust, TrustMode};
 
 const ECHO: &str = "ghcr.io/acme/echo:1";
 

@@ -1,0 +1,39 @@
+//! Dates, in seconds since 1970: row 7 of the signature rule.
+
+use crate::{
+    artifact::{Refusal, Row},
+    signature::Dates,
+};
+use vouch_protocol::ErrorKind;
+
+/// Fails unless a signature is valid at that second.
+pub(super) fn check_dates(dates: Dates, now: u64) -> Result<(), Refusal> {
+    if let Some(from) = dates.not_before.filter(|from| now < *from) {
+        return Err(Refusal::new(
+            Row::Dates,
+            ErrorKind::NotYetValid,
+            format!("carries a token that is not valid before {}", date(from)),
+            Some("Wait, set the clock, or sign the artifact with another date."),
+        ));
+    }
+    if let Some(until) = dates.expires.filter(|until| now >= *until) {
+        return Err(Refusal::new(
+            Row::Dates,
+            ErrorKind::Expired,
+            format!("carries a token that expired on {}", date(until)),
+            Some("Sign the artifact again."),
+        ));
+    }
+    Ok(())
+}
+
+/// A second since 1970, as people write dates.
+pub(super) fn date(seconds: u64) -> String {
+    i64::try_from(seconds)
+        .ok()
+        .and_then(|seconds| chrono::DateTime::from_timestamp(seconds, 0))
+        .map_or_else(
+            || format!("second {seconds} since 1970"),
+            |date| date.format("%Y-%m-%d %H:%M:%S UTC").to_string(),
+        )
+}

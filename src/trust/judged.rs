@@ -1,0 +1,241 @@
+//! Whether an artifact is accepted at a moment, and remembering who signed it.
+
+use super::{
+    dates::check_dates,
+    decision::{self, By, Case, Denial, Trusted},
+    pins::{Lock, Pin},
+    place::Place,
+    policy::Policy,
+    usage::Now,
+};
+use crate::{
+    artifact::{Facts, Refusal, Row},
+    error::Result,
+    signature::Signed,
+};
+use std::{fmt, sync::Arc};
+use vouch_protocol::{ErrorKind, Trust, TrustMode, Verification};
+
+/// What is decided about whenever it is judged.
+#[derive(Debug)]
+pub(super) struct Judged {
+    pub(super) facts: Arc<Facts>,
+    /// The signatures that hold.
+    pub(super) signatures: Vec<Arc<Signed>>,
+    pub(super) place: Place,
+    /// The one signer that the caller wants.
+    pub(super) wanted: Option<String>,
+    /// Whether the contents were compared with what was signed. Where they were not, nothing is
+    /// vouched for.
+    pub(super) compared: bool,
+}
+
+/// The signature that is accepted, and why.
+#[derive(Debug)]
+pub(super) struct Accepted {
+    pub(super) signed: Arc<Signed>,
+    pub(super) trust: Trust,
+    pub(super) basis: Basis,
+}
+
+/// What was in force when it was judged.
+#[derive(Debug, Clone)]
+pub(super) struct Basis {
+    pub(super) policy: Arc<Policy>,
+    /// The place's pins, where they count.
+    pub(super) pins: Vec<Pin>,
+    /// Seconds since 1970.
+    pub(super) now: u64,
+}
+
+/// Accepted; or why not, and by what that was judged.
+pub(super) type Judgement = Result<Accepted, (Refusal, Basis)>;
+
+impl Judged {
+    /// Whether it is accepted now, by what is pinned now.
+    pub(super) fn now(&self, now: &Now) -> Result<Judgement> {
+        let policy = now.policy.clone()?;
+        let mut pins = Vec::new();
+        if decision::asks_pins(&policy, &self.place) {
+            pins.extend(now.pins.read()?.of(&self.place.to_string()).cloned());
+        }
+        Ok(self.accept(policy, pins, now))
+    }
+
+    /// The same, while nobody pins. With `pin`, whoever signed it is remembered from then on, if
+    /// that is how they are accepted.
+    pub(super) fn now_alone(&self, now: &Now, pin: bool) -> Result<Judgement> {
+        let policy = now.policy.clone()?;
+        if !decision::asks_pins(&policy, &self.place) {
+            return Ok(self.accept(policy, Vec::new(), now));
+        }
+        let place = self.place.to_string();
+        let mut held = match now.pins.lock()? {
+            Lock::Held(held) => held,
+            Lock::Unwritable(why) => {
+                let accepted = self.now(now)?;
+                return Ok(accepted.map(|accepted| accepted.forgotten(&why)));
+            }
+        };
+        let pins = held.pins.of(&place).cloned().collect();
+        let accepted = match self.accept(policy, pins, now) {
+            Ok(accepted) if pin => accepted,
+            decided => return Ok(decided),
+        };
+        let signed = &accepted.signed;
+        let revision = signed.claims().and_then(|claims| claims.revision);
+        let id = &signed.signer().id;
+        if held
+            .pins
+            .note(&place, id, now.seconds(), signed.subject(), revision)
+            && let Err(error) = held.write()
+        {
+            return match (accepted.trust.mode, error.kind()) {
+                // Folders can be closed to their owner, too.
+                (TrustMode::FirstUse, ErrorKind::PermissionDenied) => {
+                    Ok(Ok(accepted.forgotten(error.message())))
+                }
+                (TrustMode::FirstUse, _) => Err(error),
+                // The pin is there, and holds. Only what was signed last is not noted.
+                _ => Ok(Ok(accepted.warned(format!(
+                    "later versions are not compared with this one: {error}"
+                )))),
+            };
+        }
+        Ok(Ok(accepted.remembered()))
+    }
+
+    /// The same, as a verdict; `name` is what an error calls the artifact.
+    pub(super) fn pin(&self, now: &Now, name: impl fmt::Display) -> Result<Verification> {
+        let accepted = self.now_alone(now, true)?;
+        let accepted = accepted.map_err(|(refusal, _)| refusal.error(name))?;
+        Ok(self.verification(&accepted))
+    }
+
+    pub(super) fn verification(&self, accepted: &Accepted) -> Verification {
+        Verification::Accepted {
+            artifact: self.facts.artifact(),
+            signature: accepted.signed.on_the_wire(),
+            claims: accepted.signed.claims().cloned(),
+            trust: accepted.trust.clone(),
+        }
+    }
+
+    /// The first of the signatures that is accepted; or why the first is not.
+    fn accept(&self, policy: Arc<Policy>, pins: Vec<Pin>, now: &Now) -> Judgement {
+        let basis = Basis {
+            policy,
+            pins,
+            now: now.seconds(),
+        };
+        for signed in &self.signatures {
+            let covers = || {
+                if self.compared {
+                    signed.covers()
+                } else {
+                    Ok(())
+                }
+            };
+            let holds = check_dates(signed.dates(), basis.now).and_then(|()| covers());
+            if let Err(refusal) = holds {
+                return Err((refusal, basis));
+            }
+        }
+        let mut refusal = None;
+        for signed in &self.signatures {
+            match decision::outcome(&basis.policy, &self.case(signed, &basis)) {
+                Ok(trusted) => return Ok(Accepted::new(signed, trusted, basis)),
+                Err(denial) => refusal.get_or_insert(denial),
+            };
+        }
+        let refusal = refusal.map_or_else(
+            || {
+                let what = "is not signed: no signature was found".into();
+                Refusal::new(Row::Token, ErrorKind::Unsigned, what, None)
+            },
+            |Denial { kind, what, help }| Refusal::new(Row::Policy, kind, what, None).advise(help),
+        );
+        Err((refusal, basis))
+    }
+
+    pub(super) fn case<'a>(&'a self, signed: &'a Signed, basis: &'a Basis) -> Case<'a> {
+        Case {
+            place: &self.place,
+            facts: &self.facts,
+            signed,
+            pins: &basis.pins,
+            wanted: self.wanted.as_deref(),
+            now: basis.now,
+        }
+    }
+}
+
+impl Accepted {
+    fn new(signed: &Arc<Signed>, trusted: Trusted, basis: Basis) -> Self {
+        let (mode, since) = match trusted.by {
+            By::Name => (TrustMode::Named, None),
+            By::Any => (TrustMode::Any, None),
+            By::Pin { since } => (TrustMode::Pinned, Some(since)),
+            By::FirstUse => (TrustMode::FirstUse, None),
+        };
+        let rule = trusted.scope.map(|scope| scope.to_string());
+        let mut pins = basis.pins.iter();
+        let pin = pins.find(|pin| pin.signer == signed.signer().id);
+        Self {
+            signed: Arc::clone(signed),
+            trust: Trust {
+                rule: rule.unwrap_or_else(|| "default".into()),
+                mode,
+                signer: trusted.name,
+                since,
+                remembered: (mode == TrustMode::FirstUse).then_some(false),
+                warnings: pin.map(|pin| warnings(pin, signed)).unwrap_or_default(),
+            },
+            basis,
+        }
+    }
+
+    fn remembered(mut self) -> Self {
+        if let Some(remembered) = &mut self.trust.remembered {
+            *remembered = true;
+        }
+        self
+    }
+
+    fn forgotten(self, why: &str) -> Self {
+        if self.trust.remembered.is_none() {
+            return self;
+        }
+        self.warned(format!(
+            "first use, nothing compared, and nothing is remembered: {why}"
+        ))
+    }
+
+    fn warned(mut self, warning: String) -> Self {
+        self.trust.warnings.push(warning);
+        self
+    }
+}
+
+/// What differs from what the signer last signed there. No signature binds a version: a registry
+/// can serve an old artifact, or another of the same signer.
+fn warnings(pin: &Pin, signed: &Signed) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if let Some(subject) = pin
+        .subject
+        .as_deref()
+        .filter(|last| *last != signed.subject())
+    {
+        warnings.push(format!(
+            "it is signed as {}, and what came from there last was signed as {subject}",
+            signed.subject()
+        ));
+    } else if let Some(revision) = signed.claims().and_then(|claims| claims.revision)
+        && let Some(last) = pin.revision.filter(|last| revision < *last)
+    {
+        warnings.push(format!(
+            "its revision is {revision}, and what came from there last had {last}"
+        ));
+    }
+    warnings
+}

@@ -1,0 +1,97 @@
+//! What is judged by, and what for.
+
+use super::{pins::Store as Pins, place::Place, policy::Policy};
+use crate::{
+    error::Result,
+    name::{Digest, Reference},
+};
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+/// What is judged by: the policy that the owner has in force at a moment, and that moment.
+#[derive(Debug, Clone)]
+pub struct Now {
+    /// The owner's policy, or why it cannot be used: then nothing is accepted.
+    pub policy: Result<Arc<Policy>>,
+    /// Whose signatures were seen before.
+    pub pins: Pins,
+    /// The time.
+    pub time: SystemTime,
+}
+
+impl Now {
+    /// What holds where the owner says nothing, with no memory of any signer.
+    pub fn built_in(time: SystemTime) -> Self {
+        Self {
+            policy: Ok(Arc::default()),
+            pins: Pins::nowhere(),
+            time,
+        }
+    }
+
+    /// Fails unless somebody may ask for a signer of that name, id or key.
+    pub fn check_signer(&self, signer: &str) -> Result<()> {
+        self.policy.clone()?.check_signer(signer)
+    }
+
+    /// Seconds since 1970. A clock before that is at 0: nothing with a date is valid then.
+    pub(super) fn seconds(&self) -> u64 {
+        let since = self.time.duration_since(UNIX_EPOCH);
+        since.map_or(0, |since| since.as_secs())
+    }
+}
+
+/// What an artifact is judged for.
+#[derive(Debug, Clone)]
+pub enum Use {
+    /// Publishing it there.
+    Push {
+        /// The reference that was asked for.
+        to: Reference,
+    },
+    /// Giving it a name on this machine.
+    Pull(Published),
+    /// Saying what it is: a file, or what is published.
+    Verify(Option<Published>),
+    /// Saying whether it might be published there.
+    Ask {
+        /// The reference that was asked for.
+        to: Reference,
+    },
+}
+
+impl Use {
+    /// Where the artifact comes from or goes to. Blocks.
+    pub(super) fn place(&self) -> Result<Place> {
+        match self {
+            Self::Push { to } | Self::Ask { to } => Place::of(to),
+            // It was read there, wherever its reference leads by now.
+            Self::Pull(published) | Self::Verify(Some(published)) => Ok(published.place.clone()),
+            Self::Verify(None) => Ok(Place::File),
+        }
+    }
+}
+
+/// What a reference was found to name.
+#[derive(Debug, Clone)]
+pub struct Published {
+    /// The reference that was asked for, never a mirror.
+    pub from: Reference,
+    /// Where it was read.
+    pub place: Place,
+    /// The manifest's digest.
+    pub manifest: Digest,
+    /// The artifact, as the manifest names it.
+    pub layer: Layer,
+}
+
+/// A blob that a manifest names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layer {
+    /// SHA-256 of its bytes.
+    pub digest: Digest,
+    /// How many there are.
+    pub size: u64,
+}
