@@ -354,7 +354,7 @@ mod tests {
             "the largest",
         );
         check(
-            &[custom("version", &[b'1'; (16 << 10) + 1])],
+            &[custom("version", &vec![b'1'; (16 << 10) + 1])],
             "",
             "version",
             "one byte more",
@@ -366,7 +366,12 @@ mod tests {
             "100 MB",
         );
         check(&[custom("version", b"\xff")], "", "version", "not text");
-        check(&[producers.clone()], "Rust=1.90", "", "producers");
+        check(
+            std::slice::from_ref(&producers),
+            "Rust=1.90",
+            "",
+            "producers",
+        );
         check(
             &[producers.clone(), producers.clone()],
             "",
@@ -471,10 +476,13 @@ mod tests {
                 bytes: Cursor::new(bytes),
                 read: 0,
             };
-            fn hop(reader: &mut &mut Counted, bytes: u64) {
-                reader.bytes.set_position(reader.bytes.position() + bytes);
-            }
-            let skimmed = skim(&mut reader, hop, digest, size, &Limits::default());
+            let skimmed = skim(
+                &mut reader,
+                |reader, by| reader.bytes.set_position(reader.bytes.position() + by),
+                digest,
+                size,
+                &Limits::default(),
+            );
             let skimmed = skimmed.unwrap().expect(reason);
             let both = (skimmed.facts(), examined.facts());
             assert_eq!(both.0.is_some(), both.1.is_some(), "{reason}");

@@ -105,12 +105,14 @@ fn ends(after: &str) -> bool {
 
 /// A reference without tag and digest.
 pub(crate) fn repository(reference: &str) -> &str {
+    // The colon of `oci:` begins no tag.
+    let scheme = if reference.starts_with("oci:") { 4 } else { 0 };
     let name = reference
         .split_once('@')
         .map_or(reference, |(name, _)| name);
-    match name.rsplit_once(':') {
-        // A port has a repository behind it, and `oci:` a folder.
-        Some((name, tag)) if !tag.contains('/') => name,
+    match name.rfind(':').filter(|colon| *colon >= scheme) {
+        // A port has a repository behind it, and a folder's part may have one inside.
+        Some(colon) if !name[colon..].contains('/') => &name[..colon],
         _ => name,
     }
 }
