@@ -20,6 +20,7 @@ mod push;
 mod server;
 mod session;
 mod tags;
+mod token;
 mod verification;
 mod verify;
 
@@ -37,7 +38,7 @@ pub use lifecycle::{
     Initialized, RequestId, ServerCapabilities, ServerInfo, Shutdown,
 };
 pub use method::{Declaration, LogLevel, Method, NoParams, Notification, Reporting};
-pub use progress::{Progress, ProgressParams, ProgressToken, WorkDone};
+pub use progress::{Progress, ProgressParams, WorkDone};
 pub use pull::{Pull, PullParams, PullResult};
 pub use push::{Push, PushParams, PushResult};
 pub use server::{
@@ -51,6 +52,7 @@ pub use session::{
     SessionStatus,
 };
 pub use tags::{Tags, TagsParams, TagsResult};
+pub use token::ProgressToken;
 pub use verification::{
     Artifact, ArtifactKind, Check, CheckOutcome, Claims, Refusal, Signature, Signer, Trust,
     TrustMode, Verification,

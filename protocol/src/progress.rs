@@ -1,7 +1,7 @@
 //! `workDoneToken` and `$/progress`: how far a request is, as language servers report it.
 
-use crate::Notification;
-use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
+use crate::{Notification, ProgressToken};
+use serde::{Deserialize, Serialize};
 
 /// Tells how far a request is. Only servers send it, and only for requests with a token.
 pub enum Progress {}
@@ -20,44 +20,6 @@ pub struct ProgressParams {
     pub token: ProgressToken,
     /// What there is to report.
     pub value: WorkDone,
-}
-
-/// Names a request in reports of its progress: a string of at most 256 bytes or a non-negative
-/// integer.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
-#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
-#[serde(untagged)]
-pub enum ProgressToken {
-    /// A number, 0 included.
-    Number(u64),
-    /// A string.
-    Text(String),
-}
-
-impl ProgressToken {
-    /// The longest string, in bytes: it is kept, and sent back with every report.
-    pub const LONGEST: usize = 256;
-}
-
-impl<'de> Deserialize<'de> for ProgressToken {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Token {
-            Number(u64),
-            Text(String),
-        }
-        match Token::deserialize(deserializer) {
-            Ok(Token::Number(number)) => Ok(Self::Number(number)),
-            Ok(Token::Text(text)) if text.len() > Self::LONGEST => {
-                Err(D::Error::custom("a token is longer than 256 bytes"))
-            }
-            Ok(Token::Text(text)) => Ok(Self::Text(text)),
-            Err(_) => Err(D::Error::custom(
-                "a token is a string or a non-negative integer",
-            )),
-        }
-    }
 }
 
 /// What there is to report of a request. It begins once, reports any number of times, and ends

@@ -4,13 +4,10 @@
 //! then. The timeout of logins goes on, as their tokens' lifetimes do. The service must not end while
 //! anybody is connected, a request is under way, or a login would be lost before its time.
 
-use super::{Service, State};
+use super::state::State;
 use crate::config::{Idle, Timeout};
 use std::time::{Duration, Instant};
 use vouch_protocol::{IdleKeeper, IdleStatus};
-
-/// The timer does not count the machine's sleep: look at logins again now and then.
-const LOOK: Duration = Duration::from_secs(60);
 
 impl State {
     /// Notes that a connection or a request has ended.
@@ -20,7 +17,7 @@ impl State {
     }
 
     /// Which of connections and requests keeps the service alive, apart from that many of its own.
-    fn users(&self, own: usize) -> Option<IdleKeeper> {
+    pub(super) fn users(&self, own: usize) -> Option<IdleKeeper> {
         let connections = self.connections.load(std::sync::atomic::Ordering::Relaxed);
         if self.under_way.count() > own {
             Some(IdleKeeper::Requests)
@@ -66,7 +63,7 @@ impl State {
     }
 
     /// How much longer to wait for a client; nothing if the service is in use or never ends.
-    fn left(&self) -> Option<Duration> {
+    pub(super) fn left(&self) -> Option<Duration> {
         let Some(Timeout::After(timeout)) = self.ends().timeout else {
             return None;
         };
@@ -80,42 +77,5 @@ impl State {
             return Some(left);
         }
         Some(self.logins().unwrap_or_default())
-    }
-}
-
-impl Service {
-    /// Sets when it ends, whatever its config says.
-    pub fn end_when(&self, idle: Idle) {
-        *self.state.ends.lock() = idle;
-        self.state.idle.notify_waiters();
-    }
-
-    /// Waits until nobody has used the service for as long as its owner says.
-    pub async fn unused(&self) {
-        loop {
-            let notified = self.state.idle.notified();
-            tokio::pin!(notified);
-            // Listen before looking, or the last user may go in between.
-            notified.as_mut().enable();
-            match self.state.left() {
-                Some(Duration::ZERO) => return,
-                Some(left) => {
-                    // Whether the time is over or a client has gone, look again.
-                    let _ = tokio::time::timeout(left.min(LOOK), notified).await;
-                }
-                None => notified.await,
-            }
-        }
-    }
-
-    /// Whether the service is still unused.
-    pub fn is_unused(&self) -> bool {
-        self.state.users(0).is_none()
-    }
-
-    /// The registries whose logins end with this process.
-    pub fn lost_logins(&self) -> Vec<String> {
-        let logins = self.state.settings().sessions.in_memory();
-        logins.into_iter().map(|(registry, _)| registry).collect()
     }
 }

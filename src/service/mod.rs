@@ -8,6 +8,8 @@
 //! | `turns` | who may read, ask, download and upload when |
 //! | `under_way` | the requests under way, of all connections |
 //! | `caller` | one connection |
+//! | `state` | what the methods share; settings that a reload replaces |
+//! | `restarts` | who is asked for a new process |
 //! | `history`, `idle`, `handles` | what was answered; when the service ends; file handles |
 //! | `failure`, `text` | responses; other people's words |
 //! | `verify`, `push`, … | a method each |
@@ -25,8 +27,10 @@ mod pull;
 mod push;
 mod request;
 mod restart;
+mod restarts;
 mod session;
 mod shutdown;
+mod state;
 mod status;
 mod stop;
 mod tags;
@@ -40,36 +44,35 @@ mod verify;
 pub use caller::Caller;
 pub use failure::failure;
 pub use handles::Shares;
-pub use restart::Asked;
+pub use restarts::Asked;
 pub use under_way::Taken;
 
 use crate::{
-    artifact::Cache,
     config::{Config, Idle},
     error::{Error, Result},
     progress::Progress,
     session::{Carried, Sessions},
-    trust::{Pins, Policy},
+    trust::Pins,
 };
 use futures_util::future::BoxFuture;
 use history::History;
 use method::{Run, Table};
 use parking_lot::{Mutex, RwLock};
 use request::Request;
-use restart::Restarts;
+use restarts::Restarts;
 use serde_json::value::RawValue;
+use state::{Reading, Settings, State};
 use std::{
     path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use turns::Turns;
-use under_way::UnderWay;
 use vouch_protocol::{
     Discover, ErrorKind, Initialize, Inspect, ProgressToken, Pull, Push, RequestId, ServerRestart,
     ServerStatus, ServerStop, SessionList, SessionLogin, SessionLogout, Shutdown, Tags, Verify,
@@ -80,72 +83,6 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Tells builds of one version apart: a commit and its day. `build.rs` says where it comes from.
 pub const BUILD: Option<&str> = option_env!("VOUCHD_BUILD");
-
-/// What the config decides. A request keeps the settings that it began with.
-#[derive(Debug)]
-struct Settings {
-    /// Without its registries: `sessions` has those.
-    config: Config,
-    sessions: Sessions,
-    /// Or why it cannot be used.
-    policy: Result<Arc<Policy>>,
-    /// Files that were verified under the config's limits.
-    cache: Arc<Cache>,
-}
-
-/// How it went when the config was read.
-#[derive(Debug, Clone)]
-struct Reading {
-    /// How often it has been read.
-    times: u64,
-    /// Why it could not be used the last time.
-    error: Option<String>,
-}
-
-/// What the methods share.
-#[derive(Debug)]
-struct State {
-    settings: RwLock<Arc<Settings>>,
-    /// Whose signatures were seen.
-    pins: Pins,
-    /// When the config was last read.
-    reading: Mutex<Reading>,
-    socket: Option<PathBuf>,
-    /// The file that is logged to.
-    log: Option<PathBuf>,
-    started: Instant,
-    turns: Turns,
-    connections: AtomicU64,
-    under_way: Arc<UnderWay>,
-    history: History,
-    /// When it ends by itself. The command line may differ from the config.
-    ends: Mutex<Idle>,
-    /// When the last connection or request ended.
-    last: Mutex<Instant>,
-    /// Wakes tasks that wait for the end of connections and requests.
-    idle: Notify,
-    stopping: CancellationToken,
-    restarts: Restarts,
-    /// Whether another process has taken over.
-    leaving: AtomicBool,
-    /// Whether it gives up what is still under way.
-    gives_up: AtomicBool,
-}
-
-impl State {
-    /// What holds for a request that begins now.
-    fn settings(&self) -> Arc<Settings> {
-        Arc::clone(&self.settings.read())
-    }
-
-    fn reading(&self) -> Reading {
-        self.reading.lock().clone()
-    }
-
-    fn gives_up(&self) -> bool {
-        self.gives_up.load(Ordering::Acquire)
-    }
-}
 
 /// The service: its state and its methods.
 pub struct Service {
@@ -414,6 +351,46 @@ impl Drop for Connected {
         if self.0.connections.fetch_sub(1, Ordering::Relaxed) == 1 {
             self.0.used();
         }
+    }
+}
+
+/// The timer does not count the machine's sleep: look at logins again now and then.
+const LOOK: Duration = Duration::from_secs(60);
+
+impl Service {
+    /// Sets when it ends, whatever its config says.
+    pub fn end_when(&self, idle: Idle) {
+        *self.state.ends.lock() = idle;
+        self.state.idle.notify_waiters();
+    }
+
+    /// Waits until nobody has used the service for as long as its owner says.
+    pub async fn unused(&self) {
+        loop {
+            let notified = self.state.idle.notified();
+            tokio::pin!(notified);
+            // Listen before looking, or the last user may go in between.
+            notified.as_mut().enable();
+            match self.state.left() {
+                Some(Duration::ZERO) => return,
+                Some(left) => {
+                    // Whether the time is over or a client has gone, look again.
+                    let _ = tokio::time::timeout(left.min(LOOK), notified).await;
+                }
+                None => notified.await,
+            }
+        }
+    }
+
+    /// Whether the service is still unused.
+    pub fn is_unused(&self) -> bool {
+        self.state.users(0).is_none()
+    }
+
+    /// The registries whose logins end with this process.
+    pub fn lost_logins(&self) -> Vec<String> {
+        let logins = self.state.settings().sessions.in_memory();
+        logins.into_iter().map(|(registry, _)| registry).collect()
     }
 }
 

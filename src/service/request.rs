@@ -1,9 +1,9 @@
 //! A request under way, as its method sees it.
 
 use super::{
-    Settings, State,
     caller::Caller,
     failure::panicked,
+    state::{Settings, State},
     text::ending,
     turns::{SMALL, Turn, Work},
     under_way::{Subject, Taken, Working},

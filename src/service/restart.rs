@@ -1,42 +1,11 @@
 //! `server/restart`: lets a new process take over. How that works is up to the transport; this file
 //! asks for it, and answers how it went.
 
-use super::request::Request;
-use crate::{
-    error::{Error, Result},
-    progress::Progress,
-};
-use std::sync::{Arc, OnceLock};
-use tokio::sync::{Mutex, mpsc, oneshot};
+use super::{request::Request, restarts::Asked};
+use crate::error::{Error, Result};
+use std::sync::Arc;
+use tokio::sync::oneshot;
 use vouch_protocol::{ErrorKind, NoParams, ServerRestartResult};
-
-/// Somebody asks for a new process.
-#[derive(Debug)]
-pub struct Asked {
-    /// The request's progress. It is stopped if the client goes, and committed once the new process
-    /// has taken over.
-    pub progress: Progress,
-    /// Where to say how it went.
-    pub answer: oneshot::Sender<Result<ServerRestartResult>>,
-}
-
-/// Whether this process can be replaced, and by whom.
-#[derive(Debug, Default)]
-pub(super) struct Restarts {
-    asked: OnceLock<mpsc::Sender<Asked>>,
-    /// Held while one is under way.
-    turn: Mutex<()>,
-}
-
-impl Restarts {
-    /// From now on a restart can be asked for.
-    pub(super) fn listen(&self) -> mpsc::Receiver<Asked> {
-        let (asked, heard) = mpsc::channel(1);
-        // The first one who listens is the one who replaces the process.
-        let _ = self.asked.set(asked);
-        heard
-    }
-}
 
 pub(super) async fn restart(request: Arc<Request>, _: NoParams) -> Result<ServerRestartResult> {
     let restarts = &request.state().restarts;
