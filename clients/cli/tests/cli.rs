@@ -332,6 +332,7 @@ fn status_and_stop_tell_of_the_service() {
     let ran = service.vouch(["status"]);
     let out = "vouchd 0.1.0 (protocol 1.0), process 4711, up 1 d 1 h
   socket        /run/vouchd.sock
+  trust         0 signers, 0 rules
   connections   2
   cache         1 of 4096 files
   request       push for neo\\u{7}vim: sending, 2.0 KiB, for 1 s

@@ -44,6 +44,7 @@ const SHOWN: &str = r"vouchd 0.1.0, 9adf8e6 (protocol 1.0), process 4711, up 1 m
   socket        /run/vouchd.sock
   config        /etc/vouchd.toml
   log           /log/vouchd.log
+  trust         0 signers, 0 rules
   ends          30 min 0 s without a client, kept by requests
   connections   3
   cache         1 of 4096 files
