@@ -133,7 +133,7 @@ struct Members {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reference: Option<String>,
     /// A reference, with `path` alone: answers whether a push to there would pass.
-    #[serde(default, rename = "for", skip_serializing_if = "Option::is_none")]
+    #[serde(default, rename = "pushTo", skip_serializing_if = "Option::is_none")]
     destination: Option<String>,
     /// Accept this signer alone: a name of the server's config, an account (`A…`), or a signer's
     /// `id`.
@@ -155,7 +155,9 @@ impl TryFrom<Members> for VerifyParams {
             (Some(path), None, None) => VerifySubject::Path(path),
             (Some(path), None, Some(to)) => VerifySubject::Push { path, to },
             (None, Some(reference), None) => VerifySubject::Reference(reference),
-            (None, Some(_), Some(_)) => return Err("`for` goes with `path`, not with `reference`"),
+            (None, Some(_), Some(_)) => {
+                return Err("`pushTo` goes with `path`, not with `reference`");
+            }
             _ => return Err("`verify` takes exactly one of `path` and `reference`"),
         };
         Ok(Self {
@@ -208,7 +210,7 @@ mod tests {
             Some(VerifyParams::reference("b")),
         );
         check(
-            r#"{"path":"/a","for":"b"}"#,
+            r#"{"path":"/a","pushTo":"b"}"#,
             Some(VerifyParams::push("/a", "b")),
         );
         let tightened = VerifyParams {
@@ -221,8 +223,8 @@ mod tests {
             Some(tightened),
         );
         check("{}", None);
-        check(r#"{"for":"b"}"#, None);
-        check(r#"{"reference":"a","for":"b"}"#, None);
+        check(r#"{"pushTo":"b"}"#, None);
+        check(r#"{"reference":"a","pushTo":"b"}"#, None);
         check(r#"{"path":"/a","reference":"b"}"#, None);
         check(r#"{"path":"/a","path":"/b"}"#, None);
         check(r#"{"path":"/a","force":true}"#, None);

@@ -159,9 +159,9 @@ fn callers_ask_for_one_signer_and_for_one_place() {
     assert_eq!(verify(json!({})), (json!("accepted"), json!([])));
     let wanted = verify(json!({"signer": "ann"}));
     assert_eq!(wanted, (json!("refused"), json!(["signer"])));
-    let open = verify(json!({"for": format!("{name}/open/echo:1")}));
+    let open = verify(json!({"pushTo": format!("{name}/open/echo:1")}));
     assert_eq!(open, (json!("accepted"), json!([])));
-    let closed = verify(json!({"for": format!("{name}/closed/echo:1")}));
+    let closed = verify(json!({"pushTo": format!("{name}/closed/echo:1")}));
     assert_eq!(closed, (json!("refused"), json!(["accept"])));
     let unsigned = scene.folder.write("unsigned.wasm", &module());
     let verdict = client

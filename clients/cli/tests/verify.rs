@@ -275,7 +275,7 @@ fn every_check_is_shown_where_that_is_asked_for() {
         "/a.wasm",
     ];
     let asked = json!({
-        "path": "/a.wasm", "for": "ghcr.io/acme/echo:1", "signer": "acme", "explain": true,
+        "path": "/a.wasm", "pushTo": "ghcr.io/acme/echo:1", "signer": "acme", "explain": true,
     });
     let mut accepted = accepted();
     accepted["trust"] = json!({"rule": "default", "mode": "firstUse", "remembered": false});
