@@ -19,6 +19,7 @@ mod pull;
 mod push;
 mod server;
 mod session;
+mod sign;
 mod tags;
 mod token;
 mod verification;
@@ -50,6 +51,10 @@ pub use session::{
     CredentialFile, Login, LoginSource, Password, SessionList, SessionListResult, SessionLogin,
     SessionLoginParams, SessionLogout, SessionLogoutParams, SessionLogoutResult, SessionState,
     SessionStatus,
+};
+pub use sign::{
+    ReplacedToken, SignComplete, SignCompleteParams, SignCompleteResult, SignPrepare,
+    SignPrepareParams, SignPrepareResult,
 };
 pub use tags::{Tags, TagsParams, TagsResult};
 pub use token::ProgressToken;
