@@ -1,15 +1,21 @@
 //! The commands that ask the service once and show its answer.
 
 use crate::{
-    arguments::{PullArguments, PushArguments, RpcArguments},
     call::{answer, ask},
     failure::Outcome,
     progress::Bars,
     reference::absolute,
     show::{Asked, Screen, size},
     spelling::Spelling,
+    subject::Reference,
 };
-use std::io;
+use clap::Args;
+use serde_json::Value;
+use std::{
+    collections::BTreeMap,
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
 use vouch_client::{
     Client,
     protocol::{
@@ -17,6 +23,113 @@ use vouch_client::{
         ServerRestart, ServerRestartResult, ServerStop, ServerStopResult,
     },
 };
+
+#[derive(Debug, Args)]
+pub(crate) struct PushArguments {
+    /// The file to publish
+    pub(crate) file: PathBuf,
+    /// Where to: `registry/repository:tag`, or `oci:FOLDER:tag` for an image layout
+    #[arg(value_parser = Reference::read)]
+    pub(crate) reference: Reference,
+    /// Annotate the manifest; may be given several times
+    #[arg(long = "annotation", value_name = "KEY=VALUE", value_parser = annotation)]
+    given: Vec<(String, String)>,
+    #[arg(skip)]
+    pub(crate) annotations: BTreeMap<String, String>,
+    /// Allow the tag `latest`, or no tag
+    #[arg(long)]
+    pub(crate) allow_latest: bool,
+}
+
+impl PushArguments {
+    pub(crate) fn complete(&mut self) -> Result<(), String> {
+        // Other tools have the reference first.
+        let swapped = Path::new(&self.reference.typed);
+        if swapped.is_file() && !self.file.exists() {
+            return Err(format!(
+                "the file comes first: `vouch push {} {}`",
+                swapped.display(),
+                self.file.display()
+            ));
+        }
+        for (name, value) in std::mem::take(&mut self.given) {
+            if self.annotations.contains_key(&name) {
+                return Err(format!("the annotation {name:?} is given twice"));
+            }
+            self.annotations.insert(name, value);
+        }
+        Ok(())
+    }
+}
+
+fn annotation(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write it as KEY=VALUE".to_owned()),
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PullArguments {
+    /// Where from: `registry/repository[:tag][@digest]`, or `oci:FOLDER:tag` for an image layout
+    #[arg(value_parser = Reference::read)]
+    pub(crate) reference: Reference,
+    /// The file to write, or the folder to write to
+    #[arg(short, long, value_name = "PATH", default_value = ".")]
+    pub(crate) output: PathBuf,
+    /// Replace a regular file that exists, or a symbolic link itself; nothing else is ever replaced
+    #[arg(short = 'f', long, alias = "force")]
+    pub(crate) overwrite: bool,
+    /// Write only this target of a provider archive, for example `x86_64-linux`
+    #[arg(long)]
+    pub(crate) target: Option<String>,
+    /// Accept this signer alone: a name of the service's config, or an account (`A…`)
+    #[arg(long, value_name = "SIGNER")]
+    pub(crate) signer: Option<String>,
+    /// Allow the tag `latest`, or no tag
+    #[arg(long)]
+    pub(crate) allow_latest: bool,
+}
+
+/// The most JSON that is read from standard input, in bytes: what a request may have.
+const LONGEST_INPUT: u64 = 1024 * 1024;
+
+#[derive(Debug, Args)]
+pub(crate) struct RpcArguments {
+    /// For example `server/status`
+    pub(crate) method: String,
+    /// The params, a JSON object; `-` reads them from standard input
+    #[arg(value_name = "JSON", allow_hyphen_values = true)]
+    given: Option<String>,
+    #[arg(skip)]
+    pub(crate) params: Value,
+}
+
+impl RpcArguments {
+    pub(crate) fn complete(&mut self) -> Result<(), String> {
+        self.params = match self.given.as_deref() {
+            None => Value::Null,
+            Some("-") => input(io::stdin().lock())?,
+            Some(text) => serde_json::from_str(text)
+                .map_err(|error| format!("the params are not JSON: {error}"))?,
+        };
+        Ok(())
+    }
+}
+
+fn input(reader: impl Read) -> Result<Value, String> {
+    let mut text = Vec::new();
+    reader
+        .take(LONGEST_INPUT + 1)
+        .read_to_end(&mut text)
+        .map_err(|error| format!("cannot read standard input: {error}"))?;
+    if text.len() as u64 > LONGEST_INPUT {
+        return Err(format!(
+            "standard input has more than {LONGEST_INPUT} bytes"
+        ));
+    }
+    serde_json::from_slice(&text).map_err(|error| format!("standard input is not JSON: {error}"))
+}
 
 pub(crate) async fn push(
     client: &Client,
@@ -138,5 +251,30 @@ pub(crate) async fn rpc(
     match client.request(&arguments.method, arguments.params).await {
         Ok(result) => screen.value(&result).map(|()| Outcome::Success),
         Err(error) => screen.failure(&error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn annotations_have_a_name() {
+        let check = |text: &str, expected: Option<(&str, &str)>| {
+            let read = annotation(text).ok();
+            assert_eq!(read, expected.map(|(k, v)| (k.to_owned(), v.to_owned())));
+        };
+        check("a=b", Some(("a", "b")));
+        check("a=", Some(("a", "")));
+        check("a=b=c", Some(("a", "b=c")));
+        check("a", None);
+        check("=b", None);
+    }
+
+    #[test]
+    fn standard_input_is_bounded() {
+        assert_eq!(input(&b"{}"[..]).unwrap(), serde_json::json!({}));
+        assert!(input(&b"{"[..]).is_err());
+        assert!(input(io::repeat(b' ')).unwrap_err().contains("more than"));
     }
 }

@@ -1,7 +1,6 @@
 //! `vouch inspect`: shows all that is known of one artifact, and who says so.
 
 use crate::{
-    arguments::InspectArguments,
     call::unreadable,
     failure::{Failure, Outcome},
     progress::Bars,
@@ -12,6 +11,7 @@ use crate::{
     spool,
     subject::Subject,
 };
+use clap::{Args, ValueHint};
 use serde_json::Value;
 use std::{io, path::Path};
 use vouch_client::{
@@ -21,6 +21,31 @@ use vouch_client::{
         InspectSubject, Manifest, Metadata, Names, Signature, Verification,
     },
 };
+
+#[derive(Debug, Args)]
+pub(crate) struct InspectArguments {
+    /// A file, a reference, or `-` for standard input
+    #[arg(value_name = "ARTIFACT", value_hint = ValueHint::AnyPath, value_parser = inspected)]
+    pub(crate) subject: Subject,
+}
+
+impl InspectArguments {
+    /// Its subject, as it was typed.
+    pub(crate) fn name(&self) -> String {
+        match &self.subject {
+            Subject::File(path) | Subject::Folder(path) => path.to_string_lossy().into_owned(),
+            Subject::Reference(reference) => reference.typed.clone(),
+            Subject::Input => "standard input".to_owned(),
+        }
+    }
+}
+
+fn inspected(text: &str) -> Result<Subject, String> {
+    if text.is_empty() {
+        return Err("a path cannot be empty".to_owned());
+    }
+    Subject::read(text.as_ref())
+}
 
 pub(crate) async fn inspect(
     client: &Client,

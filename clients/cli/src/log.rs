@@ -3,11 +3,11 @@
 //! control character in it reaches a terminal.
 
 use crate::{
-    arguments::LogArguments,
     call::ask,
     failure::{Failure, Outcome},
     show::{Screen, escaped, escaped_json},
 };
+use clap::Args;
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     fs::OFlags,
@@ -40,6 +40,16 @@ const BLOCK: usize = 64 << 10;
 const LONGEST_LINE: usize = 64 << 10;
 /// The most files that a service puts aside.
 const MOST_ASIDE: u32 = 100;
+
+#[derive(Debug, Args)]
+pub(crate) struct LogArguments {
+    /// Go on with what is logged from now on, until interrupted
+    #[arg(short, long)]
+    pub(crate) follow: bool,
+    /// How many of the last lines to show first
+    #[arg(short = 'n', long, value_name = "LINES", default_value_t = 40)]
+    pub(crate) lines: u64,
+}
 
 pub(crate) async fn log(
     socket: &Path,

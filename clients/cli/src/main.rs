@@ -3,13 +3,13 @@
 //!
 //! | file | what is in it |
 //! |---|---|
-//! | `arguments`, `hints` | the commands and their options, with their help; words of other tools |
+//! | `arguments`, `manual`, `hints` | the commands, with their help; words of other tools |
 //! | `subject`, `reference` | what a word is: a file, a folder, a reference, standard input |
 //! | `connect` | the connection, over which a service may have to be started |
 //! | `call`, `progress` | one call, and the bar that is drawn meanwhile |
-//! | `verify`, `inspect`, `tags`, `commands`, `sessions`, `trust`, `status`, `log` | the commands |
+//! | `verify`, `inspect`, `tags`, `commands`, `sessions`, `trust`, `status`, `log` | the commands, each with its options |
 //! | `password`, `spool`, `signals` | secrets, standard input, and the end by a signal |
-//! | `show`, `spelling`, `failure` | what people and programs see, and the exit code |
+//! | `show`, `tally`, `spelling`, `failure` | what people and programs see, and the exit code |
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
@@ -21,6 +21,7 @@ mod failure;
 mod hints;
 mod inspect;
 mod log;
+mod manual;
 mod password;
 mod progress;
 mod reference;
@@ -32,12 +33,14 @@ mod spool;
 mod status;
 mod subject;
 mod tags;
+mod tally;
 mod trust;
 mod verify;
 
-use arguments::{Cli, Command, MANUAL, Wanted};
+use arguments::{Cli, Command, Wanted};
 use clap::CommandFactory as _;
 use failure::{Failure, Outcome};
+use manual::MANUAL;
 use show::Screen;
 use std::{
     io::{self, Write},

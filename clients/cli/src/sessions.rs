@@ -1,13 +1,13 @@
 //! `vouch login`, `vouch logout` and `vouch sessions`.
 
 use crate::{
-    arguments::{LoginArguments, LogoutArguments},
     call::{answer, ask},
     failure::{Failure, Outcome},
     password,
     show::{Screen, span},
 };
-use std::io;
+use clap::Args;
+use std::io::{self, IsTerminal as _};
 use vouch_client::{
     Client,
     protocol::{
@@ -16,6 +16,61 @@ use vouch_client::{
         SessionStatus,
     },
 };
+
+#[derive(Debug, Args)]
+pub(crate) struct LoginArguments {
+    /// The registry, such as `ghcr.io` or `localhost:5000`
+    #[arg(value_parser = registry)]
+    pub(crate) registry: String,
+    /// Who logs in; asked for on a terminal
+    #[arg(short, long)]
+    pub(crate) username: Option<String>,
+    /// Read the password from standard input; without this, it is asked for on a terminal
+    #[arg(long)]
+    pub(crate) password_stdin: bool,
+    /// Log in with an OAuth2 refresh token in place of a password
+    #[arg(long)]
+    pub(crate) identity_token: bool,
+}
+
+impl LoginArguments {
+    pub(crate) fn complete(&mut self) -> Result<(), String> {
+        // Both come from the terminal, or neither does.
+        if self.password_stdin && self.username.is_none() && !self.identity_token {
+            return Err("--password-stdin needs --username".to_owned());
+        }
+        if !self.password_stdin && !io::stdin().is_terminal() {
+            return Err(
+                "there is no terminal to ask for the login: use --username and --password-stdin"
+                    .to_owned(),
+            );
+        }
+        Ok(())
+    }
+}
+
+/// Checks a registry's name before anybody is asked for a password. The service has the last word.
+fn registry(text: &str) -> Result<String, String> {
+    let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
+    let host = rest.split('/').next().unwrap_or_default();
+    let is_host = host == "localhost" || host.contains(['.', ':']);
+    let odd =
+        |c: char| !c.is_ascii_alphanumeric() && !matches!(c, '.' | '-' | ':' | '[' | ']' | '_');
+    if !is_host || host.contains(odd) {
+        return Err("a registry is a host, such as `ghcr.io` or `localhost:5000`".to_owned());
+    }
+    if !scheme.is_empty() || host != rest {
+        return Err(format!("write the host alone: `{host}`"));
+    }
+    Ok(text.to_owned())
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogoutArguments {
+    /// The registry, as at the login
+    #[arg(value_parser = registry)]
+    pub(crate) registry: String,
+}
 
 pub(crate) async fn login(
     client: &Client,
@@ -151,5 +206,34 @@ fn named(session: &SessionStatus) -> String {
     match &session.user {
         Some(user) => format!("{user} to {}", session.registry),
         None => session.registry.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_registry_is_a_host() {
+        let check = |text: &str, expected: Option<&str>| {
+            let hint = registry(text).err();
+            assert_eq!(hint.is_some(), expected.is_some(), "{text}: {hint:?}");
+            let (hint, expected) = (hint.unwrap_or_default(), expected.unwrap_or_default());
+            assert!(hint.contains(expected), "{text}: {hint}");
+        };
+        check("ghcr.io", None);
+        check("localhost", None);
+        check("localhost:5000", None);
+        check("[::1]:5000", None);
+        check("https://ghcr.io", Some("alone: `ghcr.io`"));
+        check(
+            "https://index.docker.io/v1/",
+            Some("alone: `index.docker.io`"),
+        );
+        check("ghcr.io/acme", Some("alone: `ghcr.io`"));
+        check("ann", Some("is a host"));
+        check("", Some("is a host"));
+        check("ghcr .io", Some("is a host"));
+        check("ann@ghcr.io", Some("is a host"));
     }
 }

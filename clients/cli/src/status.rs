@@ -7,6 +7,7 @@ use crate::{
     show::{Screen, escaped, size, span},
     signals::Signals,
 };
+use clap::Args;
 use rustix::termios::tcgetwinsize;
 use serde_json::{Value, json};
 use std::{
@@ -27,6 +28,13 @@ use vouch_client::{
 const EACH: Duration = Duration::from_secs(1);
 /// How long it may take to answer.
 const ANSWER: Duration = Duration::from_secs(5);
+
+#[derive(Debug, Args)]
+pub(crate) struct StatusArguments {
+    /// Show it again every second, until interrupted
+    #[arg(short, long)]
+    pub(crate) watch: bool,
+}
 
 pub(crate) async fn status(client: &Client, screen: &mut Screen) -> io::Result<Outcome> {
     let answered = ask::<ServerStatus>(client, NoParams {}).await;

@@ -1,12 +1,13 @@
 //! `vouch tags`: asks for page after page of a repository's tags.
 
 use crate::{
-    arguments::TagsArguments,
     call::{ask, unreadable},
     failure::{Failure, Outcome},
     show::Screen,
     spelling::Spelling,
+    subject::Reference,
 };
+use clap::Args;
 use std::io;
 use vouch_client::{
     Client,
@@ -17,6 +18,24 @@ use vouch_client::{
 const PAGE: u16 = 1000;
 /// No repository has so many pages: a registry that sends more makes them up.
 const PAGES: usize = 100;
+
+#[derive(Debug, Args)]
+pub(crate) struct TagsArguments {
+    /// `registry/repository`, or `oci:FOLDER` for an image layout
+    #[arg(value_parser = Reference::read)]
+    pub(crate) repository: Reference,
+    /// List at most so many; without this, all
+    #[arg(
+        short = 'n',
+        long,
+        value_name = "TAGS",
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    pub(crate) limit: Option<u32>,
+    /// Begin behind this tag
+    #[arg(long, value_name = "TAG")]
+    pub(crate) last: Option<String>,
+}
 
 pub(crate) async fn tags(
     client: &Client,

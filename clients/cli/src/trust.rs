@@ -5,13 +5,16 @@
 //! did: its status names the digest of the config that is in force. A config that it refuses is put
 //! back.
 
+mod arguments;
+
 use crate::{
-    arguments::{TrustAdd, TrustCommand},
     call::{ask, unreadable},
     failure::{Failure, Outcome},
     password,
     show::{Screen, date},
 };
+use arguments::TrustAdd;
+pub(crate) use arguments::TrustCommand;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::{

@@ -2,7 +2,6 @@
 //! in order.
 
 use crate::{
-    arguments::VerifyArguments,
     call::unreadable,
     failure::{Failure, Outcome},
     progress::Bars,
@@ -12,11 +11,13 @@ use crate::{
     spelling::Spelling,
     spool,
     subject::{self, Reference, Subject},
+    tally::Tally,
 };
+use clap::{Args, ValueHint};
 use futures_util::{StreamExt as _, stream};
 use serde_json::{Map, Value, json};
 use std::{
-    fmt::Write as _,
+    ffi::OsString,
     io,
     iter::once,
     path::{Path, PathBuf},
@@ -29,6 +30,56 @@ use vouch_client::{
 /// How many artifacts are judged at a time: enough for the service's cores, and few enough to leave
 /// other clients their turn.
 const AT_A_TIME: usize = 8;
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArguments {
+    /// Files, folders, references, or `-` for standard input
+    #[arg(
+        value_name = "ARTIFACT",
+        required_unless_present = "references",
+        value_hint = ValueHint::AnyPath
+    )]
+    given: Vec<OsString>,
+    /// A reference, even if it could be a path; may be given several times
+    #[arg(long = "reference", value_name = "REFERENCE", value_parser = Reference::read)]
+    references: Vec<Reference>,
+    /// Show only what is not accepted
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+    /// Show every check: what was found, and what has to be
+    #[arg(long)]
+    pub(crate) explain: bool,
+    /// Accept this signer alone: a name of the service's config, or an account (`A…`)
+    #[arg(long, value_name = "SIGNER")]
+    pub(crate) signer: Option<String>,
+    /// Say whether files might be pushed there; nothing is sent
+    #[arg(long = "for", value_name = "REFERENCE", value_parser = Reference::read)]
+    pub(crate) destination: Option<Reference>,
+    #[arg(skip)]
+    pub(crate) subjects: Vec<Subject>,
+}
+
+impl VerifyArguments {
+    pub(crate) fn complete(&mut self) -> Result<(), String> {
+        for text in &self.given {
+            if text.is_empty() {
+                return Err("a path cannot be empty".to_owned());
+            }
+            self.subjects.push(Subject::read(text)?);
+        }
+        let references = self.references.drain(..).map(Subject::Reference);
+        self.subjects.extend(references);
+        let is_input = |subject: &&Subject| **subject == Subject::Input;
+        if self.subjects.iter().filter(is_input).count() > 1 {
+            return Err("standard input can be read only once".to_owned());
+        }
+        let is_published = |subject: &Subject| matches!(subject, Subject::Reference(_));
+        if self.destination.is_some() && self.subjects.iter().any(is_published) {
+            return Err("--for asks about files, not about references".to_owned());
+        }
+        Ok(())
+    }
+}
 
 pub(crate) async fn verify(
     client: &Client,
@@ -73,7 +124,7 @@ async fn judge_all(
     let mut judged = stream::iter(subjects.into_iter().flat_map(looks))
         .map(async |look| look.judged(client, &bars, &wish).await)
         .buffered(AT_A_TIME);
-    let mut tally = Tally::default();
+    let mut tally = Tally::new(["accepted", "refused", "could not be judged"]);
     while let Some(judged) = judged.next().await {
         tally.count(bars.aside(|| judged.show(quiet, screen))?);
     }
@@ -295,76 +346,5 @@ impl Judged {
             }
         }
         Ok(outcome)
-    }
-}
-
-/// How many came to which verdict.
-#[derive(Debug, Default)]
-struct Tally {
-    accepted: u64,
-    refused: u64,
-    failed: u64,
-}
-
-impl Tally {
-    fn count(&mut self, outcome: Outcome) {
-        match outcome {
-            Outcome::Success => self.accepted += 1,
-            Outcome::Refused => self.refused += 1,
-            _ => self.failed += 1,
-        }
-    }
-
-    /// The worst of them.
-    fn outcome(&self) -> Outcome {
-        match self {
-            Self { failed: 1.., .. } => Outcome::Failed,
-            Self { refused: 1.., .. } => Outcome::Refused,
-            _ => Outcome::Success,
-        }
-    }
-
-    fn summary(&self) -> String {
-        let mut summary = format!("{} accepted", self.accepted);
-        for (count, what) in [
-            (self.refused, "refused"),
-            (self.failed, "could not be judged"),
-        ] {
-            if count > 0 {
-                // Writing to a text cannot fail.
-                let _ = write!(summary, ", {count} {what}");
-            }
-        }
-        summary
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_summary_says_what_there_is() {
-        let check = |accepted, refused, failed, expected: &str, outcome| {
-            let tally = Tally {
-                accepted,
-                refused,
-                failed,
-            };
-            assert_eq!(
-                (tally.summary().as_str(), tally.outcome()),
-                (expected, outcome)
-            );
-        };
-        check(2000, 1, 0, "2000 accepted, 1 refused", Outcome::Refused);
-        check(2, 0, 0, "2 accepted", Outcome::Success);
-        check(0, 2, 0, "0 accepted, 2 refused", Outcome::Refused);
-        check(
-            3,
-            1,
-            2,
-            "3 accepted, 1 refused, 2 could not be judged",
-            Outcome::Failed,
-        );
     }
 }

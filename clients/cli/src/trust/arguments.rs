@@ -1,0 +1,138 @@
+//! What may be written behind `vouch trust`.
+
+use crate::subject::Reference;
+use clap::{Args, Subcommand};
+use std::{
+    io::{self, IsTerminal as _, Read as _},
+    path::Path,
+};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum TrustCommand {
+    /// List signers, rules, and the signers that are remembered
+    #[command(after_help = "Example:\n  vouch trust list")]
+    List,
+    /// Name a signer, and accept them under scopes
+    ///
+    /// A scope is a registry, alone or with the first parts of a repository's name; `oci:` and a
+    /// folder; `files` for local files; or `*` for all but those.
+    #[command(after_help = "Examples:
+  vouch trust add acme --account A… --scope ghcr.io/acme
+  vouch trust add ann --ssh-key ~/.ssh/id_ed25519.pub --scope files
+  vouch trust add acme --scope docker.io/acme   # a name that is known
+  vouch trust add acme --revoked                # nothing of theirs is accepted any more")]
+    Add(TrustAdd),
+    /// Accept a signer no more: under scopes, or at all
+    ///
+    /// A rule that is left without signers accepts nobody.
+    #[command(after_help = "Example:\n  vouch trust remove acme --scope ghcr.io/acme")]
+    Remove {
+        /// What the config calls the signer
+        name: String,
+        /// Only under this scope; may be given several times
+        #[arg(long = "scope", value_name = "SCOPE")]
+        scopes: Vec<String>,
+        #[command(flatten)]
+        agreed: Agreed,
+    },
+    /// Accept a further signer of a repository whose signers are remembered
+    #[command(after_help = "Example:\n  vouch trust accept ghcr.io/acme/echo --signer A…")]
+    Accept {
+        /// The repository, or the image layout as `oci:FOLDER`
+        #[arg(value_parser = Reference::read)]
+        repository: Reference,
+        /// The signer: an account nkey, or a name of the config
+        #[arg(long, value_name = "SIGNER")]
+        signer: String,
+        #[command(flatten)]
+        agreed: Agreed,
+    },
+    /// Forget the signers of a repository that are remembered, or one of them
+    #[command(after_help = "Example:\n  vouch trust forget ghcr.io/acme/echo --signer A…")]
+    Forget {
+        /// The repository, or the image layout as `oci:FOLDER`
+        #[arg(value_parser = Reference::read)]
+        repository: Reference,
+        /// Only this signer: an account nkey, or a name of the config
+        #[arg(long, value_name = "SIGNER")]
+        signer: Option<String>,
+        #[command(flatten)]
+        agreed: Agreed,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TrustAdd {
+    /// What to call the signer
+    pub(crate) name: String,
+    /// Their account nkey, which issues their tokens
+    #[arg(long, value_name = "A…", conflicts_with = "ssh_key")]
+    pub(crate) account: Option<String>,
+    /// The same key as SSH has it: a line `ssh-ed25519 AAAA…`, or a file with one
+    #[arg(long, value_name = "LINE|FILE")]
+    pub(crate) ssh_key: Option<String>,
+    /// Where to accept them; may be given several times
+    #[arg(long = "scope", value_name = "SCOPE")]
+    pub(crate) scopes: Vec<String>,
+    /// Accept nothing that they signed any more, under any name and any rule
+    #[arg(long)]
+    pub(crate) revoked: bool,
+    #[command(flatten)]
+    pub(crate) agreed: Agreed,
+}
+
+/// Whether there is nothing to ask.
+#[derive(Debug, Args)]
+pub(crate) struct Agreed {
+    /// Do not ask; needed where there is no terminal
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+}
+
+impl TrustCommand {
+    /// Whether the change is agreed to; a list needs nobody's agreement.
+    pub(crate) fn is_agreed(&self) -> bool {
+        match self {
+            Self::List => true,
+            Self::Add(TrustAdd { agreed, .. })
+            | Self::Remove { agreed, .. }
+            | Self::Accept { agreed, .. }
+            | Self::Forget { agreed, .. } => agreed.yes,
+        }
+    }
+
+    pub(crate) fn complete(&mut self) -> Result<(), String> {
+        if !self.is_agreed() && !io::stdin().is_terminal() {
+            return Err("there is no terminal to ask: use --yes".to_owned());
+        }
+        let Self::Add(add) = self else { return Ok(()) };
+        let is_file = |key: &String| !key.contains(char::is_whitespace);
+        if let Some(file) = add.ssh_key.clone().filter(is_file) {
+            add.ssh_key = Some(public_key(Path::new(&file))?);
+        }
+        Ok(())
+    }
+}
+
+/// The line in a file such as `id_ed25519.pub`.
+fn public_key(file: &Path) -> Result<String, String> {
+    let cannot = |error| format!("cannot read {}: {error}", file.display());
+    let mut text = String::new();
+    std::fs::File::open(file)
+        .and_then(|opened| opened.take(16 << 10).read_to_string(&mut text))
+        .map_err(cannot)?;
+    if text.contains("PRIVATE KEY") {
+        return Err(format!(
+            "{0} is a private key: the public one is in {0}.pub",
+            file.display()
+        ));
+    }
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    match (lines.next(), lines.next()) {
+        (Some(line), None) => Ok(line.to_owned()),
+        _ => Err(format!(
+            "{} does not hold one line with a public key",
+            file.display()
+        )),
+    }
+}
