@@ -31,6 +31,12 @@ pub fn state_folder() -> Option<PathBuf> {
     file.parent().map(ToOwned::to_owned)
 }
 
+/// `$XDG_DATA_HOME/vouchd/keys`, else `~/.local/share/vouchd/keys`; none without a home. The keys that
+/// `vouch keys new` makes are there; the service has no part in them.
+pub fn keys_folder() -> Option<PathBuf> {
+    below(variable, "XDG_DATA_HOME", ".local/share", "keys")
+}
+
 /// `$HOME`, where it is an absolute path.
 pub fn home() -> Option<PathBuf> {
     absolute(variable, "HOME")
