@@ -5,7 +5,7 @@
 //! credential, a token or the query of a URL.
 
 use rustix::io::Errno;
-use std::{error, fmt, io, path::Path, sync::Arc};
+use std::{fmt, io, path::Path, sync::Arc};
 use tokio::task::JoinError;
 use vouch_protocol::ErrorKind;
 
@@ -17,7 +17,7 @@ pub struct Error {
     help: Option<String>,
     registry: Option<String>,
     status: Option<u16>,
-    source: Option<Arc<dyn error::Error + Send + Sync>>,
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
 
 /// What the service's functions return.
@@ -111,7 +111,7 @@ impl Error {
 
     /// Adds what caused it.
     #[must_use]
-    pub fn source(mut self, source: impl Into<Box<dyn error::Error + Send + Sync>>) -> Self {
+    pub fn source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         self.source = Some(Arc::from(source.into()));
         self
     }
@@ -138,6 +138,17 @@ impl Error {
     }
 }
 
+/// An error of a kind; what happened is written as `format!` takes it.
+macro_rules! error {
+    ($kind:ident: $($message:tt)+) => {
+        $crate::error::Error::new(
+            ::vouch_protocol::ErrorKind::$kind,
+            ::std::format!($($message)+),
+        )
+    };
+}
+pub(crate) use error;
+
 /// Work on a thread or a task of its own has panicked: nothing else ends it before its time.
 impl From<JoinError> for Error {
     fn from(error: JoinError) -> Self {
@@ -154,11 +165,11 @@ impl fmt::Display for Error {
     }
 }
 
-impl error::Error for Error {
-    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.source
             .as_deref()
-            .map(|source| source as &(dyn error::Error + 'static))
+            .map(|source| source as &(dyn std::error::Error + 'static))
     }
 }
 
@@ -172,13 +183,13 @@ impl fmt::Display for Stopped {
     }
 }
 
-impl error::Error for Stopped {}
+impl std::error::Error for Stopped {}
 
 /// Whether a reader failed because its request was cancelled.
 pub(crate) fn stopped(error: &io::Error) -> bool {
     error
         .get_ref()
-        .is_some_and(<dyn error::Error + Send + Sync>::is::<Stopped>)
+        .is_some_and(<dyn std::error::Error + Send + Sync>::is::<Stopped>)
 }
 
 /// Whether the system has no file handle left, for this process or for all.

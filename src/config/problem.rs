@@ -1,6 +1,6 @@
 //! What is wrong with a config, and where.
 
-use crate::error::Error;
+use crate::error::{Error, error};
 use std::{fmt, path::PathBuf};
 use vouch_protocol::ErrorKind;
 
@@ -49,7 +49,7 @@ pub(super) fn first(failure: Failure) -> Error {
         Failure::Wrong(problems) => problems.into_iter(),
     };
     let Some(mut problem) = problems.next() else {
-        return Error::new(ErrorKind::Internal, "a config was refused without a reason");
+        return error!(Internal: "a config was refused without a reason");
     };
     if problems.len() > 0 {
         let others = "There is more: `vouchd config check` shows all.";

@@ -7,13 +7,12 @@ use super::{
     whole::Config,
 };
 use crate::{
-    error::{Error, Result},
+    error::{Result, error},
     name::PlainHosts,
     trust::{Policy, Section},
 };
 use std::{fs::Metadata, os::unix::fs::MetadataExt, path::Path};
 use toml::{Spanned, de::DeValue};
-use vouch_protocol::ErrorKind;
 
 impl Config {
     /// Whose signatures the owner accepts, or why that cannot be told.
@@ -21,8 +20,7 @@ impl Config {
         let Some(problem) = self.distrust.first() else {
             return Ok(self.policy.clone());
         };
-        let message = format!("the trust policy cannot be used: {problem}");
-        let error = Error::new(ErrorKind::PolicyUnusable, message);
+        let error = error!(PolicyUnusable: "the trust policy cannot be used: {problem}");
         let all =
             "`vouchd config check` shows all that is wrong, and `vouchd config show` what holds.";
         Err(error.help(match &problem.help {

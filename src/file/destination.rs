@@ -1,7 +1,7 @@
 //! Where a file shall be: a folder that is held open, and a name in it.
 
 use super::source::{Source, kind_name};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, error};
 use rustix::{
     fs::{AtFlags, FileType, Mode, OFlags},
     io::Errno,
@@ -15,7 +15,6 @@ use std::{
     },
     path::{Path, PathBuf},
 };
-use vouch_protocol::ErrorKind;
 
 /// A folder that is held open, and the name that the file gets in it, if that is known yet.
 #[derive(Debug)]
@@ -47,11 +46,10 @@ impl Destination {
         let ends_as_folder = written.ends_with(b"/") || written.ends_with(b"/.");
         let (Some(parent), Some(name), false) = (path.parent(), path.file_name(), ends_as_folder)
         else {
-            return Err(Error::new(
-                ErrorKind::FileNotFound,
-                format!("there is no folder {}", path.display()),
-            )
-            .help("Make the folder first, or name a file."));
+            return Err(
+                error!(FileNotFound: "there is no folder {}", path.display())
+                    .help("Make the folder first, or name a file."),
+            );
         };
         let handle = folder(parent).map_err(|error| {
             Error::at(parent, "open the folder", error.into())
@@ -110,11 +108,7 @@ impl Destination {
         };
         match kind_name(stat.st_mode) {
             Some(kind) if FileType::from_raw_mode(stat.st_mode) != FileType::Symlink => {
-                Err(Error::new(
-                    ErrorKind::NotAFile,
-                    format!("{} is {kind}", path().display()),
-                )
-                .help(
+                Err(error!(NotAFile: "{} is {kind}", path().display()).help(
                     "Only regular files and symbolic links are replaced: name another destination.",
                 ))
             }
@@ -132,11 +126,8 @@ impl Destination {
     }
 
     pub(super) fn taken(&self, name: &OsStr) -> Error {
-        Error::new(
-            ErrorKind::DestinationExists,
-            format!("{} exists already", self.path.join(name).display()),
-        )
-        .help("Name another destination, or set `overwrite`.")
+        error!(DestinationExists: "{} exists already", self.path.join(name).display())
+            .help("Name another destination, or set `overwrite`.")
     }
 
     /// Syncs a file that is at the destination already, as if it had been put there now. Returns its
@@ -167,12 +158,12 @@ impl Destination {
         let handle = format!("/proc/self/fd/{}", self.folder.as_raw_fd());
         let moved = std::fs::read_link(handle).map(|folder| folder.join(name));
         moved.ok().filter(|path| is_there(path)).ok_or_else(|| {
-            let message = format!(
-                "{} is not there: its folder was moved or replaced in the meantime, and the file \
+            error!(
+                Io: "{} is not there: its folder was moved or replaced in the meantime, and the file \
                  is in the one that was moved",
                 path.display()
-            );
-            Error::new(ErrorKind::Io, message).help("Look for it there, or pull again.")
+            )
+            .help("Look for it there, or pull again.")
         })
     }
 }
@@ -182,13 +173,9 @@ impl Destination {
 pub(crate) fn sync_name(folder: impl AsFd, path: &Path) -> Result<()> {
     match rustix::fs::fsync(folder) {
         Ok(()) | Err(Errno::INVAL | Errno::BADF | Errno::OPNOTSUPP) => Ok(()),
-        Err(error) => Err(Error::new(
-            ErrorKind::Io,
-            format!(
-                "{} is written, but may not survive a power cut: its folder cannot be synced: {}",
-                path.display(),
-                std::io::Error::from(error)
-            ),
+        Err(error) => Err(error!(
+            Io: "{} is written, but may not survive a power cut: its folder cannot be synced: {}",
+            path.display(), std::io::Error::from(error)
         )
         .help("Look at the disk, then try again.")),
     }
@@ -197,6 +184,7 @@ pub(crate) fn sync_name(folder: impl AsFd, path: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use vouch_protocol::ErrorKind;
 
     #[test]
     fn a_destination_needs_its_folder() {

@@ -1,9 +1,8 @@
 //! Paths as clients send them: absolute, or as `file:` URIs.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, error};
 use data_encoding::HEXLOWER_PERMISSIVE;
 use std::{ffi::OsString, fmt::Write as _, os::unix::ffi::OsStringExt, path::PathBuf};
-use vouch_protocol::ErrorKind;
 
 /// The longest path or URI that is looked at, in bytes. Linux stops at 4096; a URI may need three
 /// characters for each.
@@ -97,7 +96,7 @@ fn escaped(path: &str) -> String {
 
 fn wrong(text: &str, why: &str, meant: Option<&str>) -> Error {
     let shown: String = text.chars().take(200).collect();
-    let error = Error::new(ErrorKind::InvalidPath, format!("{shown:?} {why}"));
+    let error = error!(InvalidPath: "{shown:?} {why}");
     match meant.filter(|meant| meant.len() <= 300) {
         Some(meant) => error.help(format!("Write {meant} if that is the file.")),
         None => error.help(
@@ -111,6 +110,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+    use vouch_protocol::ErrorKind;
     use vouch_testing::seeds::seed;
 
     #[test]

@@ -1,7 +1,7 @@
 //! A regular file that is read: opened once, without surprises.
 
 use crate::{
-    error::{Error, Result},
+    error::{Error, Result, error},
     name::Digest,
     progress::Progress,
 };
@@ -19,7 +19,6 @@ use std::{
     path::{Path, PathBuf},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
-use vouch_protocol::ErrorKind;
 
 /// What tells one state of a file from another without reading it. A store through a dirty
 /// mapping moves none of it: see [`Identity::settled`] for what that means.
@@ -95,10 +94,9 @@ impl Identity {
 fn check_kind(mode: RawMode, path: &Path) -> Result<()> {
     match kind_name(mode) {
         None => Ok(()),
-        Some(kind) => Err(
-            Error::new(ErrorKind::NotAFile, format!("{} is {kind}", path.display()))
-                .help("Name a regular file."),
-        ),
+        Some(kind) => {
+            Err(error!(NotAFile: "{} is {kind}", path.display()).help("Name a regular file."))
+        }
     }
 }
 
@@ -267,6 +265,7 @@ impl Read for Positioned<'_> {
 mod tests {
     use super::*;
     use std::io::Write;
+    use vouch_protocol::ErrorKind;
 
     #[test]
     fn only_regular_files_open() {

@@ -1,10 +1,9 @@
 //! Digests, of the one kind that is taken.
 
 use super::without_secrets;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, error};
 use data_encoding::{HEXLOWER, HEXUPPER};
 use std::{fmt, str::FromStr};
-use vouch_protocol::ErrorKind;
 
 /// A SHA-256 digest, as OCI writes it: `sha256:` and 64 lower-case hex digits. Other algorithms
 /// are not taken, since nothing in this field uses them.
@@ -60,11 +59,8 @@ impl FromStr for Digest {
 
     fn from_str(text: &str) -> Result<Self> {
         let wrong = || {
-            Error::new(
-                ErrorKind::InvalidReference,
-                format!("{:?} is not a SHA-256 digest", without_secrets(text)),
-            )
-            .help("A digest is `sha256:` and 64 lower-case hex digits.")
+            error!(InvalidReference: "{:?} is not a SHA-256 digest", without_secrets(text))
+                .help("A digest is `sha256:` and 64 lower-case hex digits.")
         };
         let hex = text.strip_prefix("sha256:").ok_or_else(wrong)?;
         let bytes = HEXLOWER.decode(hex.as_bytes()).map_err(|_| wrong())?;

@@ -3,12 +3,11 @@
 //! A reference always writes its registry out: nothing may be sent to a default that nobody named.
 
 use super::{Digest, PlainHosts, Registry, Repository, Tag, without_secrets};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, error};
 use std::{
     fmt,
     path::{Path, PathBuf},
 };
-use vouch_protocol::ErrorKind;
 
 /// The longest reference that is looked at, in bytes: a registry's name, a repository of 255, a
 /// tag of 128 and a digest fit well; a layout may have a long path.
@@ -81,11 +80,10 @@ impl Reference {
         let tag = self.tag().map(Tag::as_str);
         let moves = self.digest().is_none() && matches!(tag, None | Some("latest"));
         if moves && !allow_latest {
-            return Err(Error::new(
-                ErrorKind::LatestNotAllowed,
-                format!("{self} does not name a fixed version"),
-            )
-            .help("Name a tag other than `latest`, or a digest; or set `allowLatest`."));
+            return Err(
+                error!(LatestNotAllowed: "{self} does not name a fixed version")
+                    .help("Name a tag other than `latest`, or a digest; or set `allowLatest`."),
+            );
         }
         Ok(self)
     }
@@ -156,9 +154,8 @@ fn parse_layout(text: &str, layout: &str) -> Result<LayoutReference> {
     };
     let is_relative = !place.starts_with('/');
     if is_relative && parse_registry(text, place, &PlainHosts::default()).is_ok() {
-        let message = format!("`{text}` could mean two places");
         return Err(
-            Error::new(ErrorKind::InvalidReference, message).help(format!(
+            error!(InvalidReference: "`{text}` could mean two places").help(format!(
                 "Write `{place}` for the registry, or `{path}` for an image layout on disk."
             )),
         );
@@ -193,11 +190,7 @@ fn parse_tag(text: &str, tag: Option<&str>) -> Result<Option<Tag>> {
 }
 
 fn invalid(text: &str, why: &str) -> Error {
-    Error::new(
-        ErrorKind::InvalidReference,
-        format!("{:?} is not a reference: {why}", without_secrets(text)),
-    )
-    .help(
+    error!(InvalidReference: "{:?} is not a reference: {why}", without_secrets(text)).help(
         "Write `registry/repository:tag`, with the registry (`docker.io/acme/echo:1`), \
          or `oci:/path/to/layout:tag`.",
     )

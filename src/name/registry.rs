@@ -1,7 +1,7 @@
 //! Registries: hosts with or without a port, and Docker Hub's many names.
 
 use super::without_secrets;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, error};
 use reqwest::Url;
 use serde::{Serialize, Serializer};
 use std::{
@@ -10,7 +10,6 @@ use std::{
     net::{IpAddr, Ipv6Addr},
     str::FromStr,
 };
-use vouch_protocol::ErrorKind;
 
 /// Docker Hub: its one name, where its API answers (the name itself is that of a web site), and
 /// what else it is called.
@@ -151,8 +150,7 @@ impl FromStr for HostPort {
 }
 
 fn wrong(text: &str, why: &str) -> Error {
-    let message = format!("{:?} is not a registry: {why}", without_secrets(text));
-    Error::new(ErrorKind::InvalidReference, message)
+    error!(InvalidReference: "{:?} is not a registry: {why}", without_secrets(text))
         .help("Write a host and, where it has one, a port: `ghcr.io`, `localhost:5000`.")
 }
 

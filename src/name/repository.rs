@@ -1,9 +1,8 @@
 //! Repositories and tags: OCI distribution specification, "Pulling manifests".
 
 use super::without_secrets;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, error};
 use std::{fmt, str::FromStr};
-use vouch_protocol::ErrorKind;
 
 /// The name of a repository, for example `acme/echo`: at most 255 bytes of lower-case letters and
 /// digits, joined by `/`, `.`, `_`, `__` or dashes.
@@ -43,8 +42,8 @@ impl FromStr for Repository {
         if text.len() <= 255 && text.split('/').all(is_part) {
             return Ok(Self(text.to_owned()));
         }
-        let message = format!("{:?} is not a repository", without_secrets(text));
-        Err(Error::new(ErrorKind::InvalidReference, message).help(
+        Err(error!(InvalidReference: "{:?} is not a repository", without_secrets(text))
+        .help(
             "A repository is at most 255 lower-case letters and digits, joined by `/`, `.`, `_`, \
              `__` or dashes.",
         ))
@@ -78,8 +77,7 @@ impl FromStr for Tag {
         if starts && text.len() <= 128 && text.bytes().all(rest) {
             return Ok(Self(text.to_owned()));
         }
-        let message = format!("{:?} is not a tag", without_secrets(text));
-        Err(Error::new(ErrorKind::InvalidReference, message).help(
+        Err(error!(InvalidReference: "{:?} is not a tag", without_secrets(text)).help(
             "A tag is at most 128 letters, digits, `.`, `_` and `-`, and begins with a letter, a \
              digit or `_`.",
         ))

@@ -3,7 +3,7 @@
 
 use crate::{
     artifact::{ArtifactKind, BLOCK, Buffers},
-    error::{Error, Result},
+    error::{Error, Result, error},
     file::Source,
     name::Digest,
     progress::Progress,
@@ -19,7 +19,7 @@ use std::{
     },
 };
 use tokio::{sync::SetOnce, task::spawn_blocking};
-use vouch_protocol::{ErrorKind, Verification};
+use vouch_protocol::Verification;
 
 /// A file that was vouched for. Clones share it.
 #[derive(Clone)]
@@ -94,7 +94,7 @@ impl Content {
         spawn_blocking(move || match &*held {
             Held::Vouched(vouched, now) => Ok(vouched.published(&now())),
             #[cfg(test)]
-            Held::Unverified(_) => Err(Error::new(ErrorKind::Internal, "nobody vouched for it")),
+            Held::Unverified(_) => Err(error!(Internal: "nobody vouched for it")),
         })
         .await?
     }
@@ -131,12 +131,9 @@ impl Content {
         mut take: impl FnMut(Bytes) -> Result<bool>,
     ) -> Result<Option<Checkpoint>> {
         let modified = || {
-            Error::new(
-                ErrorKind::ContentModified,
-                format!(
-                    "{} changed after it was verified",
-                    self.source().path().display()
-                ),
+            error!(
+                ContentModified: "{} changed after it was verified",
+                self.source().path().display()
             )
             .help("Nothing of the new content was sent. Push again once nobody writes to it.")
         };

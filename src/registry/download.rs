@@ -3,7 +3,7 @@
 
 use super::{endpoints::Endpoints, manifest::Descriptor, remote::Remote};
 use crate::{
-    error::{Error, Result},
+    error::{Error, Result, error},
     file::Source,
     progress::Progress,
     session::{Failure, Retries, request},
@@ -138,22 +138,16 @@ impl Pieces {
 /// Reads a layout's blob.
 pub(super) fn file(path: &Path, layer: Descriptor, progress: Progress) -> Result<Download> {
     let source = Source::open(path).map_err(|error| match error.kind() {
-        ErrorKind::FileNotFound | ErrorKind::NotAFile => Error::new(
-            ErrorKind::InvalidLayout,
-            format!("the layout lacks a blob that its manifest names: {error}"),
-        )
-        .help("Push the artifact into the layout again."),
+        ErrorKind::FileNotFound | ErrorKind::NotAFile => {
+            error!(InvalidLayout: "the layout lacks a blob that its manifest names: {error}")
+                .help("Push the artifact into the layout again.")
+        }
         _ => error,
     })?;
     if source.size() != layer.size {
-        return Err(Error::new(
-            ErrorKind::DigestMismatch,
-            format!(
-                "{} has {} bytes, but the manifest says {}",
-                path.display(),
-                source.size(),
-                layer.size
-            ),
+        return Err(error!(
+            DigestMismatch: "{} has {} bytes, but the manifest says {}",
+            path.display(), source.size(), layer.size
         ));
     }
     Ok(Download {
@@ -183,17 +177,14 @@ impl Read for Download {
         self.left = self
             .left
             .checked_sub(read as u64)
-            .ok_or_else(|| Error::new(ErrorKind::DigestMismatch, "more bytes came than named"))?;
+            .ok_or_else(|| error!(DigestMismatch: "more bytes came than named"))?;
         self.progress.advance(read as u64);
         Ok(read)
     }
 }
 
 fn cut_short() -> Error {
-    Error::new(
-        ErrorKind::DigestMismatch,
-        "fewer bytes came than the manifest names",
-    )
+    error!(DigestMismatch: "fewer bytes came than the manifest names")
 }
 
 /// Sends the bytes of a blob from `offset` on to the reader, in as many attempts as it takes.

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     artifact::Limits,
-    error::{Error, Result},
+    error::{Error, Result, error},
     file::{Source, sync_name},
     name::{Digest, LayoutReference, Tag},
     progress::{Phase, Progress},
@@ -148,9 +148,8 @@ fn write(
         manifest,
         reference.tag.as_ref().map(Tag::as_str),
     )?;
-    let index = serde_json::to_vec(&index).map_err(|error| {
-        Error::new(ErrorKind::Internal, "an index could not be written").source(error)
-    })?;
+    let index = serde_json::to_vec(&index)
+        .map_err(|error| error!(Internal: "an index could not be written").source(error))?;
     if index.len() > LARGEST {
         return Err(invalid(root, "its index would be too large"));
     }
@@ -172,11 +171,7 @@ async fn lock(root: &Path) -> Result<OwnedFd> {
         }
         tokio::time::sleep(LOCK_STEP).await;
     }
-    Err(Error::new(
-        ErrorKind::Busy,
-        format!("another writer holds {}", root.display()),
-    )
-    .help("Try again once it is done."))
+    Err(error!(Busy: "another writer holds {}", root.display()).help("Try again once it is done."))
 }
 
 fn try_lock(root: &Path) -> Result<Option<OwnedFd>> {
@@ -324,11 +319,10 @@ fn read(reference: &LayoutReference, limits: &Limits) -> Result<(Named, PathBuf)
 /// Fails where there is no layout.
 fn check_there(root: &Path) -> Result<()> {
     if !root.is_dir() {
-        return Err(Error::new(
-            ErrorKind::NotFound,
-            format!("there is no image layout {}", root.display()),
-        )
-        .help("Check the path. `vouch push` makes a layout."));
+        return Err(
+            error!(NotFound: "there is no image layout {}", root.display())
+                .help("Check the path. `vouch push` makes a layout."),
+        );
     }
     check_version(root)
 }
@@ -342,20 +336,18 @@ fn get(
 ) -> Result<(Vec<u8>, Fetched)> {
     let path = root.join(BLOBS).join(digest.hex());
     let manifest = small(&path, limits.manifest).map_err(|error| match error.kind() {
-        ErrorKind::FileNotFound if asked == Some(digest) => Error::new(
-            ErrorKind::NotFound,
-            format!("{} has no manifest {digest}", root.display()),
-        ),
+        ErrorKind::FileNotFound if asked == Some(digest) => {
+            error!(NotFound: "{} has no manifest {digest}", root.display())
+        }
         ErrorKind::FileNotFound => invalid(root, &format!("it lacks its manifest {digest}")),
         _ => error,
     })?;
     let found = Digest::of(&manifest);
     if found != digest {
-        let why = format!(
-            "a manifest in {} hashes to {found}, not to {digest}",
+        return Err(error!(
+            InvalidManifest: "a manifest in {} hashes to {found}, not to {digest}",
             root.display()
-        );
-        return Err(Error::new(ErrorKind::InvalidManifest, why));
+        ));
     }
     let fetched = Fetched::read(&manifest, None, limits)?;
     Ok((manifest, fetched))

@@ -6,7 +6,7 @@
 use super::content::Content;
 use crate::{
     artifact::{ArtifactKind, Limits},
-    error::{Error, Result},
+    error::{Error, Result, error},
     name::Digest,
     session::clean,
 };
@@ -18,7 +18,6 @@ use oci_distribution::manifest::{
 use reqwest::header::HeaderValue;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use vouch_protocol::ErrorKind;
 
 /// Registries take no larger manifests.
 pub(super) const LARGEST: usize = 4 << 20;
@@ -78,9 +77,8 @@ impl Manifest {
             Ok::<_, Error>(OciDescriptor {
                 media_type: media_type.to_owned(),
                 digest: digest.to_string(),
-                size: i64::try_from(size).map_err(|_| {
-                    Error::new(ErrorKind::TooLarge, "a blob is too large for a manifest")
-                })?,
+                size: i64::try_from(size)
+                    .map_err(|_| error!(TooLarge: "a blob is too large for a manifest"))?,
                 ..OciDescriptor::default()
             })
         };
@@ -131,11 +129,11 @@ impl WasmConfig {
 }
 
 fn unwritten(error: serde_json::Error) -> Error {
-    Error::new(ErrorKind::Internal, "a manifest could not be written").source(error)
+    error!(Internal: "a manifest could not be written").source(error)
 }
 
 fn check(annotations: &BTreeMap<String, String>) -> Result<()> {
-    let wrong = |why: String| Err(Error::new(ErrorKind::InvalidParams, why));
+    let wrong = |why: String| Err(error!(InvalidParams: "{why}"));
     if annotations.len() > ANNOTATIONS {
         return wrong(format!("more than {ANNOTATIONS} annotations"));
     }
@@ -301,12 +299,9 @@ fn one_layer(bytes: &[u8], layers: usize, limits: &Limits) -> Result<Fetched> {
     }
     let layer = Descriptor::read(&layer.digest, layer.size)?;
     if layer.size > limits.artifact {
-        return Err(Error::new(
-            ErrorKind::TooLarge,
-            format!(
-                "the artifact has {} bytes, over the limit of {}",
-                layer.size, limits.artifact
-            ),
+        return Err(error!(
+            TooLarge: "the artifact has {} bytes, over the limit of {}",
+            layer.size, limits.artifact
         )
         .help("The owner of the server may raise `artifact` in the config's [limits]."));
     }
@@ -350,7 +345,7 @@ pub(super) fn describe(bytes: &[u8]) -> vouch_protocol::Manifest {
 }
 
 fn invalid(why: &str) -> Error {
-    Error::new(ErrorKind::InvalidManifest, format!("the manifest {why}"))
+    error!(InvalidManifest: "the manifest {why}")
 }
 
 fn malformed(error: serde_json::Error) -> Error {
@@ -359,10 +354,7 @@ fn malformed(error: serde_json::Error) -> Error {
 }
 
 fn unsupported(what: &str) -> Error {
-    Error::new(
-        ErrorKind::UnsupportedManifest,
-        format!("the manifest {what}"),
-    )
+    error!(UnsupportedManifest: "the manifest {what}")
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ mod upload;
 
 use crate::{
     artifact::Limits,
-    error::{Error, Result},
+    error::{Error, Result, error},
     file::Source,
     name::{Digest, Reference},
     progress::{Phase, Progress},
@@ -91,12 +91,9 @@ async fn publish(
     if let Some(named) = reference.digest()
         && named != manifest.digest
     {
-        return Err(Error::new(
-            ErrorKind::InvalidReference,
-            format!(
-                "{reference} names another manifest than the file's, which is {}",
-                manifest.digest
-            ),
+        return Err(error!(
+            InvalidReference: "{reference} names another manifest than the file's, which is {}",
+            manifest.digest
         )
         .help("Push to a tag, or name the digest that the manifest will have."));
     }

@@ -1,7 +1,7 @@
 //! Who asks: one connection.
 
 use super::text::shortened;
-use crate::error::{Error, Result};
+use crate::error::{Result, error};
 use rustix::{
     io::Errno,
     process::{Pid, test_kill_process},
@@ -11,7 +11,7 @@ use std::sync::{
     atomic::{AtomicBool, AtomicU64, Ordering},
 };
 use tokio::sync::Notify;
-use vouch_protocol::{ClientInfo, ErrorKind, InitializeParams};
+use vouch_protocol::{ClientInfo, InitializeParams};
 
 /// The longest name of a client that is kept, in bytes.
 const NAME: usize = 100;
@@ -75,11 +75,8 @@ impl Caller {
             .and_then(Pid::from_raw)
             .filter(|process| test_kill_process(*process) != Err(Errno::SRCH));
         self.introduction.set((client, process)).map_err(|_| {
-            Error::new(
-                ErrorKind::InvalidRequest,
-                "this connection has been initialized already",
-            )
-            .help("Send `initialize` once, or open another connection.")
+            error!(InvalidRequest: "this connection has been initialized already")
+                .help("Send `initialize` once, or open another connection.")
         })
     }
 

@@ -2,7 +2,7 @@
 //! with kind and help.
 
 use super::text::shortened;
-use crate::error::Error;
+use crate::error::{Error, error};
 use jsonrpsee::{
     MethodResponse, ResponsePayload,
     types::{ErrorObject, Id, error::OVERSIZED_RESPONSE_CODE},
@@ -10,7 +10,7 @@ use jsonrpsee::{
 use serde::Serialize;
 use serde_json::value::RawValue;
 use std::any::Any;
-use vouch_protocol::{ErrorKind, RequestId};
+use vouch_protocol::RequestId;
 
 /// The longest response, in bytes.
 const LONGEST: usize = 8 << 20;
@@ -32,10 +32,7 @@ pub(super) fn success<R: Serialize + Clone>(id: RequestId, result: R) -> Box<Raw
     if response.as_error_code() != Some(OVERSIZED_RESPONSE_CODE) {
         return response.into_json();
     }
-    let error = Error::new(
-        ErrorKind::ResponseTooLarge,
-        "the answer is longer than 8 MiB",
-    );
+    let error = error!(ResponseTooLarge: "the answer is longer than 8 MiB");
     failed(id, &error)
 }
 
@@ -49,11 +46,8 @@ fn response_id(id: Option<RequestId>) -> Id<'static> {
 
 pub(super) fn unknown(method: &str) -> Error {
     let method = shortened(method, 200);
-    Error::new(
-        ErrorKind::MethodNotFound,
-        format!("there is no method {method:?}"),
-    )
-    .help("`rpc.discover` lists the methods, and so does `vouch rpc rpc.discover`.")
+    error!(MethodNotFound: "there is no method {method:?}")
+        .help("`rpc.discover` lists the methods, and so does `vouch rpc rpc.discover`.")
 }
 
 /// The error of a request whose method panicked. What the panic said goes to the log only.
@@ -63,9 +57,6 @@ pub(super) fn panicked(method: &'static str, panic: &(dyn Any + Send)) -> Error 
         .copied()
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     tracing::error!(method, said, "a method panicked");
-    Error::new(
-        ErrorKind::Internal,
-        format!("the server failed in `{method}`, through a fault of its own"),
-    )
-    .help("`vouch log` says more. Please report it.")
+    error!(Internal: "the server failed in `{method}`, through a fault of its own")
+        .help("`vouch log` says more. Please report it.")
 }

@@ -1,10 +1,9 @@
 //! `initialize`: introduces client and server to each other.
 
 use super::{BUILD, VERSION, request::Request, text::shortened};
-use crate::error::{Error, Result};
+use crate::error::{Result, error};
 use vouch_protocol::{
-    ErrorKind, InitializeParams, InitializeResult, METHODS, PROTOCOL_VERSION, ServerCapabilities,
-    ServerInfo,
+    InitializeParams, InitializeResult, METHODS, PROTOCOL_VERSION, ServerCapabilities, ServerInfo,
 };
 
 pub(super) fn initialize(request: &Request, params: InitializeParams) -> Result<InitializeResult> {
@@ -13,10 +12,9 @@ pub(super) fn initialize(request: &Request, params: InitializeParams) -> Result<
         && Some(major) != self::major(PROTOCOL_VERSION)
     {
         let version = shortened(version, 100);
-        let message = format!(
-            "this server ({VERSION}) speaks protocol {PROTOCOL_VERSION}, and the client asks for {version:?}"
-        );
-        return Err(Error::new(ErrorKind::UnsupportedProtocol, message)
+        return Err(error!(
+            UnsupportedProtocol: "this server ({VERSION}) speaks protocol {PROTOCOL_VERSION}, and the client asks for {version:?}"
+        )
             .help("Install a client and a server of the same age."));
     }
     request.caller().introduce(params)?;

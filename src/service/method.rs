@@ -7,7 +7,7 @@ use super::{
     text::shortened,
 };
 use crate::{
-    error::{Error, Result},
+    error::{Error, Result, error},
     progress::Phase,
 };
 use futures_util::{FutureExt, future::BoxFuture};
@@ -163,15 +163,12 @@ fn parse<P: DeserializeOwned>(params: Option<&RawValue>) -> Result<P> {
         Some(text) if text.starts_with('{') => text,
         Some(text) if is_nothing(text) => "{}",
         Some(_) => {
-            return Err(
-                Error::new(ErrorKind::InvalidParams, "the params are not an object")
-                    .help("Pass params by name, in an object."),
-            );
+            return Err(error!(InvalidParams: "the params are not an object")
+                .help("Pass params by name, in an object."));
         }
     };
     serde_json::from_str(text).map_err(|error| {
-        let message = error.to_string();
-        Error::new(ErrorKind::InvalidParams, shortened(&message, 400))
+        error!(InvalidParams: "{}", shortened(&error.to_string(), 400))
             .help("`rpc.discover` shows the params of each method.")
     })
 }

@@ -49,7 +49,7 @@ pub use under_way::Taken;
 
 use crate::{
     config::{Config, Idle},
-    error::{Error, Result},
+    error::{Error, Result, error},
     progress::Progress,
     session::{Carried, Sessions},
     trust::Pins,
@@ -74,7 +74,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use turns::Turns;
 use vouch_protocol::{
-    Discover, ErrorKind, Initialize, Inspect, ProgressToken, Pull, Push, RequestId, ServerRestart,
+    Discover, Initialize, Inspect, ProgressToken, Pull, Push, RequestId, ServerRestart,
     ServerStatus, ServerStop, SessionList, SessionLogin, SessionLogout, Shutdown, Tags, Verify,
 };
 
@@ -243,24 +243,20 @@ impl Service {
 
     fn admit(&self, caller: &Caller) -> Result<()> {
         if caller.has_shut_down() {
-            return Err(Error::new(
-                ErrorKind::InvalidRequest,
-                "this connection was shut down: it takes nothing but `exit`",
+            return Err(error!(
+                InvalidRequest: "this connection was shut down: it takes nothing but `exit`"
             )
             .help("Open another connection."));
         }
         if self.state.leaving.load(Ordering::Acquire) {
-            return Err(Error::new(
-                ErrorKind::ShuttingDown,
-                "the server was restarted, and another process serves this socket now",
+            return Err(error!(
+                ShuttingDown: "the server was restarted, and another process serves this socket now"
             )
             .help("Connect again, and send the request again."));
         }
         if self.state.stopping.is_cancelled() {
-            return Err(
-                Error::new(ErrorKind::ShuttingDown, "the server is stopping")
-                    .help("Send the request again once the service runs again: `vouch` starts it."),
-            );
+            return Err(error!(ShuttingDown: "the server is stopping")
+                .help("Send the request again once the service runs again: `vouch` starts it."));
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use super::{request::Request, turns::Work};
 use crate::{
     artifact,
-    error::{Error, Result},
+    error::{Error, Result, error},
     file::{self, Destination},
     name::Reference,
     registry::Found,
@@ -31,10 +31,7 @@ pub(super) async fn pull(request: Arc<Request>, params: PullParams) -> Result<Pu
         && target.contains(['/', '\0'])
     {
         // It may become part of a file's name.
-        return Err(Error::new(
-            ErrorKind::InvalidParams,
-            "the name of a target cannot hold `/` or NUL",
-        ));
+        return Err(error!(InvalidParams: "the name of a target cannot hold `/` or NUL"));
     }
 
     // The folder may be on a file system that does not answer: such threads are bounded too.

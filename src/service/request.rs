@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     artifact::Limits,
-    error::{Error, Result},
+    error::{Error, Result, error},
     file::Source,
     name::Reference,
     progress::{Phase, Progress},
@@ -227,8 +227,7 @@ impl Request {
         if error.kind() != ErrorKind::Cancelled || !self.state.gives_up() {
             return error;
         }
-        let message = "the server is stopping, and the request took too long to be finished";
-        Error::new(ErrorKind::ShuttingDown, message)
+        error!(ShuttingDown: "the server is stopping, and the request took too long to be finished")
             .help("Send it again once the service runs again: `vouch` starts it.")
     }
 

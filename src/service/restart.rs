@@ -2,30 +2,26 @@
 //! asks for it, and answers how it went.
 
 use super::{request::Request, restarts::Asked};
-use crate::error::{Error, Result};
+use crate::error::{Result, error};
 use std::sync::Arc;
 use tokio::sync::oneshot;
-use vouch_protocol::{ErrorKind, NoParams, ServerRestartResult};
+use vouch_protocol::{NoParams, ServerRestartResult};
 
 pub(super) async fn restart(request: Arc<Request>, _: NoParams) -> Result<ServerRestartResult> {
     let restarts = &request.state().restarts;
     let Some(asked) = restarts.asked.get() else {
-        return Err(Error::new(
-            ErrorKind::RestartFailed,
-            "only a service on a socket can be restarted: this one ends with its client",
+        return Err(error!(
+            RestartFailed: "only a service on a socket can be restarted: this one ends with its client"
         )
         .help("End this process by closing its input, and start it again."));
     };
     let _turn = restarts.turn.try_lock().map_err(|_| {
-        Error::new(ErrorKind::Busy, "the service is being restarted already")
+        error!(Busy: "the service is being restarted already")
             .help("Wait for it to end; `vouch status` shows which version serves.")
     })?;
     let (answer, answered) = oneshot::channel();
     let progress = request.progress().clone();
-    let gone = || {
-        Error::new(ErrorKind::ShuttingDown, "the server is stopping")
-            .help("`vouch` starts a new one.")
-    };
+    let gone = || error!(ShuttingDown: "the server is stopping").help("`vouch` starts a new one.");
     asked
         .send(Asked { progress, answer })
         .await

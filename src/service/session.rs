@@ -3,13 +3,13 @@
 
 use super::request::Request;
 use crate::{
-    error::{Error, Result},
+    error::{Result, error},
     session::{Credential, Secret},
 };
 use std::sync::Arc;
 use vouch_protocol::{
-    ErrorKind, Login, NoParams, Password, SessionListResult, SessionLoginParams,
-    SessionLogoutParams, SessionLogoutResult, SessionStatus,
+    Login, NoParams, Password, SessionListResult, SessionLoginParams, SessionLogoutParams,
+    SessionLogoutResult, SessionStatus,
 };
 
 /// The longest user name and the longest secret, in bytes.
@@ -43,9 +43,8 @@ pub(super) async fn login(
         _ => None,
     };
     let Some(credential) = credential else {
-        return Err(Error::new(
-            ErrorKind::InvalidParams,
-            "the user name, password or token is empty, too long, or has a character that it may not have",
+        return Err(error!(
+            InvalidParams: "the user name, password or token is empty, too long, or has a character that it may not have"
         )
         .help("A user name has at most 1,024 bytes and no colon or line break; a password or token has at most 65,536 bytes."));
     };

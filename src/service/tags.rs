@@ -2,13 +2,13 @@
 
 use super::{request::Request, turns::Work};
 use crate::{
-    error::{Error, Result},
+    error::{Result, error},
     name::Tag,
     progress::Phase,
     registry,
 };
 use std::sync::Arc;
-use vouch_protocol::{ErrorKind, TagsParams, TagsResult};
+use vouch_protocol::{TagsParams, TagsResult};
 
 /// How many tags are answered: at most, and where nobody says.
 const MOST: u16 = 1000;
@@ -18,16 +18,14 @@ pub(super) async fn tags(request: Arc<Request>, params: TagsParams) -> Result<Ta
     let repository = request.reference(&params.repository)?;
     request.concerns(&repository);
     if repository.tag().is_some() || repository.digest().is_some() {
-        return Err(Error::new(
-            ErrorKind::InvalidReference,
-            format!("{repository} names one artifact, not a repository"),
-        )
-        .help("Leave out the tag and the digest."));
+        return Err(
+            error!(InvalidReference: "{repository} names one artifact, not a repository")
+                .help("Leave out the tag and the digest."),
+        );
     }
     let limit = params.limit.unwrap_or(USUAL);
     if !(1..=MOST).contains(&limit) {
-        let message = format!("`limit` is 1 to {MOST}, not {limit}");
-        return Err(Error::new(ErrorKind::InvalidParams, message));
+        return Err(error!(InvalidParams: "`limit` is 1 to {MOST}, not {limit}"));
     }
     let last: Option<Tag> = params.last.map(|last| last.parse()).transpose()?;
     let _turn = request.turn(Work::Lookup).await?;

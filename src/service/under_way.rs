@@ -5,7 +5,7 @@
 
 use super::caller::Caller;
 use crate::{
-    error::{Error, Result},
+    error::{Result, error},
     progress::Progress,
 };
 use parking_lot::Mutex;
@@ -14,7 +14,7 @@ use std::{
     sync::{Arc, OnceLock},
     time::Instant,
 };
-use vouch_protocol::{ErrorKind, ProgressToken, RequestId};
+use vouch_protocol::{ProgressToken, RequestId};
 
 /// The most requests that one connection has under way at once.
 pub(super) const MOST: usize = 64;
@@ -116,9 +116,8 @@ impl UnderWay {
     ) -> Result<(Working, Taken)> {
         let mut table = self.0.lock();
         let taken = |what: &str, help: &str| {
-            let message =
-                format!("this connection already has a request with this {what} under way");
-            Error::new(ErrorKind::InvalidRequest, message).help(help)
+            error!(InvalidRequest: "this connection already has a request with this {what} under way")
+                .help(help)
         };
         let mut count = 0;
         for other in table.of(caller) {
@@ -134,8 +133,7 @@ impl UnderWay {
             count += 1;
         }
         if count >= MOST {
-            let message = format!("this connection already has {MOST} requests under way");
-            let error = Error::new(ErrorKind::Busy, message);
+            let error = error!(Busy: "this connection already has {MOST} requests under way");
             return Err(error.help("Wait for an answer, then try again."));
         }
         let key = (caller.number(), table.arrived);
@@ -228,6 +226,7 @@ impl UnderWay {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use vouch_protocol::ErrorKind;
 
     fn enter(
         under_way: &Arc<UnderWay>,

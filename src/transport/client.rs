@@ -8,7 +8,7 @@ use super::{
     room::{Charge, Room},
 };
 use crate::{
-    error::Error,
+    error::{Error, error},
     service::{Answer, Caller, Pending, Service, Taken, failure},
 };
 use futures_util::{
@@ -219,21 +219,15 @@ fn single(response: Box<RawValue>, taken: Vec<Taken>) -> Outgoing {
 
 /// The answer to an entry of a batch whose own does not fit.
 fn no_room(id: Option<RequestId>) -> Box<RawValue> {
-    let error = Error::new(
-        ErrorKind::ResponseTooLarge,
-        "the answers to the batch are together longer than 8 MiB",
-    )
-    .help("Send smaller batches.");
+    let error = error!(ResponseTooLarge: "the answers to the batch are together longer than 8 MiB")
+        .help("Send smaller batches.");
     failure(id, &error)
 }
 
 /// The answer to an entry of a batch where all room is taken by those that nobody reads.
 fn unread(id: Option<RequestId>) -> Box<RawValue> {
-    let error = Error::new(
-        ErrorKind::Busy,
-        "the server has too many long answers that wait to be read",
-    )
-    .help("Read them, or send the request again in a moment, outside of a batch.");
+    let error = error!(Busy: "the server has too many long answers that wait to be read")
+        .help("Read them, or send the request again in a moment, outside of a batch.");
     failure(id, &error)
 }
 

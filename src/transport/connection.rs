@@ -7,11 +7,10 @@ use super::{
     stream::{self, send},
     terms::{End, Terms},
 };
-use crate::error::Error;
+use crate::error::error;
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_io_timeout::TimeoutWriter;
-use vouch_protocol::ErrorKind;
 
 /// Serves a connection to its end, and gives up a client that takes none of what it is sent.
 /// `hung_up` tells, once the input has ended, whether nobody reads the output any more.
@@ -56,9 +55,8 @@ where
             .await
         }
         Ok(Some(Announced::Nothing)) => {
-            let error = Error::new(
-                ErrorKind::ParseError,
-                "the first byte begins neither JSON, nor a header, nor an HTTP request",
+            let error = error!(
+                ParseError: "the first byte begins neither JSON, nor a header, nor an HTTP request"
             );
             let (text, _) = refusal(None, &error).into_parts();
             match send(&mut output, &Framing::Lines.frame(text)).await {

@@ -2,14 +2,13 @@
 //! What is read is bounded before it is kept.
 
 use super::room::{Charge, Room};
-use crate::error::Error;
+use crate::error::{Error, error};
 use hyper::header::{CONTENT_LENGTH, HOST, HeaderName, ORIGIN};
 use std::{future::poll_fn, io, mem::MaybeUninit, pin::Pin, task::ready, time::Duration};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, Chain, ReadBuf},
     time::timeout,
 };
-use vouch_protocol::ErrorKind;
 
 /// The longest request, in bytes.
 pub(super) const LONGEST_REQUEST: usize = 1 << 20;
@@ -188,8 +187,9 @@ impl<R: AsyncRead + Unpin> Input<R> {
                 Line::Refused(error) => return Ok(Read::Lost(error)),
             };
             if is_http(&line) {
-                let why = "an HTTP request must come first on its connection, without white space";
-                return Ok(Read::Lost(Error::new(ErrorKind::ParseError, why)));
+                return Ok(Read::Lost(error!(
+                    ParseError: "an HTTP request must come first on its connection, without white space"
+                )));
             }
             if !line.trim_ascii().is_empty() {
                 return Ok(Read::Message(line, charge));
@@ -241,7 +241,7 @@ impl<R: AsyncRead + Unpin> Input<R> {
 
     /// Reads headers and a body. A header line may end without a carriage return.
     async fn next_body(&mut self) -> io::Result<Read> {
-        let lost = |why: &str| Ok(Read::Lost(Error::new(ErrorKind::ParseError, why)));
+        let lost = |why: &str| Ok(Read::Lost(error!(ParseError: "{why}")));
         let mut charge = self.room.charge();
         let mut length = None;
         for count in 0.. {
@@ -331,10 +331,7 @@ fn content_length(header: &[u8]) -> Result<Option<u64>, &'static str> {
 
 /// What a request is answered that is longer than may be.
 pub(super) fn too_long() -> Error {
-    Error::new(
-        ErrorKind::InvalidRequest,
-        "the request is longer than 1 MiB",
-    )
+    error!(InvalidRequest: "the request is longer than 1 MiB")
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use super::{
     room::Charge,
     terms::{End, Terms, until},
 };
-use crate::error::Error;
+use crate::error::{Error, error};
 use http_body_util::{BodyExt, Full};
 use hyper::{
     Method, Request, Response, StatusCode, Uri, Version,
@@ -32,7 +32,6 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, Chain},
     time::timeout,
 };
-use vouch_protocol::ErrorKind;
 
 /// The most of a request that is kept while its head or a piece of its body is read.
 const BUFFER: usize = 16 << 10;
@@ -123,11 +122,10 @@ impl Drop for Watch<'_> {
 async fn answer(request: Request<Incoming>, conversation: Arc<Conversation>) -> io::Result<Answer> {
     let (parts, body) = request.into_parts();
     if let Err((status, why)) = admit(&parts.headers, &parts.uri, parts.version) {
-        let error = Error::new(ErrorKind::InvalidRequest, why);
-        return Ok(refused(status, &error));
+        return Ok(refused(status, &error!(InvalidRequest: "{why}")));
     }
     if parts.method != Method::POST {
-        let error = Error::new(ErrorKind::InvalidRequest, "a request is a POST");
+        let error = error!(InvalidRequest: "a request is a POST");
         let answer = refused(StatusCode::METHOD_NOT_ALLOWED, &error);
         return Ok(with(answer, ALLOW, "POST"));
     }
@@ -156,7 +154,7 @@ async fn answer(request: Request<Incoming>, conversation: Arc<Conversation>) -> 
             });
             tokio::select! {
                 answer = answer => answer.unwrap_or_else(|_| {
-                    let error = Error::new(ErrorKind::Internal, "the request was lost");
+                    let error = error!(Internal: "the request was lost");
                     refusal(None, &error)
                 }),
                 () = until(&conversation.gone) => {
@@ -220,7 +218,7 @@ async fn read(mut body: Incoming, terms: &Terms) -> Result<(Vec<u8>, Charge), (S
     let reading = async {
         while let Some(frame) = body.frame().await {
             let frame = frame.map_err(|error| {
-                let broken = Error::new(ErrorKind::ParseError, "the body broke off").source(error);
+                let broken = error!(ParseError: "the body broke off").source(error);
                 (StatusCode::BAD_REQUEST, broken)
             })?;
             let piece = frame.into_data().unwrap_or_default();
@@ -235,8 +233,7 @@ async fn read(mut body: Incoming, terms: &Terms) -> Result<(Vec<u8>, Charge), (S
         Ok(())
     };
     let Ok(read) = timeout(terms.patience.silent, reading).await else {
-        let why = "the body did not arrive within 30 s";
-        let error = Error::new(ErrorKind::InvalidRequest, why);
+        let error = error!(InvalidRequest: "the body did not arrive within 30 s");
         return Err((StatusCode::REQUEST_TIMEOUT, error));
     };
     read.map(|()| (message, charge))

@@ -1,14 +1,14 @@
 //! What a message is, looked at without reading its params: a request, a notification, a batch of
 //! both, a response, or nothing that JSON-RPC 2.0 knows.
 
-use crate::error::Error;
+use crate::error::{Error, error};
 use serde::{
     Deserialize, Deserializer,
     de::{IgnoredAny, SeqAccess, Visitor},
 };
 use serde_json::value::RawValue;
 use std::{borrow::Cow, fmt};
-use vouch_protocol::{ErrorKind, RequestId};
+use vouch_protocol::RequestId;
 
 /// The longest id, in bytes: it is kept, and sent back.
 pub(super) const LONGEST_ID: usize = 256;
@@ -46,10 +46,7 @@ impl<'a> Message<'a> {
         let value: &RawValue = match serde_json::from_slice(bytes) {
             Ok(value) => value,
             Err(error) => {
-                return Self::Broken(Error::new(
-                    ErrorKind::ParseError,
-                    format!("the message is not JSON: {error}"),
-                ));
+                return Self::Broken(error!(ParseError: "the message is not JSON: {error}"));
             }
         };
         if !value.get().starts_with('[') {
@@ -119,7 +116,7 @@ impl<'a> Entry<'a> {
 }
 
 fn invalid(why: &str) -> Error {
-    Error::new(ErrorKind::InvalidRequest, why)
+    error!(InvalidRequest: "{why}")
 }
 
 fn text(value: &RawValue) -> Option<Cow<'_, str>> {

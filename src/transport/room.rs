@@ -2,13 +2,12 @@
 //! Small ones take it for granted: whoever sends little never waits for those who send much. And
 //! what takes room has to be there soon: whoever stalls does not keep it from others.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, error};
 use std::{sync::Arc, time::Duration};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, timeout_at},
 };
-use vouch_protocol::ErrorKind;
 
 /// What a message may take without asking, in bytes.
 const FREE: usize = 16 << 10;
@@ -75,11 +74,10 @@ impl Charge {
                 .ok()
         });
         let Some(permit) = permit else {
-            return Err(Error::new(
-                ErrorKind::Busy,
-                "the server is reading too many long messages at once",
-            )
-            .help("Try again in a moment."));
+            return Err(
+                error!(Busy: "the server is reading too many long messages at once")
+                    .help("Try again in a moment."),
+            );
         };
         match &mut self.held {
             Some(held) => held.merge(permit),
@@ -101,16 +99,14 @@ impl Charge {
 
 /// Why a message is given up that does not arrive.
 pub(super) fn late() -> Error {
-    Error::new(
-        ErrorKind::InvalidRequest,
-        "the rest of a long request did not arrive within 30 s",
-    )
-    .help("Send a request at once, when all of it is there.")
+    error!(InvalidRequest: "the rest of a long request did not arrive within 30 s")
+        .help("Send a request at once, when all of it is there.")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use vouch_protocol::ErrorKind;
 
     #[test]
     fn small_messages_are_free_and_long_ones_share() {

@@ -1,6 +1,6 @@
 //! The Unix socket: where it is, who may connect, and that one service has it.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, error};
 use rustix::{
     fs::{AtFlags, CWD, FileType, FlockOperation, Mode, OFlags},
     io::Errno,
@@ -87,11 +87,8 @@ impl Socket {
     pub fn open(path: Option<&Path>) -> Result<Result<(UnixListener, Self), Served>> {
         let passed = listenfd::ListenFd::from_env().take_unix_listener(0);
         let passed = passed.map_err(|error| {
-            Error::new(
-                ErrorKind::Io,
-                format!("the file handle that was passed is not a listening Unix socket: {error}"),
-            )
-            .source(error)
+            error!(Io: "the file handle that was passed is not a listening Unix socket: {error}")
+                .source(error)
         })?;
         if let Some(listener) = passed {
             let socket = Self::taken(&listener);
@@ -113,12 +110,9 @@ impl Socket {
         let path = std::path::absolute(path).map_err(|error| Error::at(path, "find", error))?;
         let address = SocketAddrUnix::new(&path).map_err(|_| {
             let length = path.as_os_str().len();
-            Error::new(
-                ErrorKind::InvalidPath,
-                format!(
-                    "{} has {length} bytes, and a socket's path may have 107",
-                    path.display()
-                ),
+            error!(
+                InvalidPath: "{} has {length} bytes, and a socket's path may have 107",
+                path.display()
             )
             .help("Name a shorter path with `--socket` or `VOUCHD_SOCKET`.")
         })?;
@@ -136,10 +130,7 @@ impl Socket {
     /// passed cannot be made again.
     pub(super) fn listen_again(&mut self) -> Result<UnixListener> {
         let (Some(path), Some(own)) = (&self.path, &mut self.own) else {
-            return Err(Error::new(
-                ErrorKind::Io,
-                "the socket belongs to a service manager",
-            ));
+            return Err(error!(Io: "the socket belongs to a service manager"));
         };
         let address = SocketAddrUnix::new(path)
             .map_err(|error| Error::at(path, "make the socket", error.into()))?;
@@ -197,12 +188,9 @@ fn make_folder(folder: &Path) -> Result<()> {
     let found =
         rustix::fs::lstat(folder).map_err(|error| Error::at(folder, "look at", error.into()))?;
     let wrong = |why: &str| {
-        Error::new(
-            ErrorKind::PermissionDenied,
-            format!(
-                "{} {why}, so others could serve you, or read what is meant for the service",
-                folder.display()
-            ),
+        error!(
+            PermissionDenied: "{} {why}, so others could serve you, or read what is meant for the service",
+            folder.display()
         )
         .help("Remove it, or name another place with `--socket` or `VOUCHD_SOCKET`.")
     };
@@ -271,9 +259,10 @@ fn lock(path: &Path, address: &SocketAddrUnix) -> Result<Result<File, Served>> {
             }
             let Served { process, path } = holder;
             let path = path.display();
-            let message = format!("process {process} holds {path}, and does not serve it");
-            return Err(Error::new(ErrorKind::Busy, message)
-                .help("It is about to begin or to end: try again in a moment."));
+            return Err(
+                error!(Busy: "process {process} holds {path}, and does not serve it")
+                    .help("It is about to begin or to end: try again in a moment."),
+            );
         }
         std::thread::sleep(LOOK);
     }
@@ -300,8 +289,7 @@ fn listen(path: &Path, address: &SocketAddrUnix) -> Result<(UnixListener, (u64, 
     )
     .map_err(failed("make the socket"))?;
     rustix::net::bind(&socket, address).map_err(failed("make the socket"))?;
-    let inode = inode(path)
-        .ok_or_else(|| Error::new(ErrorKind::Io, format!("{} was removed", path.display())))?;
+    let inode = inode(path).ok_or_else(|| error!(Io: "{} was removed", path.display()))?;
     // Nobody can connect before it listens, and then only its owner can.
     rustix::fs::chmodat(CWD, path, Mode::RUSR | Mode::WUSR, AtFlags::empty())
         .and_then(|()| rustix::net::listen(&socket, 1024))
@@ -374,11 +362,8 @@ fn is_served(address: &SocketAddrUnix) -> bool {
 }
 
 fn in_the_way(path: &Path, what: &str) -> Error {
-    Error::new(
-        ErrorKind::DestinationExists,
-        format!("{} {what}", path.display()),
-    )
-    .help("Remove it if you know what it is, or name another `--socket`.")
+    error!(DestinationExists: "{} {what}", path.display())
+        .help("Remove it if you know what it is, or name another `--socket`.")
 }
 
 /// What tells a file from another one of the same name.

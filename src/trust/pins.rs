@@ -15,7 +15,7 @@
 //! a signer is no reason to forget what is pinned: then nothing is judged by pins until somebody
 //! mends it. A signer of a method that this version does not know still counts as one.
 
-use crate::error::{Error, Result, quoted};
+use crate::error::{Error, Result, error, quoted};
 use chrono::{DateTime, SecondsFormat};
 use rustix::{
     fs::{Access, FlockOperation, Mode, OFlags, flock},
@@ -442,11 +442,11 @@ impl Store {
                 return Err(failed(&path, "lock the pins with", error.into()));
             }
             if begun.elapsed() > PATIENCE {
-                let message = format!("another process has held {} too long", path.display());
-                return Err(Error::new(ErrorKind::Busy, message).help(format!(
-                    "Try again; `fuser {}` names the process.",
-                    path.display()
-                )));
+                return Err(
+                    error!(Busy: "another process has held {} too long", path.display()).help(
+                        format!("Try again; `fuser {}` names the process.", path.display()),
+                    ),
+                );
             }
             thread::sleep(Duration::from_millis(5));
         }
@@ -476,11 +476,7 @@ fn check_owner(path: &Path, about: &Metadata) -> Result<()> {
 }
 
 fn unusable(path: &Path, why: &str) -> Error {
-    let message = format!(
-        "the signers that were seen cannot be told: {} {why}",
-        path.display()
-    );
-    Error::new(ErrorKind::PolicyUnusable, message)
+    error!(PolicyUnusable: "the signers that were seen cannot be told: {} {why}", path.display())
 }
 
 /// What to do about what cannot be mended in its place.
@@ -492,8 +488,7 @@ fn aside(path: &Path) -> String {
 }
 
 fn unkept(why: &str) -> Error {
-    let message = format!("the signers that are seen cannot be remembered: {why}");
-    Error::new(ErrorKind::PolicyUnusable, message)
+    error!(PolicyUnusable: "the signers that are seen cannot be remembered: {why}")
 }
 
 fn unreadable(path: &Path, error: io::Error) -> Error {

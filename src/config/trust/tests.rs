@@ -2,6 +2,7 @@
 
 use super::*;
 use std::{fs, os::unix::fs::PermissionsExt};
+use vouch_protocol::ErrorKind;
 
 const KEY: &str = "ACOJJN6WUP4ODD75XEBKKTCCUJJCY5ZKQ56XVKYK4BEJWGVAOOQHZMCW";
 

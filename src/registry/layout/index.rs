@@ -2,7 +2,7 @@
 
 use super::Manifest;
 use crate::{
-    error::{Error, Result},
+    error::{Error, Result, error},
     file::Source,
     name::Digest,
     registry::manifest::LARGEST,
@@ -26,10 +26,11 @@ pub(super) fn enter(
     tag: Option<&str>,
 ) -> Result<()> {
     let digest = manifest.digest.to_string();
-    let hex: Sha256Digest =
-        manifest.digest.hex().parse().map_err(|error| {
-            Error::new(ErrorKind::Internal, "a digest was not hex").source(error)
-        })?;
+    let hex: Sha256Digest = manifest
+        .digest
+        .hex()
+        .parse()
+        .map_err(|error| error!(Internal: "a digest was not hex").source(error))?;
     let mut descriptor =
         Descriptor::new(MediaType::ImageManifest, manifest.bytes.len() as u64, hex);
     if let Some(tag) = tag {
@@ -40,15 +41,16 @@ pub(super) fn enter(
         .entry("manifests")
         .or_insert_with(|| json!([]))
         .as_array_mut()
-        .ok_or_else(|| Error::new(ErrorKind::InvalidLayout, "the index lists no manifests"))?;
+        .ok_or_else(|| error!(InvalidLayout: "the index lists no manifests"))?;
     match tag {
         Some(tag) => entries.retain(|entry| ref_name(entry) != Some(tag)),
         None if entries.iter().any(|entry| entry["digest"] == digest) => return Ok(()),
         None => {}
     }
-    entries.push(serde_json::to_value(descriptor).map_err(|error| {
-        Error::new(ErrorKind::Internal, "a descriptor could not be written").source(error)
-    })?);
+    entries
+        .push(serde_json::to_value(descriptor).map_err(|error| {
+            error!(Internal: "a descriptor could not be written").source(error)
+        })?);
     Ok(())
 }
 
@@ -80,10 +82,7 @@ pub(super) fn look_up(root: &Path, tag: Option<&str>) -> Result<Digest> {
         .iter()
         .filter(|entry| tag.is_none() || ref_name(entry) == tag)
         .collect();
-    let not_found = |what: &str| {
-        let message = format!("the layout {} {what}", root.display());
-        Error::new(ErrorKind::NotFound, message)
-    };
+    let not_found = |what: &str| error!(NotFound: "the layout {} {what}", root.display());
     let entry = match (named.as_slice(), tag) {
         ([entry], _) => *entry,
         ([], Some(tag)) => return Err(not_found(&format!("has no tag {tag}"))),
@@ -149,8 +148,7 @@ pub(super) fn small(path: &Path, limit: usize) -> Result<Vec<u8>> {
         .read_to_end(&mut bytes)
         .map_err(|error: io::Error| Error::at(path, "read", error))?;
     if bytes.len() > limit {
-        let why = format!("{} is larger than {limit} bytes", path.display());
-        return Err(Error::new(ErrorKind::InvalidLayout, why));
+        return Err(error!(InvalidLayout: "{} is larger than {limit} bytes", path.display()));
     }
     Ok(bytes)
 }
@@ -158,9 +156,6 @@ pub(super) fn small(path: &Path, limit: usize) -> Result<Vec<u8>> {
 /// A folder that is not a layout, or a broken one.
 pub(super) fn invalid(root: &Path, why: &str) -> Error {
     let path = root.display();
-    Error::new(
-        ErrorKind::InvalidLayout,
-        format!("{path} cannot be used as an image layout: {why}"),
-    )
-    .help("Name an image layout, or a folder that is empty or not there yet.")
+    error!(InvalidLayout: "{path} cannot be used as an image layout: {why}")
+        .help("Name an image layout, or a folder that is empty or not there yet.")
 }

@@ -3,6 +3,7 @@
 use super::*;
 use serde_json::{Value, json};
 use std::io::Write;
+use vouch_protocol::ErrorKind;
 use vouch_testing::seeds::seed;
 
 fn content(kind: ArtifactKind) -> Content {

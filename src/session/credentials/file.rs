@@ -8,7 +8,7 @@ use super::{
     secret::{Credential, Secret},
 };
 use crate::{
-    error::{Error, Result},
+    error::{Error, Result, error},
     file::{self, Source},
 };
 use data_encoding::BASE64_NOPAD;
@@ -105,7 +105,7 @@ impl ConfigFile {
 
     pub(super) fn unusable(&self, why: &str) -> Error {
         let path = self.path.display();
-        Error::new(ErrorKind::CredentialUnusable, format!("{path}: {why}"))
+        error!(CredentialUnusable: "{path}: {why}")
             .help("Repair the file, or log in again with the tool that wrote it.")
     }
 }

@@ -12,7 +12,7 @@ use super::{
     redactor::Redactor,
     secret::{Credential, Secret},
 };
-use crate::error::{Error, Result};
+use crate::error::{Result, error};
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Map, Value};
 use std::{
@@ -27,7 +27,6 @@ use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
     process::{Child, Command},
 };
-use vouch_protocol::ErrorKind;
 use zeroize::Zeroizing;
 
 /// The most bytes of an answer, and of complaints.
@@ -55,13 +54,9 @@ pub(super) async fn ask(
         Err(why) => Err(why),
     };
     answered.map_err(|why| {
-        Error::new(
-            ErrorKind::CredentialUnusable,
-            format!(
-                "the credential helper {program} (named in {}, asked for {}) {why}",
-                named_in.display(),
-                helper.server,
-            ),
+        error!(
+            CredentialUnusable: "the credential helper {program} (named in {}, asked for {}) {why}",
+            named_in.display(), helper.server
         )
         .help(format!(
             "Try `echo {} | {program} get` in the service's environment.",
@@ -254,6 +249,7 @@ impl Drop for Group {
 mod tests {
     use super::*;
     use std::{fs, os::unix::fs::PermissionsExt, pin::pin};
+    use vouch_protocol::ErrorKind;
 
     /// A folder with a helper that runs a shell's lines.
     fn folder(script: &str) -> tempfile::TempDir {

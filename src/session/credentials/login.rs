@@ -5,7 +5,7 @@ use super::{
     secret::{Credential, Secret},
     sources::Origin,
 };
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, error};
 use parking_lot::Mutex;
 use std::{
     fmt,
@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 use tokio_util::sync::CancellationToken;
-use vouch_protocol::{ErrorKind, LoginSource, SessionState};
+use vouch_protocol::{LoginSource, SessionState};
 
 /// How often the source of a login is looked at while something is under way with it.
 const LOOK: Duration = Duration::from_secs(2);
@@ -223,12 +223,9 @@ impl Login {
     pub(crate) fn over(&self) -> Error {
         let registry = &self.registry;
         let why = self.why.get().map_or("it is over", String::as_str);
-        Error::new(
-            ErrorKind::Unauthorized,
-            format!("the login to {registry} that this began with has ended: {why}"),
-        )
-        .registry(registry)
-        .help("Log in again, then start again.")
+        error!(Unauthorized: "the login to {registry} that this began with has ended: {why}")
+            .registry(registry)
+            .help("Log in again, then start again.")
     }
 
     pub(crate) fn source(&self) -> LoginSource {

@@ -3,7 +3,7 @@
 
 use super::super::config::RegistryConfig;
 use crate::{
-    error::{Error, Result},
+    error::{Error, Result, error},
     file::Source,
 };
 use rustls::{
@@ -13,7 +13,6 @@ use rustls::{
     sign::CertifiedKey,
 };
 use std::{io::Read, path::Path};
-use vouch_protocol::ErrorKind;
 use zeroize::Zeroizing;
 
 /// The largest PEM file that is read, in bytes.
@@ -115,6 +114,5 @@ fn unusable(key: &str, path: &Path, why: &str) -> Error {
             "Set `client-key` to a PEM file of the key without a passphrase.",
         ),
     };
-    let message = format!("the config's {what} {} {why}", path.display());
-    Error::new(ErrorKind::InsecureRegistry, message).help(help)
+    error!(InsecureRegistry: "the config's {what} {} {why}", path.display()).help(help)
 }

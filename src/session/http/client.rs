@@ -7,7 +7,7 @@ use super::{
     certificates::{add, identity},
     proxy::Proxies,
 };
-use crate::error::{Error, Result};
+use crate::error::{Result, error};
 use parking_lot::Mutex;
 use reqwest::{Client, Url, redirect};
 use rustls::{
@@ -23,7 +23,6 @@ use std::{
     time::Duration,
 };
 use tokio::sync::OnceCell;
-use vouch_protocol::ErrorKind;
 
 /// The system's authorities, read once for all sessions: it takes a tenth of a second, and 10 MB.
 static SYSTEM: OnceLock<Arc<RootCertStore>> = OnceLock::new();
@@ -159,11 +158,8 @@ fn build(
     certificate: Arc<Certificate>,
 ) -> Result<Client> {
     let failed = |why: &dyn std::fmt::Display| {
-        Error::new(
-            ErrorKind::InsecureRegistry,
-            format!("TLS cannot be set up: {why}"),
-        )
-        .help("Install the system's CA certificates, or name a `ca` file in the config.")
+        error!(InsecureRegistry: "TLS cannot be set up: {why}")
+            .help("Install the system's CA certificates, or name a `ca` file in the config.")
     };
     let authorities = match (way.tls, &section.ca) {
         // A proxy may be spoken to over TLS all the same.

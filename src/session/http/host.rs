@@ -7,7 +7,7 @@ use super::{
     proxy::Proxies,
 };
 use crate::{
-    error::{Error, Result},
+    error::{Error, Result, error},
     name::Registry,
 };
 use reqwest::Url;
@@ -63,10 +63,8 @@ impl Host {
         proxies: &Arc<Proxies>,
     ) -> Result<Self> {
         let base = |scheme: &str| {
-            Url::parse(&format!("{scheme}://{}/", registry.address())).map_err(|error| {
-                let message = format!("{registry} has no address");
-                Error::new(ErrorKind::Internal, message).source(error)
-            })
+            Url::parse(&format!("{scheme}://{}/", registry.address()))
+                .map_err(|error| error!(Internal: "{registry} has no address").source(error))
         };
         let tls = base("https")?;
         let plain = section

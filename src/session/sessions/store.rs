@@ -6,7 +6,7 @@ use super::{
     session::Session,
 };
 use crate::{
-    error::{Error, Result},
+    error::{Result, error},
     name::Registry,
 };
 use lru::LruCache;
@@ -15,7 +15,6 @@ use std::{
     num::NonZeroUsize,
     sync::{Arc, Weak},
 };
-use vouch_protocol::ErrorKind;
 
 /// The most sessions that are kept, of `session/login` and of all others each. Of the others, the
 /// one that was not asked for the longest time goes first.
@@ -100,8 +99,7 @@ impl Store {
         let key = SessionKey::login(session.name());
         let logins = self.all().filter(|(key, _)| key.kept == Kept::Memory);
         if logins.count() >= SESSIONS.get() && !self.sessions.contains(&key) {
-            let message = format!("{SESSIONS} logins are kept already");
-            return Err(Error::new(ErrorKind::InvalidParams, message)
+            return Err(error!(InvalidParams: "{SESSIONS} logins are kept already")
                 .help("Log out of a registry that is not needed."));
         }
         if let Some(before) = self.sessions.put(key, session) {

@@ -6,7 +6,7 @@ use super::{
     successor::obstacle,
 };
 use crate::{
-    error::{Error, Result},
+    error::{Error, Result, error},
     progress::Progress,
     service::Service,
     session::{Carried, clean_to},
@@ -168,12 +168,9 @@ impl Drop for New {
 async fn start(successor: Successor) -> Result<(UnixStream, New, pipe::Receiver)> {
     let program = successor.program.clone();
     let failed = |error: io::Error| {
-        Error::new(
-            ErrorKind::RestartFailed,
-            format!("cannot start {}: {error}", program.display()),
-        )
-        .help("The service goes on as it was. Install the program there, then try again.")
-        .source(error)
+        error!(RestartFailed: "cannot start {}: {error}", program.display())
+            .help("The service goes on as it was. Install the program there, then try again.")
+            .source(error)
     };
     let started = tokio::task::spawn_blocking(move || {
         let (ours, theirs) = Pair::pair()?;
@@ -334,8 +331,5 @@ fn broken(error: io::Error) -> Error {
 }
 
 fn silent() -> Error {
-    Error::new(
-        ErrorKind::RestartFailed,
-        format!("it was not ready after {} seconds", PATIENCE.as_secs()),
-    )
+    error!(RestartFailed: "it was not ready after {} seconds", PATIENCE.as_secs())
 }

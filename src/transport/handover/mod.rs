@@ -25,12 +25,12 @@ pub use successor::Successor;
 pub use take::{Following, Takeover};
 
 use crate::{
-    error::{Error, Result},
+    error::{Error, Result, error},
     session::Carried,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::time::Duration;
-use vouch_protocol::{ErrorKind, ServerRestartResult};
+use vouch_protocol::ServerRestartResult;
 use zeroize::Zeroizing;
 
 /// How long the new process may take, from its start until it is ready.
@@ -83,9 +83,8 @@ struct Handed {
 /// from the start, it leaves no copy behind.
 fn message(content: &impl Serialize, longest: usize) -> Result<Zeroizing<Vec<u8>>> {
     let broken = |error: &dyn std::fmt::Display| {
-        Error::new(
-            ErrorKind::Internal,
-            format!("a message of the hand-over cannot be written: {error}"),
+        error!(
+            Internal: "a message of the hand-over cannot be written: {error}"
         )
     };
     let mut message = Zeroizing::new(Vec::with_capacity(HEAD + longest + 512));
@@ -119,10 +118,7 @@ fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T> {
 
 /// The other side is something else.
 fn strange() -> Error {
-    Error::new(
-        ErrorKind::RestartFailed,
-        "what it says is not a message of the hand-over",
-    )
+    error!(RestartFailed: "what it says is not a message of the hand-over")
 }
 
 /// The longest that these logins can get.

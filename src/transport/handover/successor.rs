@@ -1,7 +1,7 @@
 //! Which program comes after this process, and where none may.
 
 use super::super::notify;
-use crate::error::{Error, Result};
+use crate::error::{Result, error};
 use std::{
     env,
     ffi::OsString,
@@ -10,7 +10,6 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
 };
-use vouch_protocol::ErrorKind;
 
 /// How to start the process that takes over from this one.
 #[derive(Debug, Clone)]
@@ -24,13 +23,8 @@ impl Successor {
     /// This process once more: what lies where its program was, with its arguments and this flag,
     /// in its folder. Ask early, before the folder is left and the program replaced.
     pub fn of_this_process(flag: &str) -> Result<Self> {
-        let failed = |error| {
-            Error::new(
-                ErrorKind::Io,
-                format!("cannot tell where this program lies: {error}"),
-            )
-            .source(error)
-        };
+        let failed =
+            |error| error!(Io: "cannot tell where this program lies: {error}").source(error);
         let mut arguments = env::args_os();
         let named = arguments.next();
         // The name by which it was called may be a link that an upgrade turns; the system knows

@@ -5,7 +5,7 @@ use super::{
     strange,
 };
 use crate::{
-    error::{Error, Result},
+    error::{Error, Result, error},
     service::{BUILD, Service, VERSION},
 };
 use rustix::{
@@ -25,7 +25,7 @@ use std::{
     sync::Arc,
 };
 use tokio::io::AsyncReadExt;
-use vouch_protocol::{ErrorKind, ServerRestartResult};
+use vouch_protocol::ServerRestartResult;
 use zeroize::Zeroizing;
 
 /// What was handed over, until the old process lets go.
@@ -151,10 +151,7 @@ impl Following {
 }
 
 fn stays() -> Error {
-    Error::new(
-        ErrorKind::RestartFailed,
-        "the process before this one did not let go",
-    )
+    error!(RestartFailed: "the process before this one did not let go")
 }
 
 fn is_end(error: &io::Error) -> bool {
@@ -200,10 +197,7 @@ fn nothing() -> io::Result<OwnedFd> {
 }
 
 fn failed(error: io::Error) -> Error {
-    Error::new(
-        ErrorKind::RestartFailed,
-        format!("cannot take over from the process at the other end of stdin: {error}"),
-    )
-    .help("`--take-over` is how a service restarts itself: say `vouch restart`.")
-    .source(error)
+    error!(RestartFailed: "cannot take over from the process at the other end of stdin: {error}")
+        .help("`--take-over` is how a service restarts itself: say `vouch restart`.")
+        .source(error)
 }
