@@ -129,6 +129,26 @@ fn one_that_fails_leaves_the_old_one_serving() {
 }
 
 #[test]
+fn one_that_fails_with_the_socket_in_hand_leaves_it_where_it_is() {
+    let (_folder, program, running) = with_program();
+    let old = process(&running);
+    // With fewer handles it fails earlier; with these it has the socket, and no runtime.
+    let said = (4..64).find_map(|handles| {
+        install(
+            &program,
+            &format!("ulimit -n {handles}; exec {REAL} \"$@\""),
+        );
+        let said = cannot_restart(&running);
+        assert_eq!(process(&running), old, "{handles}: {said}");
+        assert!(running.is_locked(), "{handles}: {said}");
+        said.contains("start the runtime").then_some(said)
+    });
+    let said = said.expect("it never came to its runtime");
+    assert!(said.contains("exit status: 1"), "{said}");
+    assert!(said.contains("Too many open files"), "{said}");
+}
+
+#[test]
 fn one_that_says_nothing_is_killed() {
     let (folder, program, running) = with_program();
     let (old, number) = (process(&running), folder.path().join("number"));
