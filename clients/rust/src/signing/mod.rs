@@ -56,6 +56,8 @@ mod nkey;
 mod places;
 mod signature;
 mod signer;
+mod subject;
+mod token;
 
 pub use agent::{Agent, AgentKey};
 pub use error::{Result, SigningError, SigningErrorKind};

@@ -1,0 +1,341 @@
+//! A token, or the two parts of it that are signed, read to the letter. The reasons in errors are the
+//! rest of a sentence about it, and quote nothing that nobody vouched for.
+
+use super::nkey::{self, Account};
+use data_encoding::BASE64URL_NOPAD;
+use ed25519_dalek::{Signature, VerifyingKey};
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, MapAccess, SeqAccess, Visitor},
+};
+use serde_json::{Map, Value};
+use std::{
+    collections::{BTreeMap, HashSet},
+    fmt,
+};
+use vouch_protocol::Claims;
+
+/// The longest token, in bytes: what a service accepts unless its owner says otherwise.
+const LONGEST: usize = 256 << 10;
+
+/// The most entries of an archive that are believed, and the longest name of one.
+const MOST_ENTRIES: usize = 256;
+const LONGEST_NAME: usize = 256;
+
+/// The header of all that is signed here.
+const HEADER: &[u8] = br#"{"typ":"jwt","alg":"Ed25519"}"#;
+
+/// The revision of wascap from which on its readers look at the hash of a module.
+const REVISION: u32 = 3;
+
+/// The names that claims may have where they are going to be signed.
+const NAMES: [&str; 8] = [
+    "exp",
+    "jti",
+    "iat",
+    "iss",
+    "sub",
+    "nbf",
+    "wascap",
+    "wascap_revision",
+];
+const OF_WASM: [&str; 8] = [
+    "name",
+    "hash",
+    "tags",
+    "rev",
+    "ver",
+    "call_alias",
+    "prov",
+    "caps",
+];
+const OF_ARCHIVES: [&str; 7] = [
+    "name",
+    "vendor",
+    "rev",
+    "ver",
+    "target_hashes",
+    "config_schema",
+    "caps",
+];
+
+/// What a token says, and whose it is.
+#[derive(Debug)]
+pub(super) struct Said {
+    pub(super) account: Account,
+    pub(super) kind: Kind,
+    pub(super) claims: Claims,
+    /// What claims of the protocol do not hold.
+    pub(super) is_provider: bool,
+    pub(super) config_schema: Option<Value>,
+}
+
+/// What a token is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Wasm,
+    Archive,
+}
+
+impl Kind {
+    /// The prefix of its subjects.
+    pub(super) fn prefix(self) -> u8 {
+        match self {
+            Self::Wasm => nkey::MODULE,
+            Self::Archive => nkey::SERVICE,
+        }
+    }
+
+    /// The letter with which its subjects begin.
+    pub(super) fn letter(self) -> char {
+        match self {
+            Self::Wasm => 'M',
+            Self::Archive => 'V',
+        }
+    }
+
+    fn names(self) -> &'static [&'static str] {
+        match self {
+            Self::Wasm => &OF_WASM,
+            Self::Archive => &OF_ARCHIVES,
+        }
+    }
+}
+
+/// Reads what is going to be signed: nothing may stand in it whose meaning is not known here.
+pub(super) fn to_be_signed(text: &str) -> Result<Said, String> {
+    if text.len() > LONGEST {
+        return Err(format!("is longer than {LONGEST} bytes"));
+    }
+    let Some((header, payload)) = text.split_once('.') else {
+        return Err("does not have two parts".into());
+    };
+    if decode(header)? != HEADER {
+        return Err("has another header than a token has".into());
+    }
+    let payload = decode(payload)?;
+    let object = object(&payload)?;
+    let wascap = object.get("wascap").and_then(Value::as_object);
+    let wascap = wascap.ok_or("has no object `wascap`")?;
+    let kind = kind(wascap);
+    let unknown = |names: &[&str], object: &Map<String, Value>| {
+        let unknown = object.keys().find(|name| !names.contains(&name.as_str()));
+        unknown.map(|name| format!("says something unknown, {name:?}"))
+    };
+    if let Some(why) = unknown(&NAMES, &object).or_else(|| unknown(kind.names(), wascap)) {
+        return Err(why);
+    }
+    if object.get("wascap_revision") != Some(&REVISION.into()) {
+        return Err(format!("is not of wascap's revision {REVISION}"));
+    }
+    said(kind, object)
+}
+
+/// Reads a token whose signature holds, whatever its dates.
+pub(super) fn signed(token: &str) -> Result<Said, String> {
+    if token.len() > LONGEST {
+        return Err(format!("is longer than {LONGEST} bytes"));
+    }
+    let parts: Vec<_> = token.splitn(4, '.').collect();
+    let [header, payload, signature] = parts[..] else {
+        return Err("does not have three parts".into());
+    };
+    let signed = &token[..header.len() + 1 + payload.len()];
+    let header = object(&decode(header)?)?;
+    let says = |name: &str, value: &str| header.get(name).and_then(Value::as_str) == Some(value);
+    if header.len() != 2 || !says("typ", "jwt") || !says("alg", "Ed25519") {
+        return Err("has another header than a token has".into());
+    }
+    let object = object(&decode(payload)?)?;
+    let wascap = object.get("wascap").and_then(Value::as_object);
+    let kind = kind(wascap.ok_or("has no object `wascap`")?);
+    let said = said(kind, object)?;
+    let signature: [u8; 64] = decode(signature)?
+        .try_into()
+        .map_err(|_| "has no signature of 64 bytes")?;
+    if !verifies(&said.account, signed.as_bytes(), &signature) {
+        return Err("has a signature that does not verify".into());
+    }
+    Ok(said)
+}
+
+/// Strict verification: a reduced scalar, no key and no R of small order.
+pub(super) fn verifies(account: &Account, bytes: &[u8], signature: &[u8; 64]) -> bool {
+    let signature = Signature::from_bytes(signature);
+    VerifyingKey::from_bytes(account.key())
+        .is_ok_and(|key| key.verify_strict(bytes, &signature).is_ok())
+}
+
+/// Base64url has one spelling without padding: others are refused.
+fn decode(part: &str) -> Result<Vec<u8>, String> {
+    BASE64URL_NOPAD
+        .decode(part.as_bytes())
+        .map_err(|_| "is not base64url without padding".into())
+}
+
+/// An object in which no name stands twice, at any depth.
+fn object(json: &[u8]) -> Result<Map<String, Value>, String> {
+    // Before anything is read from it: of two equal names, readers keep one or the other.
+    serde_json::from_slice::<NothingTwice>(json).map_err(|error| match error.classify() {
+        serde_json::error::Category::Data => "has a name twice".to_owned(),
+        _ => "is not JSON".to_owned(),
+    })?;
+    serde_json::from_slice(json).map_err(|_| "is not a JSON object".into())
+}
+
+fn kind(wascap: &Map<String, Value>) -> Kind {
+    if wascap.contains_key("target_hashes") {
+        Kind::Archive
+    } else {
+        Kind::Wasm
+    }
+}
+
+/// Claims as wascap and provider-archive write them. Times are seconds since 1970.
+#[derive(Deserialize)]
+struct Payload {
+    exp: Option<u64>,
+    #[serde(rename = "jti")]
+    _id: String,
+    iat: u64,
+    iss: String,
+    sub: String,
+    nbf: Option<u64>,
+    wascap: Wascap,
+}
+
+#[derive(Deserialize)]
+struct Wascap {
+    name: Option<String>,
+    ver: Option<String>,
+    rev: Option<i32>,
+    hash: Option<String>,
+    tags: Option<Vec<String>>,
+    call_alias: Option<String>,
+    #[serde(default)]
+    prov: bool,
+    caps: Option<Vec<String>>,
+    vendor: Option<String>,
+    target_hashes: Option<BTreeMap<String, String>>,
+    config_schema: Option<Value>,
+}
+
+fn said(kind: Kind, object: Map<String, Value>) -> Result<Said, String> {
+    let payload: Payload = serde_json::from_value(Value::Object(object))
+        .map_err(|_| "does not have the claims of a token")?;
+    let wascap = payload.wascap;
+    let mut targets = Vec::new();
+    let covers = match (kind, wascap.hash, wascap.target_hashes, &wascap.vendor) {
+        (Kind::Wasm, Some(hash), None, None) => is_hash(&hash),
+        (Kind::Archive, None, Some(hashes), Some(_)) => {
+            let holds = !hashes.is_empty()
+                && hashes.len() <= MOST_ENTRIES
+                && hashes.iter().all(|(name, hash)| {
+                    !name.is_empty() && name.len() <= LONGEST_NAME && is_hash(hash)
+                });
+            targets = hashes.into_keys().collect();
+            // The description of its interface is an entry, and not a target.
+            targets.retain(|name| name != "world.wasm");
+            holds
+        }
+        _ => false,
+    };
+    if !covers {
+        return Err("does not say what it covers as a token does".into());
+    }
+    let Some(account) = Account::parse(&payload.iss) else {
+        return Err("names an issuer that is not an account".into());
+    };
+    if nkey::public_key(&payload.sub).is_none_or(|(prefix, _)| prefix != kind.prefix()) {
+        return Err(format!(
+            "names a subject that is not an nkey that starts with `{}`",
+            kind.letter()
+        ));
+    }
+    Ok(Said {
+        account,
+        kind,
+        is_provider: wascap.prov,
+        config_schema: wascap.config_schema,
+        claims: Claims {
+            issuer: payload.iss,
+            subject: payload.sub,
+            name: wascap.name,
+            version: wascap.ver,
+            revision: wascap.rev,
+            vendor: wascap.vendor,
+            call_alias: wascap.call_alias,
+            tags: wascap.tags.unwrap_or_default(),
+            capabilities: wascap.caps.unwrap_or_default(),
+            targets,
+            issued_at: payload.iat,
+            not_before: payload.nbf,
+            expires: payload.exp,
+        },
+    })
+}
+
+/// SHA-256 as wascap writes it.
+fn is_hash(text: &str) -> bool {
+    text.len() == 64
+        && text
+            .bytes()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'A'..=b'F'))
+}
+
+/// JSON of any shape in which no object holds a name twice.
+struct NothingTwice;
+
+impl<'de> Deserialize<'de> for NothingTwice {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(NothingTwice)
+    }
+}
+
+impl<'de> Visitor<'de> for NothingTwice {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self, A::Error> {
+        let mut names = HashSet::new();
+        while let Some(name) = map.next_key::<String>()? {
+            if !names.insert(name) {
+                return Err(de::Error::custom("a name twice"));
+            }
+            map.next_value::<Self>()?;
+        }
+        Ok(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self, A::Error> {
+        while list.next_element::<Self>()?.is_some() {}
+        Ok(self)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_unit<E>(self) -> Result<Self, E> {
+        Ok(self)
+    }
+}
