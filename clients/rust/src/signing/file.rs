@@ -1,14 +1,29 @@
 //! Keys in files: OpenSSH private keys, and nkey seeds.
 
 use super::{
+    agent::unusable,
     error::{Result, SigningError, SigningErrorKind},
-    nkey::Account,
+    nkey::{self, Account},
+    signature::TokenSignature,
 };
+use ed25519_dalek::{Signer as _, SigningKey};
+use ssh_key::{Kdf, PrivateKey, private::KeypairData, public::KeyData};
 use std::{
     fmt,
+    fs::{File, OpenOptions},
+    io::Read as _,
+    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 use zeroize::Zeroizing;
+
+/// The longest key file, in bytes: an RSA key of 16384 bits has some 13,000.
+const LONGEST: u64 = 64 << 10;
+/// The longest passphrase, in bytes.
+const LONGEST_PASSPHRASE: u64 = 4096;
+/// The most rounds of a passphrase's hash. OpenSSH writes 24; a thousand take some 20 seconds.
+const MOST_ROUNDS: u32 = 1024;
 
 /// What opens a key file. Overwritten when it is dropped; never shown.
 pub struct Passphrase(Zeroizing<String>);
@@ -21,8 +36,9 @@ impl Passphrase {
 
     /// The first line of a file, which nobody else may be able to read. Blocks.
     pub fn from_file(path: &Path) -> Result<Self> {
-        let message = format!("{} is not read yet", path.display());
-        Err(SigningError::new(SigningErrorKind::File, message))
+        let text = secret(path, LONGEST_PASSPHRASE, "a passphrase")?;
+        let line = text.split(['\n', '\r']).next().unwrap_or_default();
+        Ok(Self(Zeroizing::new(line.to_owned())))
     }
 }
 
@@ -37,13 +53,75 @@ pub struct KeyFile {
     path: PathBuf,
     account: Account,
     comment: String,
+    secret: Secret,
+}
+
+enum Secret {
+    /// As it signs.
+    Open(SigningKey),
+    /// As it stands in its file, encrypted.
+    Locked(Arc<PrivateKey>),
 }
 
 impl KeyFile {
     /// Reads a file that nobody else can read. Blocks.
     pub fn open(path: &Path) -> Result<Self> {
-        let message = format!("{} is not read yet", path.display());
-        Err(SigningError::new(SigningErrorKind::File, message))
+        let text = secret(path, LONGEST, "a key")?;
+        let of_file = |error: SigningError| SigningError {
+            message: format!("{} cannot sign tokens: {}", path.display(), error.message),
+            ..error
+        };
+        if text.contains("-----BEGIN OPENSSH PRIVATE KEY-----") {
+            return Self::of_openssh(path, &text);
+        }
+        let seed = text.trim();
+        if seed.starts_with('S') && nkey::is_base32(seed) {
+            let key = nkey::of_seed(seed).map_err(of_file)?;
+            return Ok(Self {
+                path: path.to_owned(),
+                account: Account::of_key(key.verifying_key().to_bytes()),
+                comment: String::new(),
+                secret: Secret::Open(key),
+            });
+        }
+        Err(of_file(what_else(path, seed)))
+    }
+
+    fn of_openssh(path: &Path, text: &str) -> Result<Self> {
+        let broken = |what: &str| broken(path, what);
+        let key = PrivateKey::from_openssh(text.trim_start())
+            .map_err(|_| broken("it is cut off, changed, or of a kind that is not known here"))?;
+        let KeyData::Ed25519(public) = key.public_key().key_data() else {
+            return Err(unusable(
+                &path.display().to_string(),
+                key.algorithm().as_str(),
+            ));
+        };
+        let account = Account::of_key(public.0);
+        let comment = key.comment().to_owned();
+        let secret = if key.is_encrypted() {
+            let rounds = match key.kdf() {
+                Kdf::Bcrypt { rounds, .. } => *rounds,
+                _ => 0,
+            };
+            if !(1..=MOST_ROUNDS).contains(&rounds) {
+                let what = format!(
+                    "its passphrase is hashed in {rounds} rounds, of which at most \
+                                    {MOST_ROUNDS} are taken"
+                );
+                let again = format!("`ssh-keygen -p -a 100 -f {}` changes that.", path.display());
+                return Err(broken(&what).help(again));
+            }
+            Secret::Locked(Arc::new(key))
+        } else {
+            Secret::Open(opened(&key, &account).ok_or_else(|| broken("its halves do not fit"))?)
+        };
+        Ok(Self {
+            path: path.to_owned(),
+            account,
+            comment,
+            secret,
+        })
     }
 
     /// Where it is.
@@ -63,14 +141,46 @@ impl KeyFile {
 
     /// Whether it needs its passphrase before it can sign.
     pub fn is_locked(&self) -> bool {
-        false
+        matches!(self.secret, Secret::Locked(_))
     }
 
-    /// Opens it with its passphrase. Takes a moment, on a thread of its own.
-    #[expect(clippy::unused_async, reason = "its body follows")]
+    /// Opens it with its passphrase, on a thread of its own: that takes some tenths of a second, or
+    /// what the rounds in the file ask for.
     pub async fn unlock(&mut self, passphrase: Passphrase) -> Result<()> {
-        drop(passphrase.0);
+        let Secret::Locked(locked) = &self.secret else {
+            return Ok(());
+        };
+        let locked = Arc::clone(locked);
+        let decrypted = tokio::task::spawn_blocking(move || locked.decrypt(&*passphrase.0));
+        let failed = || broken(&self.path, "its passphrase could not be tried");
+        let decrypted = decrypted.await.map_err(|_| failed())?;
+        let wrong = || {
+            let message = format!("that is not the passphrase of {}", self.path.display());
+            SigningError::new(SigningErrorKind::PassphraseWrong, message)
+        };
+        let key = decrypted.map_err(|_| wrong())?;
+        let open = opened(&key, &self.account);
+        self.secret =
+            Secret::Open(open.ok_or_else(|| broken(&self.path, "its halves do not fit"))?);
+        key.comment().clone_into(&mut self.comment);
         Ok(())
+    }
+
+    /// Signs.
+    pub(super) fn sign(&self, input: &str) -> Result<TokenSignature> {
+        match &self.secret {
+            Secret::Open(key) => Ok(TokenSignature::new(key.sign(input.as_bytes()).to_bytes())),
+            Secret::Locked(_) => {
+                let message = format!("{} has a passphrase", self.path.display());
+                Err(
+                    SigningError::new(SigningErrorKind::PassphraseNeeded, message).help(format!(
+                        "Name a file that holds it with `--passphrase-file`, or let ssh-agent have \
+                         the key: `ssh-add {}`.",
+                        self.path.display()
+                    )),
+                )
+            }
+        }
     }
 }
 
@@ -79,6 +189,107 @@ impl fmt::Debug for KeyFile {
         f.debug_struct("KeyFile")
             .field("path", &self.path)
             .field("account", &self.account)
+            .field("is_locked", &self.is_locked())
             .finish_non_exhaustive()
     }
+}
+
+/// The private half, if it belongs to that account.
+fn opened(key: &PrivateKey, account: &Account) -> Option<SigningKey> {
+    let KeypairData::Ed25519(pair) = key.key_data() else {
+        return None;
+    };
+    let open = SigningKey::from(&pair.private);
+    (open.verifying_key().as_bytes() == account.key()).then_some(open)
+}
+
+fn broken(path: &Path, what: &str) -> SigningError {
+    let message = format!("{} cannot sign tokens: {what}", path.display());
+    SigningError::new(SigningErrorKind::KeyUnusable, message)
+}
+
+/// What a file holds that is not a key that can sign. Nothing of it is repeated.
+fn what_else(path: &Path, text: &str) -> SigningError {
+    let unusable = |what: &str| SigningError::new(SigningErrorKind::KeyUnusable, what);
+    let public = ["ssh-", "ecdsa-", "sk-"];
+    if public.iter().any(|start| text.starts_with(start)) {
+        let private = path.with_extension("");
+        unusable("it holds a public key").help(format!(
+            "The private one is in the file without `.pub`: `{}`. To sign with ssh-agent, write \
+             `ssh:{}`.",
+            private.display(),
+            path.display()
+        ))
+    } else if text.contains("PRIVATE KEY-----") {
+        unusable("it is a PEM file of another kind than OpenSSH's").help(
+            "`ssh-keygen -p -f FILE` rewrites RSA and ECDSA keys only, which cannot sign tokens: \
+             `ssh-keygen -t ed25519` makes a key that can.",
+        )
+    } else if text.starts_with("PuTTY-User-Key-File") {
+        unusable("it is PuTTY's").help("`puttygen FILE -O private-openssh-new -o OUT` converts it.")
+    } else if text.is_empty() {
+        unusable("it is empty")
+    } else if nkey::public_key(text).is_some() {
+        unusable("it holds a public nkey, not a seed")
+    } else {
+        unusable("it holds neither an OpenSSH private key nor an nkey seed").help(
+            "`vouch keys new NAME` makes a key; `vouch keys list` shows those that there are.",
+        )
+    }
+}
+
+/// The text of a file with a secret, which nobody else can read. It is read into a buffer that never
+/// moves, and is overwritten.
+fn secret(path: &Path, longest: u64, what: &str) -> Result<Zeroizing<String>> {
+    let shown = path.display();
+    let failed = |error: std::io::Error| {
+        let kind = match error.kind() {
+            std::io::ErrorKind::NotFound => SigningErrorKind::KeyAbsent,
+            _ => SigningErrorKind::File,
+        };
+        SigningError::new(kind, format!("cannot read {shown}: {error}"))
+    };
+    // A pipe would keep who opens it waiting.
+    let mut file: File = OpenOptions::new()
+        .read(true)
+        .custom_flags(rustix::fs::OFlags::NONBLOCK.bits().cast_signed())
+        .open(path)
+        .map_err(failed)?;
+    let about = file.metadata().map_err(failed)?;
+    if !about.is_file() {
+        let message = format!("{shown} is not a regular file");
+        return Err(SigningError::new(SigningErrorKind::File, message));
+    }
+    let mode = about.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        let message =
+            format!("others can read or change {shown}, which holds {what} (mode {mode:03o})");
+        return Err(
+            SigningError::new(SigningErrorKind::FileOpenToOthers, message).help(format!(
+                "`chmod 600 {shown}`. If others may have read it, make another."
+            )),
+        );
+    }
+    let too_long = || {
+        let message = format!("{shown} is too large for {what}: it has more than {longest} bytes");
+        SigningError::new(SigningErrorKind::File, message)
+    };
+    if about.len() > longest {
+        return Err(too_long());
+    }
+    let mut bytes = Zeroizing::new(Vec::with_capacity(
+        usize::try_from(longest).unwrap_or(0) + 1,
+    ));
+    (&mut file)
+        .take(longest + 1)
+        .read_to_end(&mut bytes)
+        .map_err(failed)?;
+    if bytes.len() as u64 > longest {
+        return Err(too_long());
+    }
+    let text = std::str::from_utf8(&bytes).map_err(|_| {
+        let message = format!("{shown} is not text");
+        SigningError::new(SigningErrorKind::KeyUnusable, message)
+    })?;
+    Ok(Zeroizing::new(text.to_owned()))
 }

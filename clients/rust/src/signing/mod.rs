@@ -44,15 +44,13 @@
 //! | `signer` | a key that signs |
 //! | `places` | where keys are, and which one is meant |
 
-// Its bodies follow.
-#![allow(dead_code)]
-
 mod agent;
 mod error;
 mod file;
 mod input;
 mod name;
 mod nkey;
+mod own;
 mod places;
 mod signature;
 mod signer;
@@ -65,6 +63,6 @@ pub use file::{KeyFile, Passphrase};
 pub use input::SigningInput;
 pub use name::KeyName;
 pub use nkey::Account;
-pub use places::{Candidate, Choice, Place, Places};
+pub use places::{Candidate, Choice, KEY_FILE_VARIABLE, Place, Places};
 pub use signature::TokenSignature;
 pub use signer::Signer;

@@ -9,7 +9,6 @@ use std::fmt;
 pub struct TokenSignature([u8; 64]);
 
 impl TokenSignature {
-    #[expect(dead_code, reason = "the first to sign makes one")]
     pub(super) fn new(bytes: [u8; 64]) -> Self {
         Self(bytes)
     }

@@ -43,11 +43,16 @@ impl Signer {
     /// else's text.
     pub fn label(&self) -> String {
         match &self.0 {
-            Key::Agent { key, .. } if key.comment().is_empty() => {
-                format!("{} (ssh-agent)", key.fingerprint())
-            }
-            Key::Agent { key, .. } => format!("{} (ssh-agent)", key.comment()),
+            Key::Agent { key, .. } => format!("{} (ssh-agent)", key.called()),
             Key::File(file) => file.path().display().to_string(),
+        }
+    }
+
+    /// The comment that its owner gave it; somebody else's text, which may be empty.
+    pub fn comment(&self) -> &str {
+        match &self.0 {
+            Key::Agent { key, .. } => key.comment(),
+            Key::File(file) => file.comment(),
         }
     }
 
@@ -69,11 +74,17 @@ impl Signer {
         }
     }
 
-    /// Signs, and verifies the signature. An agent may ask somebody, who has two minutes; dropping
+    /// Signs. An agent's signature is verified; it may ask somebody, who has two minutes. Dropping
     /// the future ends it.
-    #[expect(clippy::unused_async, reason = "its body follows")]
     pub async fn sign(&self, input: &SigningInput) -> Result<TokenSignature> {
-        let message = format!("{} does not sign yet for {}", self.label(), input.account());
-        Err(SigningError::new(SigningErrorKind::KeyUnusable, message))
+        if input.account() != self.account() {
+            let (wanted, own) = (input.account(), self.account());
+            let message = format!("{} signs for {own}, not for {wanted}", self.label());
+            return Err(SigningError::new(SigningErrorKind::KeyUnusable, message));
+        }
+        match &self.0 {
+            Key::Agent { key, account } => key.sign(account, input.as_str()).await,
+            Key::File(file) => file.sign(input.as_str()),
+        }
     }
 }
