@@ -1,4 +1,5 @@
-//! `vouchd trust`: changes the owner's policy and the pins, for `vouch trust`.
+//! `vouchd trust`: changes the owner's policy and the pins, for `vouch trust`; and reads and keeps
+//! the key that signs, for `vouch sign`.
 //!
 //! It stands here and not in `vouch`, because a change is tried by the code that will read it before
 //! it is written. The service itself has no part in it: no method of the protocol changes trust.
@@ -15,6 +16,9 @@
 //! or `error` at any point, which ends it. From the writing to the end, the config's folder is
 //! locked, so that changes come one after the other. Pins count as soon as they are written.
 
+mod difference;
+
+use difference::difference;
 use rustix::{
     fs::{FlockOperation, flock},
     io::Errno,
@@ -31,7 +35,7 @@ use std::{
 };
 use vouch_protocol::ErrorKind;
 use vouchd::{
-    config::{Config, Problem},
+    config::{Config, Problem, keep_key},
     error::{Error, Result},
     name::Digest,
     trust::{
@@ -44,8 +48,6 @@ use vouchd::{
 const LONGEST_LINE: u64 = 64 << 10;
 /// How long to wait for another process that changes the same file.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// The most pairs of lines that are compared for what changes.
-const PAIRS: usize = 4_000_000;
 
 /// What to do.
 #[derive(Debug, Deserialize)]
@@ -71,6 +73,12 @@ enum Wanted {
     Forget {
         repository: String,
         signer: Option<String>,
+    },
+    /// Tell the section `[sign]`.
+    Sign {},
+    /// Keep a key there.
+    Keep {
+        key: String,
     },
 }
 
@@ -104,6 +112,15 @@ fn serve(
     let store = pins.and_then(Path::parent);
     let store = store.map_or_else(Pins::nowhere, |folder| Pins::new(folder.to_owned()));
     let edit = match wanted {
+        Wanted::Sign {} => {
+            let sign = Found::read(file)?.config.sign;
+            return talk.say(&json!({"sign": {
+                "file": file, "key": sign.key, "folders": sign.folders,
+            }}));
+        }
+        Wanted::Keep { key } => {
+            return change(talk, file, &|text, _| keep_key(text, &key));
+        }
         Wanted::List {} => return talk.say(&json!({"list": list(file, &store)?})),
         Wanted::Accept { repository, signer } => {
             let config = Found::read(file)?.config;
@@ -165,8 +182,13 @@ fn serve(
         }
         Wanted::Remove { name, scopes } => Edit::Remove { name, scopes },
     };
-    change(talk, file, &edit)
+    change(talk, file, &|text, config| {
+        edit.apply(text, &config.plain_hosts())
+    })
 }
+
+/// What a change makes of the text of a config, which is this one.
+type Change<'a> = &'a dyn Fn(&str, &Config) -> Result<String>;
 
 fn pinned(store: &Pins, repository: &str) -> Result<Vec<Pin>> {
     let mut pins = store.all()?;
@@ -198,7 +220,7 @@ fn list(file: &Path, store: &Pins) -> Result<Value> {
 }
 
 /// Changes the config, if that is agreed to.
-fn change(talk: &mut Talk<impl BufRead, impl Write>, file: &Path, edit: &Edit) -> Result<()> {
+fn change(talk: &mut Talk<impl BufRead, impl Write>, file: &Path, edit: Change<'_>) -> Result<()> {
     let mut shown = Found::read(file)?;
     loop {
         let edited = shown.edited(edit)?;
@@ -270,8 +292,8 @@ impl Found {
     }
 
     /// Its text after a change, which is a config whose policy can be used.
-    fn edited(&self, edit: &Edit) -> Result<String> {
-        let edited = edit.apply(&self.text, &self.config.plain_hosts())?;
+    fn edited(&self, edit: Change<'_>) -> Result<String> {
+        let edited = edit(&self.text, &self.config)?;
         match Config::check(&edited, &self.file, self.about.as_ref()) {
             Ok(_) => Ok(edited),
             Err(problems) => Err(unfit(problems)),
@@ -345,52 +367,6 @@ fn lock(target: &Path) -> Result<File> {
     Ok(lock)
 }
 
-/// The lines that differ, each after `-` or `+`, in their order.
-fn difference(old: &str, new: &str) -> Vec<String> {
-    let (old, new): (Vec<_>, Vec<_>) = (old.lines().collect(), new.lines().collect());
-    let same = old.iter().zip(&new).take_while(|(old, new)| old == new);
-    let head = same.count();
-    let (old, new) = (old.split_at(head).1, new.split_at(head).1);
-    let same = old.iter().rev().zip(new.iter().rev());
-    let tail = same.take_while(|(old, new)| old == new).count();
-    let old = old.split_at(old.len() - tail).0;
-    let new = new.split_at(new.len() - tail).0;
-    let gone = |line: &&str| format!("-{line}");
-    let come = |line: &&str| format!("+{line}");
-    if old.len() * new.len() > PAIRS {
-        return old.iter().map(gone).chain(new.iter().map(come)).collect();
-    }
-    // The longest common part of what is left behind each pair of lines.
-    let width = new.len() + 1;
-    let mut common = vec![0_u32; (old.len() + 1) * width];
-    let at = |one: usize, other: usize| one * width + other;
-    for one in (0..old.len()).rev() {
-        for other in (0..new.len()).rev() {
-            common[at(one, other)] = if old[one] == new[other] {
-                common[at(one + 1, other + 1)] + 1
-            } else {
-                common[at(one + 1, other)].max(common[at(one, other + 1)])
-            };
-        }
-    }
-    let (mut one, mut other) = (0, 0);
-    let mut lines = Vec::new();
-    while one < old.len() || other < new.len() {
-        if one < old.len() && other < new.len() && old[one] == new[other] {
-            (one, other) = (one + 1, other + 1);
-        } else if other == new.len()
-            || (one < old.len() && common[at(one + 1, other)] >= common[at(one, other + 1)])
-        {
-            lines.push(gone(&old[one]));
-            one += 1;
-        } else {
-            lines.push(come(&new[other]));
-            other += 1;
-        }
-    }
-    lines
-}
-
 /// The talk with `vouch`.
 struct Talk<R, W> {
     from: R,
@@ -415,25 +391,5 @@ impl<R: BufRead, W: Write> Talk<R, W> {
     fn agree(&mut self, file: Option<&Path>, lines: &[String]) -> Result<bool> {
         self.say(&json!({"changes": {"file": file, "lines": lines}}))?;
         Ok(!lines.is_empty() && self.hear()?.as_deref() == Some("\"write\""))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_difference_is_the_lines_that_change() {
-        let check = |old: &str, new: &str, expected: &[&str]| {
-            assert_eq!(difference(old, new), expected, "{old:?} {new:?}");
-        };
-        check("", "", &[]);
-        check("a\n", "a\n", &[]);
-        check("", "a\nb\n", &["+a", "+b"]);
-        check("a\nb\n", "", &["-a", "-b"]);
-        check("a\nb\nc\n", "a\nx\nc\n", &["-b", "+x"]);
-        check("a\nb\nc\nd\ne\n", "a\nx\nc\nd\n", &["-b", "+x", "-e"]);
-        check("a\na\n", "a\na\na\n", &["+a"]);
-        check("a\nb\na\n", "a\n", &["-b", "-a"]);
     }
 }

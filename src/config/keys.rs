@@ -1,7 +1,7 @@
 //! Which keys there are, and which one was meant.
 
 use super::{
-    sections::{Idle, Log},
+    sections::{Idle, Log, Sign},
     whole::Config,
 };
 use crate::{artifact::Limits, session::RegistryConfig, trust};
@@ -17,6 +17,7 @@ pub(super) fn of(section: &[&str]) -> Option<&'static [&'static str]> {
         [] => Some(fields::<Config>()),
         ["idle"] => Some(fields::<Idle>()),
         ["log"] => Some(fields::<Log>()),
+        ["sign"] => Some(fields::<Sign>()),
         ["limits"] => Some(fields::<Limits>()),
         ["registry", _] => Some(fields::<RegistryConfig>()),
         ["trust"] => Some(fields::<trust::Section>()),
@@ -31,7 +32,7 @@ pub(super) fn advice(key: &str, known: &[&str]) -> String {
     if let Some(nearest) = nearest(key, known) {
         return format!("Did you mean `{nearest}`?");
     }
-    let elsewhere = ["idle", "log", "limits"]
+    let elsewhere = ["idle", "log", "sign", "limits"]
         .into_iter()
         .find(|section| of(&[section]).is_some_and(|keys| keys.contains(&key)));
     match elsewhere {
@@ -96,7 +97,9 @@ mod tests {
         };
         check(
             &[],
-            &["socket", "idle", "log", "limits", "trust", "registry"],
+            &[
+                "socket", "idle", "log", "sign", "limits", "trust", "registry",
+            ],
         );
         check(&["idle"], &["timeout", "logins"]);
         let registry = ["plain-http", "ca", "client-cert", "client-key", "mirrors"];

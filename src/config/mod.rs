@@ -6,7 +6,7 @@
 //! | file | what it is for |
 //! |---|---|
 //! | `span` | spans of time as people write them |
-//! | `sections` | `[idle]` and `[log]`; other sections are their modules' own |
+//! | `sections` | `[idle]`, `[log]` and `[sign]`; other sections are their modules' own |
 //! | `problem` | what is wrong with a file, and where |
 //! | `settings` | what holds, and who says so |
 //! | `whole` | the config: all sections in one |
@@ -14,7 +14,9 @@
 //! | `reading` | a text that is read, and what is wrong with it |
 //! | `trust` | the section `[trust]` |
 //! | `read` | from the text of a file to a config |
+//! | `edit` | from the text of a file to another |
 
+mod edit;
 mod keys;
 mod paths;
 mod problem;
@@ -26,8 +28,9 @@ mod span;
 mod trust;
 mod whole;
 
+pub use edit::keep_key;
 pub use problem::{Failure, Problem};
-pub use sections::{Idle, Log, LogFormat, MOST_LOGS, SMALLEST_LOG};
+pub use sections::{Idle, Log, LogFormat, MOST_LOGS, SMALLEST_LOG, Sign};
 pub use settings::{Origin, Setting, to_toml};
 pub use span::{Span, Timeout};
 pub use whole::Config;

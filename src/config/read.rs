@@ -4,7 +4,7 @@ use super::{
     paths,
     problem::{self, Failure, Problem},
     reading::{Reading, place, shortened},
-    sections::{LARGEST_LOG, MOST_LOGS, SMALLEST_LOG},
+    sections::{LARGEST_LOG, MOST_FOLDERS, MOST_LOGS, SMALLEST_LOG},
     span::LONGEST_SPAN,
     whole::{Config, quoted},
 };
@@ -147,6 +147,15 @@ impl Reading<'_> {
         self.in_range(at(&["log", "size"]), "log.size", log.size, size);
         let (keep, most) = (u64::from(log.keep), u64::from(MOST_LOGS));
         self.in_range(at(&["log", "keep"]), "log.keep", keep, 0..=most);
+        let folders = config.sign.folders.len() as u64;
+        let at_folders = at(&["sign", "folders"]);
+        if folders > MOST_FOLDERS {
+            let what = format!("`folders` has more than {MOST_FOLDERS} folders");
+            self.note(at_folders, what, None);
+        }
+        if let Some(what) = config.sign.wrong_key() {
+            self.note(at(&["sign", "key"]), what, None);
+        }
         if config.idle.logins.0 > LONGEST_SPAN {
             let what = "`idle.logins` is longer than 365 days";
             self.note(at(&["idle", "logins"]), what, None);
@@ -171,6 +180,13 @@ impl Reading<'_> {
             .filter(|path| path != &Path::new("-"))
         {
             resolve(&["log", "file"], path);
+        }
+        if let Some(mut file) = config.sign.key_file() {
+            resolve(&["sign", "key"], &mut file);
+            config.sign.key = file.to_str().map(str::to_owned).or(config.sign.key.take());
+        }
+        for folder in &mut config.sign.folders {
+            resolve(&["sign", "folders"], folder);
         }
         for (name, section) in &mut config.sections {
             for (key, path) in section.files_mut() {

@@ -67,6 +67,49 @@ impl Default for Log {
     }
 }
 
+/// With which key `vouch` signs. The service itself reads no key.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(expecting = "the section [sign]")]
+pub struct Sign {
+    /// The key of `vouch sign` without `--key`, as `--key` names it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// Further folders with nkey seeds, such as wash's `~/.wash/keys`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub folders: Vec<PathBuf>,
+}
+
+impl Sign {
+    /// A key that is a file, with its path; others are named otherwise.
+    pub(super) fn key_file(&mut self) -> Option<PathBuf> {
+        let key = self.key.as_deref()?;
+        (key.contains('/') && !key.starts_with("ssh:")).then(|| key.into())
+    }
+
+    /// What is wrong with the key. It is not repeated: it may be a secret in the wrong place.
+    pub(super) fn wrong_key(&self) -> Option<&'static str> {
+        let key = self.key.as_deref()?;
+        let is_seed = key.len() == SEED && key.starts_with('S') && !key.contains(['/', ':']);
+        if key.is_empty() {
+            Some("`key` is empty")
+        } else if is_seed {
+            Some("`key` is a seed itself: name the file that holds it")
+        } else if key.len() > LONGEST_KEY || key.contains(char::is_control) {
+            Some("`key` is not the name of a key")
+        } else {
+            None
+        }
+    }
+}
+
+/// The length of an nkey seed.
+const SEED: usize = 58;
+const LONGEST_KEY: usize = 4096;
+/// More folders of keys are not looked at.
+pub(super) const MOST_FOLDERS: u64 = 16;
+
 /// How lines of the log are written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]

@@ -136,6 +136,24 @@ fn what_is_wrong_is_named_with_its_place() {
     check("[idle]\ntimeout = 'never'\n", &[]);
     check("[idle]\nlogins = '2y'\n", &["longer than 365 days"]);
     check("[idle]\nlogins = '0s'\n", &[]);
+    check("[sign]\nkey = ''\n", &["2:7: `key` is empty"]);
+    check("[sign]\nkey = 'ssh:ann@laptop'\n", &[]);
+    let seed = format!("[sign]\nkey = 'SA{}'\n", "A".repeat(56));
+    check(
+        &seed,
+        &["2:7: `key` is a seed itself: name the file that holds it"],
+    );
+    check("[sign]\nkey = \"a\\u007f\"\n", &["not the name of a key"]);
+    check(
+        "[sign]\nkey = '~bob/a'\n",
+        &["the path of `key` begins with `~`"],
+    );
+    check(
+        "[sign]\nfolders = ['']\n",
+        &["the path of `folders` is empty"],
+    );
+    let many = format!("[sign]\nfolders = {:?}\n", ["a"; 17]);
+    check(&many, &["`folders` has more than 16 folders"]);
     check("socket = ''\n", &["1:10: the path of `socket` is empty"]);
     check("socket = 'a\\u0000b'\n", &[]);
     check("socket = \"a\\u0000b\"\n", &["NUL"]);

@@ -2,7 +2,7 @@
 
 use super::{
     problem::Problem,
-    sections::{Idle, Log},
+    sections::{Idle, Log, Sign},
     settings::{Origin, Setting},
 };
 use crate::{
@@ -27,6 +27,9 @@ pub struct Config {
     pub idle: Idle,
     /// What is logged, and where.
     pub log: Log,
+    /// With which key `vouch` signs. The service itself reads no key.
+    #[serde(skip_serializing_if = "is_default")]
+    pub sign: Sign,
     /// How much an artifact may cost.
     pub limits: artifact::Limits,
     /// Whose signatures are accepted, and where.
@@ -168,8 +171,8 @@ impl Config {
     }
 }
 
-fn is_default(section: &trust::Section) -> bool {
-    *section == trust::Section::default()
+fn is_default<S: Default + PartialEq>(section: &S) -> bool {
+    *section == S::default()
 }
 
 /// A key of a registry's section, as it is written.

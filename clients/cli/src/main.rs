@@ -7,6 +7,7 @@
 //! | `subject`, `reference` | what a word is: a file, a folder, a reference, standard input |
 //! | `connect` | the connection, over which a service may have to be started |
 //! | `call`, `progress` | one call, and the bar that is drawn meanwhile |
+//! | `editor` | the service's program, which changes its config |
 //! | `verify`, `inspect`, `tags`, `commands`, `sessions`, `trust`, `status`, `log` | the commands, each with its options |
 //! | `password`, `spool`, `signals` | secrets, standard input, and the end by a signal |
 //! | `show`, `tally`, `spelling`, `failure` | what people and programs see, and the exit code |
@@ -17,6 +18,7 @@ mod arguments;
 mod call;
 mod commands;
 mod connect;
+mod editor;
 mod failure;
 mod hints;
 mod inspect;

@@ -9,6 +9,7 @@ mod arguments;
 
 use crate::{
     call::{ask, unreadable},
+    editor::Editor,
     failure::{Failure, Outcome},
     password,
     show::{Screen, date},
@@ -17,14 +18,7 @@ use arguments::TrustAdd;
 pub(crate) use arguments::TrustCommand;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
-use std::{
-    ffi::OsStr,
-    io::{self, BufRead, BufReader, Write},
-    os::unix::process::CommandExt as _,
-    path::Path,
-    process::{Child, ChildStdout, Command, Stdio},
-    time::Duration,
-};
+use std::{ffi::OsStr, io, path::Path, time::Duration};
 use tokio::time::{Instant, sleep};
 use vouch_client::{
     Client,
@@ -43,7 +37,7 @@ pub(crate) async fn trust(
 ) -> io::Result<Outcome> {
     let done = async {
         let status = status(client).await?;
-        let mut editor = Editor::start(&status)?;
+        let mut editor = start(&status)?;
         let agreed = command.is_agreed();
         let of_config = matches!(command, TrustCommand::Add(_) | TrustCommand::Remove { .. });
         if of_config {
@@ -130,69 +124,15 @@ async fn status(client: &Client) -> Result<ServerStatusResult, Failure> {
 }
 
 /// `vouchd trust`, on the files of a service.
-struct Editor {
-    process: Child,
-    said: BufReader<ChildStdout>,
-}
-
-impl Editor {
-    fn start(status: &ServerStatusResult) -> Result<Self, Failure> {
-        let Some(file) = &status.trust.file else {
-            return Err(Failure::new("the service knows no file for a policy")
-                .help("Its user has no home folder: start it with `vouchd serve --config FILE`."));
-        };
-        let program = service_program().map_err(Failure::new)?;
-        let mut command = Command::new(&program);
-        command.arg("trust").arg("--config").arg(file);
-        if let Some(pins) = &status.trust.pins {
-            command.arg("--pins").arg(pins);
-        }
-        let started = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            // Ctrl-C must not end it while the file is changed.
-            .process_group(0)
-            .spawn();
-        let cannot = |error| Failure::new(format!("cannot start {}: {error}", program.display()));
-        let mut process = started.map_err(cannot)?;
-        match process.stdout.take() {
-            Some(said) => Ok(Self {
-                process,
-                said: BufReader::new(said),
-            }),
-            None => Err(Failure::new("vouchd has no standard output")),
-        }
-    }
-
-    /// Says a line, and hears the answer.
-    fn ask(&mut self, line: &Value) -> Result<Value, Failure> {
-        if let Some(stdin) = &mut self.process.stdin {
-            // One that has ended has said why.
-            let _ = writeln!(stdin, "{line}");
-        }
-        let mut said = String::new();
-        self.said.read_line(&mut said)?;
-        let answer: Value = serde_json::from_str(&said).map_err(|_| {
-            Failure::new("`vouchd trust` did not answer")
-                .help("vouch and vouchd may be of different versions.")
-        })?;
-        let Some(error) = answer.get("error") else {
-            return Ok(answer);
-        };
-        let failure = Failure::new(error["message"].as_str().unwrap_or_default());
-        Err(match error["help"].as_str() {
-            Some(help) => failure.help(help),
-            None => failure,
-        })
-    }
-}
-
-impl Drop for Editor {
-    fn drop(&mut self) {
-        // It ends with its input.
-        drop(self.process.stdin.take());
-        let _ = self.process.wait();
-    }
+fn start(status: &ServerStatusResult) -> Result<Editor, Failure> {
+    let Some(file) = &status.trust.file else {
+        return Err(Failure::new("the service knows no file for a policy")
+            .help("Its user has no home folder: start it with `vouchd serve --config FILE`."));
+    };
+    Editor::start(
+        Some(Path::new(file)),
+        status.trust.pins.as_deref().map(Path::new),
+    )
 }
 
 /// Fails unless the service's process is one that can be told to read its config: a number from
