@@ -23,25 +23,8 @@ pub(super) struct History(Mutex<Kept>);
 #[derive(Debug, Default)]
 struct Kept {
     outcomes: BTreeMap<&'static str, u64>,
-    /// The oldest first.
-    errors: VecDeque<PastError>,
-}
-
-#[derive(Debug)]
-struct PastError {
-    when: Instant,
-    method: Option<String>,
-    client: Option<String>,
-    kind: ErrorKind,
-    message: String,
-    times: u64,
-}
-
-impl PastError {
-    fn is_like(&self, other: &Self) -> bool {
-        (&self.method, &self.client, self.kind, &self.message)
-            == (&other.method, &other.client, other.kind, &other.message)
-    }
+    /// The oldest first, each with when it last happened.
+    errors: VecDeque<(Instant, LastError)>,
 }
 
 impl History {
@@ -65,26 +48,26 @@ impl History {
     }
 
     fn keep(&self, method: Option<String>, client: Option<String>, error: &Error) {
-        let entry = PastError {
-            when: Instant::now(),
+        let mut entry = LastError {
+            seconds_ago: 0,
             method,
             client,
             kind: error.kind(),
             message: clean_to(error.message(), MESSAGE),
-            times: 1,
+            times: 0,
         };
         let mut kept = self.0.lock();
         // An error that keeps happening must not displace all others.
-        let same = kept.errors.iter().position(|other| other.is_like(&entry));
+        let same = kept.errors.iter().position(|(_, other)| {
+            entry.times = other.times;
+            *other == entry
+        });
         let before = same.and_then(|index| kept.errors.remove(index));
-        let times = before.map_or(0, |before| before.times);
+        entry.times = before.map_or(0, |(_, before)| before.times) + 1;
         if kept.errors.len() >= ERRORS {
             kept.errors.pop_front();
         }
-        kept.errors.push_back(PastError {
-            times: times + 1,
-            ..entry
-        });
+        kept.errors.push_back((Instant::now(), entry));
     }
 
     /// How many requests had each outcome.
@@ -99,13 +82,9 @@ impl History {
     /// The errors, the newest first.
     pub(super) fn errors(&self) -> Vec<LastError> {
         let kept = self.0.lock();
-        let errors = kept.errors.iter().rev().map(|entry| LastError {
-            seconds_ago: entry.when.elapsed().as_secs(),
-            method: entry.method.clone(),
-            client: entry.client.clone(),
-            kind: entry.kind,
-            message: entry.message.clone(),
-            times: entry.times,
+        let errors = kept.errors.iter().rev().map(|(when, error)| LastError {
+            seconds_ago: when.elapsed().as_secs(),
+            ..error.clone()
         });
         errors.collect()
     }

@@ -48,7 +48,7 @@ async fn stored(request: &Arc<Request>, path: PathBuf) -> Result<InspectResult> 
 async fn published(request: &Arc<Request>, reference: Reference) -> Result<InspectResult> {
     request.concerns(&reference);
     let found = request.find(&reference).await?;
-    let published = found.published(&reference);
+    let published = found.published.clone();
     let manifest = vouch_protocol::Manifest {
         reference: reference.with_digest(published.manifest).to_string(),
         ..*found.described.clone()

@@ -13,11 +13,7 @@ use crate::{
 use futures_util::{FutureExt, future::BoxFuture};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
-use std::{
-    collections::HashMap,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-};
+use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc};
 use tracing::Instrument;
 use vouch_protocol::{Declaration, ErrorKind, Method, ProgressToken, RequestId};
 
@@ -33,44 +29,24 @@ pub(super) struct Call {
     pub(super) declaration: Declaration,
     /// The title and token by which it reports its progress, if it is asked to.
     pub(super) reporting: Option<(&'static str, ProgressToken)>,
-    pub(super) run: Run,
+    /// Whether it waits for nothing.
+    pub(super) at_once: bool,
+    /// Makes the response to a request.
+    pub(super) run: Box<dyn FnOnce(Arc<Request>, RequestId) -> BoxFuture<'static, Response>>,
 }
-
-/// What a call does: it makes the response to a request.
-pub(super) enum Run {
-    /// It waits for nothing.
-    AtOnce(Made<Response>),
-    /// It takes its time.
-    InTime(Made<BoxFuture<'static, Response>>),
-}
-
-type Made<R> = Box<dyn FnOnce(Arc<Request>, RequestId) -> R>;
 
 type Response = Box<RawValue>;
 
 impl Table {
-    /// Lists a method that answers without waiting for anything.
-    pub(super) fn at_once<M>(self, method: fn(&Request, M::Params) -> Result<M::Result>) -> Self
+    /// Lists a method that answers without waiting for anything. Where its answer exists already, it
+    /// need not be of the protocol's type.
+    pub(super) fn at_once<M, R>(self, method: fn(&Request, M::Params) -> Result<R>) -> Self
     where
-        M: Method<Params: 'static, Result: Clone + 'static> + 'static,
+        M: Method<Params: Send + 'static> + 'static,
+        R: Serialize + Clone + Send + 'static,
     {
-        self.answered::<M, M::Result>(method)
-    }
-
-    /// The same for a method whose answer exists already, and need not be of the protocol's type.
-    pub(super) fn answered<M, R>(self, method: fn(&Request, M::Params) -> Result<R>) -> Self
-    where
-        M: Method<Params: 'static> + 'static,
-        R: Serialize + Clone + 'static,
-    {
-        self.list::<M>(move |params| {
-            Run::AtOnce(Box::new(move |request, id| {
-                let work = || request.span().in_scope(|| method(&request, params));
-                let outcome = catch_unwind(AssertUnwindSafe(work))
-                    .unwrap_or_else(|panic| Err(panicked(M::NAME, &*panic)));
-                end(&request, id, outcome)
-            }))
-        })
+        let method = move |request: Arc<Request>, params| async move { method(&request, params) };
+        self.list::<M, R, _, _>(true, method)
     }
 
     /// Lists a method that takes its time, and can be cancelled.
@@ -80,51 +56,33 @@ impl Table {
         F: Fn(Arc<Request>, M::Params) -> W + Copy + Send + Sync + 'static,
         W: Future<Output = Result<M::Result>> + Send + 'static,
     {
-        self.list::<M>(move |params| {
-            Run::InTime(Box::new(move |request, id| {
-                let answer = async move {
-                    let work = async { method(Arc::clone(&request), params).await };
-                    let work = work.instrument(request.span().clone());
-                    let outcome = tokio::select! {
-                        biased;
-                        () = request.progress().stopped() => Err(Error::cancelled()),
-                        outcome = AssertUnwindSafe(work).catch_unwind() => {
-                            outcome.unwrap_or_else(|panic| Err(panicked(M::NAME, &*panic)))
-                        }
-                    };
-                    end(&request, id, outcome)
-                };
-                answer.boxed()
-            }))
-        })
+        self.list::<M, M::Result, F, W>(false, method)
     }
 
-    fn list<M: Method + 'static>(
-        mut self,
-        run: impl Fn(M::Params) -> Run + Send + Sync + 'static,
-    ) -> Self {
-        let parse = move |params: Option<&RawValue>| {
-            let declaration = Declaration::of::<M>();
-            match parse::<M::Params>(params) {
-                Ok(params) => {
-                    let reporting = M::PROGRESS.and_then(|reporting| {
-                        let token = (reporting.token)(&params)?;
-                        Some((reporting.title, token.clone()))
-                    });
-                    Call {
-                        declaration,
-                        reporting,
-                        run: run(params),
-                    }
-                }
-                Err(error) => Call {
-                    declaration,
-                    reporting: None,
-                    run: Run::AtOnce(Box::new(|request, id| end::<()>(&request, id, Err(error)))),
-                },
+    fn list<M, R, F, W>(mut self, at_once: bool, method: F) -> Self
+    where
+        M: Method<Params: Send + 'static> + 'static,
+        R: Serialize + Clone + Send + 'static,
+        F: Fn(Arc<Request>, M::Params) -> W + Copy + Send + Sync + 'static,
+        W: Future<Output = Result<R>> + Send + 'static,
+    {
+        let read = move |params: Option<&RawValue>| {
+            let params = parse::<M::Params>(params);
+            let reporting = M::PROGRESS.and_then(|reporting| {
+                let token = (reporting.token)(params.as_ref().ok()?)?;
+                Some((reporting.title, token.clone()))
+            });
+            Call {
+                declaration: Declaration::of::<M>(),
+                reporting,
+                at_once: at_once || params.is_err(),
+                run: Box::new(move |request, id| {
+                    let work = async move |request| method(request, params?).await;
+                    answer(M::NAME, request, id, work).boxed()
+                }),
             }
         };
-        self.0.insert(M::NAME, Box::new(parse));
+        self.0.insert(M::NAME, Box::new(read));
         self
     }
 
@@ -132,6 +90,25 @@ impl Table {
     pub(super) fn read(&self, method: &str, params: Option<&RawValue>) -> Option<Call> {
         self.0.get(method).map(|parse| parse(params))
     }
+}
+
+/// Runs a method to the response of its request, whatever becomes of it.
+async fn answer<R: Serialize + Clone, W: Future<Output = Result<R>>>(
+    name: &'static str,
+    request: Arc<Request>,
+    id: RequestId,
+    work: impl FnOnce(Arc<Request>) -> W,
+) -> Response {
+    let work = async { work(Arc::clone(&request)).await };
+    let work = work.instrument(request.span().clone());
+    let outcome = tokio::select! {
+        biased;
+        () = request.progress().stopped() => Err(Error::cancelled()),
+        outcome = AssertUnwindSafe(work).catch_unwind() => {
+            outcome.unwrap_or_else(|panic| Err(panicked(name, &*panic)))
+        }
+    };
+    end(&request, id, outcome)
 }
 
 /// Ends a request with its response.

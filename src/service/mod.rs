@@ -54,9 +54,9 @@ use crate::{
     session::{Carried, Sessions},
     trust::Pins,
 };
-use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, future::BoxFuture};
 use history::History;
-use method::{Run, Table};
+use method::Table;
 use parking_lot::{Mutex, RwLock};
 use request::Request;
 use restarts::Restarts;
@@ -223,22 +223,22 @@ impl Service {
                 return Answer::Now(failure(Some(id), &error));
             }
         };
-        let request = Arc::new(request);
-        match call.run {
-            Run::AtOnce(run) => Answer::Now(run(request, id)),
-            Run::InTime(run) => {
-                let reporting = call.reporting.map(|(title, token)| Reporting {
-                    title,
-                    token,
-                    progress: request.progress().clone(),
-                });
-                Answer::Later(Pending {
-                    response: run(request, id),
-                    taken,
-                    reporting,
-                })
-            }
+        let reporting = call.reporting.map(|(title, token)| Reporting {
+            title,
+            token,
+            progress: request.progress().clone(),
+        });
+        let mut response = (call.run)(Arc::new(request), id);
+        if call.at_once
+            && let Some(response) = (&mut response).now_or_never()
+        {
+            return Answer::Now(response);
         }
+        Answer::Later(Pending {
+            response,
+            taken,
+            reporting,
+        })
     }
 
     fn admit(&self, caller: &Caller) -> Result<()> {
@@ -394,19 +394,19 @@ impl Service {
 fn table() -> Table {
     let table = Table::default()
         // What changes or ends a connection is answered before the next message is read.
-        .at_once::<Initialize>(initialize::initialize)
-        .at_once::<Shutdown>(shutdown::shutdown)
-        .at_once::<ServerStatus>(status::status)
+        .at_once::<Initialize, _>(initialize::initialize)
+        .at_once::<Shutdown, _>(shutdown::shutdown)
+        .at_once::<ServerStatus, _>(status::status)
         .in_time::<ServerRestart, _, _>(restart::restart)
-        .at_once::<ServerStop>(stop::stop)
-        .answered::<Discover, _>(discover::discover)
+        .at_once::<ServerStop, _>(stop::stop)
+        .at_once::<Discover, _>(discover::discover)
         .in_time::<Verify, _, _>(verify::verify)
         .in_time::<Inspect, _, _>(inspect::inspect)
         .in_time::<Push, _, _>(push::push)
         .in_time::<Pull, _, _>(pull::pull)
         .in_time::<Tags, _, _>(tags::tags)
         .in_time::<SessionLogin, _, _>(session::login)
-        .at_once::<SessionLogout>(session::logout)
+        .at_once::<SessionLogout, _>(session::logout)
         .in_time::<SessionList, _, _>(session::list);
     #[cfg(test)]
     let table = testing::register(table);

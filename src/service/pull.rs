@@ -46,7 +46,7 @@ pub(super) async fn pull(request: Arc<Request>, params: PullParams) -> Result<Pu
         })
         .await?;
     let found = request.find(&reference).await?;
-    let published = found.published(&reference);
+    let published = found.published.clone();
     let manifest = published.manifest;
     let (path, verification) = request
         .examine(Work::Download, move |request| {

@@ -6,7 +6,7 @@ use super::{
     state::{Settings, State},
     text::ending,
     turns::{SMALL, Turn, Work},
-    under_way::{Subject, Taken, Working},
+    under_way::{Running, Taken, Working},
 };
 use crate::{
     artifact::Limits,
@@ -21,7 +21,7 @@ use crate::{
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, OnceLock},
-    time::{Instant, SystemTime},
+    time::SystemTime,
 };
 use tracing::{Span, field::Empty};
 use vouch_protocol::{Declaration, ErrorKind, LogLevel, ProgressToken, RequestId};
@@ -34,15 +34,12 @@ const MESSAGE: usize = 1000;
 pub(super) struct Request {
     state: Arc<State>,
     settings: Arc<Settings>,
-    caller: Arc<Caller>,
-    progress: Progress,
-    subject: Arc<Subject>,
+    running: Arc<Running>,
     /// The registry or layout that it is about.
     place: OnceLock<Arc<str>>,
     span: Span,
     declaration: Declaration,
     working: Working,
-    since: Instant,
 }
 
 impl Request {
@@ -56,16 +53,12 @@ impl Request {
         token: Option<ProgressToken>,
     ) -> Result<(Self, Taken)> {
         let method = declaration.name;
-        let progress = Progress::default();
-        let subject = Arc::default();
-        let under_way = &state.under_way;
-        let (working, taken) = under_way.enter(caller, id, token, method, &subject, &progress)?;
+        let running = Running::new(method, caller);
+        let (working, taken) = state.under_way.enter(&running, id, token)?;
         let request = Self {
             state: Arc::clone(state),
             settings: state.settings(),
-            caller: Arc::clone(caller),
-            progress,
-            subject,
+            running,
             place: OnceLock::new(),
             // Of the highest level, so that what is logged within always says where it was.
             span: tracing::error_span!(
@@ -77,7 +70,6 @@ impl Request {
             ),
             declaration,
             working,
-            since: Instant::now(),
         };
         Ok((request, taken))
     }
@@ -98,7 +90,7 @@ impl Request {
         let shown = ending(&reference.to_string());
         self.span.record("reference", &*shown);
         // The first one counts, and a request has but one.
-        let _ = self.subject.reference.set(shown);
+        let _ = self.running.reference.set(shown);
         let place = match reference {
             Reference::Registry(reference) => reference.registry.as_str().to_owned(),
             Reference::Layout(reference) => reference.path.display().to_string(),
@@ -110,7 +102,7 @@ impl Request {
     pub(super) fn touches(&self, path: &Path) {
         let shown = ending(&path.display().to_string());
         self.span.record("path", &*shown);
-        let _ = self.subject.path.set(shown);
+        let _ = self.running.path.set(shown);
     }
 
     pub(super) fn state(&self) -> &State {
@@ -118,11 +110,11 @@ impl Request {
     }
 
     pub(super) fn caller(&self) -> &Caller {
-        &self.caller
+        &self.running.caller
     }
 
     pub(super) fn progress(&self) -> &Progress {
-        &self.progress
+        &self.running.progress
     }
 
     /// What the config said when it began.
@@ -148,19 +140,19 @@ impl Request {
     /// Looks a reference up, when it is the request's turn.
     pub(super) async fn find(&self, reference: &Reference) -> Result<Found> {
         let _turn = self.turn(Work::Lookup).await?;
-        self.progress.enter(Phase::Asking);
+        self.progress().enter(Phase::Asking);
         registry::find(&self.settings.sessions, reference, self.limits()).await
     }
 
     /// Waits until it is the request's turn.
     pub(super) async fn turn(&self, work: Work) -> Result<Turn> {
-        self.progress.enter(Phase::Waiting);
+        self.progress().enter(Phase::Waiting);
         let place = match work {
             Work::Small | Work::Local => None,
             Work::Lookup | Work::Download | Work::Upload => self.place.get().cloned(),
         };
         let turns = &self.state.turns;
-        turns.take(work, self.caller.number(), place).await
+        turns.take(work, self.caller().number(), place).await
     }
 
     /// Runs what reads and hashes an artifact off the runtime's threads, when it is its turn.
@@ -240,16 +232,16 @@ impl Request {
             error.is_none_or(|error| self.declaration.answers(error.kind())),
             "the declaration of `{name}` lacks {error:?}"
         );
-        let milliseconds = (self.since.elapsed().as_secs_f64() * 1e4).round() / 10.0;
+        let milliseconds = (self.running.since.elapsed().as_secs_f64() * 1e4).round() / 10.0;
         let history = &self.state.history;
         let outcome = match error {
-            None if self.progress.phase() == Phase::Refused => "refused",
+            None if self.progress().phase() == Phase::Refused => "refused",
             None => "ok",
             Some(error) => error.kind().name(),
         };
         match error {
             None => history.count(outcome),
-            Some(error) => history.failed(name, &self.caller, error),
+            Some(error) => history.failed(name, self.caller(), error),
         }
         let notable = log == LogLevel::Info;
         let failed = error.filter(|error| error.kind() != ErrorKind::Cancelled);

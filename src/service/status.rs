@@ -1,6 +1,6 @@
 //! `server/status`: what the server is doing.
 
-use super::{BUILD, VERSION, request::Request};
+use super::{BUILD, VERSION, request::Request, under_way::Running};
 use crate::{error::Result, session, trust::Policy};
 use std::{path::Path, sync::atomic::Ordering, time::Duration};
 use vouch_protocol::{
@@ -15,20 +15,7 @@ pub(super) fn status(request: &Request, _: NoParams) -> Result<ServerStatusResul
     let state = request.state();
     let settings = request.settings();
     let (entries, capacity) = settings.cache.fill();
-    let requests = state.under_way.oldest(REQUESTS, |entry| {
-        let count = entry.progress.count();
-        RequestStatus {
-            method: entry.method.into(),
-            client: entry.caller.name().map(Into::into),
-            reference: entry.subject.reference.get().cloned(),
-            path: entry.subject.path.get().cloned(),
-            age_milliseconds: milliseconds(entry.since.elapsed()),
-            phase: entry.progress.phase().name().into(),
-            bytes: count.bytes,
-            total: count.total,
-            percentage: count.percentage(),
-        }
-    });
+    let requests = state.under_way.oldest(REQUESTS);
     let reading = state.reading();
     let policy = settings.policy.as_deref();
     let section = policy.ok().map(Policy::section);
@@ -58,7 +45,10 @@ pub(super) fn status(request: &Request, _: NoParams) -> Result<ServerStatusResul
         log: state.log.as_deref().map(shown),
         idle: state.idle_status(),
         connections: state.connections.load(Ordering::Relaxed),
-        requests,
+        requests: requests
+            .iter()
+            .map(|running| shown_request(running))
+            .collect(),
         requests_under_way: state.under_way.count() as u64,
         outcomes: state.history.outcomes(),
         last_errors: state.history.errors(),
@@ -73,6 +63,21 @@ pub(super) fn status(request: &Request, _: NoParams) -> Result<ServerStatusResul
             .map(|(name, value)| (name.to_owned(), value.to_string_lossy().into_owned()))
             .collect(),
     })
+}
+
+fn shown_request(running: &Running) -> RequestStatus {
+    let count = running.progress.count();
+    RequestStatus {
+        method: running.method.into(),
+        client: running.caller.name().map(Into::into),
+        reference: running.reference.get().cloned(),
+        path: running.path.get().cloned(),
+        age_milliseconds: milliseconds(running.since.elapsed()),
+        phase: running.progress.phase().name().into(),
+        bytes: count.bytes,
+        total: count.total,
+        percentage: count.percentage(),
+    }
 }
 
 fn milliseconds(duration: Duration) -> u64 {

@@ -79,9 +79,9 @@ pub(super) fn register(table: Table) -> Table {
         .in_time::<Commit, _, _>(commit)
         .in_time::<Panic, _, _>(panics)
         .in_time::<PanicOnThread, _, _>(panics_on_thread)
-        .at_once::<PanicAtOnce>(panics_at_once)
-        .at_once::<Large>(|_, _| Ok("x".repeat(9 << 20)))
-        .at_once::<Megabyte>(|_, _| Ok("x".repeat(1 << 20)))
+        .at_once::<PanicAtOnce, _>(panics_at_once)
+        .at_once::<Large, _>(|_, _| Ok("x".repeat(9 << 20)))
+        .at_once::<Megabyte, _>(|_, _| Ok("x".repeat(1 << 20)))
 }
 
 /// Waits until it is cancelled.

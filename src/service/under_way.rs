@@ -19,23 +19,35 @@ use vouch_protocol::{ProgressToken, RequestId};
 /// The most requests that one connection has under way at once.
 pub(super) const MOST: usize = 64;
 
-/// What a request is about, once that is known.
-#[derive(Debug, Default)]
-pub(super) struct Subject {
-    /// A reference, in its canonical form.
+/// A request under way, as others see it.
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) method: &'static str,
+    pub(super) caller: Arc<Caller>,
+    pub(super) since: Instant,
+    pub(super) progress: Progress,
+    /// What it is about, once that is known: a reference, in its canonical form.
     pub(super) reference: OnceLock<String>,
     /// The file that is read or written.
     pub(super) path: OnceLock<String>,
 }
 
-/// A request under way.
+impl Running {
+    pub(super) fn new(method: &'static str, caller: &Arc<Caller>) -> Arc<Self> {
+        Arc::new(Self {
+            method,
+            caller: Arc::clone(caller),
+            since: Instant::now(),
+            progress: Progress::default(),
+            reference: OnceLock::new(),
+            path: OnceLock::new(),
+        })
+    }
+}
+
 #[derive(Debug)]
-pub(super) struct Running {
-    pub(super) method: &'static str,
-    pub(super) caller: Arc<Caller>,
-    pub(super) subject: Arc<Subject>,
-    pub(super) since: Instant,
-    pub(super) progress: Progress,
+struct Entry {
+    running: Arc<Running>,
     token: Option<ProgressToken>,
     /// Its id, while that is taken.
     id: Option<RequestId>,
@@ -54,12 +66,12 @@ pub(super) struct UnderWay(Mutex<Table>);
 struct Table {
     arrived: u64,
     working: usize,
-    requests: BTreeMap<Key, Running>,
+    requests: BTreeMap<Key, Entry>,
 }
 
 impl Table {
     /// The requests of a connection whose ids are taken.
-    fn of(&self, caller: &Caller) -> impl Iterator<Item = &Running> {
+    fn of(&self, caller: &Caller) -> impl Iterator<Item = &Entry> {
         let number = caller.number();
         let own = self.requests.range((number, 0)..=(number, u64::MAX));
         own.map(|(_, entry)| entry)
@@ -68,7 +80,7 @@ impl Table {
 
     /// Removes a request once nothing works for it and its id is free.
     fn settle(&mut self, key: Key) {
-        let settled = |entry: &Running| !entry.working && entry.id.is_none();
+        let settled = |entry: &Entry| !entry.working && entry.id.is_none();
         if self.requests.get(&key).is_some_and(settled) {
             self.requests.remove(&key);
         }
@@ -107,13 +119,11 @@ impl UnderWay {
     /// too many.
     pub(super) fn enter(
         self: &Arc<Self>,
-        caller: &Arc<Caller>,
+        running: &Arc<Running>,
         id: RequestId,
         token: Option<ProgressToken>,
-        method: &'static str,
-        subject: &Arc<Subject>,
-        progress: &Progress,
     ) -> Result<(Working, Taken)> {
+        let caller = &running.caller;
         let mut table = self.0.lock();
         let taken = |what: &str, help: &str| {
             error!(InvalidRequest: "this connection already has a request with this {what} under way")
@@ -139,12 +149,8 @@ impl UnderWay {
         let key = (caller.number(), table.arrived);
         table.arrived += 1;
         table.working += 1;
-        let entry = Running {
-            method,
-            caller: Arc::clone(caller),
-            subject: Arc::clone(subject),
-            since: Instant::now(),
-            progress: progress.clone(),
+        let entry = Entry {
+            running: Arc::clone(running),
             token,
             id: Some(id),
             working: true,
@@ -174,14 +180,16 @@ impl UnderWay {
         self.0.lock().working
     }
 
-    /// The oldest of them, looked at in this order.
-    pub(super) fn oldest<T>(&self, most: usize, look: impl Fn(&Running) -> T) -> Vec<T> {
+    /// The oldest of them.
+    pub(super) fn oldest(&self, most: usize) -> Vec<Arc<Running>> {
         let table = self.0.lock();
         let working = table.requests.iter().filter(|(_, entry)| entry.working);
         let mut working: Vec<_> = working.collect();
         working.sort_unstable_by_key(|((_, arrival), _)| *arrival);
         let oldest = working.into_iter().take(most);
-        oldest.map(|(_, entry)| look(entry)).collect()
+        oldest
+            .map(|(_, entry)| Arc::clone(&entry.running))
+            .collect()
     }
 
     /// Cancels a request of a connection, if it is under way and has not committed.
@@ -189,7 +197,7 @@ impl UnderWay {
         let table = self.0.lock();
         let mut own = table.of(caller);
         if let Some(request) = own.find(|entry| entry.id.as_ref() == Some(id)) {
-            request.progress.stop();
+            request.running.progress.stop();
         }
     }
 
@@ -198,13 +206,13 @@ impl UnderWay {
         self.0
             .lock()
             .of(caller)
-            .for_each(|entry| entry.progress.stop());
+            .for_each(|entry| entry.running.progress.stop());
     }
 
     /// The same of all requests there are.
     pub(super) fn cancel_all(&self) {
         for entry in self.0.lock().requests.values() {
-            entry.progress.stop();
+            entry.running.progress.stop();
         }
     }
 
@@ -235,15 +243,8 @@ mod tests {
         token: Option<u64>,
     ) -> Result<(Working, Taken)> {
         let token = token.map(ProgressToken::Number);
-        let (subject, progress) = (Arc::default(), Progress::default());
-        under_way.enter(
-            caller,
-            RequestId::Number(id),
-            token,
-            "m",
-            &subject,
-            &progress,
-        )
+        let running = Running::new("m", caller);
+        under_way.enter(&running, RequestId::Number(id), token)
     }
 
     #[test]
@@ -280,9 +281,10 @@ mod tests {
         let error = enter(&under_way, &one, 99, None).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Busy);
         let (late, _taken) = enter(&under_way, &other, 99, None).unwrap();
-        let seen = under_way.oldest(usize::MAX, |entry| entry.caller.number());
+        let seen = under_way.oldest(usize::MAX);
         assert_eq!(seen.len(), MOST + 1);
-        assert_eq!(seen.last(), Some(&other.number()));
+        let last = seen.last().map(|running| running.caller.number());
+        assert_eq!(last, Some(other.number()));
         for (working, _) in &held {
             assert!(!under_way.finish(working));
         }

@@ -89,7 +89,7 @@ async fn published(
     signer: Option<String>,
 ) -> Result<(Verdict<()>, Digest)> {
     let found = request.find(reference).await?;
-    let published = found.published(reference);
+    let published = found.published.clone();
     let (manifest, size) = (published.manifest, published.layer.size);
     let name = reference.to_string();
     let verdict = request.examine(Work::Download, move |request| {
