@@ -60,7 +60,7 @@ fn named(registry: &str) -> name::Registry {
 async fn pull(sessions: &Sessions, reference: &str) -> Result<(Digest, Vec<u8>)> {
     let reference = PlainHosts::default().reference(reference)?;
     let found = registry::find(sessions, &reference, &Limits::default()).await?;
-    assert_eq!(found.digest, Digest::of(ARTIFACT));
+    assert_eq!(found.published.layer.digest, Digest::of(ARTIFACT));
     let received = tokio::task::spawn_blocking(move || {
         let bytes = found.receive(&Progress::default(), |mut download| {
             let mut bytes = Vec::new();
@@ -68,7 +68,7 @@ async fn pull(sessions: &Sessions, reference: &str) -> Result<(Digest, Vec<u8>)>
             read.map_err(|error| Error::from_io(error, Path::new("/"), "read"))?;
             Ok(bytes)
         })?;
-        Ok((found.manifest, bytes))
+        Ok((found.published.manifest, bytes))
     });
     received.await.unwrap()
 }

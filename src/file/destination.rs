@@ -170,7 +170,7 @@ impl Destination {
 
 /// Syncs the folder in which a file has just got its name, so that the name survives a power cut.
 /// Some file systems cannot do that, and say so in one of three ways: they are used as they are.
-pub(crate) fn sync_name(folder: impl AsFd, path: &Path) -> Result<()> {
+fn sync_name(folder: impl AsFd, path: &Path) -> Result<()> {
     match rustix::fs::fsync(folder) {
         Ok(()) | Err(Errno::INVAL | Errno::BADF | Errno::OPNOTSUPP) => Ok(()),
         Err(error) => Err(error!(

@@ -19,7 +19,7 @@ mod temporary;
 mod unnamed;
 
 pub use destination::Destination;
-pub(crate) use destination::sync_name;
 pub use path::parse_path;
 pub use source::{Identity, Positioned, Source};
+pub(crate) use temporary::is_temporary;
 pub use unnamed::Unnamed;

@@ -75,7 +75,7 @@ pub(super) fn random_name() -> Result<OsString, Errno> {
 }
 
 /// Whether [`random_name`] made it: others' files may begin and end like ours.
-fn is_temporary(name: &[u8]) -> bool {
+pub(crate) fn is_temporary(name: &[u8]) -> bool {
     name.strip_prefix(PREFIX)
         .and_then(|name| name.strip_suffix(SUFFIX))
         .is_some_and(|random| {

@@ -1,12 +1,13 @@
 //! Downloads: a stream that survives cuts, ends when nobody reads it, and never yields more bytes
 //! than the manifest names.
 
-use super::{endpoints::Endpoints, manifest::Descriptor, remote::Remote};
+use super::{endpoints::Endpoints, remote::Remote};
 use crate::{
     error::{Error, Result, error},
     file::Source,
     progress::Progress,
     session::{Failure, Retries, request},
+    trust::Layer,
 };
 use bytes::{Buf, Bytes};
 use futures_util::{FutureExt, future::BoxFuture};
@@ -58,7 +59,7 @@ struct Pieces {
 pub(super) fn remote(
     runtime: &Handle,
     endpoints: Endpoints,
-    layer: Descriptor,
+    layer: Layer,
     progress: Progress,
 ) -> Download {
     let (sender, receiver) = mpsc::channel(1);
@@ -66,12 +67,7 @@ pub(super) fn remote(
     let mut transfer = async move {
         let (offset, sending) = (&AtomicU64::new(0), &sender);
         let transfer = endpoints.first(|endpoint, remote| async move {
-            let timeouts = remote.session.timeouts();
-            let retries = if endpoint.is_mirror {
-                Retries::none(timeouts)
-            } else {
-                Retries::new(timeouts)
-            };
+            let retries = endpoint.retries(&remote);
             tokio::select! {
                 // A logout ends what began with the login.
                 over = remote.session.ended() => Err(over),
@@ -136,7 +132,7 @@ impl Pieces {
 }
 
 /// Reads a layout's blob.
-pub(super) fn file(path: &Path, layer: Descriptor, progress: Progress) -> Result<Download> {
+pub(super) fn file(path: &Path, layer: Layer, progress: Progress) -> Result<Download> {
     let source = Source::open(path).map_err(|error| match error.kind() {
         ErrorKind::FileNotFound | ErrorKind::NotAFile => {
             error!(InvalidLayout: "the layout lacks a blob that its manifest names: {error}")
@@ -190,7 +186,7 @@ fn cut_short() -> Error {
 /// Sends the bytes of a blob from `offset` on to the reader, in as many attempts as it takes.
 async fn transfer(
     remote: &Remote,
-    layer: Descriptor,
+    layer: Layer,
     offset: &AtomicU64,
     mut retries: Retries,
     sender: &mpsc::Sender<Bytes>,
@@ -222,7 +218,7 @@ async fn transfer(
 /// One attempt, from `sent` on; `sent` is how far it got.
 async fn continue_at(
     remote: &Remote,
-    layer: Descriptor,
+    layer: Layer,
     sent: &AtomicU64,
     sender: &mpsc::Sender<Bytes>,
 ) -> Result<(), Failure> {

@@ -6,7 +6,7 @@ use super::remote::Remote;
 use crate::{
     error::{Error, Result},
     name::RegistryReference,
-    session::{Action, Sessions},
+    session::{Action, Retries, Sessions},
 };
 use std::{collections::VecDeque, sync::Arc};
 use tokio::sync::OnceCell;
@@ -104,6 +104,16 @@ impl Endpoints {
 }
 
 impl Endpoint {
+    /// How often it is tried: in place of a mirror, another endpoint can be asked.
+    pub(super) fn retries(&self, remote: &Remote) -> Retries {
+        let timeouts = remote.session.timeouts();
+        if self.is_mirror {
+            Retries::none(timeouts)
+        } else {
+            Retries::new(timeouts)
+        }
+    }
+
     async fn remote(&self, sessions: &Sessions) -> Result<&Remote> {
         let begin = || Remote::new(sessions, &self.reference, Action::Pull);
         self.remote.get_or_try_init(begin).await

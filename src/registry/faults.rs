@@ -303,7 +303,7 @@ async fn an_index_of_one_manifest_is_followed() {
         let name = named.map_or(":1".to_owned(), |digest| format!("@{digest}"));
         let reference = testing::reference(&format!("{}/acme/echo{name}", server.name()));
         let found = find(&patient(), &reference, &Limits::default()).await;
-        let found = found.map(|found| assert_eq!(found.manifest, inner));
+        let found = found.map(|found| assert_eq!(found.published.manifest, inner));
         assert_eq!(found.map_err(|error| error.kind()), expected);
         assert_eq!(server.lines().len(), 2);
     };

@@ -15,10 +15,11 @@ use super::{
 use crate::{
     artifact::Limits,
     error::{Error, Result, error},
-    file::{Source, sync_name},
+    file::{Destination, Source, Unnamed, is_temporary},
     name::{Digest, LayoutReference, Tag},
     progress::{Phase, Progress},
 };
+use bytes::Bytes;
 use index::{INDEX, LAYOUT, check_version, enter, invalid, look_up, read_index, small};
 use rustix::{
     fs::{FlockOperation, Mode, OFlags},
@@ -26,24 +27,17 @@ use rustix::{
 };
 use serde_json::json;
 use std::{
-    ffi::OsStr,
     fs,
     io::{self, Write},
-    os::{fd::OwnedFd, unix::fs::PermissionsExt},
+    os::{fd::OwnedFd, unix::ffi::OsStrExt},
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
-use tempfile::NamedTempFile;
 use tokio::task::spawn_blocking;
 use vouch_protocol::ErrorKind;
 
 const BLOBS: &str = "blobs/sha256";
 const VERSION: &str = "1.0.0";
-
-/// Names of files that are not whole yet. Only the holder of the lock makes them, so whoever gets
-/// it next may remove what it finds.
-const PREFIX: &str = ".vouchd-layout-";
-const RANDOM: usize = 12;
 
 /// How long to wait for another writer.
 const LOCK: Duration = Duration::from_secs(30);
@@ -117,30 +111,21 @@ fn write(
             pushed.skipped += size;
         }
     };
+    let failed = |error| Error::at(root, "write in", error);
     let written = write_blob(root, content.digest, progress, content.size, |file| {
-        let take = |piece: bytes::Bytes| match file.write_all(&piece) {
-            Ok(()) => Ok(true),
-            Err(error) => Err(Error::at(root, "write in", error)),
-        };
-        content
-            .read(&Checkpoint::start(), content.size, progress, take)
-            .map(|_| ())
+        let take = |piece: Bytes| file.write_all(&piece).map(|()| true).map_err(failed);
+        let read = content.read(&Checkpoint::start(), content.size, progress, take);
+        read.map(drop)
     })?;
     content.arrived(progress);
     count(content.size, written);
     for (bytes, counts) in [(&manifest.config, true), (&manifest.bytes, false)] {
-        let written = write_blob(
-            root,
-            Digest::of(bytes),
-            progress,
-            bytes.len() as u64,
-            |file| {
-                file.write_all(bytes)
-                    .map_err(|error| Error::at(root, "write in", error))
-            },
-        )?;
+        let (digest, size) = (Digest::of(bytes), bytes.len() as u64);
+        let written = write_blob(root, digest, progress, size, |file| {
+            file.write_all(bytes).map_err(failed)
+        })?;
         if counts {
-            count(bytes.len() as u64, written);
+            count(size, written);
         }
     }
     enter(
@@ -154,7 +139,7 @@ fn write(
         return Err(invalid(root, "its index would be too large"));
     }
     content.commit(progress)?;
-    replace(root, INDEX, &index)?;
+    replace(root, INDEX, |file| file.write_all(&index).map_err(failed))?;
     Ok(pushed)
 }
 
@@ -204,7 +189,7 @@ fn try_lock(root: &Path) -> Result<Option<OwnedFd>> {
     }
 }
 
-/// Makes a layout of an empty folder, and removes what a writer that died left behind.
+/// Makes a layout of an empty folder.
 fn prepare(root: &Path) -> Result<()> {
     if root.join(LAYOUT).exists() {
         check_version(root)?;
@@ -212,13 +197,16 @@ fn prepare(root: &Path) -> Result<()> {
         let failed = |error| Error::at(root, "read the folder", error);
         for entry in fs::read_dir(root).map_err(failed)? {
             // A writer that died at its very start left no more than this.
-            if !is_temporary(&entry.map_err(failed)?.file_name()) {
+            if !is_temporary(entry.map_err(failed)?.file_name().as_bytes()) {
                 let why = "it has other files in it, and no `oci-layout`";
                 return Err(invalid(root, why));
             }
         }
         let marker = json!({ "imageLayoutVersion": VERSION }).to_string();
-        replace(root, LAYOUT, marker.as_bytes())?;
+        replace(root, LAYOUT, |file| {
+            let written = file.write_all(marker.as_bytes());
+            written.map_err(|error| Error::at(root, "write in", error))
+        })?;
     }
     let blobs = root.join(BLOBS);
     for folder in [blobs.parent().unwrap_or(root), &blobs] {
@@ -227,28 +215,7 @@ fn prepare(root: &Path) -> Result<()> {
             return Err(invalid(root, "its folder of blobs is a symbolic link"));
         }
     }
-    fs::create_dir_all(&blobs).map_err(|error| Error::at(&blobs, "make the folder", error))?;
-    sweep(root);
-    sweep(&blobs);
-    Ok(())
-}
-
-/// Whether [`temporary`] made it.
-fn is_temporary(name: &OsStr) -> bool {
-    name.to_str()
-        .and_then(|name| name.strip_prefix(PREFIX))
-        .is_some_and(|random| {
-            random.len() == RANDOM && random.bytes().all(|byte| byte.is_ascii_alphanumeric())
-        })
-}
-
-fn sweep(folder: &Path) {
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        if is_temporary(&entry.file_name()) {
-            // A failure costs space, and the next writer tries again.
-            let _ = fs::remove_file(entry.path());
-        }
-    }
+    fs::create_dir_all(&blobs).map_err(|error| Error::at(&blobs, "make the folder", error))
 }
 
 /// Writes a blob, unless it is there; answers whether it did.
@@ -257,47 +224,29 @@ fn write_blob(
     digest: Digest,
     progress: &Progress,
     size: u64,
-    fill: impl FnOnce(&mut NamedTempFile) -> Result<()>,
+    fill: impl FnOnce(&mut Unnamed<()>) -> Result<()>,
 ) -> Result<bool> {
-    let blobs = root.join(BLOBS);
-    let path = blobs.join(digest.hex());
+    let (blobs, name) = (root.join(BLOBS), digest.hex());
     // One that is there may have been cut off while others wrote it.
-    if let Ok(there) = Source::open(&path)
+    if let Ok(there) = Source::open(&blobs.join(&name))
         && there.holds(digest, size, progress)?
     {
         return Ok(false);
     }
-    let mut blob = temporary(&blobs)?;
-    fill(&mut blob)?;
-    name(blob, &path)?;
+    replace(&blobs, &name, fill)?;
     Ok(true)
 }
 
-fn temporary(folder: &Path) -> Result<NamedTempFile> {
-    tempfile::Builder::new()
-        .prefix(PREFIX)
-        .rand_bytes(RANDOM)
-        // As the user's mask has it: layouts are shared.
-        .permissions(fs::Permissions::from_mode(0o666))
-        .tempfile_in(folder)
-        .map_err(|error| Error::at(folder, "write in", error))
-}
-
-/// Gives a file its name in one step, and lets both survive a power cut.
-fn name(file: NamedTempFile, path: &Path) -> Result<()> {
-    let failed = |error| Error::at(path, "write", error);
-    file.as_file().sync_all().map_err(failed)?;
-    file.persist(path).map_err(|error| failed(error.error))?;
-    let folder = fs::File::open(path.parent().unwrap_or(path)).map_err(failed)?;
-    sync_name(folder, path)
-}
-
-fn replace(root: &Path, file_name: &str, contents: &[u8]) -> Result<()> {
-    let path = root.join(file_name);
-    let mut file = temporary(root)?;
-    file.write_all(contents)
-        .map_err(|error| Error::at(&path, "write", error))?;
-    name(file, &path)
+/// Gives a file its name once it is whole, in place of what had that name.
+fn replace(
+    folder: &Path,
+    name: &str,
+    fill: impl FnOnce(&mut Unnamed<()>) -> Result<()>,
+) -> Result<()> {
+    let mut file = Destination::at(folder)?.create()?;
+    fill(&mut file)?;
+    // It takes no permit: what is in a layout was checked as it was written.
+    file.give_name(name.as_ref(), true, || Ok(())).map(drop)
 }
 
 fn read(reference: &LayoutReference, limits: &Limits) -> Result<(Named, PathBuf)> {

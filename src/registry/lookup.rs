@@ -2,7 +2,7 @@
 
 use super::{
     endpoints::{Endpoint, Endpoints},
-    manifest::{ACCEPT, Descriptor, Fetched, describe},
+    manifest::{ACCEPT, Fetched, describe},
     remote::{Remote, claimed_digest},
 };
 use crate::{
@@ -10,16 +10,17 @@ use crate::{
     error::Result,
     name::{Digest, RegistryReference},
     session::{Failure, Retries, Sessions, bounded, request},
+    trust::Layer,
 };
 use reqwest::{
-    Method, StatusCode,
+    Method,
     header::{self, CONTENT_TYPE},
 };
 use std::sync::Arc;
 use vouch_protocol::{ErrorKind, Manifest};
 
 /// A manifest's digest, its one layer, and what else it says.
-pub(super) type Named = (Digest, Descriptor, Manifest);
+pub(super) type Named = (Digest, Layer, Manifest);
 
 /// Looks a manifest up; with the endpoints that may have its layer.
 pub(super) async fn find(
@@ -34,13 +35,12 @@ pub(super) async fn find(
 }
 
 async fn look_up(endpoint: Arc<Endpoint>, remote: Remote, limits: &Limits) -> Result<Named> {
-    let timeouts = remote.session.timeouts();
+    let answer = look_up_in(&endpoint, &remote, limits);
     if !endpoint.is_mirror {
-        return look_up_in(&endpoint, &remote, limits, Retries::new(timeouts)).await;
+        return answer.await;
     }
     // Another endpoint can be asked: no need to wait for this one.
-    let answer = look_up_in(&endpoint, &remote, limits, Retries::none(timeouts));
-    tokio::time::timeout(timeouts.connect, answer)
+    tokio::time::timeout(remote.session.timeouts().connect, answer)
         .await
         .unwrap_or_else(|_| {
             let why = format!("{} did not answer in time", remote.session.registry());
@@ -48,13 +48,8 @@ async fn look_up(endpoint: Arc<Endpoint>, remote: Remote, limits: &Limits) -> Re
         })
 }
 
-async fn look_up_in(
-    endpoint: &Endpoint,
-    remote: &Remote,
-    limits: &Limits,
-    mut retries: Retries,
-) -> Result<Named> {
-    let reference = &endpoint.reference;
+async fn look_up_in(endpoint: &Endpoint, remote: &Remote, limits: &Limits) -> Result<Named> {
+    let (reference, mut retries) = (&endpoint.reference, endpoint.retries(remote));
     let name = match (&reference.digest, &reference.tag) {
         (Some(digest), _) => digest.to_string(),
         (None, Some(tag)) => tag.to_string(),
@@ -65,14 +60,8 @@ async fn look_up_in(
         // From here on its one manifest is meant: signatures are of that, and it is what a pinned
         // reference names.
         Fetched::Index(inner) => {
-            get(
-                remote,
-                &inner.to_string(),
-                Some(inner),
-                limits,
-                &mut retries,
-            )
-            .await?
+            let name = inner.to_string();
+            get(remote, &name, Some(inner), limits, &mut retries).await?
         }
         Fetched::Image(_) => (body, fetched),
     };
@@ -90,25 +79,16 @@ async fn get(
     limits: &Limits,
     retries: &mut Retries,
 ) -> Result<(Vec<u8>, Fetched)> {
-    let (session, path) = (&remote.session, format!("manifests/{name}"));
-    let (body, media_type) = loop {
-        match fetch(remote, &path, digest, limits).await {
-            Ok(fetched) => break fetched,
-            Err(failure) => retries.wait(failure).await.map_err(|error| {
-                if error.kind() != ErrorKind::NotFound {
-                    return error;
-                }
-                let (registry, repository) = (session.registry(), &remote.scope.repository);
-                let what = format!("{registry} has no {repository} with {name}: {error}");
-                session
-                    .error(ErrorKind::NotFound, what)
-                    .status(StatusCode::NOT_FOUND.as_u16())
-                    .help("Check the spelling. A private repository may answer like this without a login.")
-            })?,
-        }
-    };
+    let path = format!("manifests/{name}");
+    let (body, media_type) = retries
+        .again(|| fetch(remote, &path, digest, limits))
+        .await
+        .map_err(|error| {
+            let what = format!("{} with {name}", remote.scope.repository);
+            remote.missing(&what, error)
+        })?;
     let fetched = Fetched::read(&body, media_type.as_deref(), limits);
-    let fetched = fetched.map_err(|error| session.about(&error))?;
+    let fetched = fetched.map_err(|error| remote.session.about(&error))?;
     Ok((body, fetched))
 }
 

@@ -9,6 +9,7 @@ use crate::{
     error::{Error, Result, error},
     name::Digest,
     session::clean,
+    trust::Layer,
 };
 use oci_distribution::manifest::{
     IMAGE_CONFIG_MEDIA_TYPE, IMAGE_DOCKER_CONFIG_MEDIA_TYPE, IMAGE_MANIFEST_LIST_MEDIA_TYPE,
@@ -147,18 +148,11 @@ fn check(annotations: &BTreeMap<String, String>) -> Result<()> {
     Ok(())
 }
 
-/// What a manifest or an index names: OCI image specification, "Content Descriptors".
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Descriptor {
-    pub(super) digest: Digest,
-    pub(super) size: u64,
-}
-
 /// A manifest that was fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fetched {
     /// An image manifest, with its one layer: the artifact.
-    Image(Descriptor),
+    Image(Layer),
     /// An index, with the digest of its one manifest.
     Index(Digest),
 }
@@ -216,7 +210,7 @@ impl Fetched {
     }
 
     /// The artifact. An index within an index is not followed.
-    pub(super) fn layer(self) -> Result<Descriptor> {
+    pub(super) fn layer(self) -> Result<Layer> {
         match self {
             Self::Image(layer) => Ok(layer),
             Self::Index(inner) => Err(unsupported("is an index within an index")
@@ -225,25 +219,16 @@ impl Fetched {
     }
 }
 
-impl Descriptor {
-    /// That of bytes in memory.
-    pub(super) fn of(bytes: &[u8]) -> Self {
-        Self {
-            digest: Digest::of(bytes),
-            size: bytes.len() as u64,
-        }
+/// What a manifest or an index names: OCI image specification, "Content Descriptors".
+fn named(digest: &str, size: i64) -> Result<Layer> {
+    let digest = digest
+        .parse()
+        .map_err(|error: Error| invalid(&format!("names something by a bad digest: {error}")))?;
+    let size = u64::try_from(size).unwrap_or(0);
+    if size == 0 {
+        return Err(invalid(&format!("says that {digest} is empty")));
     }
-
-    fn read(digest: &str, size: i64) -> Result<Self> {
-        let digest = digest.parse().map_err(|error: Error| {
-            invalid(&format!("names something by a bad digest: {error}"))
-        })?;
-        let size = u64::try_from(size).unwrap_or(0);
-        if size == 0 {
-            return Err(invalid(&format!("says that {digest} is empty")));
-        }
-        Ok(Self { digest, size })
-    }
+    Ok(Layer { digest, size })
 }
 
 /// The only manifest of an index.
@@ -254,9 +239,7 @@ fn only(bytes: &[u8], manifests: usize) -> Result<Fetched> {
     }
     let index: OciImageIndex = serde_json::from_slice(bytes).map_err(malformed)?;
     if let [only] = index.manifests.as_slice() {
-        return Ok(Fetched::Index(
-            Descriptor::read(&only.digest, only.size)?.digest,
-        ));
+        return Ok(Fetched::Index(named(&only.digest, only.size)?.digest));
     }
     let listed = index.manifests.iter().map(|entry| {
         let digest = clean(&entry.digest);
@@ -297,7 +280,7 @@ fn one_layer(bytes: &[u8], layers: usize, limits: &Limits) -> Result<Fetched> {
         return Err(unsupported("is a container image's")
             .help("Pull it with docker; only signed WebAssembly artifacts pass here."));
     }
-    let layer = Descriptor::read(&layer.digest, layer.size)?;
+    let layer = named(&layer.digest, layer.size)?;
     if layer.size > limits.artifact {
         return Err(error!(
             TooLarge: "the artifact has {} bytes, over the limit of {}",

@@ -37,7 +37,7 @@ use crate::{
     name::{Digest, Reference},
     progress::{Phase, Progress},
     session::Sessions,
-    trust::{Layer, Now, Place, Published, Vouched},
+    trust::{Now, Place, Published, Vouched},
 };
 use content::Content;
 pub use download::Download;
@@ -117,13 +117,8 @@ async fn publish(
 /// A published artifact that was found, and whose manifest was checked.
 #[derive(Debug)]
 pub struct Found {
-    /// The manifest's digest.
-    pub manifest: Digest,
-    /// The artifact's digest, as the manifest says.
-    pub digest: Digest,
-    /// The artifact's size in bytes, as the manifest says.
-    pub size: u64,
-    place: Place,
+    /// What it is judged as, for a pull or a look.
+    pub published: Published,
     /// What else the manifest says, but for its reference.
     pub described: Box<vouch_protocol::Manifest>,
     origin: Origin,
@@ -140,24 +135,24 @@ enum Origin {
 
 /// Looks a reference up: in the mirrors of its registry first, then in the registry.
 pub async fn find(sessions: &Sessions, reference: &Reference, limits: &Limits) -> Result<Found> {
-    let (place, reference) = place(reference).await?;
-    let (manifest, origin, artifact, described) = match &reference {
+    let (place, resolved) = place(reference).await?;
+    let ((manifest, layer, described), origin) = match &resolved {
         Reference::Registry(reference) => {
-            let (found, endpoints) = lookup::find(sessions, reference, limits).await?;
-            let (manifest, artifact, described) = found;
-            (manifest, Origin::Registry(endpoints), artifact, described)
+            let (named, endpoints) = lookup::find(sessions, reference, limits).await?;
+            (named, Origin::Registry(endpoints))
         }
         Reference::Layout(reference) => {
-            let (found, path) = layout::find(reference, limits).await?;
-            let (manifest, artifact, described) = found;
-            (manifest, Origin::Layout(path), artifact, described)
+            let (named, path) = layout::find(reference, limits).await?;
+            (named, Origin::Layout(path))
         }
     };
     Ok(Found {
-        place,
-        manifest,
-        digest: artifact.digest,
-        size: artifact.size,
+        published: Published {
+            from: reference.clone(),
+            place,
+            manifest,
+            layer,
+        },
         described: Box::new(described),
         origin,
         runtime: Handle::current(),
@@ -188,20 +183,16 @@ impl Found {
         progress: &Progress,
         mut read: impl FnMut(Download) -> Result<T>,
     ) -> Result<T> {
-        progress.expect(self.size);
+        let layer = self.published.layer;
+        progress.expect(layer.size);
         progress.enter(Phase::Receiving);
-        let artifact = manifest::Descriptor {
-            digest: self.digest,
-            size: self.size,
-        };
         let endpoints = match &self.origin {
             Origin::Registry(endpoints) => endpoints,
             Origin::Layout(path) => {
-                return read(download::file(path, artifact, progress.clone())?);
+                return read(download::file(path, layer, progress.clone())?);
             }
         };
-        let from =
-            |endpoints| download::remote(&self.runtime, endpoints, artifact, progress.clone());
+        let from = |endpoints| download::remote(&self.runtime, endpoints, layer, progress.clone());
         match (read(from(endpoints.clone())), endpoints.past_mirrors()) {
             (Err(error), Some(registry)) if error.kind() == ErrorKind::DigestMismatch => {
                 tracing::warn!(%error, "a mirror sent other bytes than the manifest's");
@@ -217,24 +208,8 @@ impl Found {
             return None;
         };
         let (runtime, endpoints) = (self.runtime.clone(), endpoints.clone());
-        let artifact = manifest::Descriptor {
-            digest: self.digest,
-            size: self.size,
-        };
-        Some(Ranges::new(runtime, endpoints, artifact, progress.clone()))
-    }
-
-    /// What was found, as it is judged for a pull or a look.
-    pub fn published(&self, from: &Reference) -> Published {
-        Published {
-            from: from.clone(),
-            place: self.place.clone(),
-            manifest: self.manifest,
-            layer: Layer {
-                digest: self.digest,
-                size: self.size,
-            },
-        }
+        let layer = self.published.layer;
+        Some(Ranges::new(runtime, endpoints, layer, progress.clone()))
     }
 }
 

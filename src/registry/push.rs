@@ -3,7 +3,7 @@
 use super::{
     Pushed,
     content::Content,
-    manifest::{Descriptor, Manifest},
+    manifest::Manifest,
     remote::Remote,
     turns,
     upload::{self, Blob, Body},
@@ -11,9 +11,10 @@ use super::{
 use crate::{
     artifact::BLOCK,
     error::Result,
-    name::RegistryReference,
+    name::{Digest, RegistryReference},
     progress::{Phase, Progress},
     session::{Action, Failure, Retries, Sessions, request},
+    trust::Layer,
 };
 use bytes::Bytes;
 use reqwest::{
@@ -45,7 +46,7 @@ pub(super) async fn push(
         (None, None) => "latest".to_owned(),
     };
     let path = format!("manifests/{name}");
-    let stored = Descriptor {
+    let stored = Layer {
         digest: manifest.digest,
         size: manifest.bytes.len() as u64,
     };
@@ -100,7 +101,7 @@ async fn provide_blobs(
     progress: &Progress,
 ) -> Result<u64> {
     let layer = async {
-        let blob = Descriptor {
+        let blob = Layer {
             digest: content.digest,
             size: content.size,
         };
@@ -117,7 +118,10 @@ async fn provide_blobs(
         Ok(sent)
     };
     let config = async {
-        let blob = Descriptor::of(config);
+        let blob = Layer {
+            digest: Digest::of(config),
+            size: config.len() as u64,
+        };
         // A file that changed shall leave nothing behind, not even its config.
         let body = async {
             content.checked().await;
@@ -132,7 +136,7 @@ async fn provide_blobs(
 /// Sees to it that a blob is there, and answers how much of it had to be sent.
 async fn provide(
     remote: &Remote,
-    blob: Descriptor,
+    blob: Layer,
     body: impl Future<Output = Result<Body>>,
     progress: &Progress,
 ) -> Result<u64> {

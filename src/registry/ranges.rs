@@ -1,11 +1,12 @@
 //! A blob's parts, asked for by `Range`: for who needs little of a large one. Nothing that comes so
 //! is compared with the blob's digest.
 
-use super::{endpoints::Endpoints, manifest::Descriptor, remote::Remote};
+use super::{endpoints::Endpoints, remote::Remote};
 use crate::{
     error::{Error, Result},
     progress::Progress,
-    session::{Failure, Retries, bounded, request},
+    session::{Failure, bounded, request},
+    trust::Layer,
 };
 use bytes::{Buf, Bytes};
 use reqwest::{
@@ -31,7 +32,7 @@ const BYTES: u64 = 4 << 20;
 pub struct Ranges {
     runtime: Handle,
     endpoints: Endpoints,
-    layer: Descriptor,
+    layer: Layer,
     progress: Progress,
     /// What was asked for and not read yet.
     piece: Bytes,
@@ -58,7 +59,7 @@ impl Ranges {
     pub(super) fn new(
         runtime: Handle,
         endpoints: Endpoints,
-        layer: Descriptor,
+        layer: Layer,
         progress: Progress,
     ) -> Self {
         Self {
@@ -97,18 +98,8 @@ impl Ranges {
         let (endpoints, progress) = (self.endpoints.clone(), &self.progress);
         let asked = self.runtime.block_on(async {
             let asking = endpoints.first(|endpoint, remote| async move {
-                let timeouts = remote.session.timeouts();
-                let mut retries = if endpoint.is_mirror {
-                    Retries::none(timeouts)
-                } else {
-                    Retries::new(timeouts)
-                };
-                loop {
-                    match part(&remote, layer, first, last).await {
-                        Ok(part) => return Ok(part),
-                        Err(failure) => retries.wait(failure).await?,
-                    }
-                }
+                let mut retries = endpoint.retries(&remote);
+                retries.again(|| part(&remote, layer, first, last)).await
             });
             tokio::select! {
                 () = progress.stopped() => Err(Error::cancelled()),
@@ -150,7 +141,7 @@ impl Read for Ranges {
 /// One part, from its first byte to its last; nothing where the registry knows no ranges.
 async fn part(
     remote: &Remote,
-    layer: Descriptor,
+    layer: Layer,
     first: u64,
     last: u64,
 ) -> Result<Option<Bytes>, Failure> {
@@ -168,13 +159,7 @@ async fn part(
     if response.status() != StatusCode::PARTIAL_CONTENT {
         return Ok(None);
     }
-    let other = || {
-        let why = format!(
-            "{} sent another range than was asked for",
-            session.registry()
-        );
-        Failure::from(session.error(ErrorKind::RegistryError, why))
-    };
+    let other = || Failure::from(remote.fault("sent another range than was asked for"));
     let range = response.headers().get(CONTENT_RANGE);
     let range = range.and_then(|range| range.to_str().ok()).map(str::trim);
     let asked = format!("bytes {first}-{last}/");

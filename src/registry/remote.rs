@@ -1,10 +1,11 @@
 //! A repository in a registry: addresses in it, and what its answers are worth.
 
-use super::manifest::{ACCEPT, Descriptor};
+use super::manifest::ACCEPT;
 use crate::{
     error::{Error, Result},
     name::{Digest, RegistryReference},
     session::{Action, Failure, Scope, Session, Sessions, request},
+    trust::Layer,
 };
 use reqwest::{
     Method, Request, Response, StatusCode, Url,
@@ -60,10 +61,21 @@ impl Remote {
         self.session.error(ErrorKind::RegistryError, message)
     }
 
+    /// An error about something that may not be there.
+    pub(super) fn missing(&self, what: &str, error: Error) -> Error {
+        if error.kind() != ErrorKind::NotFound {
+            return error;
+        }
+        let what = format!("{} has no {what}: {error}", self.session.registry());
+        let help = "Check the spelling. A private repository may answer like this without a login.";
+        let error = self.session.error(ErrorKind::NotFound, what).help(help);
+        error.status(StatusCode::NOT_FOUND.as_u16())
+    }
+
     /// Whether a blob is there. One of which the registry does not clearly say so is uploaded: a
     /// HEAD may be redirected to storage that answers 403 to anything but a GET, and web servers
     /// answer 200 to everything.
-    pub(super) async fn has(&self, blob: Descriptor) -> Result<bool> {
+    pub(super) async fn has(&self, blob: Layer) -> Result<bool> {
         let path = format!("blobs/{}", blob.digest);
         match self.head("looking for a blob", &path).await {
             Ok(response) => Ok(is_of(&response, blob)),
@@ -85,7 +97,7 @@ impl Remote {
         &self,
         response: &Response,
         path: &str,
-        stored: Descriptor,
+        stored: Layer,
     ) -> Result<()> {
         let digest = stored.digest;
         match claimed_digest(response) {
@@ -113,7 +125,7 @@ impl Remote {
 
 /// Whether the answer to a HEAD is of that content: its length and its digest fit, as far as they
 /// are given, and one of them is.
-fn is_of(head: &Response, content: Descriptor) -> bool {
+fn is_of(head: &Response, content: Layer) -> bool {
     let length = head.headers().get(CONTENT_LENGTH).map(|length| {
         let length = length.to_str().ok().and_then(|length| length.parse().ok());
         length == Some(content.size)

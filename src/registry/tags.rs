@@ -8,11 +8,11 @@
 use super::{layout, remote::Remote};
 use crate::{
     error::Result,
-    name::{Reference, RegistryReference, Tag},
+    name::{Reference, Tag},
     session::{Action, Failure, Retries, Sessions, bounded, request},
 };
 use reqwest::{
-    Method, StatusCode, Url,
+    Method, Url,
     header::{HeaderMap, LINK},
 };
 use serde::Deserialize;
@@ -49,7 +49,7 @@ pub async fn tags(
     match repository {
         Reference::Registry(reference) => {
             let remote = Remote::new(sessions, reference, Action::Pull).await?;
-            let list = list(&remote, reference, &mut listed);
+            let list = list(&remote, &mut listed);
             let timed = tokio::time::timeout(WAIT, list).await;
             timed.unwrap_or_else(|_| {
                 let registry = remote.session.registry();
@@ -103,18 +103,14 @@ impl<'a> Listed<'a> {
     }
 }
 
-async fn list(
-    remote: &Remote,
-    reference: &RegistryReference,
-    listed: &mut Listed<'_>,
-) -> Result<()> {
+async fn list(remote: &Remote, listed: &mut Listed<'_>) -> Result<()> {
     let mut query = format!("n={}", listed.limit);
     if let Some(last) = listed.last {
         // A tag needs no escapes.
         query = format!("{query}&last={last}");
     }
     for _ in 0..PAGES {
-        let (names, next) = page(remote, reference, &query).await?;
+        let (names, next) = page(remote, &query).await?;
         listed.add(&names);
         match next {
             None => return Ok(()),
@@ -126,9 +122,7 @@ async fn list(
         }
     }
     if listed.page.tags.is_empty() {
-        let registry = remote.session.registry();
-        let why = format!("{registry} sends pages without end that have no tag in them");
-        return Err(remote.session.error(ErrorKind::RegistryError, why));
+        return Err(remote.fault("sends pages without end that have no tag in them"));
     }
     listed.page.more = true;
     Ok(())
@@ -141,36 +135,16 @@ struct Names {
 }
 
 /// One page of a registry, and the query of the next one.
-async fn page(
-    remote: &Remote,
-    reference: &RegistryReference,
-    query: &str,
-) -> Result<(Vec<String>, Option<String>)> {
-    let session = &remote.session;
-    let mut retries = Retries::new(session.timeouts());
-    let (body, next) = loop {
-        match fetch(remote, query).await {
-            Ok(fetched) => break fetched,
-            Err(failure) => retries.wait(failure).await.map_err(|error| {
-                if error.kind() != ErrorKind::NotFound {
-                    return error;
-                }
-                let registry = session.registry();
-                let what = format!("{registry} has no repository {}: {error}", reference.repository);
-                session
-                    .error(ErrorKind::NotFound, what)
-                    .status(StatusCode::NOT_FOUND.as_u16())
-                    .help("Check the spelling. A private repository may answer like this without a login.")
-            })?,
-        }
-    };
-    let names: Names = serde_json::from_slice(&body).map_err(|error| {
-        let why = format!(
-            "{} sent a list of tags that cannot be read",
-            session.registry()
-        );
-        session.error(ErrorKind::RegistryError, why).source(error)
+async fn page(remote: &Remote, query: &str) -> Result<(Vec<String>, Option<String>)> {
+    let mut retries = Retries::new(remote.session.timeouts());
+    let fetched = retries.again(|| fetch(remote, query)).await;
+    let (body, next) = fetched.map_err(|error| {
+        let what = format!("repository {}", remote.scope.repository);
+        remote.missing(&what, error)
     })?;
+    let unreadable = "sent a list of tags that cannot be read";
+    let names: Names =
+        serde_json::from_slice(&body).map_err(|error| remote.fault(unreadable).source(error))?;
     let next = match next {
         Next::None => None,
         Next::Query(query) => Some(query),

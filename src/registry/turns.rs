@@ -10,14 +10,15 @@ use crate::{error::Result, name::Digest};
 use parking_lot::Mutex;
 use std::{
     collections::HashMap,
-    sync::{Arc, Weak},
+    sync::{Arc, LazyLock, Weak},
 };
 use tokio::sync::OwnedMutexGuard;
 
 /// A session, which is one login to one registry, by its address; a repository; a blob.
 type Key = (usize, String, Digest);
 
-static UNDER_WAY: Mutex<Option<HashMap<Key, Weak<tokio::sync::Mutex<()>>>>> = Mutex::new(None);
+static UNDER_WAY: LazyLock<Mutex<HashMap<Key, Weak<tokio::sync::Mutex<()>>>>> =
+    LazyLock::new(Mutex::default);
 
 /// Held while a blob is uploaded.
 pub(super) struct Turn {
@@ -32,7 +33,6 @@ pub(super) async fn take(remote: &Remote, digest: Digest) -> Result<Turn> {
     let address = Arc::as_ptr(&remote.session).addr();
     let turns = {
         let mut under_way = UNDER_WAY.lock();
-        let under_way = under_way.get_or_insert_default();
         // A key that nobody holds may come to mean another session.
         under_way.retain(|_, turns| turns.strong_count() > 0);
         let key = (address, remote.scope.repository.to_string(), digest);

@@ -3,13 +3,13 @@
 
 use super::{
     content::{Checkpoint, Content},
-    manifest::Descriptor,
     remote::{Remote, claimed_digest},
 };
 use crate::{
     error::Result,
     progress::Progress,
     session::{Activity, Failure, Retries, location, request},
+    trust::Layer,
 };
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -33,7 +33,7 @@ const TAKE_BACK: Duration = Duration::from_secs(5);
 
 /// A blob on its way out.
 pub(super) struct Blob {
-    pub(super) descriptor: Descriptor,
+    pub(super) descriptor: Layer,
     pub(super) body: Body,
 }
 
@@ -45,7 +45,7 @@ pub(super) enum Body {
 
 /// Has the registry take a blob from another of its repositories, where it was seen with the same
 /// login; answers whether it did. What it does not take is uploaded.
-pub(super) async fn mount(remote: &Remote, blob: Descriptor) -> bool {
+pub(super) async fn mount(remote: &Remote, blob: Layer) -> bool {
     let digest = blob.digest;
     let from = remote.session.blobs.lock().get(&digest).cloned();
     let from = from.filter(|from| *from != remote.scope.repository && blob.size >= WORTH_MOUNTING);

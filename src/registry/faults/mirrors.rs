@@ -159,7 +159,7 @@ async fn wrong_bytes_from_a_mirror_are_fetched_once_more_from_the_registry() {
                 let mut bytes = Vec::new();
                 let read = download.read_to_end(&mut bytes);
                 read.map_err(|error| Error::from_io(error, "/".as_ref(), "read"))?;
-                if Digest::of(&bytes) != found.digest {
+                if Digest::of(&bytes) != found.published.layer.digest {
                     return Err(Error::new(ErrorKind::DigestMismatch, "other bytes"));
                 }
                 Ok(bytes)

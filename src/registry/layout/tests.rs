@@ -159,9 +159,9 @@ async fn a_writer_that_died_is_cleaned_up_after() {
     let folder = tempfile::tempdir().unwrap();
     let (root, reference) = layout(&folder);
     fs::create_dir_all(root.join(BLOBS)).unwrap();
-    fs::write(root.join(format!("{PREFIX}abcdefABC123")), "").unwrap();
+    fs::write(root.join(".vouchd-0123456789abcdef.part"), "").unwrap();
     fs::write(root.join(LAYOUT), r#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
-    fs::write(root.join(BLOBS).join(format!("{PREFIX}abcdefABC124")), "").unwrap();
+    fs::write(root.join(BLOBS).join(".vouchd-0123456789abcdee.part"), "").unwrap();
     // A blob that another tool left unfinished.
     let digest = Digest::of(&contents(9));
     fs::write(root.join(BLOBS).join(digest.hex()), "x").unwrap();
@@ -194,13 +194,13 @@ async fn a_layout_is_made_where_there_is_a_folder_for_it() {
 async fn nothing_outside_a_layout_is_touched() {
     let folder = tempfile::tempdir().unwrap();
     let (root, reference) = layout(&folder);
-    let mine = format!("{PREFIX}abcdefABC123");
+    let mine = ".vouchd-0123456789abcdef.part";
     fs::create_dir_all(&root).unwrap();
     fs::write(root.join("notes"), "").unwrap();
-    fs::write(root.join(&mine), "").unwrap();
+    fs::write(root.join(mine), "").unwrap();
     let error = push_size(9, &format!("{reference}:1")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidLayout);
-    assert_eq!(names(&root), [mine.as_str(), "notes"]);
+    assert_eq!(names(&root), [mine, "notes"]);
 
     fs::remove_file(root.join("notes")).unwrap();
     let elsewhere = folder.path().join("elsewhere");
@@ -387,7 +387,7 @@ async fn an_index_of_one_manifest_is_followed_in_a_layout_too() {
         let reference = testing::reference(&format!("{reference}{name}"));
         let (sessions, limits) = (sessions(Config::new()), Limits::default());
         let found = crate::registry::find(&sessions, &reference, &limits).await;
-        assert_eq!(found.unwrap().manifest, pushed.manifest);
+        assert_eq!(found.unwrap().published.manifest, pushed.manifest);
     }
 }
 

@@ -47,7 +47,7 @@ fn each_kind_has_its_shape() {
         // What we write, we read.
         let fetched = Fetched::read(&written.bytes, None, &Limits::default()).unwrap();
         let (digest, size) = (Digest::of(b"contents"), 8);
-        assert_eq!(fetched, Fetched::Image(Descriptor { digest, size }));
+        assert_eq!(fetched, Fetched::Image(Layer { digest, size }));
     };
     check(
         ArtifactKind::Module,
@@ -147,7 +147,7 @@ fn read(manifest: &Value, media_type: Option<&str>) -> Result<Fetched> {
 #[test]
 fn one_layer_is_read_whatever_surrounds_it() {
     let check = |config: &str, layer: &str, reason: &str| {
-        let image = Fetched::Image(Descriptor {
+        let image = Fetched::Image(Layer {
             digest: LAYER.parse().unwrap(),
             size: 1000,
         });

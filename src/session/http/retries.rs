@@ -35,6 +35,19 @@ impl Retries {
         self.failed = 0;
     }
 
+    /// Tries until something succeeds, or fails for good.
+    pub(crate) async fn again<T, A: Future<Output = Result<T, Failure>>>(
+        &mut self,
+        attempt: impl Fn() -> A,
+    ) -> Result<T> {
+        loop {
+            match attempt().await {
+                Ok(done) => return Ok(done),
+                Err(failure) => self.wait(failure).await?,
+            }
+        }
+    }
+
     /// Pauses before the next attempt, or fails with what went wrong if there is to be none.
     pub(crate) async fn wait(&mut self, failure: Failure) -> Result<(), Error> {
         let Some(asked) = failure.again else {

@@ -95,12 +95,7 @@ impl Session {
         build: impl Fn() -> Request,
     ) -> Result<Response> {
         let (scope, mut retries) = (scope.into(), Retries::new(self.timeouts()));
-        loop {
-            match self.attempt(action, scope, &build).await {
-                Ok(response) => return Ok(response),
-                Err(failure) => retries.wait(failure).await?,
-            }
-        }
+        retries.again(|| self.attempt(action, scope, &build)).await
     }
 
     /// Sends a request once; again only where its credentials were refused and there are others.
