@@ -4,32 +4,7 @@ use super::{
     framing::{Framing, Input, Read},
     room::Room,
 };
-use std::{
-    io,
-    pin::Pin,
-    task::{Context, Poll},
-};
-use tokio::io::{AsyncRead, ReadBuf};
-
-/// Bytes that arrive in pieces.
-struct Pieces<'a> {
-    left: &'a [u8],
-    piece: usize,
-}
-
-impl AsyncRead for Pieces<'_> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let most = self.left.len().min(self.piece).min(buffer.remaining());
-        let (piece, left) = self.left.split_at(most);
-        buffer.put_slice(piece);
-        self.left = left;
-        Poll::Ready(Ok(()))
-    }
-}
+use tokio::io::{AsyncWriteExt, duplex};
 
 /// The messages of a stream whose bytes arrive in pieces, up to its end or to something that is not a message.
 #[expect(clippy::expect_used, reason = "fuzzing ends where it cannot go on")]
@@ -43,10 +18,14 @@ pub fn messages(headers: bool, bytes: &[u8], piece: usize) -> Vec<String> {
         .enable_time()
         .build()
         .expect("a runtime starts");
-    let left = bytes;
-    let mut input = Input::new(Pieces { left, piece }, Room::default());
-    let mut messages = Vec::new();
-    runtime.block_on(async {
+    let (mut sender, receiver) = duplex(piece.max(1));
+    let sending = async move {
+        // What is not read any more need not be sent.
+        let _ = sender.write_all(bytes).await;
+    };
+    let reading = async move {
+        let mut input = Input::new(receiver, Room::default());
+        let mut messages = Vec::new();
         loop {
             match input.next(framing).await.expect("memory can be read") {
                 Read::Message(message, _) => {
@@ -65,5 +44,6 @@ pub fn messages(headers: bool, bytes: &[u8], piece: usize) -> Vec<String> {
                 Read::End => return messages,
             }
         }
-    })
+    };
+    runtime.block_on(async { tokio::join!(sending, reading).1 })
 }
