@@ -68,7 +68,7 @@ errors! {
     UnknownArtifact "unknownArtifact" 1001 Refusal "The bytes are not a WebAssembly module, a component or a provider archive.";
     MalformedArtifact "malformedArtifact" 1002 Refusal "The artifact is not well formed, or carries something that its signature cannot cover.";
     TooLarge "tooLarge" 1003 Refusal "The artifact, or something in it, exceeds the limits set by the server's owner.";
-    ContentModified "contentModified" 1004 Final "The file changed between being verified and being sent; no manifest was written.";
+    ContentModified "contentModified" 1004 Final "The file changed while it was read, signed or sent; nothing was published or replaced.";
     TargetNotFound "targetNotFound" 1005 Final "The artifact has no such target.";
 
     Unsigned "unsigned" 1101 Refusal "The artifact carries no signature token.";

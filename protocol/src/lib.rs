@@ -106,8 +106,8 @@ macro_rules! listed {
 // A method is a type of this crate, a name here, and a file of the service.
 listed! {
     methods:
-        Initialize Shutdown Verify Inspect Push Pull Tags SessionLogin SessionLogout SessionList ServerStatus
-        ServerRestart ServerStop Discover;
+        Initialize Shutdown Verify Inspect Push Pull Tags SignPrepare SignComplete SessionLogin SessionLogout SessionList
+        ServerStatus ServerRestart ServerStop Discover;
     of_clients: Initialized Exit Cancel;
     of_servers: Progress;
 }

@@ -176,14 +176,14 @@ fn walk<R: Read>(
 /// The WIT world; the token lists it under its full name.
 const WORLD: &str = "world.wasm";
 
-enum Role {
+pub(super) enum Role {
     Token,
     /// Hashed under this name: a target's, or [`WORLD`].
     Hashed(String),
 }
 
 impl Role {
-    fn of(entry: &Entry) -> Result<Self, Refusal> {
+    pub(super) fn of(entry: &Entry) -> Result<Self, Refusal> {
         let wrong = |row, what: &str| {
             let name: String = String::from_utf8_lossy(&entry.name)
                 .chars()

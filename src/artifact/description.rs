@@ -34,6 +34,7 @@ pub struct Description {
     /// Bytes of the sections of exports.
     sections: u64,
     metadata: Metadata,
+    long_lengths: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -50,15 +51,23 @@ impl Description {
             exports: Exports::Read(Vec::new()),
             sections: 0,
             metadata: Metadata::default(),
+            long_lengths: false,
         }
     }
 
-    /// The same, with its imports.
-    pub(super) fn importing(self, imports: &Imports) -> Self {
+    /// The same, with its imports and how lengths are written in it, once all of it was passed.
+    pub(super) fn complete(self, imports: &Imports, long_lengths: bool) -> Self {
         Self {
             imports: imports.clone(),
+            long_lengths,
             ..self
         }
+    }
+
+    /// Whether the length of a section, its token's aside, is written longer than it has to be. Who
+    /// writes it anew before hashing, as wascap does, finds another hash than that of the bytes.
+    pub fn has_long_lengths(&self) -> bool {
+        self.long_lengths
     }
 
     /// What clients see of its imports.

@@ -10,6 +10,7 @@
 //! | [`wasm`], [`imports`] | core modules and components, and what they import |
 //! | [`description`] | what they say of themselves, for who asks |
 //! | [`archive`], [`tar`], [`gzip`] | provider archives |
+//! | [`replace`] | another token in the place of its own |
 //! | [`cache`] | files that did not change since they were read |
 //!
 //! An artifact is judged by its content alone, from anything that is `io::Read`: no async here, no
@@ -40,6 +41,7 @@ mod hasher;
 mod imports;
 mod limits;
 mod refusal;
+mod replace;
 mod rule;
 mod tar;
 mod wasm;
@@ -51,6 +53,7 @@ pub use description::Description;
 pub use imports::{Import, Imports};
 pub use limits::Limits;
 pub use refusal::Refusal;
+pub(crate) use replace::replaced;
 pub(crate) use rule::{Finding, Row};
 pub use vouch_protocol::ArtifactKind;
 
@@ -365,6 +368,19 @@ pub fn receive<P>(
     };
     let found = read(stream, size, false, limits, None)?;
     Ok(Examined::of(file, found))
+}
+
+/// The same of a stream with another token in the place of its own. All else stays as it is.
+pub fn receive_with<P>(
+    stream: impl Read,
+    size: u64,
+    token: &[u8],
+    file: Unnamed<P>,
+    limits: &Limits,
+) -> io::Result<Examined<Unnamed<P>>> {
+    replaced(stream, size, token, limits, |stream| {
+        receive(stream, size, file, limits)
+    })
 }
 
 /// The same of a stream that nothing is kept of.

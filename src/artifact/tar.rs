@@ -12,7 +12,7 @@ use super::{
 use std::{io::Read, ops::Range};
 use tar::Header;
 
-const BLOCK: usize = 512;
+pub(super) const BLOCK: usize = 512;
 
 /// An entry's header.
 pub(super) struct Entry {
@@ -47,10 +47,15 @@ pub(super) fn next<R: Read>(feed: &mut Feed<R>) -> Result<Option<Entry>, Stop> {
         }
         return Ok(None);
     }
-    if !checksum_holds(&block) {
+    entry(&block).map(Some)
+}
+
+/// What a header that is not of zeros says.
+pub(super) fn entry(block: &[u8; BLOCK]) -> Result<Entry, Stop> {
+    if !checksum_holds(block) {
         return Err(malformed("an entry's header has a wrong checksum"));
     }
-    let header = Header::from_byte_slice(&block);
+    let header = Header::from_byte_slice(block);
     let size = header
         .entry_size()
         .ok()
@@ -89,11 +94,28 @@ pub(super) fn next<R: Read>(feed: &mut Feed<R>) -> Result<Option<Entry>, Stop> {
     } else {
         None
     };
-    Ok(Some(Entry {
+    Ok(Entry {
         name: name[..length].to_vec(),
         size,
         fault,
-    }))
+    })
+}
+
+/// A plain file as an entry: its header, its content and the zeros up to the next.
+pub(super) fn file(name: &str, content: &[u8]) -> Vec<u8> {
+    let mut header = Header::new_gnu();
+    for (field, byte) in header.as_mut_bytes().iter_mut().zip(name.bytes()) {
+        *field = byte;
+    }
+    header.set_mode(0o644);
+    header.set_uid(0);
+    header.set_gid(0);
+    header.set_mtime(0);
+    header.set_size(content.len() as u64);
+    header.set_cksum();
+    let mut entry = [&header.as_bytes()[..], content].concat();
+    entry.resize(entry.len().next_multiple_of(BLOCK), 0);
+    entry
 }
 
 /// Consumes the zeros between an entry's content and the next header.

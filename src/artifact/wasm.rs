@@ -21,11 +21,14 @@ pub(super) const MAGIC: &[u8] = b"\0asm";
 const MODULE: [u8; 8] = *b"\0asm\x01\0\0\0";
 const COMPONENT: [u8; 8] = *b"\0asm\x0d\0\x01\0";
 /// wascap before 0.9 wrote `jwt`.
-const TOKEN_SECTIONS: [&[u8]; 2] = [b"wasmcloud_jwt", b"jwt"];
+pub(super) const TOKEN_SECTIONS: [&[u8]; 2] = [b"wasmcloud_jwt", b"jwt"];
 /// Section id, size, length of the name and the name of a token's section need no more.
 const LONGEST_START: usize = 1 + 5 + 5 + 13;
 
-const CUSTOM: u8 = 0;
+/// Bytes before the first section.
+pub(super) const HEADER: u64 = 8;
+
+pub(super) const CUSTOM: u8 = 0;
 const CORE_MODULE: u8 = 1;
 const NESTED_COMPONENT: u8 = 4;
 
@@ -54,10 +57,11 @@ pub(super) fn read<R: Read>(
     let mut imports = Reading::default();
     let mut tokens = 0_u64;
     let mut nested_token = false;
+    let mut long_lengths = false;
     let mut first = None;
     // Where the modules and components end that are open, innermost last.
     let mut open: Vec<(u64, ArtifactKind)> = Vec::new();
-    feed.skip(8)?;
+    feed.skip(HEADER)?;
     loop {
         while open.last().is_some_and(|(end, _)| *end == feed.consumed()) {
             open.pop();
@@ -72,16 +76,21 @@ pub(super) fn read<R: Read>(
             feed.mark(TOKEN)?;
         }
         let id = feed.byte()?;
+        let before = feed.consumed();
         let size = u64::from(number(feed)?);
+        let is_long = feed.consumed() - before > shortest(size);
         let section_end = feed.consumed() + size;
         if section_end > end {
             return Err(malformed("a section is larger than what it is in"));
         }
+        long_lengths |= is_long && id != CUSTOM;
         match (encoding, id) {
             (_, CUSTOM) => {
                 let name = name(feed, section_end)?;
                 let content = section_end - feed.consumed();
-                if TOKEN_SECTIONS.contains(&name.as_slice()) {
+                let is_token = TOKEN_SECTIONS.contains(&name.as_slice());
+                long_lengths |= is_long && !is_token;
+                if is_token {
                     tokens += 1;
                     nested_token |= !top;
                     if content > limits.token as u64 {
@@ -137,7 +146,7 @@ pub(super) fn read<R: Read>(
     }
     let imports = imports.finish();
     if let Some(description) = description {
-        *description = describing.map(|describing| describing.importing(&imports));
+        *description = describing.map(|describing| describing.complete(&imports, long_lengths));
     }
     if nested_token || tokens > 1 {
         return Err(ambiguous(nested_token, tokens));
@@ -177,7 +186,8 @@ fn ambiguous(nested: bool, tokens: u64) -> Stop {
     } else {
         format!("carries {tokens} tokens")
     };
-    let help = "Remove all tokens, then sign the outermost module or component once.";
+    let help = "Remove all tokens, then sign the outermost module or component once: \
+                `wasm-tools strip --delete '^(wasmcloud_)?jwt$' FILE -o FILE` removes them.";
     Refusal::new(Row::Token, ErrorKind::AmbiguousToken, what, Some(help)).into()
 }
 
@@ -221,6 +231,37 @@ fn may_start_token(ahead: &[u8]) -> bool {
     TOKEN_SECTIONS
         .iter()
         .any(|name| length == name.len() as u64 && rest.starts_with(name))
+}
+
+/// A token's section, its lengths in their shortest form.
+pub(super) fn token_section(token: &[u8]) -> Vec<u8> {
+    let [name, _] = TOKEN_SECTIONS;
+    let mut content = leb(name.len());
+    content.extend_from_slice(name);
+    content.extend_from_slice(token);
+    let mut section = vec![CUSTOM];
+    section.extend(leb(content.len()));
+    section.extend(content);
+    section
+}
+
+/// The shortest unsigned LEB128 of a number.
+fn leb(mut value: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    loop {
+        let byte = value.to_le_bytes()[0];
+        value >>= 7;
+        if value == 0 {
+            bytes.push(byte & 0x7f);
+            return bytes;
+        }
+        bytes.push(byte | 0x80);
+    }
+}
+
+/// How many bytes a number needs.
+fn shortest(value: u64) -> u64 {
+    u64::from((64 - value.leading_zeros()).div_ceil(7).max(1))
 }
 
 /// An unsigned LEB128 of 32 bits: at most five bytes, the last with no bits beyond them.

@@ -125,6 +125,38 @@ impl Destination {
         }
     }
 
+    /// The same as [`check`](Self::check), for a destination that is a folder, and the file's name
+    /// in it.
+    pub fn check_as(&self, or_name: &OsStr, overwrite: bool) -> Result<()> {
+        let name = self.name(or_name);
+        match self.is_taken(name)? && !overwrite {
+            true => Err(self.taken(name)),
+            false => Ok(()),
+        }
+    }
+
+    /// The path that the file gets; `or_name` is for a destination that is a folder.
+    pub fn target(&self, or_name: &OsStr) -> PathBuf {
+        self.path.join(self.name(or_name))
+    }
+
+    /// Fails with `contentModified` unless the name is that of the very file that was opened,
+    /// unchanged since.
+    pub(super) fn check_still(&self, name: &OsStr, opened: &Source) -> Result<()> {
+        let there = Source::open_in(&self.folder, Path::new(name), &self.path.join(name));
+        let is_link = || {
+            let there = rustix::fs::statat(&self.folder, name, AtFlags::SYMLINK_NOFOLLOW);
+            there.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Symlink)
+        };
+        if !is_link() && there.is_ok_and(|there| there.identity() == opened.identity()) {
+            return Ok(());
+        }
+        let path = opened.path().display();
+        let message = format!("{path} changed, or was replaced, while it was signed");
+        Err(Error::new(ErrorKind::ContentModified, message)
+            .help("It is as whoever changed it left it. Sign it again once nobody writes it."))
+    }
+
     pub(super) fn taken(&self, name: &OsStr) -> Error {
         error!(DestinationExists: "{} exists already", self.path.join(name).display())
             .help("Name another destination, or set `overwrite`.")

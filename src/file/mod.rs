@@ -10,9 +10,11 @@
 //! | `source` | [`Source`]: a regular file that is read, and its [`Identity`] |
 //! | `destination` | [`Destination`]: where a file goes, and what is there now |
 //! | `temporary` | temporary names, and clearing away what a crash left of them |
+//! | `kept` | what a file keeps when another takes its place |
 //! | `unnamed` | [`Unnamed`]: a file that is written, and given its name in one step |
 
 mod destination;
+mod kept;
 mod path;
 mod source;
 mod temporary;

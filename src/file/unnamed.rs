@@ -2,6 +2,7 @@
 
 use super::{
     destination::Destination,
+    kept::keep,
     source::{Positioned, Source},
     temporary::{self, NAMED, PRIVATE, random_name, set_mode, sweep},
 };
@@ -69,6 +70,11 @@ impl<P> Unnamed<P> {
         &self.destination.path
     }
 
+    /// The path that it gets: see [`Destination::target`].
+    pub fn target(&self, or_name: &OsStr) -> PathBuf {
+        self.destination.target(or_name)
+    }
+
     /// Another file without a name, for the same destination.
     pub fn sibling(&self) -> Result<Self> {
         self.destination.create()
@@ -110,18 +116,44 @@ impl<P> Unnamed<P> {
         self.destination.settle(&self.file, &name)
     }
 
-    fn take_name(&mut self, name: &OsStr, overwrite: bool) -> Result<(), Errno> {
-        let folder = self.destination.folder.as_fd();
-        let Some(temporary) = &self.temporary else {
-            if !overwrite {
-                return link(&self.file, folder, name);
-            }
-            // No call links over an existing file: take a name beside it first.
+    /// Syncs the file and puts it in the place of the one that it was made of, which must be the
+    /// very file that was opened, unchanged; mode, owner and attributes stay. The destination
+    /// names that file, not a link to it.
+    ///
+    /// The permit is asked for last, when all but the naming is done.
+    pub fn replace(mut self, old: &Source, permit: impl FnOnce() -> Result<P>) -> Result<PathBuf> {
+        let name = self.destination.name(OsStr::new("")).to_owned();
+        let path = self.destination.path.join(&name);
+        let failed = |error: Errno| Error::at(&path, "write", error.into());
+        self.mode = keep(old, &self.file)?;
+        set_mode(&self.file, PRIVATE).map_err(failed)?;
+        rustix::fs::fsync(&self.file).map_err(failed)?;
+        let _: P = permit()?;
+        self.take_name_beside().map_err(failed)?;
+        self.destination.check_still(&name, old)?;
+        self.take_name(&name, true).map_err(failed)?;
+        self.destination.settle(&self.file, &name)
+    }
+
+    /// Gives it a temporary name, if it has none.
+    fn take_name_beside(&mut self) -> Result<(), Errno> {
+        if self.temporary.is_none() {
             let beside = random_name()?;
             set_mode(&self.file, PRIVATE)?;
-            link(&self.file, folder, &beside)?;
+            link(&self.file, self.destination.folder.as_fd(), &beside)?;
             self.temporary = Some(beside);
-            return self.take_name(name, overwrite);
+        }
+        Ok(())
+    }
+
+    fn take_name(&mut self, name: &OsStr, overwrite: bool) -> Result<(), Errno> {
+        if overwrite {
+            // No call links over an existing file.
+            self.take_name_beside()?;
+        }
+        let folder = self.destination.folder.as_fd();
+        let Some(temporary) = &self.temporary else {
+            return link(&self.file, folder, name);
         };
         set_mode(&self.file, self.mode)?;
         if overwrite {

@@ -30,6 +30,8 @@ mod restart;
 mod restarts;
 mod session;
 mod shutdown;
+mod sign_complete;
+mod sign_prepare;
 mod state;
 mod status;
 mod stop;
@@ -75,7 +77,8 @@ use tokio_util::sync::CancellationToken;
 use turns::Turns;
 use vouch_protocol::{
     Discover, Initialize, Inspect, ProgressToken, Pull, Push, RequestId, ServerRestart,
-    ServerStatus, ServerStop, SessionList, SessionLogin, SessionLogout, Shutdown, Tags, Verify,
+    ServerStatus, ServerStop, SessionList, SessionLogin, SessionLogout, Shutdown, SignComplete,
+    SignPrepare, Tags, Verify,
 };
 
 /// The service's version.
@@ -405,6 +408,8 @@ fn table() -> Table {
         .in_time::<Push, _, _>(push::push)
         .in_time::<Pull, _, _>(pull::pull)
         .in_time::<Tags, _, _>(tags::tags)
+        .in_time::<SignPrepare, _, _>(sign_prepare::prepare)
+        .in_time::<SignComplete, _, _>(sign_complete::complete)
         .in_time::<SessionLogin, _, _>(session::login)
         .at_once::<SessionLogout, _>(session::logout)
         .in_time::<SessionList, _, _>(session::list);

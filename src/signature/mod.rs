@@ -1,9 +1,10 @@
 //! Who signed an artifact, and whether that signature holds: rows 4 to 6 of the signature rule,
 //! and 8 to 10.
 //!
-//! | file | method |
+//! | file | what it has |
 //! |---|---|
-//! | [`token`] | a wasmCloud token (JWT) inside the artifact |
+//! | [`token`] | a method: a wasmCloud token (JWT) inside the artifact, and how one is made |
+//! | [`nkey`] | public keys as tokens write them |
 //!
 //! A method of signing is a file here and a row in [`METHODS`]. It gets what was found in an
 //! artifact and what was fetched beside it, bytes both; there is no async here, and no network.
@@ -13,10 +14,13 @@
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+pub(crate) mod nkey;
 mod token;
 
 #[cfg(test)]
 mod tests;
+
+pub use token::{Asked, Draft, Sealed};
 
 use crate::artifact::{ArtifactKind, Covered, Facts, Finding, Refusal, Row};
 use std::sync::Arc;

@@ -4,6 +4,7 @@
 mod hostile;
 mod interoperability;
 mod mutants;
+mod signing;
 
 use super::{Signed, signatures};
 use crate::{

@@ -25,9 +25,18 @@ pub(super) struct Judged {
     pub(super) place: Place,
     /// The one signer that the caller wants.
     pub(super) wanted: Option<String>,
-    /// Whether the contents were compared with what was signed. Where they were not, nothing is
-    /// vouched for.
-    pub(super) compared: bool,
+    pub(super) rows: Rows,
+}
+
+/// Which rows of the rule are asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rows {
+    /// Every one.
+    All,
+    /// The contents were not compared with what was signed. Nothing is vouched for then.
+    AllButContents,
+    /// Every one but the dates and the policy's.
+    OfTheSigner,
 }
 
 /// The signature that is accepted, and why.
@@ -54,7 +63,7 @@ pub(super) type Judgement = Result<Accepted, (Refusal, Basis)>;
 impl Judged {
     /// Whether it is accepted now, by what is pinned now.
     pub(super) fn now(&self, now: &Now) -> Result<Judgement> {
-        let policy = now.policy.clone()?;
+        let policy = self.policy(now)?;
         let mut pins = Vec::new();
         if decision::asks_pins(&policy, &self.place) {
             pins.extend(now.pins.read()?.of(&self.place.to_string()).cloned());
@@ -62,10 +71,18 @@ impl Judged {
         Ok(self.accept(policy, pins, now))
     }
 
+    /// The owner's policy; for signers the built-in one, by which any file's signer will do.
+    fn policy(&self, now: &Now) -> Result<Arc<Policy>> {
+        match self.rows {
+            Rows::All | Rows::AllButContents => now.policy.clone(),
+            Rows::OfTheSigner => Ok(Arc::default()),
+        }
+    }
+
     /// The same, while nobody pins. With `pin`, whoever signed it is remembered from then on, if
     /// that is how they are accepted.
     pub(super) fn now_alone(&self, now: &Now, pin: bool) -> Result<Judgement> {
-        let policy = now.policy.clone()?;
+        let policy = self.policy(now)?;
         if !decision::asks_pins(&policy, &self.place) {
             return Ok(self.accept(policy, Vec::new(), now));
         }
@@ -129,14 +146,12 @@ impl Judged {
             now: now.seconds(),
         };
         for signed in &self.signatures {
-            let covers = || {
-                if self.compared {
-                    signed.covers()
-                } else {
-                    Ok(())
-                }
+            let dates = || check_dates(signed.dates(), basis.now);
+            let holds = match self.rows {
+                Rows::All => dates().and_then(|()| signed.covers()),
+                Rows::AllButContents => dates(),
+                Rows::OfTheSigner => signed.covers(),
             };
-            let holds = check_dates(signed.dates(), basis.now).and_then(|()| covers());
             if let Err(refusal) = holds {
                 return Err((refusal, basis));
             }

@@ -1,19 +1,14 @@
 //! A signer's public key: one Ed25519 key, written as an account nkey or as a line of SSH.
 
-use data_encoding::{BASE32_NOPAD, BASE64};
+use crate::signature::nkey;
+use data_encoding::BASE64;
 
 /// Checks an account nkey: `A…`.
 pub(super) fn account(text: &str) -> Result<String, String> {
     let not = || format!("{text:?} is not a public account nkey, which begins with `A`");
-    let (prefix, _) = nkeys::from_public_key(text).map_err(|_| not())?;
-    if prefix != ACCOUNT || text.len() != 56 {
-        return Err(not());
-    }
-    Ok(text.to_owned())
+    let key = nkey::read(nkey::Of::Account, text).ok_or_else(not)?;
+    Ok(account_of(&key))
 }
-
-/// The prefix byte of account nkeys.
-const ACCOUNT: u8 = 0;
 
 /// The key of a signer, as people write it: what an id says beside the method.
 pub(super) fn of_id(id: &str) -> &str {
@@ -22,7 +17,8 @@ pub(super) fn of_id(id: &str) -> &str {
 
 /// Whether it is what a token may be about: the public nkey of a module or of a provider.
 pub(super) fn is_subject(text: &str) -> bool {
-    text.starts_with(['M', 'V']) && text.len() == 56 && nkeys::from_public_key(text).is_ok()
+    let is = |of| nkey::read(of, text).is_some();
+    is(nkey::Of::Module) || is(nkey::Of::Service)
 }
 
 /// The account nkey of the Ed25519 key in a line as `ssh-add -L` and `id_ed25519.pub` have it:
@@ -50,24 +46,7 @@ pub(super) fn of_ssh(line: &str) -> Result<String, String> {
     Ok(account_of(&key))
 }
 
-/// The account nkey of an Ed25519 public key: its prefix, the key and their CRC-16, in base 32.
+/// The account nkey of an Ed25519 public key.
 pub(super) fn account_of(key: &[u8; 32]) -> String {
-    let mut raw = vec![ACCOUNT];
-    raw.extend_from_slice(key);
-    raw.extend_from_slice(&crc16(&raw).to_le_bytes());
-    BASE32_NOPAD.encode(&raw)
-}
-
-/// CRC-16/XMODEM, with which nkeys end.
-fn crc16(bytes: &[u8]) -> u16 {
-    bytes.iter().fold(0, |crc, byte| {
-        (0..8).fold(crc ^ (u16::from(*byte) << 8), |crc, _| {
-            let shifted = crc << 1;
-            if crc & 0x8000 == 0 {
-                shifted
-            } else {
-                shifted ^ 0x1021
-            }
-        })
-    })
+    nkey::write(nkey::Of::Account, key)
 }

@@ -76,7 +76,7 @@ use crate::{
     progress::Progress,
     signature::{self, Evidence, Signed},
 };
-use judged::{Accepted, Basis, Judged};
+use judged::{Accepted, Basis, Judged, Rows};
 use std::{
     ffi::OsStr,
     fmt,
@@ -130,7 +130,13 @@ pub fn judge<F>(
     if let Use::Pull(published) | Use::Verify(Some(published)) = &usage {
         confirm(&examined, published.layer)?;
     }
-    now.policy.clone()?;
+    let rows = match &usage {
+        Use::Sign { .. } => Rows::OfTheSigner,
+        _ => Rows::All,
+    };
+    if rows == Rows::All {
+        now.policy.clone()?;
+    }
     let (file, found, blocks) = examined.into_parts();
     let facts = match found {
         Ok(facts) => facts,
@@ -157,7 +163,7 @@ pub fn judge<F>(
         signatures,
         place: usage.place()?,
         wanted: signer.map(ToOwned::to_owned),
-        compared: true,
+        rows,
     };
     match judged.now(now)? {
         Ok(accepted) => Ok(Ok(Vouched {
@@ -192,7 +198,7 @@ pub fn consider(skimmed: &Skimmed, from: Published, now: &Now) -> Result<Result<
         signatures,
         place: Use::Verify(Some(from)).place()?,
         wanted: None,
-        compared: false,
+        rows: Rows::AllButContents,
     };
     let considered = considered.now(now)?;
     Ok(considered
@@ -358,6 +364,32 @@ impl Vouched<Unnamed> {
         })?;
         let verification = verification.ok_or_else(|| misused("named"))?;
         Ok((path, verification))
+    }
+}
+
+impl Vouched<Unnamed> {
+    /// Puts what was signed in the place of the file that it was made of, if that is still what it
+    /// was. Blocks.
+    pub fn replace(self, old: &Source) -> Result<PathBuf> {
+        self.sign(OsStr::new(""), |file| file.replace(old, || Ok(Permit(()))))
+    }
+
+    /// Gives what was signed its name; `or_name` is for a destination that is a folder. Blocks.
+    pub fn put(self, or_name: &OsStr, overwrite: bool) -> Result<PathBuf> {
+        self.sign(or_name, |file| {
+            file.give_name(or_name, overwrite, || Ok(Permit(())))
+        })
+    }
+
+    fn sign(
+        self,
+        or_name: &OsStr,
+        name: impl FnOnce(Unnamed) -> Result<PathBuf>,
+    ) -> Result<PathBuf> {
+        match self.usage {
+            Use::Sign { at } if at == self.file.target(or_name) => name(self.file),
+            _ => Err(misused("signed")),
+        }
     }
 }
 

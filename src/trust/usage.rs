@@ -6,6 +6,7 @@ use crate::{
     name::{Digest, Reference},
 };
 use std::{
+    path::PathBuf,
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -55,6 +56,12 @@ pub enum Use {
     Pull(Published),
     /// Saying what it is: a file, or what is published.
     Verify(Option<Published>),
+    /// Giving it a name on this machine, for whoever signs it: dates and trust are not theirs to
+    /// ask for.
+    Sign {
+        /// The path that it gets.
+        at: PathBuf,
+    },
     /// Saying whether it might be published there.
     Ask {
         /// The reference that was asked for.
@@ -69,7 +76,7 @@ impl Use {
             Self::Push { to } | Self::Ask { to } => Place::of(to),
             // It was read there, wherever its reference leads by now.
             Self::Pull(published) | Self::Verify(Some(published)) => Ok(published.place.clone()),
-            Self::Verify(None) => Ok(Place::File),
+            Self::Verify(None) | Self::Sign { .. } => Ok(Place::File),
         }
     }
 }
