@@ -152,9 +152,10 @@ impl Destination {
             return Ok(());
         }
         let path = opened.path().display();
-        let message = format!("{path} changed, or was replaced, while it was signed");
-        Err(Error::new(ErrorKind::ContentModified, message)
-            .help("It is as whoever changed it left it. Sign it again once nobody writes it."))
+        Err(
+            error!(ContentModified: "{path} changed, or was replaced, while it was signed")
+                .help("It is as whoever changed it left it. Sign it again once nobody writes it."),
+        )
     }
 
     pub(super) fn taken(&self, name: &OsStr) -> Error {

@@ -2,7 +2,7 @@
 //! access lists.
 
 use super::{source::Source, temporary::set_mode};
-use crate::error::{Error, Result, quoted};
+use crate::error::{Error, Result, error, quoted};
 use rustix::{
     fs::{
         Access, AtFlags, CWD, Gid, Mode, Uid, XattrFlags, fchown, fgetxattr, flistxattr,
@@ -30,7 +30,7 @@ impl Source {
         let path = self.path();
         let refused = |message: String| {
             let help = format!("Make it writable first: `chmod u+w {}`.", quoted(path));
-            Err(Error::new(ErrorKind::PermissionDenied, message).help(help))
+            Err(error!(PermissionDenied: "{message}").help(help))
         };
         let metadata = self.metadata();
         let mode = metadata.map_err(|error| Error::at(path, "look at", error))?;

@@ -3,7 +3,7 @@
 use super::request::Request;
 use crate::{
     artifact,
-    error::{Error, Result},
+    error::{Error, Result, error},
     file::{self, Source},
     progress::Phase,
     signature::{Asked, Draft},
@@ -12,7 +12,7 @@ use std::{
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
-use vouch_protocol::{ErrorKind, SignPrepareParams, SignPrepareResult};
+use vouch_protocol::{SignPrepareParams, SignPrepareResult};
 
 pub(super) async fn prepare(
     request: Arc<Request>,
@@ -34,10 +34,9 @@ fn read(request: &Request, source: &Source, asked: &Asked) -> Result<SignPrepare
     let (examined, description) = artifact::describe(reader, size, limits)
         .map_err(|error| Error::from_io(error, path, "read"))?;
     if !source.unchanged() {
-        let message = format!("{} changed while it was read", path.display());
-        return Err(
-            Error::new(ErrorKind::ContentModified, message).help("Sign it once nobody writes it.")
-        );
+        let path = path.display();
+        return Err(error!(ContentModified: "{path} changed while it was read")
+            .help("Sign it once nobody writes it."));
     }
     let ((), found, _) = examined.into_parts();
     let facts = found.map_err(|unfit| unfit.refusal.clone().error(path.display()))?;

@@ -1,11 +1,11 @@
 //! What a client wants to be signed.
 
 use crate::{
-    error::{Error, Result},
+    error::{Error, Result, error},
     signature::nkey::{self, Of},
 };
 use ed25519_dalek::VerifyingKey;
-use vouch_protocol::{ErrorKind, SignPrepareParams, needs_escape};
+use vouch_protocol::{SignPrepareParams, needs_escape};
 
 /// The longest name, version, tag or the like, in bytes, and the most of a list.
 const LONGEST: usize = 256;
@@ -113,5 +113,5 @@ pub(super) fn all_fit(texts: &[String]) -> bool {
 
 /// Params that do not fit.
 pub(super) fn wrong(message: &str) -> Error {
-    Error::new(ErrorKind::InvalidParams, message)
+    error!(InvalidParams: "{message}")
 }

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     artifact::{ArtifactKind, Covered, Description, Facts, Refusal},
-    error::{Error, Result},
+    error::{Error, Result, error},
     signature::{
         Signed,
         nkey::{self, Of},
@@ -21,7 +21,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 use serde::Deserialize;
 use serde_json::Value;
 use std::{path::Path, sync::Arc};
-use vouch_protocol::{Claims, ErrorKind, ReplacedToken};
+use vouch_protocol::{Claims, ReplacedToken};
 
 /// Base64url of a signature, and the dot before it.
 const SIGNATURE: usize = 1 + 86;
@@ -153,9 +153,11 @@ impl Draft {
         let payload = serde_json::to_vec(&payload).map_err(|error| internal(&error.to_string()))?;
         let signing_input = format!("{}.{}", jwt::header(), BASE64URL_NOPAD.encode(&payload));
         if signing_input.len() + SIGNATURE > longest {
-            let message = format!("its token would be larger than {longest} bytes");
-            return Err(Error::new(ErrorKind::TooLarge, message)
-                .help("Sign fewer or shorter names, or have the server's owner raise the limit."));
+            return Err(
+                error!(TooLarge: "its token would be larger than {longest} bytes").help(
+                    "Sign fewer or shorter names, or have the server's owner raise the limit.",
+                ),
+            );
         }
         Ok(Self {
             signing_input,
@@ -194,7 +196,7 @@ fn unique() -> Result<String> {
 }
 
 fn internal(message: &str) -> Error {
-    Error::new(ErrorKind::Internal, message)
+    error!(Internal: "{message}")
 }
 
 /// The file's name without what says of which kind it is.

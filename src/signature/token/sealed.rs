@@ -6,10 +6,9 @@ use super::{
 };
 use crate::{
     artifact::Row,
-    error::{Error, Result},
+    error::{Result, error},
     signature::nkey::Of,
 };
-use vouch_protocol::ErrorKind;
 
 /// A token of the form that is written here, whose signature is its issuer's. What it covers is
 /// seen once it is put in.
@@ -21,22 +20,23 @@ impl Sealed {
     pub fn of(signing_input: &str, signature: &str, longest: usize) -> Result<Self> {
         let length = signing_input.len().saturating_add(1 + signature.len());
         if length > longest {
-            let message = format!("`signingInput` makes a token larger than {longest} bytes");
-            return Err(Error::new(ErrorKind::TooLarge, message)
-                .help("The server's owner can raise the limits in the config."));
+            return Err(
+                error!(TooLarge: "`signingInput` makes a token larger than {longest} bytes")
+                    .help("The server's owner can raise the limits in the config."),
+            );
         }
         let token = format!("{signing_input}.{signature}");
         match check(&token) {
             Ok(()) => Ok(Self(token)),
             Err(Fault::Form(_, why)) => {
-                let message = format!("`signingInput` is not one of `sign/prepare`: {why}");
-                Err(Error::new(ErrorKind::InvalidToken, message)
+                Err(error!(InvalidToken: "`signingInput` is not one of `sign/prepare`: {why}")
                     .help("Send what `sign/prepare` answered, unchanged."))
             }
             Err(Fault::Signature) => {
-                let message =
-                    "`signature` does not verify over `signingInput` with the key of its account";
-                Err(Error::new(ErrorKind::SignatureInvalid, message).help(
+                Err(error!(
+                    SignatureInvalid:
+                    "`signature` does not verify over `signingInput` with the key of its account"
+                ).help(
                     "Sign the bytes of `signingInput` as they are with the account's Ed25519 key, and send the 64 bytes in base64url without padding.",
                 ))
             }
