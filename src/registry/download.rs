@@ -70,7 +70,7 @@ pub(super) fn remote(
             let retries = endpoint.retries(&remote);
             tokio::select! {
                 // A logout ends what began with the login.
-                over = remote.session.ended() => Err(over),
+                over = remote.session.login.ended() => Err(over),
                 outcome = transfer(&remote, layer, offset, retries, sending) => outcome,
             }
         });

@@ -51,7 +51,7 @@ pub(super) async fn take(remote: &Remote, digest: Digest) -> Result<Turn> {
     }
     tokio::select! {
         biased;
-        over = remote.session.ended() => Err(over),
+        over = remote.session.login.ended() => Err(over),
         held = turns.lock_owned() => Ok(Turn {
             _held: held,
             waited: true,

@@ -185,7 +185,7 @@ impl Service {
         let policy = config.policy().map(Arc::new);
         let before = self.state.settings();
         let registries = std::mem::take(&mut config.registry);
-        let sessions = before.sessions.under(registries)?;
+        let sessions = before.sessions.under(registries);
         let cache = if config.limits == before.config.limits {
             Arc::clone(&before.cache)
         } else {

@@ -15,7 +15,7 @@
 //! | `credentials` | where does a login come from, and is it still there? | `Sources` finds a `Credential` and where it is `Filed`; a `Login` is the one in use, and its end; a `Redactor` knows its secrets |
 //! | `http` | where may a request go, and what is said where it failed? | `Host` is a registry as one session speaks to it; `exchange` sends one request through its redirects; `Failure`, `Retries` |
 //! | `authorization` | what does a registry ask for, and how is it got? | `Challenge`, `Scope`, `TokenRequest`; `AccessTokens` answers an `AccessToken` from memory or from a realm |
-//! | `sessions` | which login does a request begin with, and how is it made? | `Session` asks; the `Store` has all sessions; `Sessions` is what the service holds; `Carried` reaches a successor |
+//! | `sessions` | which login does a request begin with, and how is it made? | `Session` asks; the `Store` has all logins and their sessions; `Sessions` is what the service holds; `Carried` reaches a successor |
 //!
 //! Beside them: `config` (the sections `[registry."host:port"]`), `clock` and `text`.
 //!

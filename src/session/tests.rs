@@ -6,7 +6,10 @@ mod logins;
 mod reload;
 mod tokens;
 
-use super::{credentials::LoginPlace, *};
+use super::{
+    credentials::{Login, LoginPlace},
+    *,
+};
 use crate::{
     error::Result,
     name::{Repository, testing},
@@ -62,6 +65,11 @@ fn sessions(docker: Option<&NamedTempFile>) -> Sessions {
 
 fn repository(name: &str) -> Repository {
     name.parse().expect(name)
+}
+
+/// A registry to which nobody is logged in.
+fn nobody(registry: &str) -> Arc<Login> {
+    Login::new(&testing::registry(registry), LoginPlace::Nowhere, None)
 }
 
 /// What a request for that registry begins with.
@@ -298,9 +306,7 @@ fn nothing_leads_to_less_protection() {
     )]);
     let sessions = Sessions::new(config);
     let check = |registry: &str, url: &str, expected: bool| {
-        let session = sessions
-            .begin(&testing::registry(registry), LoginPlace::Nowhere, None)
-            .unwrap();
+        let session = sessions.begin(&nobody(registry)).unwrap();
         let permitted = session.permit(&Url::parse(url).unwrap());
         assert_eq!(permitted.is_ok(), expected, "{registry} {url}");
         if let Err(error) = permitted {
@@ -354,7 +360,7 @@ fn plain_http_is_for_loopback_and_where_the_owner_says_so() {
     ]);
     let sessions = Sessions::new(config);
     let check = |registry: &str, expected: &str| {
-        let session = sessions.begin(&testing::registry(registry), LoginPlace::Nowhere, None);
+        let session = sessions.begin(&nobody(registry));
         assert_eq!(session.unwrap().base().as_str(), expected, "{registry}");
     };
     check("ghcr.io", "https://ghcr.io/");

@@ -20,7 +20,14 @@ pub fn challenge(lines: &[u8]) -> Option<(Option<String>, String)> {
     static HOST: LazyLock<Host> = LazyLock::new(|| {
         let registry = PlainHosts::default().registry("ghcr.io").expect("a name");
         let (section, proxies) = (RegistryConfig::default(), Proxies::from_environment());
-        Host::new(&registry, section, &Timeouts::default(), &Arc::new(proxies)).expect("a host")
+        Host::new(
+            &registry,
+            section,
+            &Timeouts::default(),
+            &Arc::new(proxies),
+            &Arc::default(),
+        )
+        .expect("a host")
     });
     let headers: HeaderMap = lines
         .split(|byte| *byte == b'\n')

@@ -5,11 +5,17 @@ use super::{
     secret::{Credential, Secret},
     sources::Origin,
 };
-use crate::error::{Error, Result, error};
+use crate::{
+    error::{Error, Result, error},
+    name::Registry,
+};
 use parking_lot::Mutex;
 use std::{
     fmt,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 use tokio_util::sync::CancellationToken;
@@ -30,14 +36,16 @@ pub(crate) enum LoginPlace {
 
 /// One login to one registry.
 pub(crate) struct Login {
-    registry: String,
+    pub(crate) registry: Registry,
     pub(crate) place: LoginPlace,
     /// Whose it is, where that is known.
     pub(crate) user: Option<String>,
     now: Mutex<Now>,
     /// Held while a refresh token is exchanged, as it may be spent afterwards.
     pub(crate) refreshing: Arc<tokio::sync::Mutex<()>>,
-    redactor: Arc<Redactor>,
+    pub(crate) redactor: Arc<Redactor>,
+    /// The clock's second of the last use; 0 before the first.
+    used: AtomicU64,
     end: CancellationToken,
     why: OnceLock<String>,
 }
@@ -56,17 +64,17 @@ struct Now {
 
 impl Login {
     pub(crate) fn new(
-        registry: &str,
+        registry: &Registry,
         place: LoginPlace,
         credential: Option<Credential>,
-        redactor: &Arc<Redactor>,
-    ) -> Self {
+    ) -> Arc<Self> {
+        let redactor = Redactor::default();
         if let Some(credential) = &credential {
             redactor.learn(credential);
         }
         let user = credential.as_ref().and_then(Credential::user);
-        Self {
-            registry: registry.to_owned(),
+        Arc::new(Self {
+            registry: registry.clone(),
             place,
             user: user.map(ToOwned::to_owned),
             now: Mutex::new(Now {
@@ -76,10 +84,21 @@ impl Login {
                 state: SessionState::Untried,
             }),
             refreshing: Arc::default(),
-            redactor: Arc::clone(redactor),
+            redactor: Arc::new(redactor),
+            used: AtomicU64::new(0),
             end: CancellationToken::new(),
             why: OnceLock::new(),
-        }
+        })
+    }
+
+    /// It was used in that second of the clock.
+    pub(crate) fn used(&self, second: u64) {
+        self.used.fetch_max(second, Ordering::Relaxed);
+    }
+
+    /// The clock's second of the last use; 0 before the first.
+    pub(crate) fn last_used(&self) -> u64 {
+        self.used.load(Ordering::Relaxed)
     }
 
     /// Where it is filed, and how to look there again.
@@ -213,7 +232,7 @@ impl Login {
             .is_err()
         {
             if let Err(error) = self.confirm().await {
-                tracing::debug!(registry = self.registry, %error, "a login was not confirmed");
+                tracing::debug!(registry = %self.registry, %error, "a login was not confirmed");
             }
         }
         self.over()
@@ -224,7 +243,7 @@ impl Login {
         let registry = &self.registry;
         let why = self.why.get().map_or("it is over", String::as_str);
         error!(Unauthorized: "the login to {registry} that this began with has ended: {why}")
-            .registry(registry)
+            .registry(registry.as_str())
             .help("Log in again, then start again.")
     }
 

@@ -61,6 +61,7 @@ impl Host {
         section: RegistryConfig,
         timeouts: &Timeouts,
         proxies: &Arc<Proxies>,
+        redactor: &Arc<Redactor>,
     ) -> Result<Self> {
         let base = |scheme: &str| {
             Url::parse(&format!("{scheme}://{}/", registry.address()))
@@ -78,18 +79,13 @@ impl Host {
             clients: Clients::new(section, base.clone(), connect, proxies),
             base,
             timeouts: timeouts.clone(),
-            redactor: Arc::default(),
+            redactor: Arc::clone(redactor),
         })
     }
 
     /// The registry's name, for messages.
     pub(crate) fn registry(&self) -> &str {
         self.registry.as_str()
-    }
-
-    /// The registry's name.
-    pub(crate) fn name(&self) -> &Registry {
-        &self.registry
     }
 
     /// The root of its addresses.

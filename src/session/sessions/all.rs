@@ -4,12 +4,12 @@ use super::{
     super::{
         clock::Clock,
         config::{Config, Mirror, RegistryConfig, plain_hosts},
-        credentials::{Credential, LoginPlace, Sources},
+        credentials::{Credential, Login, LoginPlace, Sources},
         http::{Host, Proxies, Timeouts},
     },
     carried::Carried,
     session::Session,
-    store::{Kept, SESSIONS, SessionKey, Store},
+    store::{Entry, SESSIONS, Store},
 };
 use crate::{
     error::Result,
@@ -61,30 +61,23 @@ impl Sessions {
     }
 
     /// The same sessions under another config. Where it says the same of a registry, its sessions
-    /// go on with their access tokens; where it does not, logins of `session/login` move over and
-    /// get access tokens anew. What has begun under the config before goes on under that one. Files
-    /// that sections name are read again.
-    pub fn under(&self, config: Config) -> Result<Self> {
+    /// go on with their access tokens; where it does not, their logins get access tokens anew. What
+    /// has begun under the config before goes on under that one. Files that sections name are read
+    /// again.
+    #[must_use]
+    pub fn under(&self, config: Config) -> Self {
         let new = Self {
             plain: Arc::new(plain_hosts(&config)),
             config: Arc::new(config),
             ..self.clone()
         };
         let mut store = new.store.lock();
-        let logins = store.all().filter(|(key, _)| key.kept == Kept::Memory);
-        let registries: Vec<_> = logins.map(|(key, _)| key.registry.clone()).collect();
-        for registry in registries {
-            new.login_of(&mut store, &registry)?;
-        }
-        store.drop_stale(|key| match &key.kept {
-            Kept::Memory => false,
-            Kept::Elsewhere { section, .. } => *section != new.section(&key.registry),
-        });
-        for (_, session) in store.all() {
+        store.drop_stale(|registry| new.section(registry));
+        for session in store.all().flat_map(|entry| &entry.sessions) {
             session.clients.read_files_again();
         }
         drop(store);
-        Ok(new)
+        new
     }
 
     /// The same, with other timeouts.
@@ -132,35 +125,26 @@ impl Sessions {
         registry: &Registry,
         repository: &Repository,
     ) -> Result<Arc<Session>> {
-        if let Some(session) = self.login_of(&mut self.store.lock(), registry)? {
-            return Ok(session);
+        if let Some(entry) = self.store.lock().login(registry) {
+            return self.session_of(entry);
         }
         let found = self.sources.find(registry, repository, &self.plain).await?;
-        let filed = found.as_ref().map(|(origin, _)| origin.filed.clone());
         let (place, credential) = match found {
             Some((origin, credential)) => (LoginPlace::File(origin), Some(credential)),
             None => (LoginPlace::Nowhere, None),
         };
-        let user = credential.as_ref().and_then(Credential::user);
-        let key = SessionKey {
-            registry: registry.clone(),
-            kept: Kept::Elsewhere {
-                section: self.section(registry),
-                filed,
-                user: user.map(ToOwned::to_owned),
-            },
-        };
+        let login = Login::new(registry, place, credential.clone());
         let (session, others) = {
             let mut store = self.store.lock();
-            if let Some(session) = store.get(&key) {
+            if let Some(entry) = store.same(&login) {
                 if let Some(credential) = credential {
-                    session.adopt(credential);
+                    entry.login.adopt(credential);
                 }
-                return Ok(session);
+                return self.session_of(entry);
             }
-            let session = self.begin(registry, place, credential)?;
-            let others = store.begin(key, &session);
-            (session, others)
+            let mut entry = Entry::from(login);
+            let session = self.session_of(&mut entry)?;
+            (session, store.keep_found(entry))
         };
         // What was logged out in a file keeps no token, whether or not it is used again.
         for other in others {
@@ -176,16 +160,17 @@ impl Sessions {
         registry: &Registry,
         credential: Credential,
     ) -> Result<SessionStatus> {
-        let session = self.begin(registry, LoginPlace::Memory, Some(credential))?;
-        let user = session.login.user.clone();
+        let login = Login::new(registry, LoginPlace::Memory, Some(credential));
+        let mut entry = Entry::from(Arc::clone(&login));
+        let (session, user) = (self.session_of(&mut entry)?, &login.user);
         if let Err(error) = session.check().await {
             tracing::info!(%registry, user, %error, "a login was not accepted");
-            session.end("it was refused");
+            entry.end("it was refused");
             return Err(error);
         }
-        let status = session.status();
+        let status = self.status(&entry);
         let mut store = self.store.lock();
-        store.keep_login(session)?;
+        store.keep_login(entry)?;
         store.decide(registry);
         drop(store);
         tracing::info!(%registry, user, "logged in");
@@ -196,18 +181,12 @@ impl Sessions {
     /// was one.
     pub(crate) fn logout(&self, registry: &Registry) -> bool {
         let mut store = self.store.lock();
-        let Some(sessions) = store.take_login(registry) else {
+        let Some(login) = store.end_login(registry, "`session/logout` was asked for") else {
             return false;
         };
         store.decide(registry);
         drop(store);
-        let user = sessions
-            .last()
-            .and_then(|session| session.login.user.as_deref());
-        tracing::info!(%registry, user, "logged out");
-        for session in &sessions {
-            session.end("`session/logout` was asked for");
-        }
+        tracing::info!(%registry, user = login.user, "logged out");
         true
     }
 
@@ -215,11 +194,11 @@ impl Sessions {
     pub(crate) async fn list(&self) -> Vec<SessionStatus> {
         // A `docker logout` since the last use counts here too; all are asked side by side, as a
         // helper may take its time.
-        let sessions = self.all();
-        let statuses = sessions.iter().map(|session| async {
-            match session.confirm().await {
-                Err(_) if session.login.has_ended() => None,
-                _ => Some(session.status()),
+        let entries = self.all();
+        let statuses = entries.iter().map(|entry| async {
+            match entry.confirm().await {
+                Err(_) if entry.login.has_ended() => None,
+                _ => Some(self.status(entry)),
             }
         });
         sorted(join_all(statuses).await.into_iter().flatten())
@@ -227,9 +206,9 @@ impl Sessions {
 
     /// The same as they were when they were last looked at: no file is read and no helper asked.
     pub(crate) fn known(&self) -> Vec<SessionStatus> {
-        let sessions = self.all().into_iter();
-        let alive = sessions.filter(|session| !session.login.has_ended());
-        sorted(alive.map(|session| session.status()))
+        let entries = self.all().into_iter();
+        let alive = entries.filter(|entry| !entry.login.has_ended());
+        sorted(alive.map(|entry| self.status(&entry)))
     }
 
     /// The registries whose logins would be lost with this process, and how long ago each was
@@ -240,7 +219,7 @@ impl Sessions {
         let unused = |used| now.saturating_sub(Duration::from_secs(used));
         let store = self.store.lock();
         let living = store.in_memory();
-        let living = living.map(|session| (session.registry(), session.last_used()));
+        let living = living.map(|login| (login.registry.as_str(), login.last_used()));
         let waiting = store.waiting().iter();
         let waiting = waiting.map(|carried| (carried.registry.as_str(), carried.used));
         living
@@ -252,7 +231,7 @@ impl Sessions {
     /// These logins, for the process that takes over.
     pub(crate) fn carry(&self) -> Vec<Carried> {
         let store = self.store.lock();
-        let living = store.in_memory().filter_map(|session| session.carry());
+        let living = store.in_memory().filter_map(|login| Carried::of(login));
         living.chain(store.waiting().iter().cloned()).collect()
     }
 
@@ -274,15 +253,17 @@ impl Sessions {
         if store.is_decided(&registry) {
             return Ok(());
         }
-        let here = self.login_of(&mut store, &registry)?;
-        if let Some(session) = here.filter(|session| session.has(carried)) {
-            session.update(carried);
+        if let Some(entry) = store
+            .login(&registry)
+            .filter(|entry| carried.is(&entry.login))
+        {
+            carried.update(&entry.login);
             return Ok(());
         }
-        let session = self.begin(&registry, LoginPlace::Memory, carried.credential())?;
-        session.update(carried);
-        session.login.judged(carried.state);
-        store.keep_login(session)
+        let login = Login::new(&registry, LoginPlace::Memory, carried.credential());
+        carried.update(&login);
+        login.judged(carried.state);
+        store.keep_login(Entry::from(login))
     }
 
     /// Where else the content of a repository is, in the order in which it is asked for; without
@@ -318,42 +299,43 @@ impl Sessions {
         self.resting.lock().put(mirror.clone(), until);
     }
 
-    /// The session of a registry's login, spoken to as the config says. Where it says something
-    /// else than when the login was made, it moves: the credential stays, access tokens do not.
-    fn login_of(&self, store: &mut Store, registry: &Registry) -> Result<Option<Arc<Session>>> {
-        let Some(session) = store.login(registry) else {
-            return Ok(None);
-        };
-        let section = self.section(registry);
-        if *session.section() == section {
-            return Ok(Some(session));
+    /// The session of a login, spoken to as the config says.
+    fn session_of(&self, entry: &mut Entry) -> Result<Arc<Session>> {
+        let section = self.section(&entry.login.registry);
+        if let Some(session) = entry.session(&section) {
+            return Ok(Arc::clone(session));
         }
-        // It has a login, or it would not be kept.
-        let Some(login) = session.carry() else {
-            return Ok(None);
-        };
-        // What began under the config before goes on as it began.
-        let same = |session: &Session| {
-            session.name() == registry && *session.section() == section && session.has(&login)
-        };
-        if let Some(session) = store.replaced(same) {
-            return Ok(Some(session));
-        }
-        let moved = self.begin(registry, LoginPlace::Memory, login.credential())?;
-        moved.update(&login);
-        store.keep_login(Arc::clone(&moved))?;
-        Ok(Some(moved))
+        let session = self.begin(&entry.login)?;
+        entry.sessions.push(Arc::clone(&session));
+        Ok(session)
     }
 
-    pub(crate) fn begin(
-        &self,
-        registry: &Registry,
-        place: LoginPlace,
-        credential: Option<Credential>,
-    ) -> Result<Arc<Session>> {
-        let section = self.section(registry);
-        let host = Host::new(registry, section, &self.timeouts, &self.proxies)?;
-        Ok(Session::new(host, place, credential, &self.clock))
+    pub(crate) fn begin(&self, login: &Arc<Login>) -> Result<Arc<Session>> {
+        let section = self.section(&login.registry);
+        let (timeouts, proxies) = (&self.timeouts, &self.proxies);
+        let host = Host::new(&login.registry, section, timeouts, proxies, &login.redactor)?;
+        Ok(Session::new(host, login, &self.clock))
+    }
+
+    /// What may be told of a login, and of its session under this config.
+    fn status(&self, entry: &Entry) -> SessionStatus {
+        let login = &entry.login;
+        let session = entry.session(&self.section(&login.registry));
+        let tokens = session.map(|session| session.tokens.scopes());
+        let (scopes, expires) = tokens.unwrap_or_default();
+        let origin = login.origin();
+        let (now, used) = (self.clock.now().as_secs(), login.last_used());
+        SessionStatus {
+            registry: login.registry.to_string(),
+            user: login.user.clone(),
+            source: login.source(),
+            path: origin.map(|origin| origin.filed.path.clone()),
+            helper: origin.and_then(|origin| origin.helper.clone()),
+            state: login.state(),
+            scopes,
+            expires_in_seconds: expires.map(|left| left.as_secs()),
+            last_used_seconds: (used > 0).then(|| now.saturating_sub(used)),
+        }
     }
 
     /// What the config says of how a registry is spoken to.
@@ -364,10 +346,8 @@ impl Sessions {
             .unwrap_or_default()
     }
 
-    fn all(&self) -> Vec<Arc<Session>> {
-        let store = self.store.lock();
-        let all = store.all();
-        all.map(|(_, session)| Arc::clone(session)).collect()
+    fn all(&self) -> Vec<Entry> {
+        self.store.lock().all().cloned().collect()
     }
 }
 

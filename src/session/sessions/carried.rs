@@ -1,8 +1,7 @@
-//! Logins on their way to the process that takes over from this one, or to the config that does.
-//! They are written to nothing but the private channel between the two, and every copy is
+//! Logins on their way to the process that takes over from this one. They are written to nothing but the private channel between the two, and every copy is
 //! overwritten after use.
 
-use super::super::credentials::{Credential, Filed, Secret};
+use super::super::credentials::{Credential, Filed, Login, Secret};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use vouch_protocol::SessionState;
@@ -45,32 +44,52 @@ impl fmt::Debug for Carried {
 }
 
 impl Carried {
-    pub(crate) fn new(
-        registry: &str,
-        filed: Option<Filed>,
-        credential: &Credential,
-        rotated: Option<&Secret>,
-        state: SessionState,
-        used: u64,
-    ) -> Self {
+    /// A login as it is; nothing, where nobody is logged in.
+    pub(super) fn of(login: &Login) -> Option<Self> {
+        let (credential, rotated) = login.stored();
+        let credential = credential?;
         let copied = |secret: &Secret| Zeroizing::new(secret.reveal().to_owned());
-        let (password, token) = match credential {
+        let (password, token) = match &credential {
             Credential::Password { password, .. } => (Some(copied(password)), None),
             Credential::IdentityToken { token, .. } => (None, Some(copied(token))),
         };
-        Self {
-            registry: registry.to_owned(),
-            filed,
+        Some(Self {
+            registry: login.registry.to_string(),
+            filed: login.origin().map(|origin| origin.filed.clone()),
             user: credential.user().map(ToOwned::to_owned),
             password,
             token,
-            rotated: rotated.map(copied),
-            state,
-            used,
+            rotated: rotated.as_ref().map(copied),
+            state: login.state(),
+            used: login.last_used(),
+        })
+    }
+
+    /// Whether it was filed where the login was found.
+    pub(super) fn is_for(&self, login: &Login) -> bool {
+        self.registry == login.registry.as_str()
+            && self.user == login.user
+            && self.filed.is_some()
+            && self.filed.as_ref() == login.origin().map(|origin| &origin.filed)
+    }
+
+    /// Whether its secret is the login's.
+    pub(super) fn is(&self, login: &Login) -> bool {
+        login.stored().0 == self.credential()
+    }
+
+    /// Has a login know what was known of it in the process before this one.
+    pub(super) fn update(&self, login: &Login) {
+        login.used(self.used);
+        let (_, generation) = login.current();
+        if let Some(rotated) = &self.rotated
+            && self.is(login)
+        {
+            login.rotate(generation, Secret::new(rotated.as_str()));
         }
     }
 
-    pub(crate) fn credential(&self) -> Option<Credential> {
+    pub(super) fn credential(&self) -> Option<Credential> {
         let secret = |text: &Zeroizing<String>| Secret::new(text.as_str());
         match (&self.user, &self.password, &self.token) {
             (Some(username), Some(password), None) => Some(Credential::Password {

@@ -2,10 +2,10 @@
 //!
 //! | file | what it has |
 //! |---|---|
-//! | `carried` | [`Carried`]: a login on its way to another process or config |
+//! | `carried` | [`Carried`]: a login on its way to another process |
 //! | `heard` | what a registry last said of a repository: a hint |
 //! | `session` | [`Session`]: one login to one registry, and how a request is made with it |
-//! | `store` | all sessions there are |
+//! | `store` | all logins there are, with their sessions |
 //! | `all` | [`Sessions`]: which login a request begins with |
 
 mod all;

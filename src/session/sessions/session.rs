@@ -6,14 +6,13 @@ use super::{
             AccessTokens, Action, Authorization, Challenge, Scope, TokenRequest, lacks_scope,
         },
         clock::Clock,
-        credentials::{Credential, Login, LoginPlace, Secret},
+        credentials::{Credential, Login, LoginPlace},
         http::{Activity, Failure, Host, Retries, exchange, request},
     },
-    carried::Carried,
     heard::AllHeard,
 };
 use crate::{
-    error::{Error, Result},
+    error::Result,
     name::{Digest, Repository},
 };
 use lru::LruCache;
@@ -23,12 +22,9 @@ use std::{
     fmt,
     num::NonZeroUsize,
     ops::Deref,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
 };
-use vouch_protocol::{ErrorKind, SessionState, SessionStatus};
+use vouch_protocol::{ErrorKind, SessionState};
 
 /// The most blobs that are remembered for a login.
 const BLOBS: NonZeroUsize = NonZeroUsize::new(256).unwrap();
@@ -45,8 +41,6 @@ pub(crate) struct Session {
     /// Blobs that were seen, and in which repository: they can be mounted from there.
     pub(crate) blobs: Mutex<LruCache<Digest, Repository>>,
     pub(crate) clock: Clock,
-    /// The clock's second of the last use; 0 before the first.
-    used: AtomicU64,
 }
 
 impl Deref for Session {
@@ -65,23 +59,15 @@ struct Used {
 }
 
 impl Session {
-    pub(crate) fn new(
-        host: Host,
-        place: LoginPlace,
-        credential: Option<Credential>,
-        clock: &Clock,
-    ) -> Arc<Self> {
+    pub(crate) fn new(host: Host, login: &Arc<Login>, clock: &Clock) -> Arc<Self> {
         let host = Arc::new(host);
-        let login = Login::new(host.registry(), place, credential, host.redactor());
-        let login = Arc::new(login);
         Arc::new(Self {
-            tokens: AccessTokens::new(&host, &login, clock),
+            tokens: AccessTokens::new(&host, login, clock),
             host,
-            login,
+            login: Arc::clone(login),
             heard: AllHeard::default(),
             blobs: Mutex::new(LruCache::new(BLOBS)),
             clock: clock.clone(),
-            used: AtomicU64::new(0),
         })
     }
 
@@ -118,7 +104,7 @@ impl Session {
     ) -> Result<Response, Failure> {
         tokio::select! {
             biased;
-            over = self.ended() => Err(over.into()),
+            over = self.login.ended() => Err(over.into()),
             answer = self.ask(action, scope.into(), activity, build) => answer,
         }
     }
@@ -158,7 +144,7 @@ impl Session {
         };
         tokio::select! {
             biased;
-            over = self.ended() => Err(over.into()),
+            over = self.login.ended() => Err(over.into()),
             answer = tokio::time::timeout(self.timeouts().connect, offered) => {
                 answer.unwrap_or_else(|_| Err(Failure::stalled(self, action)))
             }
@@ -177,7 +163,7 @@ impl Session {
         if self.login.has_ended() {
             return Err(self.login.over().into());
         }
-        self.touch();
+        self.login.used(self.clock.now().as_secs().max(1));
         let heard = self.heard.of(scope.map(|scope| &scope.repository));
         // The first request finds the challenge out for all that come meanwhile.
         let mut first = heard.first(self.timeouts().answer).await;
@@ -403,90 +389,6 @@ impl Session {
         };
         failure.error = self.error(kind, message).status(status).help(help);
         failure
-    }
-
-    /// Waits for the end of the login: what is under way has to end with it.
-    pub(crate) async fn ended(&self) -> Error {
-        self.login.ended().await
-    }
-
-    /// Ends the login, and what is under way with it. Its secrets are overwritten.
-    pub(crate) fn end(&self, why: &str) {
-        self.login.end(why);
-        self.tokens.tidy();
-    }
-
-    /// Takes what the login's source has now.
-    pub(crate) fn adopt(&self, credential: Credential) {
-        if self.login.adopt(credential) {
-            self.tokens.tidy();
-        }
-    }
-
-    /// Looks whether the source still has the login.
-    pub(crate) async fn confirm(&self) -> Result<()> {
-        let confirmed = self.login.confirm().await;
-        self.tokens.tidy();
-        confirmed
-    }
-
-    fn touch(&self) {
-        let now = self.clock.now().as_secs().max(1);
-        self.used.store(now, Ordering::Relaxed);
-    }
-
-    /// The clock's second of the last use.
-    pub(crate) fn last_used(&self) -> u64 {
-        self.used.load(Ordering::Relaxed)
-    }
-
-    /// The login as it is, for a successor; nothing, where nobody is logged in.
-    pub(crate) fn carry(&self) -> Option<Carried> {
-        let filed = self.login.origin().map(|origin| origin.filed.clone());
-        let (credential, rotated) = self.login.stored();
-        Some(Carried::new(
-            self.registry(),
-            filed,
-            &credential?,
-            rotated.as_ref(),
-            self.login.state(),
-            self.last_used(),
-        ))
-    }
-
-    /// Takes what was known elsewhere of the same login: in the process before this one, or under
-    /// the config before this one.
-    pub(crate) fn update(&self, carried: &Carried) {
-        self.used.fetch_max(carried.used, Ordering::Relaxed);
-        let (_, generation) = self.login.current();
-        if let Some(rotated) = &carried.rotated
-            && self.has(carried)
-        {
-            self.login.rotate(generation, Secret::new(rotated.as_str()));
-        }
-    }
-
-    /// Whether that is this login.
-    pub(crate) fn has(&self, carried: &Carried) -> bool {
-        self.login.stored().0 == carried.credential()
-    }
-
-    /// What may be told of it.
-    pub(crate) fn status(&self) -> SessionStatus {
-        let (scopes, expires) = self.tokens.scopes();
-        let origin = self.login.origin();
-        let (now, used) = (self.clock.now().as_secs(), self.last_used());
-        SessionStatus {
-            registry: self.registry().to_owned(),
-            user: self.login.user.clone(),
-            source: self.login.source(),
-            path: origin.map(|origin| origin.filed.path.clone()),
-            helper: origin.and_then(|origin| origin.helper.clone()),
-            state: self.login.state(),
-            scopes,
-            expires_in_seconds: expires.map(|left| left.as_secs()),
-            last_used_seconds: (used > 0).then(|| now.saturating_sub(used)),
-        }
     }
 }
 

@@ -1,7 +1,11 @@
-//! All sessions that there are, in one place, and what came from elsewhere for those to come.
+//! All logins that there are, each with the sessions that it has, and what came from elsewhere for
+//! those to come.
 
 use super::{
-    super::{config::RegistryConfig, credentials::Filed},
+    super::{
+        config::RegistryConfig,
+        credentials::{Filed, Login, LoginPlace},
+    },
     carried::Carried,
     session::Session,
 };
@@ -11,44 +15,96 @@ use crate::{
 };
 use lru::LruCache;
 use std::{
-    fmt,
     num::NonZeroUsize,
     sync::{Arc, Weak},
 };
 
-/// The most sessions that are kept, of `session/login` and of all others each. Of the others, the
-/// one that was not asked for the longest time goes first.
+/// The most logins that are kept, of `session/login` and of all others each. Of the others, the one
+/// that was not asked for the longest time goes first.
 pub(crate) const SESSIONS: NonZeroUsize = NonZeroUsize::new(256).unwrap();
 
-/// What makes two sessions the same.
+/// What makes two logins the same.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct SessionKey {
-    pub(crate) registry: Registry,
-    pub(crate) kept: Kept,
-}
-
-/// Where the login of a session is kept, and whose it is.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) enum Kept {
-    /// In memory alone: there is one of each registry.
-    Memory,
-    /// In a file, or nowhere. How the registry is spoken to tells them apart too: what began under
-    /// a config goes on under that one.
+enum LoginKey {
+    /// Kept in memory alone: there is one of each registry.
+    Memory(Registry),
+    /// Kept in a file, or nowhere.
     Elsewhere {
-        section: RegistryConfig,
+        registry: Registry,
         filed: Option<Filed>,
         user: Option<String>,
     },
 }
 
-/// All sessions of the service.
+impl LoginKey {
+    fn of(login: &Login) -> Self {
+        let registry = login.registry.clone();
+        match login.place {
+            LoginPlace::Memory => Self::Memory(registry),
+            LoginPlace::File(_) | LoginPlace::Nowhere => Self::Elsewhere {
+                registry,
+                filed: login.origin().map(|origin| origin.filed.clone()),
+                user: login.user.clone(),
+            },
+        }
+    }
+
+    fn is_memory(&self) -> bool {
+        matches!(self, Self::Memory(_))
+    }
+}
+
+/// A login, and its sessions: one for each way in which configs say to speak to the registry.
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    pub(super) login: Arc<Login>,
+    pub(super) sessions: Vec<Arc<Session>>,
+}
+
+impl From<Arc<Login>> for Entry {
+    fn from(login: Arc<Login>) -> Self {
+        let sessions = Vec::new();
+        Self { login, sessions }
+    }
+}
+
+impl Entry {
+    /// The session that speaks to the registry so.
+    pub(super) fn session(&self, section: &RegistryConfig) -> Option<&Arc<Session>> {
+        let mut sessions = self.sessions.iter();
+        sessions.find(|session| session.section() == section)
+    }
+
+    /// Looks whether the login's source still has it.
+    pub(super) async fn confirm(&self) -> Result<()> {
+        let confirmed = self.login.confirm().await;
+        self.tidy();
+        confirmed
+    }
+
+    /// Ends the login, and what is under way with it. Its secrets are overwritten.
+    pub(super) fn end(&self, why: &str) {
+        self.login.end(why);
+        self.tidy();
+    }
+
+    /// Forgets access tokens that the login does not stand for any more.
+    fn tidy(&self) {
+        for session in &self.sessions {
+            session.tokens.tidy();
+        }
+    }
+}
+
+/// All logins of the service.
+#[derive(Debug)]
 pub(crate) struct Store {
     /// Unbounded, as it is this module that decides what goes.
-    sessions: LruCache<SessionKey, Arc<Session>>,
+    entries: LruCache<LoginKey, Entry>,
     /// Those of `session/login` that were replaced: work that began with them goes on, until the
     /// logout.
-    replaced: Vec<Weak<Session>>,
-    /// What came for sessions that have not begun here yet.
+    replaced: Vec<Weak<Login>>,
+    /// What came for logins that have not been found here yet.
     waiting: Vec<Carried>,
     /// Registries that were logged in to or out of here: what comes from elsewhere is older.
     decided: LruCache<Registry, ()>,
@@ -57,7 +113,7 @@ pub(crate) struct Store {
 impl Default for Store {
     fn default() -> Self {
         Self {
-            sessions: LruCache::unbounded(),
+            entries: LruCache::unbounded(),
             replaced: Vec::new(),
             waiting: Vec::new(),
             decided: LruCache::new(SESSIONS),
@@ -66,111 +122,107 @@ impl Default for Store {
 }
 
 impl Store {
-    pub(super) fn all(&self) -> impl Iterator<Item = (&SessionKey, &Arc<Session>)> {
-        self.sessions.iter()
+    pub(super) fn all(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter().map(|(_, entry)| entry)
     }
 
-    /// The sessions whose logins live in memory alone: those of `session/login`, and those whose
-    /// refresh token a registry has replaced since their file was written.
-    pub(super) fn in_memory(&self) -> impl Iterator<Item = &Arc<Session>> {
-        let alone = |(key, session): &(&SessionKey, &Arc<Session>)| {
-            key.kept == Kept::Memory || session.login.has_rotated()
-        };
-        self.all().filter(alone).map(|(_, session)| session)
+    /// The logins that live in memory alone: those of `session/login`, and those whose refresh
+    /// token a registry has replaced since their file was written.
+    pub(super) fn in_memory(&self) -> impl Iterator<Item = &Arc<Login>> {
+        let alone =
+            |(key, entry): &(&LoginKey, &Entry)| key.is_memory() || entry.login.has_rotated();
+        self.entries
+            .iter()
+            .filter(alone)
+            .map(|(_, entry)| &entry.login)
     }
 
     pub(super) fn waiting(&self) -> &[Carried] {
         &self.waiting
     }
 
-    /// The session of `session/login` for a registry.
-    pub(super) fn login(&mut self, registry: &Registry) -> Option<Arc<Session>> {
-        self.sessions.get(&SessionKey::login(registry)).cloned()
+    /// The login of `session/login` for a registry.
+    pub(super) fn login(&mut self, registry: &Registry) -> Option<&mut Entry> {
+        self.entries.get_mut(&LoginKey::Memory(registry.clone()))
     }
 
-    /// One that it replaced, and that satisfies a condition.
-    pub(super) fn replaced(&self, fits: impl Fn(&Session) -> bool) -> Option<Arc<Session>> {
-        let mut alive = self.replaced.iter().filter_map(Weak::upgrade);
-        alive.find(|session| fits(session))
+    /// How many logins are kept in memory, or elsewhere.
+    fn count(&self, memory: bool) -> usize {
+        let keys = self.entries.iter().map(|(key, _)| key);
+        keys.filter(|key| key.is_memory() == memory).count()
     }
 
     /// Keeps a login of `session/login` in place of the one before.
-    pub(super) fn keep_login(&mut self, session: Arc<Session>) -> Result<()> {
-        let key = SessionKey::login(session.name());
-        let logins = self.all().filter(|(key, _)| key.kept == Kept::Memory);
-        if logins.count() >= SESSIONS.get() && !self.sessions.contains(&key) {
+    pub(super) fn keep_login(&mut self, entry: Entry) -> Result<()> {
+        let key = LoginKey::of(&entry.login);
+        if self.count(true) >= SESSIONS.get() && !self.entries.contains(&key) {
             return Err(error!(InvalidParams: "{SESSIONS} logins are kept already")
                 .help("Log out of a registry that is not needed."));
         }
-        if let Some(before) = self.sessions.put(key, session) {
-            self.replaced.retain(|session| session.strong_count() > 0);
-            self.replaced.push(Arc::downgrade(&before));
+        if let Some(before) = self.entries.put(key, entry) {
+            self.replaced.retain(|login| login.strong_count() > 0);
+            self.replaced.push(Arc::downgrade(&before.login));
         }
         Ok(())
     }
 
-    /// Takes a login of `session/login` out, with those that it replaced.
-    pub(super) fn take_login(&mut self, registry: &Registry) -> Option<Vec<Arc<Session>>> {
-        let session = self.sessions.pop(&SessionKey::login(registry))?;
-        let replaced = self.replaced.iter().filter_map(Weak::upgrade);
-        let mut all: Vec<_> = replaced
-            .filter(|replaced| replaced.name() == registry)
-            .collect();
-        all.push(session);
-        Some(all)
-    }
-
-    /// A session that has not ended.
-    pub(super) fn get(&mut self, key: &SessionKey) -> Option<Arc<Session>> {
-        let session = self.sessions.get(key)?;
-        (!session.login.has_ended()).then(|| Arc::clone(session))
-    }
-
-    /// Begins a session, with what came for it; answers the others of its registry.
-    pub(super) fn begin(&mut self, key: SessionKey, session: &Arc<Session>) -> Vec<Arc<Session>> {
-        for carried in self.waiting.extract_if(.., |carried| key.is_of(carried)) {
-            session.update(&carried);
-        }
-        let others = self.all().filter(|(key, _)| key.kept != Kept::Memory);
-        if others.count() >= SESSIONS.get() && !self.sessions.contains(&key) {
-            // A refresh token that replaced a file's is known nowhere else: it goes last.
-            let mut oldest_first = self.sessions.iter().rev();
-            let victim = oldest_first
-                .find(|(key, session)| key.kept != Kept::Memory && !session.login.has_rotated());
-            if let Some(victim) = victim.map(|(key, _)| key.clone()) {
-                self.sessions.pop(&victim);
+    /// Ends the login of `session/login` for a registry, with those that it replaced, and answers
+    /// it.
+    pub(super) fn end_login(&mut self, registry: &Registry, why: &str) -> Option<Arc<Login>> {
+        let entry = self.entries.pop(&LoginKey::Memory(registry.clone()))?;
+        entry.end(why);
+        for login in self.replaced.iter().filter_map(Weak::upgrade) {
+            if login.registry == *registry {
+                login.end(why);
             }
         }
-        let others = self
-            .all()
-            .filter(|(other, _)| other.registry == key.registry && **other != key)
-            .map(|(_, other)| Arc::clone(other))
+        Some(entry.login)
+    }
+
+    /// What is kept of a login that was found in a file or nowhere, unless that has ended.
+    pub(super) fn same(&mut self, found: &Login) -> Option<&mut Entry> {
+        let entry = self.entries.get_mut(&LoginKey::of(found))?;
+        (!entry.login.has_ended()).then_some(entry)
+    }
+
+    /// Keeps a login that was found, with what came for it; answers the others of its registry.
+    pub(super) fn keep_found(&mut self, entry: Entry) -> Vec<Entry> {
+        let (key, login) = (LoginKey::of(&entry.login), &entry.login);
+        for carried in self.waiting.extract_if(.., |carried| carried.is_for(login)) {
+            carried.update(login);
+        }
+        if self.count(false) >= SESSIONS.get() && !self.entries.contains(&key) {
+            // A refresh token that replaced a file's is known nowhere else: it goes last.
+            let mut oldest_first = self.entries.iter().rev();
+            let victim =
+                oldest_first.find(|(key, entry)| !key.is_memory() && !entry.login.has_rotated());
+            if let Some(victim) = victim.map(|(key, _)| key.clone()) {
+                self.entries.pop(&victim);
+            }
+        }
+        let others = self.entries.iter();
+        let others = others
+            .filter(|(other, entry)| **other != key && entry.login.registry == login.registry)
+            .map(|(_, other)| other.clone())
             .collect();
-        self.sessions.put(key, Arc::clone(session));
+        self.entries.put(key, entry);
         others
     }
 
-    /// Takes out what is stale; what of it would be lost waits for its next session.
-    pub(super) fn drop_stale(&mut self, is_stale: impl Fn(&SessionKey) -> bool) {
-        let stale: Vec<_> = self
-            .all()
-            .filter(|(key, _)| is_stale(key))
-            .map(|(key, _)| key.clone())
-            .collect();
-        for key in stale {
-            let session = self.sessions.pop(&key);
-            let carried = session
-                .filter(|session| session.login.has_rotated())
-                .and_then(|session| session.carry());
-            self.waiting.extend(carried);
+    /// Forgets the sessions that speak to their registries otherwise than is said now.
+    pub(super) fn drop_stale(&mut self, section: impl Fn(&Registry) -> RegistryConfig) {
+        for (_, entry) in &mut self.entries {
+            let section = section(&entry.login.registry);
+            entry
+                .sessions
+                .retain(|session| *session.section() == section);
         }
     }
 
-    /// Takes what came for a login in a file: for its session, or for when that begins.
+    /// Takes what came for a login in a file: for the one that is here, or for when it is found.
     pub(super) fn arrive(&mut self, carried: Carried) {
-        let session = self.all().find(|(key, _)| key.is_of(&carried));
-        if let Some((_, session)) = session {
-            session.update(&carried);
+        if let Some(entry) = self.all().find(|entry| carried.is_for(&entry.login)) {
+            carried.update(&entry.login);
             return;
         }
         let place = |one: &Carried| (one.registry.clone(), one.filed.clone(), one.user.clone());
@@ -193,34 +245,8 @@ impl Store {
 // Secrets are overwritten when the service ends, even if a task still holds its session.
 impl Drop for Store {
     fn drop(&mut self) {
-        for (_, session) in &self.sessions {
-            session.end("the service is stopping");
+        for entry in self.all() {
+            entry.end("the service is stopping");
         }
-    }
-}
-
-impl fmt::Debug for Store {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.all()).finish()
-    }
-}
-
-impl SessionKey {
-    pub(super) fn login(registry: &Registry) -> Self {
-        Self {
-            registry: registry.clone(),
-            kept: Kept::Memory,
-        }
-    }
-
-    /// Whether a session of this key has the login that is carried.
-    fn is_of(&self, carried: &Carried) -> bool {
-        let Kept::Elsewhere { filed, user, .. } = &self.kept else {
-            return false;
-        };
-        self.registry.as_str() == carried.registry
-            && *user == carried.user
-            && filed.is_some()
-            && *filed == carried.filed
     }
 }

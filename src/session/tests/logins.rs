@@ -239,7 +239,7 @@ async fn work_under_way_ends_with_its_login() {
             body = bounded(&session, "looking", response, 9, ErrorKind::RegistryError) => {
                 panic!("{body:?}")
             }
-            over = session.ended() => over,
+            over = session.login.ended() => over,
         }
     };
     let logout = async {
@@ -320,11 +320,11 @@ async fn nothing_shows_a_secret() {
         .unwrap();
     let kept = begin(&sessions, &name).await;
     get(&kept).await.unwrap();
-    let other = sessions.begin(
+    let other = sessions.begin(&Login::new(
         &testing::registry(&name),
         LoginPlace::Memory,
         Some(planted.clone()),
-    );
+    ));
     let request = TokenRequest {
         realm: Url::parse(&format!("http://{name}/token")).unwrap(),
         service: None,

@@ -45,7 +45,7 @@ async fn what_says_the_same_keeps_its_tokens() {
             section(Some("/ca"), None),
         );
         let config = Config::from([(testing::registry(&name), mirrored), other]);
-        let sessions = sessions.under(config).unwrap();
+        let sessions = sessions.under(config);
         let session = begin(&sessions, &name).await;
         get(&session).await.unwrap();
         assert_eq!(asked(&server).len(), before, "{in_memory}");
@@ -72,7 +72,7 @@ async fn what_says_something_else_begins_anew_with_the_same_login() {
         let asked_before = asked(&server).len();
 
         let config = Config::from([(testing::registry(&name), section(None, Some(true)))]);
-        let after = before.under(config).unwrap();
+        let after = before.under(config);
         let new = begin(&after, &name).await;
         assert!(!Arc::ptr_eq(&old, &new), "{in_memory}");
         get(&new).await.unwrap();
@@ -106,7 +106,7 @@ async fn a_refresh_token_that_replaced_a_file_s_is_kept() {
     let before = sessions(Some(&docker));
     get(&begin(&before, &name).await).await.unwrap();
     let config = Config::from([(testing::registry(&name), section(None, Some(true)))]);
-    let after = before.under(config).unwrap();
+    let after = before.under(config);
     // The one in the file is spent: once more would be a reuse.
     get(&begin(&after, &name).await).await.unwrap();
     assert_eq!(asked(&server).len(), 2);

@@ -369,9 +369,7 @@ fn a_realm_is_asked_only_where_a_login_is_safe() {
     });
     let sessions = Sessions::new(Config::from(config));
     let check = |registry: &str, realm: &str, expected: bool| {
-        let session = sessions
-            .begin(&testing::registry(registry), LoginPlace::Nowhere, None)
-            .unwrap();
+        let session = sessions.begin(&nobody(registry)).unwrap();
         let permitted = session.permit_realm(&Url::parse(realm).unwrap());
         assert_eq!(permitted.is_ok(), expected, "{registry} {realm}");
     };
