@@ -1,6 +1,7 @@
 //! `vouchd serve --detach`: a service that outlives the terminal and the client that started it.
 //! Until it serves, what goes wrong is said on standard error, so that whoever starts it hears it.
 
+use crate::allocator;
 use rustix::{
     fs::{Mode, OFlags},
     io::Errno,
@@ -20,14 +21,6 @@ use vouchd::{
 /// How the process in the background is told that it is the one.
 const BACKGROUND: &str = "--background";
 
-/// What glibc's allocator reads before `main`: mallopt(3). By default it has a heap for each of many
-/// threads, and after the first buffer of 400 KiB it puts all of them into these heaps, where what is
-/// freed stays with the process. After 50 downloads at once that was 24 MB; with these it is 8 MB.
-const ALLOCATOR: [(&str, &str); 2] = [
-    ("MALLOC_ARENA_MAX", "2"),
-    ("MALLOC_MMAP_THRESHOLD_", "65536"),
-];
-
 /// Starts the same once more, in the background, waits until that one serves or has failed, and
 /// returns the exit code. So it is nobody's child that would have to be waited for, and a
 /// session can be begun, which the leader of a group, such as a job of a shell, cannot.
@@ -37,9 +30,7 @@ pub(crate) fn start_again() -> Result<u8> {
     // A script's lock, or a pipe that somebody reads to its end, must not be kept for as long as
     // the service lives.
     close_fds::set_fds_cloexec(3, &[]);
-    let unsaid = |(name, _): &(&str, &str)| env::var_os(name).is_none();
-    let mut service = Command::new(program)
-        .envs(ALLOCATOR.into_iter().filter(unsaid))
+    let mut service = allocator::told(&mut Command::new(program))
         .args(env::args_os().skip(1))
         .arg(BACKGROUND)
         .stdin(Stdio::null())
@@ -106,16 +97,4 @@ fn say(text: &str) {
 fn failed(action: &str, error: io::Error) -> Error {
     let message = format!("cannot {action}: {error}");
     Error::new(vouch_protocol::ErrorKind::Io, message).source(error)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn systemd_says_the_same_to_the_allocator() {
-        let unit = include_str!("../dist/systemd/vouchd.service");
-        let [first, second] = ALLOCATOR.map(|(name, value)| format!("{name}={value}"));
-        assert!(unit.contains(&format!("\nEnvironment={first} {second}\n")));
-    }
 }

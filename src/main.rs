@@ -10,11 +10,13 @@
 //! | `settings` | `vouchd config` |
 //! | `policy` | `vouchd trust`, which edits files for `vouch trust` |
 //! | `reload` | SIGHUP |
+//! | `allocator` | what the memory allocator is told |
 //! | `detach` | a service in the background |
 //! | `serve` | the process around a service: its runtime, signals and end |
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+mod allocator;
 mod arguments;
 mod demo;
 mod detach;
@@ -142,10 +144,12 @@ fn run(arguments: Arguments) -> Result<u8> {
                 }
                 detach::leave_session()?;
             }
+            allocator::settle();
             let read = reading(Some(arguments.clone()));
             logged(read()?, |config| serve::serve(config, read, &arguments))
         }
         (None, true) => {
+            allocator::settle();
             let read = reading(None);
             logged(read()?, |config| serve::serve_stdio(config, read))
         }

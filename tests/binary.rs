@@ -50,6 +50,35 @@ fn a_crash_leaves_no_file_of_the_memory() {
     }
 }
 
+/// glibc's allocator reads its settings before `main`, from the environment.
+#[test]
+fn the_allocator_is_told_to_give_memory_back() {
+    let check = |set: &[(&str, &str)], expected: [&str; 2], why: &str| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let socket = folder.path().join("socket");
+        let mut serving = binary();
+        serving.args(["serve", "--socket"]).arg(&socket);
+        serving.envs(set.iter().copied()).stderr(Stdio::null());
+        let serving = Process(serving.spawn().expect("it starts"));
+        until("it listens", || UnixStream::connect(&socket).is_ok());
+        let process = format!("/proc/{}", serving.0.id());
+        let environment = std::fs::read(format!("{process}/environ")).expect("it lives");
+        let environment = String::from_utf8_lossy(&environment);
+        let settings = environment
+            .split('\0')
+            .filter(|it| it.starts_with("MALLOC_"));
+        let mut settings: Vec<_> = settings.collect();
+        settings.sort_unstable();
+        assert_eq!(settings, expected, "{why}");
+        let arguments = std::fs::read_to_string(format!("{process}/cmdline")).expect("it lives");
+        assert!(arguments.ends_with("socket\0"), "{why}: {arguments:?}");
+    };
+    let (arenas, threshold) = ("MALLOC_ARENA_MAX=2", "MALLOC_MMAP_THRESHOLD_=65536");
+    check(&[], [arenas, threshold], "nothing is set");
+    let own = [("MALLOC_ARENA_MAX", "7")];
+    check(&own, ["MALLOC_ARENA_MAX=7", threshold], "the owner's stays");
+}
+
 #[test]
 fn exit_codes_on_stdio() {
     let shutdown = r#"{"jsonrpc":"2.0","id":1,"method":"shutdown"}"#;

@@ -21,7 +21,7 @@ use vouch_testing::{
     daemon::{Daemon, kind, pull, push},
     forge::{Signer, custom, module},
     process::{program, until},
-    proxy::{self, Proxy},
+    proxy::Proxy,
     registry::{self, Registry},
     token_server::{PASSWORD, TokenServer, USERNAME, has_expired},
 };

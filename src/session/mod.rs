@@ -56,6 +56,7 @@ mod text;
 
 pub(crate) use authorization::{Action, Scope};
 pub use config::{Config, Mirror, RegistryConfig, plain_hosts};
+pub use credentials::OWN_VARIABLES;
 pub(crate) use credentials::{Credential, Secret, environment};
 pub use http::Timeouts;
 pub(crate) use http::{Activity, Failure, Retries, bounded, location, request};

@@ -37,6 +37,7 @@ const ORDER: &[&str] = &[
     "settings",
     "policy",
     "reload",
+    "allocator",
     "detach",
     "serve",
 ];

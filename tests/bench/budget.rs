@@ -25,6 +25,7 @@ use serde_json::json;
 use std::{
     fs,
     io::Read,
+    os::unix::net::UnixStream,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::Arc,
@@ -33,6 +34,7 @@ use std::{
 use vouch_testing::{
     daemon::Daemon,
     forge::{self, Signer},
+    process::binary,
     real_modules,
 };
 use vouchd::{
@@ -326,7 +328,11 @@ fn start_up() {
         .map(|_| {
             let mut daemon = None;
             timed(|| {
-                let started = Daemon::start();
+                let started = Daemon::launch(binary(), |_, _| {});
+                // `Daemon::start` looks every five milliseconds, which is longer than this takes.
+                while UnixStream::connect(started.socket()).is_err() {
+                    std::thread::sleep(Duration::from_micros(50));
+                }
                 started.connect().call("server/status", &json!({})).unwrap();
                 daemon = Some(started);
             })

@@ -27,7 +27,7 @@ fn a_helper_is_asked_once_for_all() {
     let tokens = TokenServer::start();
     let registry = Registry::with_tokens(&tokens.auth());
     let (daemon, folder) = with_helper(&format!(
-        "echo run >> runs; sleep 0.1; echo '{{\"Username\":\"{USERNAME}\",\"Secret\":\"{PASSWORD}\"}}'"
+        "echo run >> runs; env > environment; sleep 0.1; echo '{{\"Username\":\"{USERNAME}\",\"Secret\":\"{PASSWORD}\"}}'"
     ));
     let modules = Modules::new();
     std::thread::scope(|scope| {
@@ -43,6 +43,11 @@ fn a_helper_is_asked_once_for_all() {
     let session = &list["sessions"][0];
     assert_eq!(session["helper"], "docker-credential-fake");
     assert_eq!(session["source"], "docker");
+    // What the service tells its own allocator is not the helper's.
+    let environment = fs::read_to_string(folder.path().join("environment")).unwrap();
+    assert!(environment.contains("DOCKER_CONFIG="), "{environment}");
+    assert!(!environment.contains("MALLOC_"), "{environment}");
+    assert!(!environment.contains("OWN_VARIABLES"), "{environment}");
 }
 
 #[test]

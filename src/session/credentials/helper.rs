@@ -39,6 +39,10 @@ const NOT_FOUND: &str = "credentials not found in native keychain";
 /// The name under which helpers keep identity tokens.
 const TOKEN_USER: &str = "<token>";
 
+/// Names the variables of this process's environment that are for itself alone, by spaces. Helpers
+/// do not get them.
+pub const OWN_VARIABLES: &str = "VOUCHD_OWN_VARIABLES";
+
 /// Asks a helper. Nothing, where it keeps no login for the server. The redactor learns its answer.
 /// `path` is searched in place of the environment's `PATH`.
 pub(super) async fn ask(
@@ -82,6 +86,11 @@ async fn run(
     let mut command = Command::new(program);
     if let Some(path) = path {
         command.env("PATH", path);
+    }
+    if let Ok(names) = env::var(OWN_VARIABLES) {
+        for name in names.split(' ').chain([OWN_VARIABLES]) {
+            command.env_remove(name);
+        }
     }
     let child = command
         .arg("get")

@@ -20,6 +20,7 @@ mod redactor;
 mod secret;
 mod sources;
 
+pub use helper::OWN_VARIABLES;
 pub(crate) use login::{Login, LoginPlace};
 pub(crate) use redactor::Redactor;
 pub(crate) use secret::{Credential, Secret};

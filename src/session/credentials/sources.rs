@@ -5,7 +5,7 @@
 
 use super::{
     super::clock::Clock,
-    file::{ConfigFile, Helper},
+    file::{ConfigFile, Entry, Helper},
     helper,
     keys::Search,
     redactor::Redactor,
@@ -148,7 +148,7 @@ impl Sources {
         repository: &Repository,
         hosts: &PlainHosts,
     ) -> Result<Option<(Origin, Credential)>> {
-        for source in &self.0 {
+        let search = |source: &Arc<Source>| {
             // docker knows registries only: containers-auth.json(5), "FORMAT".
             let namespaces = source.kind != LoginSource::Docker;
             let search = Search {
@@ -157,12 +157,43 @@ impl Sources {
                 hosts: hosts.clone(),
                 key: None,
             };
-            if let Some(found) = source.find(search, None).await? {
+            (Arc::clone(source), search)
+        };
+        let mut left: Vec<_> = self.0.iter().map(search).collect();
+        while !left.is_empty() {
+            // Most of the files are not there: one step off the runtime's threads passes them all.
+            let looked = tokio::task::spawn_blocking(move || first_entry(left));
+            let Some((first, rest)) = looked.await?? else {
+                break;
+            };
+            if let Some(found) = first.settle(None).await? {
                 return Ok(Some(found));
             }
+            left = rest;
         }
         Ok(None)
     }
+}
+
+/// What a file says about what is searched there.
+struct Looked {
+    source: Arc<Source>,
+    search: Search,
+    entry: Entry,
+    version: Option<Identity>,
+}
+
+type Searches = Vec<(Arc<Source>, Search)>;
+
+/// The first of the files that says anything, and those behind it. Blocks.
+fn first_entry(searches: Searches) -> Result<Option<(Looked, Searches)>> {
+    let mut left = searches.into_iter();
+    while let Some((source, search)) = left.next() {
+        if let Some(looked) = source.look_up(search)? {
+            return Ok(Some((looked, left.collect())));
+        }
+    }
+    Ok(None)
 }
 
 impl Origin {
@@ -172,8 +203,59 @@ impl Origin {
             key: Some(self.filed.key.clone()),
             ..self.search.clone()
         };
-        let found = self.source.find(search, refused).await?;
+        let source = Arc::clone(&self.source);
+        let looked = tokio::task::spawn_blocking(move || source.look_up(search)).await??;
+        let found = match looked {
+            Some(looked) => looked.settle(refused).await?,
+            None => None,
+        };
         Ok(found.map(|(_, credential)| credential))
+    }
+}
+
+/// Says which registry an error is about.
+fn about(search: &Search) -> impl Fn(Error) -> Error {
+    |error| error.registry(search.registry.as_str())
+}
+
+impl Looked {
+    /// The login that the file holds, or that its helper keeps; nothing where neither does.
+    async fn settle(self, refused: Option<&Credential>) -> Result<Option<(Origin, Credential)>> {
+        let Self {
+            source,
+            search,
+            entry,
+            version,
+        } = self;
+        let kept = match &entry.helper {
+            Some(helper) => {
+                let kept = source.ask(helper, version, refused).await;
+                kept.map_err(about(&search))?
+            }
+            None => None,
+        };
+        let helper = entry.helper.filter(|_| kept.is_some());
+        let credential = match kept {
+            Some(credential) => Some(credential),
+            None => {
+                let stored = entry.stored.map_err(|why| source.file.unusable(why));
+                stored.map_err(about(&search))?
+            }
+        };
+        Ok(credential.map(|credential| {
+            let filed = Filed {
+                source: source.kind,
+                path: source.file.path().display().to_string(),
+                key: entry.key,
+            };
+            let origin = Origin {
+                source,
+                search,
+                filed,
+                helper: helper.map(|helper| helper.program()),
+            };
+            (origin, credential)
+        }))
     }
 }
 
@@ -189,39 +271,14 @@ impl Source {
         })
     }
 
-    async fn find(
-        self: &Arc<Self>,
-        search: Search,
-        refused: Option<&Credential>,
-    ) -> Result<Option<(Origin, Credential)>> {
-        let about = |error: Error| error.registry(search.registry.as_str());
-        let (this, wanted) = (Arc::clone(self), search.clone());
-        let looked = tokio::task::spawn_blocking(move || this.file.look_up(&wanted));
-        let (entry, version) = looked.await?.map_err(about)?;
-        let Some(entry) = entry else {
-            return Ok(None);
-        };
-        let kept = match &entry.helper {
-            Some(helper) => self.ask(helper, version, refused).await.map_err(about)?,
-            None => None,
-        };
-        let helper = entry.helper.filter(|_| kept.is_some());
-        let credential = match kept {
-            Some(credential) => Some(credential),
-            None => entry.stored.map_err(|why| about(self.file.unusable(why)))?,
-        };
-        Ok(credential.map(|credential| {
-            let origin = Origin {
-                source: Arc::clone(self),
-                search,
-                filed: Filed {
-                    source: self.kind,
-                    path: self.file.path().display().to_string(),
-                    key: entry.key,
-                },
-                helper: helper.map(|helper| helper.program()),
-            };
-            (origin, credential)
+    /// What the file says. Blocks.
+    fn look_up(self: Arc<Self>, search: Search) -> Result<Option<Looked>> {
+        let (entry, version) = self.file.look_up(&search).map_err(about(&search))?;
+        Ok(entry.map(|entry| Looked {
+            source: self,
+            search,
+            entry,
+            version,
         }))
     }
 
