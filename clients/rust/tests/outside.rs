@@ -5,4 +5,6 @@
 mod client;
 mod peer;
 mod progress;
+#[cfg(feature = "signing")]
+mod signing;
 mod start;

@@ -41,7 +41,7 @@ const SIGN_REQUEST: u8 = 13;
 const SIGN_RESPONSE: u8 = 14;
 
 /// The one type of key whose signatures are those of tokens.
-const ED25519: &str = "ssh-ed25519";
+pub(super) const ED25519: &str = "ssh-ed25519";
 
 /// An agent, by its socket. A listing may take 10 seconds, and a signature two minutes, since the
 /// agent may ask somebody. Dropping a future hangs up.
@@ -134,17 +134,15 @@ impl Agent {
 
     /// Asks, and waits for the answer.
     async fn ask(&self, message: &[u8], limit: Duration, to_do: &str) -> Result<Vec<u8>> {
-        match timeout(limit, self.exchange(message)).await {
-            Ok(answer) => answer,
-            Err(_) => {
-                let limit = limit.as_secs();
-                let message = format!("{} did not {to_do} within {limit} s", self.named());
-                Err(SigningError::new(SigningErrorKind::TimedOut, message).help(
-                    "It may be waiting for somebody to say yes or to touch something; if \
-                     `ssh-add -l` hangs too, start it again.",
-                ))
-            }
+        if let Ok(answer) = timeout(limit, self.exchange(message)).await {
+            return answer;
         }
+        let limit = limit.as_secs();
+        let message = format!("{} did not {to_do} within {limit} s", self.named());
+        Err(SigningError::new(SigningErrorKind::TimedOut, message).help(
+            "It may be waiting for somebody to say yes or to touch something; if `ssh-add -l` hangs \
+             too, start it again.",
+        ))
     }
 
     async fn exchange(&self, message: &[u8]) -> Result<Vec<u8>> {
@@ -322,7 +320,7 @@ fn signature(mut response: &[u8]) -> Option<[u8; 64]> {
 }
 
 /// Takes a string off the front: RFC 4251, section 5.
-fn take<'a>(from: &mut &'a [u8]) -> Option<&'a [u8]> {
+pub(super) fn take<'a>(from: &mut &'a [u8]) -> Option<&'a [u8]> {
     let (length, rest) = from.split_first_chunk()?;
     let (string, rest) = rest.split_at_checked(u32::from_be_bytes(*length) as usize)?;
     *from = rest;

@@ -1,11 +1,12 @@
 //! Keys in files: OpenSSH private keys, and nkey seeds.
 
 use super::{
-    agent::unusable,
+    agent::{ED25519, take, unusable},
     error::{Result, SigningError, SigningErrorKind},
     nkey::{self, Account},
     signature::TokenSignature,
 };
+use data_encoding::BASE64;
 use ed25519_dalek::{Signer as _, SigningKey};
 use ssh_key::{Kdf, PrivateKey, private::KeypairData, public::KeyData};
 use std::{
@@ -58,7 +59,7 @@ pub struct KeyFile {
 
 enum Secret {
     /// As it signs.
-    Open(SigningKey),
+    Open(Box<SigningKey>),
     /// As it stands in its file, encrypted.
     Locked(Arc<PrivateKey>),
 }
@@ -81,7 +82,7 @@ impl KeyFile {
                 path: path.to_owned(),
                 account: Account::of_key(key.verifying_key().to_bytes()),
                 comment: String::new(),
-                secret: Secret::Open(key),
+                secret: Secret::Open(Box::new(key)),
             });
         }
         Err(of_file(what_else(path, seed)))
@@ -89,13 +90,14 @@ impl KeyFile {
 
     fn of_openssh(path: &Path, text: &str) -> Result<Self> {
         let broken = |what: &str| broken(path, what);
-        let key = PrivateKey::from_openssh(text.trim_start())
-            .map_err(|_| broken("it is cut off, changed, or of a kind that is not known here"))?;
+        let cut_off = || broken("it is cut off or changed");
+        let kind = kind(text).ok_or_else(cut_off)?;
+        if kind != ED25519 {
+            return Err(unusable(&path.display().to_string(), &kind));
+        }
+        let key = PrivateKey::from_openssh(text.trim_start()).map_err(|_| cut_off())?;
         let KeyData::Ed25519(public) = key.public_key().key_data() else {
-            return Err(unusable(
-                &path.display().to_string(),
-                key.algorithm().as_str(),
-            ));
+            return Err(cut_off());
         };
         let account = Account::of_key(public.0);
         let comment = key.comment().to_owned();
@@ -194,12 +196,33 @@ impl fmt::Debug for KeyFile {
     }
 }
 
+/// The type of the key in a private key file, which is not encrypted: see `PROTOCOL.key` of OpenSSH.
+/// `ssh-key` knows fewer types than may be there.
+fn kind(text: &str) -> Option<String> {
+    let mut lines = text.lines().map(str::trim);
+    lines.find(|line| line.starts_with("-----BEGIN"))?;
+    // Grown text would leave copies behind.
+    let mut body = Zeroizing::new(String::with_capacity(text.len()));
+    for line in lines.take_while(|line| !line.starts_with('-')) {
+        body.push_str(line);
+    }
+    let bytes = Zeroizing::new(BASE64.decode(body.as_bytes()).ok()?);
+    let mut rest = bytes.strip_prefix(b"openssh-key-v1\0")?;
+    // The cipher, the hash of the passphrase, and its options.
+    for _ in 0..3 {
+        take(&mut rest)?;
+    }
+    let (_how_many, mut rest) = rest.split_first_chunk::<4>()?;
+    let kind = take(&mut take(&mut rest)?)?;
+    Some(String::from_utf8_lossy(kind).into_owned())
+}
+
 /// The private half, if it belongs to that account.
-fn opened(key: &PrivateKey, account: &Account) -> Option<SigningKey> {
+fn opened(key: &PrivateKey, account: &Account) -> Option<Box<SigningKey>> {
     let KeypairData::Ed25519(pair) = key.key_data() else {
         return None;
     };
-    let open = SigningKey::from(&pair.private);
+    let open = Box::new(SigningKey::from(&pair.private));
     (open.verifying_key().as_bytes() == account.key()).then_some(open)
 }
 
@@ -293,3 +316,6 @@ fn secret(path: &Path, longest: u64, what: &str) -> Result<Zeroizing<String>> {
     })?;
     Ok(Zeroizing::new(text.to_owned()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -136,9 +136,9 @@ fn compare(said: &Said, asked: &SignPrepareParams, old: Option<&Said>, now: u64)
     }
     one(
         "revision",
-        claims.revision,
-        asked.revision,
-        was.and_then(|was| was.revision),
+        claims.revision.as_ref(),
+        asked.revision.as_ref(),
+        was.and_then(|was| was.revision.as_ref()),
     )?;
     one(
         "vendor",
@@ -146,16 +146,11 @@ fn compare(said: &Said, asked: &SignPrepareParams, old: Option<&Said>, now: u64)
         asked.vendor.as_deref(),
         was.and_then(|was| was.vendor.as_deref()),
     )?;
-    let alias = claims.call_alias.as_deref();
-    one(
-        "call alias",
-        alias,
-        None,
-        was.and_then(|was| was.call_alias.as_deref()),
-    )?;
-    let is_provider = said.is_provider.then_some(true);
-    let was_provider = old.filter(|old| old.is_provider).map(|_| true);
-    one("mark as a provider", is_provider, None, was_provider)?;
+    let alias = was.and_then(|was| was.call_alias.as_deref());
+    one("call alias", claims.call_alias.as_deref(), None, alias)?;
+    let is_provider = |said: &Said| said.is_provider.then_some(&true);
+    let was_provider = old.and_then(is_provider);
+    one("mark as a provider", is_provider(said), None, was_provider)?;
     let schema = old.and_then(|old| old.config_schema.as_ref());
     one("schema", said.config_schema.as_ref(), None, schema)?;
     list(
@@ -187,17 +182,15 @@ fn compare(said: &Said, asked: &SignPrepareParams, old: Option<&Said>, now: u64)
 }
 
 /// Fails unless it is as asked; or where nothing was asked, as it was, or absent.
-fn one<T: PartialEq + Debug>(
+fn one<T: PartialEq + Debug + ?Sized>(
     what: &str,
-    found: Option<T>,
-    asked: Option<T>,
-    was: Option<T>,
+    found: Option<&T>,
+    asked: Option<&T>,
+    was: Option<&T>,
 ) -> Result<()> {
     match (found, asked) {
-        (found, Some(asked)) if found.as_ref() != Some(&asked) => {
-            Err(differs(what, &found, &Some(asked)))
-        }
-        (Some(found), None) if was.as_ref() != Some(&found) => Err(added(what, &found)),
+        (_, Some(_)) if found != asked => Err(differs(what, &found, &asked)),
+        (Some(value), None) if found != was => Err(added(what, value)),
         _ => Ok(()),
     }
 }

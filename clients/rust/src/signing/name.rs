@@ -60,6 +60,7 @@ impl KeyName {
     }
 
     /// The same, with paths made absolute: what may be kept for other folders.
+    #[must_use]
     pub fn absolute(self) -> Self {
         let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
         Self(match self.0 {

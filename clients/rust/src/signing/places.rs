@@ -85,18 +85,18 @@ impl Places {
             Form::Comment(comment) => {
                 let keys = self.agent_keys().await?;
                 let found = keys.iter().filter(|key| key.comment() == comment);
-                one_of(name, found.collect(), &keys)
+                one_of(name, &found.collect::<Vec<_>>(), &keys)
             }
             Form::Fingerprint(fingerprint) => {
                 let keys = self.agent_keys().await?;
                 let found = keys.iter().filter(|key| key.fingerprint() == fingerprint);
-                one_of(name, found.collect(), &keys)
+                one_of(name, &found.collect::<Vec<_>>(), &keys)
             }
             Form::PublicFile(path) => {
                 let fingerprint = public_file(path)?;
                 let keys = self.agent_keys().await?;
                 let found = keys.iter().filter(|key| key.fingerprint() == fingerprint);
-                one_of(name, found.collect(), &keys).map_err(|error| match error.kind {
+                one_of(name, &found.collect::<Vec<_>>(), &keys).map_err(|error| match error.kind {
                     SigningErrorKind::KeyAbsent => error.help(format!(
                         "`ssh-add {}` adds it.",
                         path.with_extension("").display()
@@ -267,7 +267,7 @@ async fn opened(path: &Path) -> Result<Signer> {
 }
 
 /// The one key among those that were found that can sign.
-fn one_of(name: &KeyName, found: Vec<&AgentKey>, all: &[AgentKey]) -> Result<Signer> {
+fn one_of(name: &KeyName, found: &[&AgentKey], all: &[AgentKey]) -> Result<Signer> {
     let can = found.iter().filter(|key| key.account().is_ok());
     let can: Vec<_> = can.collect();
     match (can.as_slice(), found.first()) {
@@ -386,3 +386,6 @@ pub enum Place {
     /// In a folder that the config names.
     Folder,
 }
+
+#[cfg(test)]
+mod tests;

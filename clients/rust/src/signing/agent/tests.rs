@@ -11,12 +11,9 @@ use tokio::net::UnixListener;
 const EVER: Duration = Duration::from_secs(3600);
 
 /// An agent that does that with each connection.
-fn agent<F: Future<Output = ()> + Send>(
+fn agent<F: Future<Output = ()> + Send + 'static>(
     with: impl Fn(UnixStream) -> F + Send + 'static,
-) -> (TempDir, Agent)
-where
-    F: 'static,
-{
+) -> (TempDir, Agent) {
     let folder = TempDir::new().unwrap();
     let socket = folder.path().join("agent");
     let listener = UnixListener::bind(&socket).unwrap();

@@ -124,8 +124,8 @@ fn checked(asked: &SignPrepareParams, claims: &Value, old: Option<String>) -> Re
     SigningInput::check_at(&answer(input(claims), old), asked, NOW)
 }
 
-fn list(names: &[&str]) -> Option<Vec<String>> {
-    Some(names.iter().map(ToString::to_string).collect())
+fn list(names: &[&str]) -> Vec<String> {
+    names.iter().map(ToString::to_string).collect()
 }
 
 /// All that can be asked for, and an answer to it.
@@ -135,8 +135,8 @@ fn everything() -> (SignPrepareParams, Value) {
         name: Some("echo".into()),
         version: Some("1.0.0".into()),
         revision: Some(-1),
-        tags: list(&["a", "b"]),
-        capabilities: list(&["wasmcloud:httpserver"]),
+        tags: Some(list(&["a", "b"])),
+        capabilities: Some(list(&["wasmcloud:httpserver"])),
         subject: Some(subject.clone()),
         not_before: Some(NOW - 1),
         expires: Some(NOW + 1),
@@ -220,8 +220,8 @@ fn what_was_asked_for_is_signed() {
     let without = with(carried(), json!({"wascap": {"caps": null}}));
     check(&asked(), &without, Some(token(2, &before(2))));
     let none = SignPrepareParams {
-        tags: list(&[]),
-        capabilities: list(&[]),
+        tags: Some(list(&[])),
+        capabilities: Some(list(&[])),
         ..asked()
     };
     let without = with(carried(), json!({"wascap": {"caps": [], "tags": []}}));
