@@ -258,6 +258,8 @@ pub struct Target {
     pub name: String,
     /// SHA-256 of its bytes.
     pub digest: String,
+    /// Bytes.
+    pub size: u64,
 }
 
 /// The manifest of a published artifact. All but its digest are the words of whoever pushed it.

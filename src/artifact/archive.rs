@@ -28,6 +28,8 @@ pub struct Entries {
     pub(super) gzipped: bool,
     /// SHA-256 of each by the name that a token gives it: a target's, or [`WORLD`].
     pub(super) hashes: BTreeMap<String, Digest>,
+    /// The size of each, in bytes.
+    pub(super) sizes: BTreeMap<String, u64>,
     /// What else is wrong with them: rows 9 and 10 come after the signature's.
     pub(super) fault: Option<Refusal>,
 }
@@ -47,6 +49,10 @@ impl Entries {
     pub(crate) fn targets(&self) -> impl Iterator<Item = &str> {
         let names = self.hashes.keys().map(String::as_str);
         names.filter(|name| *name != WORLD)
+    }
+
+    pub(super) fn size(&self, name: &str) -> Option<u64> {
+        self.sizes.get(name).copied()
     }
 
     pub(super) fn target(&self, name: &str) -> Option<Digest> {
@@ -96,6 +102,7 @@ fn walk<R: Read>(
     }
     let mut hasher = Hasher::new(false);
     let mut hashed = Vec::new();
+    let mut sizes = BTreeMap::new();
     let (mut token, mut tokens) = (None, 0);
     let mut entries = 0;
     let (mut fault, mut hides) = (None, false);
@@ -132,6 +139,7 @@ fn walk<R: Read>(
                         Refusal::malformed(Row::Entries, "two entries have one name")
                     });
                 }
+                sizes.insert(name.clone(), entry.size);
                 hashed.push(name);
             }
             Err(why) => {
@@ -168,6 +176,7 @@ fn walk<R: Read>(
     let entries = Entries {
         gzipped,
         hashes,
+        sizes,
         fault,
     };
     Ok((token, entries))

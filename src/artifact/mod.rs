@@ -157,8 +157,8 @@ impl Facts {
         entries.into_iter().flat_map(Entries::targets)
     }
 
-    /// A provider archive's targets, and SHA-256 of each.
-    pub fn hashes(&self) -> impl Iterator<Item = (&str, Digest)> {
+    /// A provider archive's targets, with SHA-256 and size of each.
+    pub fn contents(&self) -> impl Iterator<Item = (&str, Digest, u64)> {
         let entries = match &self.covered {
             Covered::Entries(entries) => Some(entries),
             Covered::Rest(_) => None,
@@ -166,7 +166,7 @@ impl Facts {
         let entries = entries.into_iter();
         entries.flat_map(|entries| {
             let targets = entries.targets();
-            targets.filter_map(|name| Some((name, entries.target(name)?)))
+            targets.filter_map(|name| Some((name, entries.target(name)?, entries.size(name)?)))
         })
     }
 

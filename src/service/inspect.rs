@@ -207,9 +207,10 @@ fn signed(facts: &Facts, result: InspectResult) -> InspectResult {
 }
 
 fn targets(facts: &Facts) -> Vec<Target> {
-    let targets = facts.hashes().map(|(name, digest)| Target {
+    let targets = facts.contents().map(|(name, digest, size)| Target {
         name: name.to_owned(),
         digest: digest.to_string(),
+        size,
     });
     targets.collect()
 }

@@ -6,7 +6,9 @@ use crate::{
     inspect::InspectArguments,
     log::LogArguments,
     manual::after_help,
+    par::ParCommand,
     sessions::{LoginArguments, LogoutArguments},
+    sign::SignArguments,
     status::StatusArguments,
     tags::TagsArguments,
     trust::TrustCommand,
@@ -83,6 +85,24 @@ pub(crate) enum Command {
   vouch inspect echo.wasm
   vouch inspect ghcr.io/acme/echo:1.0.0")]
     Inspect(InspectArguments),
+    /// Sign files with a key of yours
+    ///
+    /// The service reads each file, says what is to be signed, and puts the token in; the key stays
+    /// here. What is going to be signed is shown first. A token that is there is replaced.
+    #[command(after_help = "Examples:
+  vouch sign echo.wasm
+  vouch sign target/wasm32-wasip2/release/*.wasm --expires-in 90d
+  vouch sign echo.wasm --key ssh:ann@laptop -o signed/
+  VOUCH_KEY_FILE=/run/secrets/key vouch sign echo.wasm   # in CI")]
+    Sign(SignArguments),
+    /// Make provider archives, or list what one holds
+    #[command(after_help = "Examples:
+  vouch par create -o kv.par.gz --vendor acme --target x86_64-linux=target/release/kv
+  vouch par list kv.par.gz")]
+    Par {
+        #[command(subcommand)]
+        command: ParCommand,
+    },
     /// Verify a file and publish it
     #[command(after_help = "Examples:
   vouch push echo.wasm ghcr.io/acme/echo:1.0.0
@@ -159,6 +179,8 @@ impl Cli {
         };
         let (name, completed) = match command {
             Command::Verify(verify) => ("verify", verify.complete()),
+            Command::Sign(sign) => ("sign", sign.complete()),
+            Command::Par { command } => ("par", command.complete()),
             Command::Push(push) => ("push", push.complete()),
             Command::Login(login) => ("login", login.complete()),
             Command::Rpc(rpc) => ("rpc", rpc.complete()),
@@ -225,7 +247,7 @@ mod tests {
             assert!(text.contains(expected), "{word}: {text}");
         };
         check("validate", "`vouch verify`");
-        check("sign", "wash 0.43.0");
+        check("keygen", "`vouch keys new NAME`");
         // Not by how it is spelt.
         check("logs", "`vouch log`");
         check("logs", "tip");

@@ -17,8 +17,13 @@ pub(crate) const MEANT: &[(&[&str], &str)] = &[
         "`vouch pull REFERENCE` fetches an artifact",
     ),
     (
-        &["sign", "attest", "claims", "keys", "keygen", "par"],
-        "vouch cannot sign yet: wash 0.43.0 is the last that does (`wash claims sign`)",
+        &["attest", "claims", "resign"],
+        "`vouch sign FILE` signs a file",
+    ),
+    (&["keygen", "genkey"], "`vouch keys new NAME` makes a key"),
+    (
+        &["pack", "archive"],
+        "`vouch par create` makes a provider archive",
     ),
     (
         &["start", "serve", "daemon", "run", "up"],

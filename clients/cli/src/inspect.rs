@@ -165,7 +165,10 @@ fn show(
         list(screen, what, names.as_ref())?;
     }
     for target in &result.targets {
-        screen.line("target", format!("{} {}", target.name, target.digest))?;
+        screen.line(
+            "target",
+            format!("{} {}, {}", target.name, target.digest, size(target.size)),
+        )?;
     }
     if let Some(metadata) = &result.metadata {
         words(screen, metadata)?;

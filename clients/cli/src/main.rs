@@ -8,7 +8,7 @@
 //! | `connect` | the connection, over which a service may have to be started |
 //! | `call`, `progress` | one call, and the bar that is drawn meanwhile |
 //! | `editor` | the service's program, which changes its config |
-//! | `verify`, `inspect`, `tags`, `commands`, `sessions`, `trust`, `status`, `log` | the commands, each with its options |
+//! | `verify`, `inspect`, `sign`, `par`, `tags`, `commands`, `sessions`, `trust`, `status`, `log` | the commands, each with its options |
 //! | `password`, `spool`, `signals` | secrets, standard input, and the end by a signal |
 //! | `show`, `tally`, `spelling`, `failure` | what people and programs see, and the exit code |
 
@@ -24,11 +24,13 @@ mod hints;
 mod inspect;
 mod log;
 mod manual;
+mod par;
 mod password;
 mod progress;
 mod reference;
 mod sessions;
 mod show;
+mod sign;
 mod signals;
 mod spelling;
 mod spool;
@@ -127,6 +129,8 @@ async fn run(cli: Cli, screen: &mut Screen) -> io::Result<Outcome> {
         Command::Verify(arguments) => verify::verify(&client, arguments, screen).await,
         Command::Inspect(arguments) => inspect::inspect(&client, arguments, screen).await,
         Command::Push(arguments) => commands::push(&client, arguments, screen).await,
+        Command::Sign(arguments) => sign::sign(&client, arguments, screen).await,
+        Command::Par { command } => par::par(&client, command, screen).await,
         Command::Pull(arguments) => commands::pull(&client, arguments, screen).await,
         Command::Tags(arguments) => tags::tags(&client, arguments, screen).await,
         Command::Login(arguments) => sessions::login(&client, arguments, screen).await,

@@ -51,6 +51,12 @@ pub(crate) fn prompt(question: &str, echo: bool) -> Result<String, String> {
     answer
 }
 
+/// Asks as [`prompt`] does, on a thread of its own: signals are heard meanwhile.
+pub(crate) async fn ask(question: String, echo: bool) -> Result<String, String> {
+    let asked = tokio::task::spawn_blocking(move || prompt(&question, echo)).await;
+    asked.map_err(|error| error.to_string())?
+}
+
 /// Reads keys until the line ends. With signals off, Ctrl-C is a key.
 fn typed(reader: impl BufRead) -> Result<String, String> {
     let mut line = Vec::new();

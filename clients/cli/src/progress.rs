@@ -24,6 +24,9 @@ use vouch_client::{
 /// What is over sooner has no bar: it would only flicker.
 const MOMENT: Duration = Duration::from_millis(300);
 
+/// How often a bar of our own work is drawn.
+const EACH: Duration = Duration::from_millis(100);
+
 /// A line: the name, the phase, how far that is, and a bar if there is room left.
 const UNKNOWN: &str = "{prefix} {msg:9} {binary_bytes}";
 const KNOWN: &str =
@@ -79,6 +82,42 @@ impl Bars {
         bar.finish_and_clear();
         bars.remove(&bar);
         Ok(answered?)
+    }
+
+    /// Waits for what is done on this side, with a bar of that name if it takes longer than a moment.
+    pub(crate) async fn watch<T>(
+        &self,
+        name: &str,
+        message: &'static str,
+        total: u64,
+        bytes: &dyn Fn() -> u64,
+        work: impl Future<Output = T>,
+    ) -> T {
+        let Some(bars) = &self.0 else {
+            return work.await;
+        };
+        let mut work = pin!(work);
+        tokio::select! {
+            biased;
+            done = &mut work => return done,
+            () = sleep(MOMENT) => {}
+        }
+        let bar = ProgressBar::hidden().with_prefix(shortened(&escaped(name)));
+        style(&bar, KNOWN);
+        bar.set_length(total);
+        bar.set_message(message);
+        bars.add(bar.clone());
+        let done = loop {
+            bar.set_position(bytes());
+            tokio::select! {
+                biased;
+                done = &mut work => break done,
+                () = sleep(EACH) => {}
+            }
+        };
+        bar.finish_and_clear();
+        bars.remove(&bar);
+        done
     }
 
     /// Prints something while the bars are away.

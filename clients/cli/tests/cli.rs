@@ -472,7 +472,7 @@ fn an_unknown_command_gets_a_hint() {
         assert_eq!((ran.code, ran.out.as_str()), (64, ""));
         assert!(ran.err.contains(&format!("tip: {hint}")), "{}", ran.err);
     };
-    check("sign", "vouch cannot sign yet");
+    check("attest", "`vouch sign FILE` signs a file");
     check("serve", "commands start the service");
     check("verfy", "a similar subcommand exists: 'verify'");
 }

@@ -1,0 +1,223 @@
+//! Which key signs, and its passphrase.
+
+use super::{arguments::KeyArguments, shell};
+use crate::{
+    editor::Editor,
+    failure::Failure,
+    password,
+    show::{Screen, escaped},
+};
+use serde_json::json;
+use std::{
+    io::{self, IsTerminal as _},
+    path::PathBuf,
+};
+use tokio::task::spawn_blocking;
+use vouch_client::signing::{
+    Candidate, Choice, Passphrase, Place, Places, Signer, SigningError, SigningErrorKind,
+};
+
+/// How often a passphrase may be wrong.
+const TRIES: u32 = 3;
+
+/// Whether there is somebody to ask.
+pub(super) fn may_ask(screen: &Screen) -> bool {
+    !screen.is_json() && io::stdin().is_terminal()
+}
+
+/// What the config says of signing.
+#[derive(Debug, Default)]
+struct Section {
+    key: Option<String>,
+    folders: Vec<PathBuf>,
+}
+
+impl Section {
+    fn read() -> Result<Self, Failure> {
+        let answer = Editor::start(None, None)?.ask(&json!({"sign": {}}))?;
+        let sign = &answer["sign"];
+        let folders = sign["folders"].as_array().into_iter().flatten();
+        Ok(Self {
+            key: sign["key"].as_str().map(str::to_owned),
+            folders: folders
+                .filter_map(|it| it.as_str())
+                .map(PathBuf::from)
+                .collect(),
+        })
+    }
+}
+
+/// The key that signs. It may be locked.
+pub(crate) async fn choose(
+    arguments: &KeyArguments,
+    screen: &mut Screen,
+) -> Result<Signer, Failure> {
+    let places = Places::from_environment();
+    let named = arguments.key.as_deref();
+    // The config knows of further folders with keys that have a name, and which key is meant.
+    let asks_config = match named {
+        Some(key) => !key.contains('/') && !key.starts_with("ssh:"),
+        None => places.key_file().is_none(),
+    };
+    let section = if asks_config {
+        Section::read()?
+    } else {
+        Section::default()
+    };
+    let places = places.folders(section.folders);
+    let ask = may_ask(screen);
+    match places.choose(named, section.key.as_deref(), ask).await {
+        Ok(Choice::The(signer)) => Ok(signer),
+        Ok(Choice::Among(candidates)) => chosen(&places, candidates, screen).await,
+        Err(error) if named.is_none() && section.key.is_none() => {
+            Err(unnamed(&places, error).await)
+        }
+        Err(error) => Err(Failure::from(error)),
+    }
+}
+
+/// Nothing named a key: says how to name one, in lines that can be copied.
+async fn unnamed(places: &Places, error: SigningError) -> Failure {
+    let line = |key: &str| format!("`{}`", shell::again(&format!("--key {key}")));
+    let known = match error.kind {
+        SigningErrorKind::KeyAbsent | SigningErrorKind::NoAgent => Vec::new(),
+        SigningErrorKind::KeyAmbiguous => places.candidates().await.0,
+        // Something named a key after all.
+        _ => return error.into(),
+    };
+    let usable = known.iter().filter(|it| it.account.is_ok());
+    let lines: Vec<_> = usable
+        .take(4)
+        .map(|it| line(&shell::quoted(&it.name.to_string())))
+        .collect();
+    let help = if lines.is_empty() {
+        cold_start(&line("NAME"))
+    } else {
+        format!(
+            "Name it: {}\nFor automation, VOUCH_KEY_FILE names a key's file; once and for all, `key` \
+             in the section [sign] of the config names a key.",
+            lines.join(", or ")
+        )
+    };
+    Failure::new(error.message).help(help)
+}
+
+/// From nothing.
+fn cold_start(line: &str) -> String {
+    format!(
+        "`vouch keys new NAME` makes a key; then sign with it: {line}\nOr sign with an Ed25519 key of \
+         SSH: `ssh-add` gives it to ssh-agent, `ssh-keygen -t ed25519` makes one."
+    )
+}
+
+/// Asks which key it is, and whether to keep it.
+async fn chosen(
+    places: &Places,
+    candidates: Vec<Candidate>,
+    screen: &mut Screen,
+) -> Result<Signer, Failure> {
+    eprintln!("Keys that can sign:");
+    for (number, candidate) in candidates.iter().enumerate() {
+        let place = match candidate.place {
+            Place::Agent => "ssh-agent",
+            Place::Own => "vouch keys",
+            Place::Folder => "a folder of the config",
+        };
+        let account = candidate.account.as_ref().map(|it| it.as_str());
+        eprintln!(
+            "  {}  {} ({place}), {}",
+            number + 1,
+            escaped(&candidate.label),
+            account.unwrap_or_default()
+        );
+    }
+    let most = candidates.len();
+    let question = format!("Which one signs? [1-{most}]");
+    let answer = password::ask(question, true).await.map_err(Failure::new)?;
+    let number = answer.trim().parse::<usize>().ok();
+    let Some(candidate) = number.and_then(|number| candidates.get(number.checked_sub(1)?)) else {
+        return Err(Failure::new("no key was chosen").help(format!(
+            "`{}` signs with the first.",
+            shell::again(&format!(
+                "--key {}",
+                shell::quoted(&candidates[0].name.to_string())
+            ))
+        )));
+    };
+    let signer = places.find(&candidate.name).await?;
+    let question = "Sign with it from now on, where no other is named? [y/N]".to_owned();
+    if agrees(question).await? {
+        let file = keep(&candidate.name.clone().absolute().to_string())?;
+        screen.notice(&format!("kept as `key` of [sign] in {file}"))?;
+    }
+    Ok(signer)
+}
+
+/// Asks for a yes.
+pub(super) async fn agrees(question: String) -> Result<bool, Failure> {
+    let answer = password::ask(question, true).await.map_err(Failure::new)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}
+
+/// Keeps a key in the config, and answers where that is.
+fn keep(key: &str) -> Result<String, Failure> {
+    let mut editor = Editor::start(None, None)?;
+    let mut answer = editor.ask(&json!({"keep": {"key": key}}))?;
+    let file = answer["changes"]["file"]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned();
+    // Others may change it at the same time.
+    while let Some(changes) = answer.get("changes") {
+        if changes["lines"].as_array().is_none_or(Vec::is_empty) {
+            return Ok(file);
+        }
+        answer = editor.ask(&json!("write"))?;
+    }
+    Ok(file)
+}
+
+/// Opens a locked key file, with the passphrase from a file or from whoever can be asked.
+pub(super) async fn unlock(
+    signer: &mut Signer,
+    arguments: &KeyArguments,
+    screen: &mut Screen,
+) -> Result<(), Failure> {
+    if !signer.is_locked() {
+        return Ok(());
+    }
+    if let Some(file) = arguments.passphrase_file.clone() {
+        let read = spawn_blocking(move || Passphrase::from_file(&file)).await;
+        let passphrase = read.map_err(io::Error::other)??;
+        return Ok(signer.unlock(passphrase).await?);
+    }
+    if !may_ask(screen) {
+        let message = format!("the key {} has a passphrase", signer.label());
+        return Err(Failure::new(message).help(format!(
+            "Name a file that holds it: `{}`; or give the key to ssh-agent with `ssh-add`.",
+            shell::again("--passphrase-file FILE")
+        )));
+    }
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let question = format!("Passphrase of {}", escaped(&signer.label()));
+        let typed = password::ask(question, false).await.map_err(Failure::new)?;
+        match signer.unlock(Passphrase::new(typed)).await {
+            Err(error) if error.kind == SigningErrorKind::PassphraseWrong && tries < TRIES => {
+                screen.notice("that is not its passphrase")?;
+            }
+            unlocked => return Ok(unlocked?),
+        }
+    }
+}
+
+impl From<SigningError> for Failure {
+    fn from(error: SigningError) -> Self {
+        let failure = Self::new(error.message);
+        match error.help {
+            Some(help) => failure.help(help),
+            None => failure,
+        }
+    }
+}
