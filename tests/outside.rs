@@ -25,5 +25,6 @@ mod protocol;
 mod registry;
 mod restart;
 mod sessions;
+mod sign;
 mod socket;
 mod trust;

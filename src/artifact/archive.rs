@@ -159,7 +159,7 @@ fn walk<R: Read>(
     }
     if tokens > 1 {
         let what = format!("carries {tokens} entries named `claims.jwt`");
-        let help = "Pack the archive again, with one `claims.jwt`.";
+        let help = "Pack the archive again, with one `claims.jwt`: `tar` unpacks it, `vouch par create` packs and signs.";
         return Err(Refusal::new(Row::Token, ErrorKind::AmbiguousToken, what, Some(help)).into());
     }
     // A header that is not used as it stands may be the token's own, or name the token for other

@@ -1,7 +1,7 @@
 //! Why an artifact is refused, and why the reading of one ends early.
 
 use super::rule::{Finding, Row};
-use crate::error::Error;
+use crate::error::{Error, quoted};
 use std::{borrow::Cow, fmt, io};
 use vouch_protocol::{CheckOutcome, ErrorKind};
 
@@ -14,9 +14,12 @@ pub struct Refusal {
     pub kind: ErrorKind,
     /// What is wrong, as what is said of the artifact: "is not signed". See [`Refusal::of`].
     what: String,
-    /// What to do next.
-    pub help: Option<Cow<'static, str>>,
+    /// What to do next; see [`FILE`].
+    help: Option<Cow<'static, str>>,
 }
+
+/// Stands in a help for the artifact's path, as a shell takes it.
+pub(crate) const FILE: &str = "{file}";
 
 impl Refusal {
     /// A refusal of that kind; `what` is said of the artifact: "is not signed".
@@ -65,14 +68,26 @@ impl Refusal {
         vouch_protocol::Refusal {
             kind: self.kind,
             message: self.of(name),
-            help: self.help.map(Into::into),
+            help: self.advice(name),
         }
+    }
+
+    /// What to do next about the artifact of that name: a path, or a reference, whose file is
+    /// elsewhere.
+    pub(crate) fn advice(&self, name: &str) -> Option<String> {
+        let file = match name.starts_with('/') {
+            true => quoted(name),
+            false => "FILE".into(),
+        };
+        let help = self.help.as_ref();
+        help.map(|help| help.replace(FILE, &file))
     }
 
     /// The refusal as an error of a request that would have moved the artifact of that name.
     pub fn error(self, name: impl fmt::Display) -> Error {
-        let error = Error::new(self.kind, self.of(name));
-        match self.help {
+        let name = name.to_string();
+        let error = Error::new(self.kind, self.of(&name));
+        match self.advice(&name) {
             Some(help) => error.help(help),
             None => error,
         }
@@ -114,7 +129,7 @@ impl Refusal {
             ErrorKind::HashMismatch,
             format!("is not what was signed: {why}"),
             Some(
-                "The artifact was changed after it was signed. Sign it again, or get it from its signer again.",
+                "The artifact was changed after it was signed. Get it from its signer again, or sign it yourself: `vouch sign {file}`.",
             ),
         )
     }

@@ -187,7 +187,7 @@ fn ambiguous(nested: bool, tokens: u64) -> Stop {
         format!("carries {tokens} tokens")
     };
     let help = "Remove all tokens, then sign the outermost module or component once: \
-                `wasm-tools strip --delete '^(wasmcloud_)?jwt$' FILE -o FILE` removes them.";
+                `wasm-tools strip --delete '^(wasmcloud_)?jwt$' {file} -o {file}` removes them.";
     Refusal::new(Row::Token, ErrorKind::AmbiguousToken, what, Some(help)).into()
 }
 

@@ -52,16 +52,15 @@ impl To {
         let itself = path
             .canonicalize()
             .map_err(|error| Error::at(path, "find", error))?;
-        let given = destination.map(Destination::at).transpose()?;
-        let (destination, in_place) = match given {
-            None => (Destination::at(&itself)?, true),
+        let elsewhere = match destination.map(Destination::at).transpose()? {
+            None => None,
             Some(given) => {
                 given.check_as(&or_name, overwrite)?;
-                let target = given.target(&or_name);
-                let in_place = is_at(&target, &itself);
-                (given, in_place)
+                Some(given).filter(|given| !is_at(&given.target(&or_name), &itself))
             }
         };
+        let in_place = elsewhere.is_none();
+        let destination = elsewhere.map_or_else(|| Destination::at(&itself), Ok)?;
         if in_place {
             source.check_writable()?;
         }

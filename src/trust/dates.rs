@@ -13,7 +13,7 @@ pub(super) fn check_dates(dates: Dates, now: u64) -> Result<(), Refusal> {
             Row::Dates,
             ErrorKind::NotYetValid,
             format!("carries a token that is not valid before {}", date(from)),
-            Some("Wait, set the clock, or sign the artifact with another date."),
+            Some("Wait, set the clock, or sign it with another date: `vouch sign {file}`."),
         ));
     }
     if let Some(until) = dates.expires.filter(|until| now >= *until) {
@@ -21,7 +21,7 @@ pub(super) fn check_dates(dates: Dates, now: u64) -> Result<(), Refusal> {
             Row::Dates,
             ErrorKind::Expired,
             format!("carries a token that expired on {}", date(until)),
-            Some("Sign the artifact again."),
+            Some("Sign the artifact again: `vouch sign {file}`."),
         ));
     }
     Ok(())

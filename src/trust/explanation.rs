@@ -397,7 +397,7 @@ mod tests {
                 to: crate::name::testing::reference(to),
             };
             let verdict = judge(examined, &[], usage, wanted, &now).unwrap();
-            let help = verdict.unwrap_err().refusal.help.unwrap();
+            let help = verdict.unwrap_err().refusal.advice("").unwrap();
             assert_eq!(help, expected, "{config}");
         };
         let none = "[[rule]]\nscope = '*'\naccept = 'none'\n";

@@ -24,14 +24,19 @@ pub(super) fn endless(folder: &Folder) -> PathBuf {
 
 #[test]
 fn a_file_that_is_read_and_hashed() {
-    for method in ["verify", "push"] {
+    for method in ["verify", "push", "sign/prepare"] {
         check(|| {
             let folder = Folder::new();
             let path = endless(&folder);
             let mut params = json!({"path": path});
-            if method == "push" {
+            match method {
                 // Nobody listens there, and nobody is asked.
-                params["reference"] = json!("127.0.0.1:1/acme/echo:1");
+                "push" => params["reference"] = json!("127.0.0.1:1/acme/echo:1"),
+                "sign/prepare" => {
+                    let account = Signer::default().account.public_key();
+                    params["account"] = json!(account);
+                }
+                _ => {}
             }
             Scene {
                 daemon: Daemon::configured("[limits]\nartifact = 34359738368\n", &[]),

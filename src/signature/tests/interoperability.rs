@@ -4,7 +4,7 @@ use super::*;
 use provider_archive::ProviderArchive;
 use wascap::jwt::{CapabilityProvider, Claims, Component};
 
-fn wascap_signs(unsigned: &[u8]) -> Vec<u8> {
+pub(super) fn wascap_signs(unsigned: &[u8]) -> Vec<u8> {
     let (account, module) = (nkeys::KeyPair::new_account(), nkeys::KeyPair::new_module());
     let claims = Claims::<Component>::new(
         "echo".into(),

@@ -29,7 +29,7 @@ impl From<Fault> for Refusal {
                 row,
                 ErrorKind::InvalidToken,
                 format!("carries an invalid token: {why}"),
-                Some("Sign the artifact again."),
+                Some("Sign the artifact again: `vouch sign {file}`."),
             ),
             Fault::Signature => Refusal::new(
                 Row::Signature,

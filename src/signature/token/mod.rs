@@ -34,17 +34,11 @@ use std::sync::Arc;
 pub(super) const METHOD: Method = Method { absent, signatures };
 
 fn absent(kind: ArtifactKind) -> (&'static str, &'static str) {
-    match kind {
-        ArtifactKind::Provider => (
-            "it carries no token: no entry named `claims.jwt`",
-            "Pack and sign it, then try again: `wash par create` of wash 0.43.0 or older does.",
-        ),
-        _ => (
-            "it carries no token: no custom section named `wasmcloud_jwt` or `jwt`",
-            "Sign it with an account key, then try again: `wash claims sign` of wash 0.43.0 or older \
-             does.",
-        ),
-    }
+    let why = match kind {
+        ArtifactKind::Provider => "it carries no token: no entry named `claims.jwt`",
+        _ => "it carries no token: no custom section named `wasmcloud_jwt` or `jwt`",
+    };
+    (why, "Sign it, then try again: `vouch sign {file}`.")
 }
 
 fn signatures(facts: &Facts, _: &[Evidence]) -> Signatures {

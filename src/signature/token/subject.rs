@@ -30,6 +30,55 @@ fn is_strict(bytes: &[u8; 32]) -> bool {
 mod tests {
     use super::*;
 
+    /// Of the first two keys of RFC 8032, section 7.1. Clients derive the same.
+    #[test]
+    fn a_subject_follows_from_account_and_name() {
+        let check = |account: &str, of: Of, name: &str, expected: &str| {
+            let account = nkey::read(Of::Account, account).expect("it is one");
+            assert_eq!(derive(of, &account, name), expected, "{name}");
+        };
+        let first = "ADLVVGABQKYQVN6VJP7NHSLEA45A5YLS6PNKMIZFV4BBU2HXA5IRVRTU";
+        let second = "AA6UAF6D5BBYSWUSW4FKOTI3P26JZGBMZ4XMJFUMYDGVL4JK6RTAZQQS";
+        // The third candidate, i = 2.
+        check(
+            first,
+            Of::Module,
+            "echo",
+            "MBM2YFP5LUSCDOELLPMZQ4KAXXAFMFHT6FBKXZMF556FSCO2PYKBJOKU",
+        );
+        check(
+            second,
+            Of::Module,
+            "echo",
+            "MD4I7EOQ5LUIK4JS3U4EICD7HANEEQK7BCX2VT2VECDDZSFJLB5GY6F3",
+        );
+        check(
+            first,
+            Of::Service,
+            "echo",
+            "VDKROH3VKHIQABJQ2KJQZHE6OMCAE7A4SORWHACZ4B3MPHBOYYZLZN6Q",
+        );
+        check(
+            first,
+            Of::Service,
+            "wasmcloud-messaging-nats",
+            "VDIST44MOLKMBUZ4WWO7UG7RQAAJY7Y5TVQ5FGSJJHR4HMTFJPDIOWIG",
+        );
+        check(
+            first,
+            Of::Module,
+            "größe",
+            "MATHK7YRGK2SLYMPB6GBM3XVLRKHU2DMFZH4X2PNSE4SUAO4O53ECMPW",
+        );
+        // The first candidate.
+        check(
+            first,
+            Of::Module,
+            "a",
+            "MDIKUELLLXNAAU5QC6GVYL5OTRPJB22R4JIRQPQZM6AM567BHI4U5CXA",
+        );
+    }
+
     #[test]
     fn keys_that_strict_readers_refuse_are_passed_over() {
         let check = |first: u8, rest: u8, last: u8, expected: bool| {

@@ -163,7 +163,7 @@ fn decided(policy: Policy, at: &str, artifact: &str, pins: &[&str]) -> String {
     match verdict {
         Err(error) => format!("{}: {error}", error.kind().name()),
         Ok(Err(Refused { refusal, .. })) => {
-            let help = refusal.help.as_ref().map(ToString::to_string);
+            let help = refusal.advice("");
             assert!(help.is_some_and(|help| !help.is_empty()), "{refusal:?}");
             format!("{}: {}", refusal.kind.name(), refusal.of("it"))
         }
