@@ -3,7 +3,7 @@
 use crate::spelling::Spelling;
 use serde_json::{Map, Value, json};
 use std::io;
-use vouch_client::{CallError, protocol::ErrorKind};
+use vouch_client::{CallError, protocol::ErrorKind, signing::SigningError};
 
 /// The exit code. Of several outcomes the worst counts, which is the highest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -145,6 +145,16 @@ impl From<CallError> for Failure {
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         Self::new(error.to_string())
+    }
+}
+
+impl From<SigningError> for Failure {
+    fn from(error: SigningError) -> Self {
+        let failure = Self::new(error.message);
+        match error.help {
+            Some(help) => failure.help(help),
+            None => failure,
+        }
     }
 }
 

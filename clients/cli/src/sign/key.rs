@@ -25,15 +25,18 @@ pub(super) fn may_ask(screen: &Screen) -> bool {
     !screen.is_json() && io::stdin().is_terminal()
 }
 
-/// What the config says of signing.
+/// What the config says of signing: its section `[sign]`.
 #[derive(Debug, Default)]
-struct Section {
-    key: Option<String>,
-    folders: Vec<PathBuf>,
+pub(crate) struct Section {
+    /// The key that signs where no other is named.
+    pub(crate) key: Option<String>,
+    /// Further folders with keys.
+    pub(crate) folders: Vec<PathBuf>,
 }
 
 impl Section {
-    fn read() -> Result<Self, Failure> {
+    /// Reads it from the user's own config, by the program that knows what a config may say.
+    pub(crate) fn read() -> Result<Self, Failure> {
         let answer = Editor::start(None, None)?.ask(&json!({"sign": {}}))?;
         let sign = &answer["sign"];
         let folders = sign["folders"].as_array().into_iter().flatten();
@@ -208,16 +211,6 @@ pub(super) async fn unlock(
                 screen.notice("that is not its passphrase")?;
             }
             unlocked => return Ok(unlocked?),
-        }
-    }
-}
-
-impl From<SigningError> for Failure {
-    fn from(error: SigningError) -> Self {
-        let failure = Self::new(error.message);
-        match error.help {
-            Some(help) => failure.help(help),
-            None => failure,
         }
     }
 }
