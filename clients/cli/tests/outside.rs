@@ -7,6 +7,7 @@ mod log;
 mod progress;
 mod service;
 mod sessions;
+mod sign;
 mod spawn;
 mod status;
 mod terminal;

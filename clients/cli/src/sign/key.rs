@@ -14,7 +14,7 @@ use std::{
 };
 use tokio::task::spawn_blocking;
 use vouch_client::signing::{
-    Candidate, Choice, Passphrase, Place, Places, Signer, SigningError, SigningErrorKind,
+    Candidate, Choice, Passphrase, Places, Signer, SigningError, SigningErrorKind,
 };
 
 /// How often a passphrase may be wrong.
@@ -121,14 +121,9 @@ async fn chosen(
 ) -> Result<Signer, Failure> {
     eprintln!("Keys that can sign:");
     for (number, candidate) in candidates.iter().enumerate() {
-        let place = match candidate.place {
-            Place::Agent => "ssh-agent",
-            Place::Own => "vouch keys",
-            Place::Folder => "a folder of the config",
-        };
         let account = candidate.account.as_ref().map(|it| it.as_str());
         eprintln!(
-            "  {}  {} ({place}), {}",
+            "  {}  {}, {}",
             number + 1,
             escaped(&candidate.label),
             account.unwrap_or_default()
