@@ -7,6 +7,11 @@ use vouch_testing::faulty::{Answer, Faulty};
 /// A folder with a helper `docker-credential-fake` that runs a shell's lines, and a docker config
 /// that names it.
 fn with_helper(script: &str) -> (Daemon, tempfile::TempDir) {
+    with_environment(script, &[])
+}
+
+/// The same, of a service with further variables in its environment.
+fn with_environment(script: &str, more: &[(&str, &Path)]) -> (Daemon, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let helper = folder.path().join("docker-credential-fake");
     fs::write(&helper, format!("#!/bin/sh\ncd \"${{0%/*}}\"\n{script}\n")).unwrap();
@@ -15,6 +20,7 @@ fn with_helper(script: &str) -> (Daemon, tempfile::TempDir) {
     fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
     let path = format!("{}:/usr/bin:/bin", folder.path().display());
     let environment = [("DOCKER_CONFIG", folder.path()), ("PATH", Path::new(&path))];
+    let environment = [&environment, more].concat();
     (Daemon::configured("", &environment), folder)
 }
 
@@ -48,6 +54,30 @@ fn a_helper_is_asked_once_for_all() {
     assert!(environment.contains("DOCKER_CONFIG="), "{environment}");
     assert!(!environment.contains("MALLOC_"), "{environment}");
     assert!(!environment.contains("OWN_VARIABLES"), "{environment}");
+}
+
+#[test]
+fn a_helper_hears_of_no_key() {
+    let server = Faulty::start(|_, _| Answer::new(404));
+    let keys = [
+        ("VOUCH_KEY_FILE", Path::new("/run/secrets/key")),
+        ("SSH_AUTH_SOCK", Path::new("/run/agent")),
+        ("DISPLAY", Path::new(":0")),
+    ];
+    let (daemon, folder) = with_environment(
+        "env > environment; echo '{\"Username\":\"ann\",\"Secret\":\"planted\"}'",
+        &keys,
+    );
+    let reference = format!("{}/acme/echo:1", server.name());
+    let to = folder.path().join("pulled");
+    pull(&mut daemon.connect(), &to, &reference).unwrap_err();
+    let environment = fs::read_to_string(folder.path().join("environment")).unwrap();
+    let has = |name: &str| environment.lines().any(|line| line.starts_with(name));
+    assert!(has("DISPLAY=:0"), "{environment}");
+    assert!(
+        !has("VOUCH_KEY_FILE") && !has("SSH_AUTH_SOCK"),
+        "{environment}"
+    );
 }
 
 #[test]

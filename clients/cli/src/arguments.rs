@@ -4,6 +4,7 @@ use crate::{
     commands::{PullArguments, PushArguments, RpcArguments},
     hints::hinted,
     inspect::InspectArguments,
+    keys::KeysCommand,
     log::LogArguments,
     manual::after_help,
     par::ParCommand,
@@ -43,6 +44,18 @@ pub(crate) struct Cli {
 pub(crate) enum Wanted {
     #[command(flatten)]
     Service(Command),
+    /// Make, list and show keys that sign
+    ///
+    /// They are of ssh-agent, of your own, and in folders that the config names. The service has no
+    /// part in them.
+    #[command(after_help = "Examples:
+  vouch keys list
+  vouch keys new acme
+  vouch keys show ssh:ann@laptop")]
+    Keys {
+        #[command(subcommand)]
+        command: KeysCommand,
+    },
     /// Show the service's log file
     ///
     /// With --json each line is an object: as it was logged if the service logs in JSON, else with
@@ -94,7 +107,7 @@ pub(crate) enum Command {
   vouch sign target/wasm32-wasip2/release/*.wasm --expires-in 90d
   vouch sign echo.wasm --key ssh:ann@laptop -o signed/
   VOUCH_KEY_FILE=/run/secrets/key vouch sign echo.wasm   # in CI")]
-    Sign(SignArguments),
+    Sign(Box<SignArguments>),
     /// Make provider archives, or list what one holds
     #[command(after_help = "Examples:
   vouch par create -o kv.par.gz --vendor acme --target x86_64-linux=target/release/kv

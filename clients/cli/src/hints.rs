@@ -20,7 +20,10 @@ pub(crate) const MEANT: &[(&[&str], &str)] = &[
         &["attest", "claims", "resign"],
         "`vouch sign FILE` signs a file",
     ),
-    (&["keygen", "genkey"], "`vouch keys new NAME` makes a key"),
+    (
+        &["key", "keygen", "genkey"],
+        "`vouch keys new NAME` makes a key",
+    ),
     (
         &["pack", "archive"],
         "`vouch par create` makes a provider archive",

@@ -8,7 +8,7 @@
 //! | `connect` | the connection, over which a service may have to be started |
 //! | `call`, `progress` | one call, and the bar that is drawn meanwhile |
 //! | `editor` | the service's program, which changes its config |
-//! | `verify`, `inspect`, `sign`, `par`, `tags`, `commands`, `sessions`, `trust`, `status`, `log` | the commands, each with its options |
+//! | `verify`, `inspect`, `sign`, `par`, `keys`, `tags`, `commands`, `sessions`, `trust`, `status`, `log` | the commands, each with its options |
 //! | `password`, `spool`, `signals` | secrets, standard input, and the end by a signal |
 //! | `show`, `tally`, `spelling`, `failure` | what people and programs see, and the exit code |
 
@@ -22,6 +22,7 @@ mod editor;
 mod failure;
 mod hints;
 mod inspect;
+mod keys;
 mod log;
 mod manual;
 mod par;
@@ -102,6 +103,7 @@ async fn run(cli: Cli, screen: &mut Screen) -> io::Result<Outcome> {
             return status::watch(&path, screen).await;
         }
         Wanted::Service(command) => command,
+        Wanted::Keys { command } => return keys::keys(command, screen).await,
         Wanted::Log(arguments) => return log::log(&path, &arguments, screen).await,
         Wanted::Completions { shell } => {
             let script = vouch_pages::completions(Cli::command(), shell);
@@ -129,7 +131,7 @@ async fn run(cli: Cli, screen: &mut Screen) -> io::Result<Outcome> {
         Command::Verify(arguments) => verify::verify(&client, arguments, screen).await,
         Command::Inspect(arguments) => inspect::inspect(&client, arguments, screen).await,
         Command::Push(arguments) => commands::push(&client, arguments, screen).await,
-        Command::Sign(arguments) => sign::sign(&client, arguments, screen).await,
+        Command::Sign(arguments) => sign::sign(&client, *arguments, screen).await,
         Command::Par { command } => par::par(&client, command, screen).await,
         Command::Pull(arguments) => commands::pull(&client, arguments, screen).await,
         Command::Tags(arguments) => tags::tags(&client, arguments, screen).await,

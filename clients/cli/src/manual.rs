@@ -30,12 +30,25 @@ pub(crate) const MANUAL: Manual = Manual {
             "How many seconds a service that is started may take until it answers; the default is 5.",
         ),
         (
+            "VOUCH_KEY_FILE",
+            "The file with the key that signs, unless --key names one: for automation. No service is \
+             told of it.",
+        ),
+        (
+            "SSH_AUTH_SOCK",
+            "The socket of the ssh-agent whose keys can sign. No service is told of it.",
+        ),
+        (
             "XDG_RUNTIME_DIR",
             "The folder of the usual socket; see FILES.",
         ),
         (
             "XDG_STATE_HOME",
             "The folder of the service's log; see FILES.",
+        ),
+        (
+            "XDG_DATA_HOME",
+            "The folder of the keys that `vouch keys new` makes; see FILES.",
         ),
         (
             "TMPDIR",
@@ -55,6 +68,10 @@ pub(crate) const MANUAL: Manual = Manual {
         (
             "$XDG_STATE_HOME/vouchd/vouchd.log",
             "The usual log; ~/.local/state stands for XDG_STATE_HOME if that is not set.",
+        ),
+        (
+            "$XDG_DATA_HOME/vouchd/keys/NAME.nk",
+            "Keys of your own; ~/.local/share stands for XDG_DATA_HOME if that is not set.",
         ),
     ],
     see_also: &["vouchd(1)"],

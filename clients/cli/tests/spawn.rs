@@ -129,6 +129,25 @@ fn kill(process: u32) {
 }
 
 #[test]
+fn a_service_hears_of_no_key() {
+    let home = Home::new();
+    let mut sessions = home.vouch(&["sessions"]);
+    sessions
+        .env("VOUCH_KEY_FILE", "/run/secrets/key")
+        .env("SSH_AUTH_SOCK", "/run/agent")
+        .env("DISPLAY", ":0");
+    Ran::of(&mut sessions).printed(0, NO_LOGINS, "");
+    let environment = fs::read(format!("/proc/{}/environ", home.process())).unwrap();
+    let environment = String::from_utf8(environment).unwrap();
+    let has = |name: &str| environment.split('\0').any(|line| line.starts_with(name));
+    assert!(has("DISPLAY=:0"), "{environment}");
+    assert!(
+        !has("VOUCH_KEY_FILE") && !has("SSH_AUTH_SOCK"),
+        "{environment}"
+    );
+}
+
+#[test]
 fn a_service_is_started_and_goes_on_by_itself() {
     let home = Home::new();
     home.run(&["sessions"]).printed(0, NO_LOGINS, "");

@@ -50,14 +50,16 @@ const LAST_LINES: usize = 10;
 const LAST_BYTES: usize = 4096;
 
 /// Variables by which a service manager speaks to a process: to us, or to whoever started us, and not
-/// to the service.
-const NOT_PASSED_ON: [&str; 6] = [
+/// to the service. And those that name keys: it signs nothing, and what it starts is others' programs.
+const NOT_PASSED_ON: [&str; 8] = [
     "LISTEN_FDS",
     "LISTEN_PID",
     "LISTEN_FDNAMES",
     "NOTIFY_SOCKET",
     "WATCHDOG_PID",
     "WATCHDOG_USEC",
+    "VOUCH_KEY_FILE",
+    "SSH_AUTH_SOCK",
 ];
 
 /// How to start a service if none listens: see [`Client::connect_or_start`](crate::Client::connect_or_start).

@@ -36,6 +36,9 @@ const LONGEST: u64 = 64 << 10;
 const LINGER: Duration = Duration::from_millis(500);
 /// What helpers say when they have no login; not an error.
 const NOT_FOUND: &str = "credentials not found in native keychain";
+/// Variables that name keys which sign, where the service was started with them: logins are no matter
+/// of theirs.
+const NOT_PASSED_ON: [&str; 2] = ["VOUCH_KEY_FILE", "SSH_AUTH_SOCK"];
 /// The name under which helpers keep identity tokens.
 const TOKEN_USER: &str = "<token>";
 
@@ -86,6 +89,9 @@ async fn run(
     let mut command = Command::new(program);
     if let Some(path) = path {
         command.env("PATH", path);
+    }
+    for name in NOT_PASSED_ON {
+        command.env_remove(name);
     }
     if let Ok(names) = env::var(OWN_VARIABLES) {
         for name in names.split(' ').chain([OWN_VARIABLES]) {

@@ -4,14 +4,12 @@ use super::{arguments::KeyArguments, shell};
 use crate::{
     editor::Editor,
     failure::Failure,
+    keys::Kept,
     password,
     show::{Screen, escaped},
 };
 use serde_json::json;
-use std::{
-    io::{self, IsTerminal as _},
-    path::PathBuf,
-};
+use std::io::{self, IsTerminal as _};
 use tokio::task::spawn_blocking;
 use vouch_client::signing::{
     Candidate, Choice, Passphrase, Places, Signer, SigningError, SigningErrorKind,
@@ -25,56 +23,19 @@ pub(super) fn may_ask(screen: &Screen) -> bool {
     !screen.is_json() && io::stdin().is_terminal()
 }
 
-/// What the config says of signing: its section `[sign]`.
-#[derive(Debug, Default)]
-pub(crate) struct Section {
-    /// The key that signs where no other is named.
-    pub(crate) key: Option<String>,
-    /// Further folders with keys.
-    pub(crate) folders: Vec<PathBuf>,
-}
-
-impl Section {
-    /// Reads it from the user's own config, by the program that knows what a config may say.
-    pub(crate) fn read() -> Result<Self, Failure> {
-        let answer = Editor::start(None, None)?.ask(&json!({"sign": {}}))?;
-        let sign = &answer["sign"];
-        let folders = sign["folders"].as_array().into_iter().flatten();
-        Ok(Self {
-            key: sign["key"].as_str().map(str::to_owned),
-            folders: folders
-                .filter_map(|it| it.as_str())
-                .map(PathBuf::from)
-                .collect(),
-        })
-    }
-}
-
 /// The key that signs. It may be locked.
 pub(crate) async fn choose(
     arguments: &KeyArguments,
     screen: &mut Screen,
 ) -> Result<Signer, Failure> {
-    let places = Places::from_environment();
     let named = arguments.key.as_deref();
-    // The config knows of further folders with keys that have a name, and which key is meant.
-    let asks_config = match named {
-        Some(key) => !key.contains('/') && !key.starts_with("ssh:"),
-        None => places.key_file().is_none(),
-    };
-    let section = if asks_config {
-        Section::read()?
-    } else {
-        Section::default()
-    };
-    let places = places.folders(section.folders);
+    let kept = Kept::read_for(named)?;
+    let places = kept.places();
     let ask = may_ask(screen);
-    match places.choose(named, section.key.as_deref(), ask).await {
+    match places.choose(named, kept.key.as_deref(), ask).await {
         Ok(Choice::The(signer)) => Ok(signer),
         Ok(Choice::Among(candidates)) => chosen(&places, candidates, screen).await,
-        Err(error) if named.is_none() && section.key.is_none() => {
-            Err(unnamed(&places, error).await)
-        }
+        Err(error) if named.is_none() && kept.key.is_none() => Err(unnamed(&places, error).await),
         Err(error) => Err(Failure::from(error)),
     }
 }
@@ -121,7 +82,10 @@ async fn chosen(
 ) -> Result<Signer, Failure> {
     eprintln!("Keys that can sign:");
     for (number, candidate) in candidates.iter().enumerate() {
-        let account = candidate.account.as_ref().map(|it| it.as_str());
+        let account = candidate
+            .account
+            .as_ref()
+            .map(vouch_client::signing::Account::as_str);
         eprintln!(
             "  {}  {}, {}",
             number + 1,

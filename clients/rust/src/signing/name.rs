@@ -95,14 +95,6 @@ impl KeyName {
         if text.contains('/') {
             return Ok(Self(Form::File(below_home(text, home))));
         }
-        if text.len() == SEED_LENGTH && text.starts_with('S') && nkey::is_base32(text) {
-            return Err(
-                wrong("that is a seed itself, which others can read where it was written").help(
-                    "Keep it in a file that only you can read, and name that file: \
-                     `--key ./FILE`. If others may have seen it, sign with a new key.",
-                ),
-            );
-        }
         own(text)?;
         Ok(Self(Form::Own(text.to_owned())))
     }
@@ -113,6 +105,13 @@ const WRITE_SSH: &str = "Write `ssh:COMMENT`, `ssh:SHA256:…` (as `ssh-add -l` 
 
 /// Checks the name of a key of one's own, which is the name of a file.
 pub(super) fn own(name: &str) -> Result<()> {
+    if name.len() == SEED_LENGTH && name.starts_with('S') && nkey::is_base32(name) {
+        let message = "that is a seed itself, which others can read where it was written";
+        return Err(SigningError::new(SigningErrorKind::KeyName, message).help(
+            "Keep it in a file that only you can read, and name that file: `--key ./FILE`. If others \
+             may have seen it, sign with a new key.",
+        ));
+    }
     let odd = |c: char| !c.is_ascii_alphanumeric() && !matches!(c, '.' | '-' | '_');
     let wrong = name.is_empty()
         || name.len() > LONGEST_OWN

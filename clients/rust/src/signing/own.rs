@@ -122,7 +122,8 @@ mod tests {
         let error = make(home.path(), "acme").unwrap_err();
         assert_eq!(error.kind, SigningErrorKind::FileOpenToOthers);
         assert!(error.help.unwrap().contains("chmod 700"));
-        for name in ["", "../acme", ".acme", "acme.nk", "a/b", "-x"] {
+        let seed = "SAAPN4W3EG6KCJGUQTKTJ5GSB5NHK5CHAJL4DBGFUM3HHROI4XUEP4OBK4";
+        for name in [seed, "", "../acme", ".acme", "acme.nk", "a/b", "-x"] {
             let error = make(home.path(), name).unwrap_err();
             assert_eq!(error.kind, SigningErrorKind::KeyName, "{name}");
         }
