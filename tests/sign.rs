@@ -1,6 +1,7 @@
 //! Signing from outside: a client with an account's key, in two steps. In place or elsewhere, all
 //! of it or nothing.
 
+mod example;
 mod faults;
 
 use nkeys::KeyPair;
