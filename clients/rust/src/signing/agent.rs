@@ -4,12 +4,11 @@
 
 use super::{
     error::{Result, SigningError, SigningErrorKind},
-    nkey::{self, Account},
+    nkey::Account,
     signature::TokenSignature,
+    ssh::{self, ED25519, put, take},
     token,
 };
-use data_encoding::BASE64_NOPAD;
-use sha2::{Digest as _, Sha256};
 use std::{
     io,
     path::{Path, PathBuf},
@@ -39,9 +38,6 @@ const REQUEST_IDENTITIES: u8 = 11;
 const IDENTITIES_ANSWER: u8 = 12;
 const SIGN_REQUEST: u8 = 13;
 const SIGN_RESPONSE: u8 = 14;
-
-/// The one type of key whose signatures are those of tokens.
-pub(super) const ED25519: &str = "ssh-ed25519";
 
 /// An agent, by its socket. A listing may take 10 seconds, and a signature two minutes, since the
 /// agent may ask somebody. Dropping a future hangs up.
@@ -105,7 +101,7 @@ impl Agent {
         limit: Duration,
     ) -> Result<TokenSignature> {
         let mut request = vec![SIGN_REQUEST];
-        put(&mut request, &nkey::ssh_blob(account.key()));
+        put(&mut request, &ssh::blob(account.key()));
         put(&mut request, input.as_bytes());
         // No flags.
         request.extend_from_slice(&[0; 4]);
@@ -273,41 +269,17 @@ impl AgentKey {
         let mut key = Self {
             agent: agent.clone(),
             comment: comment.chars().take(LONGEST_COMMENT).collect(),
-            fingerprint: fingerprint(blob),
+            fingerprint: ssh::fingerprint(blob),
             account: Err(SigningError::new(SigningErrorKind::KeyUnusable, "")),
             kind,
         };
         key.account = if key.kind == ED25519 {
-            let public = blob.strip_prefix(nkey::SSH_PREFIX)?;
-            Ok(Account::of_key(public.try_into().ok()?))
+            Ok(Account::of_key(ssh::key(blob)?))
         } else {
-            Err(unusable(key.called(), &key.kind))
+            Err(ssh::unusable(key.called(), &key.kind))
         };
         Some(key)
     }
-}
-
-/// Why a key of that type cannot sign tokens.
-pub(super) fn unusable(key: &str, kind: &str) -> SigningError {
-    let why = if kind.contains("-cert-") {
-        "a certificate: the key that it is for signs by itself".to_owned()
-    } else if kind.starts_with("sk-") {
-        "a FIDO key, which signs a counter along, and tokens have no place for it".to_owned()
-    } else if kind.starts_with("ssh-rsa") || kind.starts_with("rsa-") {
-        "an RSA key, and tokens are signed with Ed25519".to_owned()
-    } else if kind.starts_with("ecdsa-") {
-        "an ECDSA key, and tokens are signed with Ed25519".to_owned()
-    } else {
-        format!("of the type {kind:?}, and tokens are signed with Ed25519")
-    };
-    let message = format!("{key} cannot sign tokens: it is {why}");
-    SigningError::new(SigningErrorKind::KeyUnusable, message)
-        .help("`ssh-keygen -t ed25519` makes one that can; `vouch keys new NAME` does, too.")
-}
-
-/// The fingerprint of a public key, as OpenSSH shows it.
-pub(super) fn fingerprint(blob: &[u8]) -> String {
-    format!("SHA256:{}", BASE64_NOPAD.encode(&Sha256::digest(blob)))
 }
 
 /// The signature in what an agent answered: `string "ssh-ed25519", string 64 bytes`, in a string.
@@ -317,21 +289,6 @@ fn signature(mut response: &[u8]) -> Option<[u8; 64]> {
     let bytes = take(&mut blob)?;
     let whole = response.is_empty() && blob.is_empty() && kind == ED25519.as_bytes();
     bytes.try_into().ok().filter(|_| whole)
-}
-
-/// Takes a string off the front: RFC 4251, section 5.
-pub(super) fn take<'a>(from: &mut &'a [u8]) -> Option<&'a [u8]> {
-    let (length, rest) = from.split_first_chunk()?;
-    let (string, rest) = rest.split_at_checked(u32::from_be_bytes(*length) as usize)?;
-    *from = rest;
-    Some(string)
-}
-
-/// Puts a string behind: what is signed is bounded, and so are keys.
-fn put(to: &mut Vec<u8>, string: &[u8]) {
-    let length = u32::try_from(string.len()).unwrap_or(u32::MAX);
-    to.extend_from_slice(&length.to_be_bytes());
-    to.extend_from_slice(string);
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! Keys in files: OpenSSH private keys, and nkey seeds.
 
 use super::{
-    agent::{ED25519, take, unusable},
     error::{Result, SigningError, SigningErrorKind},
     nkey::{self, Account},
     signature::TokenSignature,
+    ssh::{ED25519, take, unusable},
 };
 use data_encoding::BASE64;
 use ed25519_dalek::{Signer as _, SigningKey};

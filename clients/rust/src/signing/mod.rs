@@ -32,6 +32,7 @@
 //! | file | what is in it |
 //! |---|---|
 //! | `error` | what went wrong, and what to do |
+//! | `ssh` | what SSH writes: strings, keys, fingerprints |
 //! | `nkey` | keys as nkeys write them: accounts, seeds |
 //! | `name` | what people call a key |
 //! | `token` | a token, or the two parts that are signed, read to the letter |
@@ -54,6 +55,7 @@ mod own;
 mod places;
 mod signature;
 mod signer;
+mod ssh;
 mod subject;
 mod token;
 

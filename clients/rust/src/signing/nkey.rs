@@ -2,7 +2,10 @@
 //! (<https://docs.nats.io/running-a-nats-service/configuration/securing_nats/auth_intro/nkey_auth>).
 //! Not the `nkeys` crate: it leaves copies of seeds behind.
 
-use super::error::{Result, SigningError, SigningErrorKind};
+use super::{
+    error::{Result, SigningError, SigningErrorKind},
+    ssh,
+};
 use data_encoding::BASE32_NOPAD;
 use ed25519_dalek::SigningKey;
 use std::fmt;
@@ -66,9 +69,7 @@ impl Account {
 
     /// The same key as SSH writes it in a line: `ssh-ed25519 AAAA… comment`.
     pub fn ssh_line(&self, comment: &str) -> String {
-        let blob = data_encoding::BASE64.encode(&ssh_blob(&self.key));
-        let line = format!("ssh-ed25519 {blob} {comment}");
-        line.trim_end().to_owned()
+        ssh::line(&self.key, comment)
     }
 }
 
@@ -76,14 +77,6 @@ impl fmt::Display for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
-}
-
-/// What stands in front of the key in an SSH public key: RFC 8709, section 4.
-pub(super) const SSH_PREFIX: &[u8] = b"\0\0\0\x0bssh-ed25519\0\0\0\x20";
-
-/// An Ed25519 public key as SSH has it in messages and lines.
-pub(super) fn ssh_blob(key: &[u8; 32]) -> Vec<u8> {
-    [SSH_PREFIX, key].concat()
 }
 
 /// The prefix and the key of a public nkey.

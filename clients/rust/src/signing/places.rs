@@ -1,20 +1,18 @@
 //! Where keys are, and which one is meant.
 
 use super::{
-    agent::{self, Agent, AgentKey, UNLOCK},
+    agent::{Agent, AgentKey, UNLOCK},
     error::{Result, SigningError, SigningErrorKind},
     file::KeyFile,
     name::{Form, KeyName},
     nkey::Account,
     own,
     signer::Signer,
+    ssh,
 };
-use data_encoding::BASE64;
 use std::{
     env,
     ffi::{OsStr, OsString},
-    fs::File,
-    io::Read as _,
     path::{Path, PathBuf},
 };
 use tokio::task::spawn_blocking;
@@ -24,8 +22,6 @@ pub const KEY_FILE_VARIABLE: &str = "VOUCH_KEY_FILE";
 
 /// The most files of a folder that are looked at.
 const MOST_FILES: usize = 1000;
-/// The longest file with a public key, in bytes.
-const LONGEST_PUBLIC: u64 = 16 << 10;
 
 /// Where keys are looked for: an agent, the folder of `vouch keys new`, and folders that the config
 /// names.
@@ -93,7 +89,7 @@ impl Places {
                 one_of(name, &found.collect::<Vec<_>>(), &keys)
             }
             Form::PublicFile(path) => {
-                let fingerprint = public_file(path)?;
+                let fingerprint = ssh::fingerprint_of_file(path)?;
                 let keys = self.agent_keys().await?;
                 let found = keys.iter().filter(|key| key.fingerprint() == fingerprint);
                 one_of(name, &found.collect::<Vec<_>>(), &keys).map_err(|error| match error.kind {
@@ -292,39 +288,6 @@ fn one_of(name: &KeyName, found: &[&AgentKey], all: &[AgentKey]) -> Result<Signe
                 format!("Those that can sign: {}.", known.join(", "))
             };
             Err(SigningError::new(SigningErrorKind::KeyAbsent, message).help(help))
-        }
-    }
-}
-
-/// The fingerprint of the key in a file such as `id_ed25519.pub`.
-fn public_file(path: &Path) -> Result<String> {
-    let shown = path.display();
-    let failed = |error: std::io::Error| {
-        SigningError::new(
-            SigningErrorKind::File,
-            format!("cannot read {shown}: {error}"),
-        )
-    };
-    // A pipe would keep who opens it waiting.
-    if !path.metadata().map_err(failed)?.is_file() {
-        let message = format!("{shown} is not a regular file");
-        return Err(SigningError::new(SigningErrorKind::File, message));
-    }
-    let mut text = String::new();
-    File::open(path)
-        .and_then(|file| file.take(LONGEST_PUBLIC).read_to_string(&mut text))
-        .map_err(failed)?;
-    let mut fields = text.split_ascii_whitespace();
-    let kind = fields.next().unwrap_or_default();
-    let blob = fields
-        .next()
-        .and_then(|blob| BASE64.decode(blob.as_bytes()).ok());
-    match blob {
-        Some(blob) if kind == "ssh-ed25519" => Ok(agent::fingerprint(&blob)),
-        Some(_) if kind.len() <= 64 => Err(agent::unusable(&shown.to_string(), kind)),
-        _ => {
-            let message = format!("{shown} does not hold a public key of SSH");
-            Err(SigningError::new(SigningErrorKind::KeyUnusable, message))
         }
     }
 }

@@ -66,7 +66,7 @@ fn listing(keys: &[(&[u8], &[u8])]) -> Vec<u8> {
 }
 
 fn public() -> Vec<u8> {
-    nkey::ssh_blob(&key().verifying_key().to_bytes())
+    ssh::blob(&key().verifying_key().to_bytes())
 }
 
 #[tokio::test]

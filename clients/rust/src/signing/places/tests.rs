@@ -1,7 +1,6 @@
 //! Which key is meant, among those in folders and in an agent of our own.
 
 use super::*;
-use crate::signing::nkey;
 use std::{fs, os::unix::fs::PermissionsExt as _};
 use tempfile::TempDir;
 use tokio::{
@@ -28,7 +27,7 @@ impl Desk {
         answer.extend(u32::try_from(keys.len()).unwrap().to_be_bytes());
         for (seed, comment) in keys {
             let blob = match seed {
-                Some(seed) => nkey::ssh_blob(account(*seed).key()),
+                Some(seed) => ssh::blob(account(*seed).key()),
                 None => string(b"ssh-rsa"),
             };
             answer.extend([string(&blob), string(comment.as_bytes())].concat());
@@ -96,7 +95,7 @@ async fn keys_of_an_agent_are_found_by_what_people_call_them() {
     assert_eq!(desk.found("ssh:ann@laptop").await.unwrap(), account(1));
     // The other of that name cannot sign.
     assert_eq!(desk.found("ssh:work").await.unwrap(), account(2));
-    let fingerprint = agent::fingerprint(&nkey::ssh_blob(account(4).key()));
+    let fingerprint = ssh::fingerprint(&ssh::blob(account(4).key()));
     assert_eq!(
         desk.found(&format!("ssh:{fingerprint}")).await.unwrap(),
         account(4)
@@ -118,7 +117,7 @@ async fn keys_of_an_agent_are_found_by_what_people_call_them() {
         absent,
         "`ssh:ann@laptop`, `ssh:work`",
     );
-    let other = agent::fingerprint(b"");
+    let other = ssh::fingerprint(b"");
     fails(desk.found(&format!("ssh:{other}")).await, absent, "no key");
 
     let public = desk.path("id.pub");
