@@ -3,6 +3,8 @@
 //! An edit makes one text of another and knows nothing of files. Whether the new text is a config,
 //! and a policy that can be used, is for the config's own reader to say before it is written.
 
+mod layout;
+
 use super::{
     place::{Place, Scope},
     section::{Mode, Section, Signer},
@@ -11,6 +13,7 @@ use crate::{
     error::{Error, Result},
     name::PlainHosts,
 };
+use layout::{keep_remarks, push, replace};
 use toml_edit::{
     Array, ArrayOfTables, DocumentMut, InlineTable, Item, RawString, Table, TableLike, Value, value,
 };
@@ -263,29 +266,6 @@ fn accept(trust: &mut Item, scope: &str, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// Adds a value where the last one stands: in its line, or in one of its own. A remark behind the
-/// last one stays behind that.
-fn push(values: &mut Array, mut added: Value) {
-    let text = |raw: Option<&RawString>| raw.and_then(RawString::as_str).map(ToOwned::to_owned);
-    let end = text(Some(values.trailing())).unwrap_or_default();
-    let index = values.len().saturating_sub(1);
-    let lines = values.get_mut(index).and_then(|last| {
-        let before = text(last.decor().prefix())?;
-        let (_, indent) = before.rsplit_once('\n')?;
-        let end = text(last.decor().suffix()).unwrap_or_default() + &end;
-        let (remark, end) = end.rsplit_once('\n')?;
-        last.decor_mut().set_suffix("");
-        Some((format!("{remark}\n{indent}"), format!("\n{end}")))
-    });
-    if let Some((before, end)) = lines {
-        added.decor_mut().set_prefix(before);
-        values.push_formatted(added);
-        values.set_trailing(end);
-    } else {
-        values.push(added);
-    }
-}
-
 /// The names in a rule's `accept`.
 fn accepted(accept: Option<&Item>) -> Vec<String> {
     match accept {
@@ -350,14 +330,6 @@ fn leave(rule: &mut dyn TableLike, name: &str) -> bool {
     true
 }
 
-/// Replaces a rule's `accept`, and keeps the remark behind it.
-fn replace(rule: &mut dyn TableLike, mut accept: Value) {
-    if let Some(old) = rule.get("accept").and_then(Item::as_value) {
-        *accept.decor_mut() = old.decor().clone();
-    }
-    rule.insert("accept", Item::Value(accept));
-}
-
 /// Removes a signer from the file and from all rules.
 fn remove(file: &mut DocumentMut, name: &str) -> Result<()> {
     let trust = section(file.as_item_mut(), "trust")?;
@@ -375,216 +347,5 @@ fn remove(file: &mut DocumentMut, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// What stands before a table that is removed, up to the last empty line, is not about it.
-fn keep_remarks(file: &mut DocumentMut, removed: &Table) {
-    let before = removed.decor().prefix().and_then(RawString::as_str);
-    let Some((kept, _)) = before.and_then(|before| before.rsplit_once("\n\n")) else {
-        return;
-    };
-    let Some(position) = removed.position().filter(|_| kept.contains('#')) else {
-        return;
-    };
-    let next = next_header(file.as_item(), position);
-    if let Some(next) = next.and_then(|next| table_at(file.as_item_mut(), next)) {
-        let own = next.decor().prefix().and_then(RawString::as_str);
-        let text = format!("{kept}\n{}", own.unwrap_or_default());
-        next.decor_mut().set_prefix(text);
-    } else {
-        let own = file.trailing().as_str().unwrap_or_default();
-        let text = format!("{kept}\n{own}");
-        file.set_trailing(text);
-    }
-}
-
-/// Which header comes first behind a position.
-fn next_header(item: &Item, position: isize) -> Option<isize> {
-    let own = |table: &Table| table.position().filter(|at| *at > position);
-    match item {
-        Item::Table(table) => {
-            let below = table
-                .iter()
-                .filter_map(|(_, item)| next_header(item, position));
-            below.chain(own(table)).min()
-        }
-        Item::ArrayOfTables(tables) => tables.iter().filter_map(own).min(),
-        _ => None,
-    }
-}
-
-fn table_at(item: &mut Item, position: isize) -> Option<&mut Table> {
-    match item {
-        Item::Table(table) => {
-            if table.position() == Some(position) {
-                return Some(table);
-            }
-            let mut below = table.iter_mut();
-            below.find_map(|(_, item)| table_at(item, position))
-        }
-        Item::ArrayOfTables(tables) => {
-            let mut tables = tables.iter_mut();
-            tables.find(|table| table.position() == Some(position))
-        }
-        _ => None,
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::trust::key::account_of;
-
-    fn key(seed: u8) -> String {
-        account_of(&[seed; 32])
-    }
-
-    fn signer(seed: u8) -> Signer {
-        Signer::written(Some(key(seed)), None).unwrap()
-    }
-
-    fn adding(name: &str, seed: Option<u8>, scopes: &[&str]) -> Edit {
-        Edit::Add {
-            name: name.into(),
-            signer: seed.map(signer),
-            revoked: false,
-            scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
-        }
-    }
-
-    fn removing(name: &str, scopes: &[&str]) -> Edit {
-        Edit::Remove {
-            name: name.into(),
-            scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
-        }
-    }
-
-    /// `A1` and `A2` stand for keys.
-    fn edited(edit: &Edit, text: &str) -> Result<String> {
-        let (one, two) = (key(1), key(2));
-        let text = text.replace("A1", &one).replace("A2", &two);
-        let text = edit.apply(&text, &PlainHosts::default())?;
-        Ok(text.replace(&one, "A1").replace(&two, "A2"))
-    }
-
-    #[test]
-    fn edits_keep_all_else() {
-        let check = |edit: &Edit, before: &str, after: &str| {
-            assert_eq!(edited(edit, before).unwrap(), after, "{edit:?} of {before}");
-        };
-        let added = "[trust.signer.acme]\naccount = \"A1\"\n\n[[trust.rule]]\nscope = \"ghcr.io/acme\"\naccept = [\"acme\"]\n";
-        let acme = adding("acme", Some(1), &["ghcr.io/acme"]);
-        check(&acme, "", added);
-        check(
-            &acme,
-            "# mine\n# all of it\n",
-            &format!("# mine\n# all of it\n\n{added}"),
-        );
-        check(
-            &acme,
-            "[idle]\ntimeout = '1h' # one\n# end\n",
-            &format!("[idle]\ntimeout = '1h' # one\n\n{added}# end\n"),
-        );
-        // Twice is once.
-        check(&acme, added, added);
-        // Another spelling of a scope is the same.
-        check(&adding("acme", None, &["GHCR.io:443/acme"]), added, added);
-        // A second signer joins the first.
-        check(
-            &adding("b", Some(2), &["ghcr.io/acme"]),
-            "[trust.signer.acme]\naccount = \"A1\"\n# the rule\n[[trust.rule]]\nscope = \"ghcr.io/acme\" # here\naccept = [\"acme\"] # who\nkinds = ['module']\n",
-            "[trust.signer.acme]\naccount = \"A1\"\n\n[trust.signer.b]\naccount = \"A2\"\n# the rule\n[[trust.rule]]\nscope = \"ghcr.io/acme\" # here\naccept = [\"acme\", \"b\"] # who\nkinds = ['module']\n",
-        );
-        let rule = |accept: &str| {
-            format!(
-                "[trust.signer]\nacme.account = \"A1\"\nb.account = \"A2\"\n[[trust.rule]]\nscope = \"*\"\naccept = {accept} # who\n"
-            )
-        };
-        let check_rule =
-            |edit: &Edit, before: &str, after: &str| check(edit, &rule(before), &rule(after));
-        let b = adding("b", None, &["*"]);
-        check_rule(&b, "\"acme\"", "[\"acme\", \"b\"]");
-        check_rule(&b, "\"none\"", "[\"b\"]");
-        check_rule(&b, "[\"none\"]", "[\"b\"]");
-        check_rule(
-            &b,
-            "[\n  \"acme\", # a\n]",
-            "[\n  \"acme\", # a\n  \"b\",\n]",
-        );
-        check_rule(&b, "[\n  \"acme\" # a\n]", "[\n  \"acme\", # a\n  \"b\"\n]");
-        check_rule(&removing("b", &["*"]), "[\"acme\", \"b\"]", "[\"acme\"]");
-        check_rule(&removing("acme", &["*"]), "[\"acme\", \"b\"]", "[\"b\"]");
-        // Whoever is left out stays out.
-        check_rule(&removing("acme", &["*"]), "[\"acme\"]", "\"none\"");
-        check_rule(&removing("acme", &["*"]), "\"acme\"", "\"none\"");
-        // As the owner writes.
-        check(
-            &adding("b", Some(2), &["*"]),
-            "trust = {signer = {acme = {account = \"A1\"}}, rule = []}\n",
-            "trust = {signer = {acme = {account = \"A1\"}, b = { account = \"A2\" } }, rule = [{ scope = \"*\", accept = [\"b\"] }]}\n",
-        );
-        check(
-            &adding("b", Some(2), &["files"]),
-            "trust.default = \"none\"\ntrust.signer.acme.account = \"A1\"\n",
-            "trust.default = \"none\"\ntrust.signer.acme.account = \"A1\"\ntrust.signer.b.account = \"A2\"\ntrust.rule = [{ scope = \"files\", accept = [\"b\"] }]\n",
-        );
-        let two = "# the config\n\n# acme's\n[trust.signer.acme]\naccount = \"A1\"\n\n# b's\n[trust.signer.b]\naccount = \"A2\"\n";
-        check(
-            &removing("acme", &[]),
-            two,
-            "# the config\n\n# b's\n[trust.signer.b]\naccount = \"A2\"\n",
-        );
-        check(
-            &removing("b", &[]),
-            two,
-            "# the config\n\n# acme's\n[trust.signer.acme]\naccount = \"A1\"\n",
-        );
-        let revoking = Edit::Add {
-            name: "b".into(),
-            signer: None,
-            revoked: true,
-            scopes: Vec::new(),
-        };
-        check(
-            &revoking,
-            two,
-            &two.replace("\"A2\"\n", "\"A2\"\nrevoked = true\n"),
-        );
-    }
-
-    #[test]
-    fn what_an_edit_cannot_mean_is_refused() {
-        let check = |edit: &Edit, text: &str, says: &str| {
-            let error = edited(edit, text).unwrap_err();
-            let said = format!("{error} {}", error.data().help.unwrap_or_default());
-            let said = said.replace(&key(1), "A1").replace(&key(2), "A2");
-            assert!(said.contains(says), "{edit:?} of {text}: {said}");
-        };
-        let one = "[trust.signer.acme]\naccount = \"A1\"\n";
-        check(
-            &adding("acme", Some(2), &[]),
-            one,
-            "`acme` is A1 already, and you said A2",
-        );
-        check(
-            &adding("b", None, &["*"]),
-            one,
-            "there is no signer `b` Say who",
-        );
-        check(&adding("b", None, &["*"]), one, "known: acme");
-        check(&removing("b", &[]), one, "there is no signer `b`");
-        check(&removing("acme", &["*"]), one, "no rule `*` accepts `acme`");
-        let pinned = format!("{one}[[trust.rule]]\nscope = '*'\naccept = 'pinned'\n");
-        check(
-            &adding("acme", None, &["*"]),
-            &pinned,
-            "accepts `pinned`, which stands alone",
-        );
-        check(&adding("acme", None, &["ghcr.io/a:1"]), one, "names a tag");
-        check(&adding("acme", None, &["oci:x"]), one, "absolute path");
-        check(
-            &adding("acme", None, &[]),
-            "trust = 1",
-            "does not stand in a section",
-        );
-        check(&adding("acme", None, &[]), "trust", "is not TOML");
-    }
-}
+mod tests;

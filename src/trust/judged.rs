@@ -1,11 +1,13 @@
 //! Whether an artifact is accepted at a moment, and remembering who signed it.
 
 use super::{
+    case::{By, Case, Denial, Trusted},
     dates::check_dates,
-    decision::{self, By, Case, Denial, Trusted},
-    pins::{Lock, Pin},
+    decision,
+    pins::Pin,
     place::Place,
     policy::Policy,
+    store::Lock,
     usage::Now,
 };
 use crate::{

@@ -37,8 +37,9 @@
 //! | `section` | [`Section`]: what is written in the config |
 //! | `place` | [`Place`]: where an artifact comes from or goes to, and the scopes that hold there |
 //! | `policy` | [`Policy`]: a section that makes sense as a whole |
-//! | `pins` | [`Pins`]: whose signatures a repository has had |
+//! | `pins`, `store` | whose signatures a repository has had; [`Pins`]: where that is kept |
 //! | `dates` | when a signature is valid |
+//! | `case`, `questions` | what is decided about, and what a policy asks of it |
 //! | `decision` | what a policy says about one signature |
 //! | `usage` | [`Use`] and [`Now`]: what is judged for, and by |
 //! | `judged` | whether an artifact is accepted at a moment; remembering who signed it |
@@ -46,6 +47,7 @@
 //! | `edit` | changes to the section and to the pins, by their owner |
 //! | `mod` | [`judge`] and [`Vouched`]: a permission for one use |
 
+mod case;
 mod dates;
 mod decision;
 pub mod edit;
@@ -59,13 +61,16 @@ mod key;
 mod pins;
 mod place;
 mod policy;
+mod questions;
 mod section;
+mod store;
 mod usage;
 
-pub use pins::{Pin, Store as Pins};
+pub use pins::Pin;
 pub use place::Place;
 pub use policy::{Policy, Problem};
 pub use section::{Accept, Mode, Rule, Section, Signer};
+pub use store::Store as Pins;
 pub use usage::{Layer, Now, Published, Use};
 
 use crate::{

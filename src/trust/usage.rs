@@ -1,6 +1,6 @@
 //! What is judged by, and what for.
 
-use super::{pins::Store as Pins, place::Place, policy::Policy};
+use super::{place::Place, policy::Policy, store::Store as Pins};
 use crate::{
     error::Result,
     name::{Digest, Reference},

@@ -2,7 +2,7 @@
 
 use super::decisions::{keyed, made, policy};
 use super::*;
-use crate::trust::pins::Lock;
+use crate::trust::store::Lock;
 use std::{
     fs,
     os::unix::fs::{PermissionsExt, symlink},

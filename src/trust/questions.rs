@@ -1,0 +1,346 @@
+//! The questions that a policy asks about a signature, one by one.
+
+use super::{
+    case::{By, Case, Check, Denial, Question},
+    dates::date,
+    imports::allow,
+    key::of_id as key_of,
+    place::Scope,
+    policy::Policy,
+    section::{Accept, Mode, Rule},
+};
+use crate::{
+    artifact::{ArtifactKind, Imports},
+    error::quoted,
+};
+use std::fmt;
+use vouch_protocol::ErrorKind;
+
+/// How many seconds ahead of this machine's clock a signature may have been made.
+const CLOCKS_DIFFER: u64 = 5 * 60;
+
+/// The questions so far.
+pub(super) struct Asked<'a> {
+    policy: &'a Policy,
+    case: &'a Case<'a>,
+    /// What the config calls the signer.
+    pub(super) name: Option<&'a str>,
+    /// Whether anybody wants to know the checks.
+    explain: bool,
+    pub(super) checks: Vec<Check>,
+    /// Of the first that failed.
+    pub(super) denial: Option<Denial>,
+}
+
+impl<'a> Asked<'a> {
+    /// Nothing yet, about a signer whom the config calls so.
+    pub(super) fn new(
+        policy: &'a Policy,
+        case: &'a Case<'a>,
+        name: Option<&'a str>,
+        explain: bool,
+    ) -> Self {
+        Self {
+            policy,
+            case,
+            name,
+            explain,
+            checks: Vec::new(),
+            denial: None,
+        }
+    }
+}
+
+impl Asked<'_> {
+    fn note(
+        &mut self,
+        question: Question,
+        scope: Option<&Scope>,
+        found: impl FnOnce() -> String,
+        wanted: impl FnOnce() -> String,
+        denial: Option<Denial>,
+    ) {
+        if self.explain {
+            self.checks.push(Check {
+                question,
+                scope: scope.cloned(),
+                held: denial.is_none(),
+                found: found(),
+                wanted: wanted(),
+            });
+        }
+        if self.denial.is_none() {
+            self.denial = denial;
+        }
+    }
+
+    /// The signer as people know them: what the config calls them, and their key.
+    fn shown(&self) -> String {
+        shown(self.name, self.case.signed.key())
+    }
+
+    /// Whether the signer is revoked: by key, under any name and any rule.
+    pub(super) fn revoked(&mut self) {
+        let signer = self.case.signed.signer();
+        let mut names = self.policy.names(&signer.id);
+        let revoked = names.find(|(_, signer)| signer.revoked);
+        let denial = revoked.map(|(name, _)| {
+            let key = self.case.signed.key();
+            untrusted(
+                format!("is signed by {key}, which the config revokes as `{name}`"),
+                format!(
+                    "Get one that another signer signed. Only if the key was never in other \
+                     hands, remove `revoked` from [trust.signer.{name}]."
+                ),
+            )
+        });
+        let found = || match revoked {
+            Some((name, _)) => format!("revoked as `{name}`"),
+            None => "not revoked".into(),
+        };
+        self.note(
+            Question::Revoked,
+            None,
+            found,
+            || "not revoked".into(),
+            denial,
+        );
+    }
+
+    /// Whether the signer may sign there.
+    pub(super) fn accept(&mut self, accept: &Accept, scope: Option<&Scope>) -> Option<By> {
+        let (by, wanted): (_, &dyn Fn() -> String) = match accept {
+            Accept::Mode(Mode::Pinned) => return self.pin(scope),
+            Accept::Mode(Mode::Any) => (Some(By::Any), &|| "anybody".into()),
+            Accept::Mode(Mode::None) => (None, &|| "nobody".into()),
+            Accept::Signers(names) => {
+                let id = &self.case.signed.signer().id;
+                let mut signers = names.iter().filter_map(|name| self.policy.signer(name));
+                let by = signers.any(|signer| signer.id() == *id).then_some(By::Name);
+                let policy = self.policy;
+                (by, &move || {
+                    list(names.iter().map(|name| match policy.signer(name) {
+                        Some(signer) => shown(Some(name), signer.key()),
+                        None => name.clone(),
+                    }))
+                })
+            }
+        };
+        let signer = self.shown();
+        let denial = by.is_none().then(|| {
+            let rule = match scope {
+                Some(scope) => format!("the rule `{scope}`"),
+                None => "the default".to_owned(),
+            };
+            let what = format!("is signed by {signer}, and {rule} accepts {}", wanted());
+            untrusted(what, self.how_to_accept())
+        });
+        self.note(Question::Accept, scope, || signer, wanted, denial);
+        by
+    }
+
+    /// Whether the repository had the signer before, or had none.
+    fn pin(&mut self, scope: Option<&Scope>) -> Option<By> {
+        let (place, signed, pins) = (self.case.place, self.case.signed, self.case.pins);
+        let signer = self.shown();
+        let Some(first) = pins.first() else {
+            let wanted = || "the repository's first signer".into();
+            self.note(Question::Pin, scope, || signer, wanted, None);
+            return Some(By::FirstUse);
+        };
+        let policy = self.policy;
+        let known = || {
+            let known = pins.iter();
+            list(known.map(|pin| shown(policy.name(&pin.signer), pin.key())))
+        };
+        let pin = pins.iter().find(|pin| pin.signer == signed.signer().id);
+        let denial = pin.is_none().then(|| Denial {
+            kind: ErrorKind::SignerChanged,
+            what: format!(
+                "is signed by {signer}, but {place} has been signed by {} since {}",
+                known(),
+                date(first.since)
+            ),
+            help: format!(
+                "{}{} Ask the publisher whether the key was changed. If it was, accept the new \
+                 one beside the old: `vouch trust accept {} --signer {}`",
+                self.who(),
+                match pins
+                    .iter()
+                    .find(|pin| pin.subject.as_deref() == Some(signed.subject()))
+                {
+                    Some(pin) => format!(
+                        " It signs the same subject as {} did, with another key.",
+                        pin.key()
+                    ),
+                    None => String::new(),
+                },
+                quoted(place.to_string()),
+                signed.key()
+            ),
+        });
+        self.note(Question::Pin, scope, || signer, known, denial);
+        pin.map(|pin| By::Pin { since: pin.since })
+    }
+
+    /// Who that is, as far as the config tells.
+    fn who(&self) -> String {
+        let key = self.case.signed.key();
+        let Some(name) = self.name else {
+            return format!("No signer in the config has the key {key}: find out whose it is.");
+        };
+        match self.policy.scopes_of(name).as_slice() {
+            [] => format!("`{name}` is in the config, and no rule accepts them."),
+            scopes => format!(
+                "`{name}` is accepted under {}, not here.",
+                scopes.join(", ")
+            ),
+        }
+    }
+
+    /// What would accept the signer there, after who that would be.
+    fn how_to_accept(&self) -> String {
+        format!(
+            "{} To accept them here: `vouch trust add {} --account {} --scope {}`",
+            self.who(),
+            self.name.unwrap_or("NAME"),
+            self.case.signed.key(),
+            quoted(self.case.place.scope().to_string())
+        )
+    }
+
+    /// The caller's own wish.
+    pub(super) fn wish(&mut self) {
+        let Some(wanted) = self.case.wanted else {
+            return;
+        };
+        let policy = self.policy;
+        let id = policy.id_of(wanted);
+        let whom = || match &id {
+            Some(id) => shown(policy.name(id), key_of(id)),
+            None => format!("{wanted}, who is not in the config"),
+        };
+        let held = id.as_ref() == Some(&self.case.signed.signer().id);
+        let signer = self.shown();
+        let denial = (!held).then(|| {
+            untrusted(
+                format!("is signed by {signer}, and the request asks for {}", whom()),
+                format!(
+                    "{} If that is whom you want, ask for them: `--signer {}`",
+                    match self.name {
+                        Some(name) => format!("That is `{name}` of the config."),
+                        None => "No signer in the config has that key.".to_owned(),
+                    },
+                    self.case.signed.key()
+                ),
+            )
+        });
+        self.note(Question::Signer, None, || signer, whom, denial);
+    }
+
+    /// What a rule asks beside the signer.
+    pub(super) fn limits(&mut self, scope: &Scope, rule: &Rule) {
+        let (facts, signed, now) = (self.case.facts, self.case.signed, self.case.now);
+        if let Some(kinds) = &rule.kinds {
+            let held = kinds.contains(&facts.kind);
+            let found = || format!("is a {}", kind_name(facts.kind));
+            let wanted = || list(kinds.iter().map(|kind| kind_name(*kind)));
+            self.limit(Question::Kinds, scope, held, found, wanted);
+        }
+        if let Some(subjects) = &rule.subjects {
+            let held = subjects.iter().any(|subject| subject == signed.subject());
+            let found = || format!("is signed as {}", signed.subject());
+            self.limit(Question::Subjects, scope, held, found, || list(subjects));
+        }
+        if let Some(age) = rule.max_age {
+            let (age, at) = (age.0.as_secs(), signed.dates().signed_at);
+            let held = at.is_some_and(|at| {
+                at <= now.saturating_add(CLOCKS_DIFFER) && now.saturating_sub(at) <= age
+            });
+            let found = || match at {
+                Some(at) => format!("was signed at {}", date(at)),
+                None => "does not say when it was signed".into(),
+            };
+            let wanted = || format!("since {}", date(now.saturating_sub(age)));
+            self.limit(Question::MaxAge, scope, held, found, wanted);
+        }
+        if let Some(patterns) = &rule.imports {
+            let refused = match &facts.imports {
+                _ if facts.kind == ArtifactKind::Provider => rule
+                    .kinds
+                    .is_none()
+                    .then(|| "is native code, of which nobody can tell what it imports".into()),
+                Imports::Read(imports) => imports
+                    .iter()
+                    .find(|import| !allow(patterns, import))
+                    .map(|import| format!("imports {import}")),
+                Imports::Unread(why) => Some(format!("has imports that cannot be read: {why}")),
+            };
+            let held = refused.is_none();
+            let found = || refused.unwrap_or_else(|| "imports nothing else".into());
+            self.limit(Question::Imports, scope, held, found, || list(patterns));
+        }
+        if let Some(methods) = &rule.require {
+            // One signature is decided about at a time, and there is one method yet.
+            let held = methods
+                .iter()
+                .all(|method| method.name() == signed.method());
+            let found = || format!("is signed by {}", signed.method());
+            let wanted = || list(methods.iter().map(|method| method.name()));
+            self.limit(Question::Require, scope, held, found, wanted);
+        }
+    }
+
+    /// Notes what a rule limits: `found` is said of the artifact.
+    fn limit(
+        &mut self,
+        question: Question,
+        scope: &Scope,
+        held: bool,
+        found: impl FnOnce() -> String,
+        wanted: impl FnOnce() -> String,
+    ) {
+        if held {
+            return self.note(question, Some(scope), found, wanted, None);
+        }
+        let (found, wanted) = (found(), wanted());
+        let denial = Denial {
+            kind: ErrorKind::NotAllowed,
+            what: format!("{found}, and the rule `{scope}` wants: {wanted}"),
+            help: format!(
+                "The server's owner sets `{}` of that rule in the config: `vouch trust list` shows it.",
+                question.name()
+            ),
+        };
+        self.note(question, Some(scope), || found, || wanted, Some(denial));
+    }
+}
+
+/// A signer as people know them: what the config calls them, and their key.
+fn shown(name: Option<&str>, key: &str) -> String {
+    match name {
+        Some(name) => format!("{name} ({key})"),
+        None => key.to_owned(),
+    }
+}
+
+fn untrusted(what: String, help: String) -> Denial {
+    Denial {
+        kind: ErrorKind::UntrustedSigner,
+        what,
+        help,
+    }
+}
+
+fn kind_name(kind: ArtifactKind) -> &'static str {
+    match kind {
+        ArtifactKind::Module => "module",
+        ArtifactKind::Component => "component",
+        ArtifactKind::Provider => "provider",
+    }
+}
+
+fn list(items: impl IntoIterator<Item = impl fmt::Display>) -> String {
+    let items: Vec<_> = items.into_iter().map(|item| item.to_string()).collect();
+    items.join(", ")
+}
