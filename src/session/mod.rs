@@ -17,7 +17,8 @@
 //! | `authorization` | what does a registry ask for, and how is it got? | `Challenge`, `Scope`, `TokenRequest`; `AccessTokens` answers an `AccessToken` from memory or from a realm |
 //! | `sessions` | which login does a request begin with, and how is it made? | `Session` asks; the `Store` has all logins and their sessions; `Sessions` is what the service holds; `Carried` reaches a successor |
 //!
-//! Beside them: `config` (the sections `[registry."host:port"]`), `clock` and `text`.
+//! Beside them: `config` (the sections `[registry."host:port"]`), `clock`, `flight` (one
+//! run for all who want its outcome) and `text`.
 //!
 //! # How a request is made
 //!
@@ -50,6 +51,7 @@ mod authorization;
 mod clock;
 mod config;
 mod credentials;
+mod flight;
 mod http;
 mod sessions;
 mod text;

@@ -8,16 +8,14 @@ use super::{
     super::{
         clock::Clock,
         credentials::Login,
+        flight::Flight,
         http::{Failure, Host},
     },
     access_token::AccessToken,
     realm::grant,
     scope::{Scope, TokenRequest},
 };
-use futures_util::{
-    FutureExt,
-    future::{BoxFuture, Shared, WeakShared},
-};
+use futures_util::future::{BoxFuture, Shared};
 use lru::LruCache;
 use parking_lot::{Mutex, MutexGuard};
 use std::{
@@ -30,7 +28,7 @@ use std::{
 const AGAIN: Duration = Duration::from_secs(30);
 
 type Fetched = Result<AccessToken, Failure>;
-type Fetching = BoxFuture<'static, Fetched>;
+type Fetching = Shared<BoxFuture<'static, Fetched>>;
 
 /// The most tokens that are kept for a login.
 const KEPT: NonZeroUsize = NonZeroUsize::new(64).unwrap();
@@ -42,8 +40,7 @@ const IDLE: Duration = Duration::from_secs(2 * 3600);
 #[derive(Default)]
 struct Slot {
     token: Option<AccessToken>,
-    /// Goes on for as long as a request waits for it.
-    fetching: Option<WeakShared<Fetching>>,
+    fetching: Flight<Fetched>,
     used: Duration,
 }
 
@@ -208,24 +205,16 @@ impl AccessTokens {
     }
 
     /// The fetch that is under way for a slot, begun if need be.
-    fn fetching(self: &Arc<Self>, slot: &mut Slot, request: &TokenRequest) -> Shared<Fetching> {
-        if let Some(fetching) = slot.fetching.as_ref().and_then(WeakShared::upgrade)
-            && fetching.peek().is_none()
-        {
-            return fetching;
-        }
+    fn fetching(self: &Arc<Self>, slot: &mut Slot, request: &TokenRequest) -> Fetching {
         let (this, request) = (Arc::clone(self), request.clone());
-        let fetching = async move {
+        slot.fetching.join(|| async move {
             let granted = tokio::select! {
                 biased;
                 over = this.login.ended() => Err(over.into()),
                 granted = grant(&this.host, &this.login, &this.clock, &request) => granted,
             };
             this.keep(&request, granted)
-        };
-        let fetching = fetching.boxed().shared();
-        slot.fetching = fetching.downgrade();
-        fetching
+        })
     }
 
     fn keep(

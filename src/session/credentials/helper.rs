@@ -72,12 +72,8 @@ pub(super) async fn ask(
     })
 }
 
-/// How a helper ended, and what it said.
-struct Ended {
-    status: ExitStatus,
-    output: Said,
-    complaints: Said,
-}
+/// How a helper ended, what it said, and what it complained of.
+type Ended = (ExitStatus, Said, Said);
 
 async fn run(
     program: &str,
@@ -114,7 +110,7 @@ async fn run(
     let (mut output, mut complaints) = (Said::default(), Said::default());
     let talk = talk(&mut group.0, server, &mut output, &mut complaints);
     let ended = tokio::time::timeout(limit, talk).await;
-    if output.flooded || complaints.flooded {
+    if output.is_flood() || complaints.is_flood() {
         group.kill();
         return Err(format!("said more than {LONGEST} bytes and was killed"));
     }
@@ -126,11 +122,8 @@ async fn run(
             complaints.shown(redactor)
         ));
     };
-    Ok(Ended {
-        status: status.map_err(|error| format!("cannot be waited for: {error}"))?,
-        output,
-        complaints,
-    })
+    let status = status.map_err(|error| format!("cannot be waited for: {error}"))?;
+    Ok((status, output, complaints))
 }
 
 /// Asks, and listens until it ends. It need not listen, and what it has left running may hold its
@@ -158,17 +151,19 @@ async fn talk(
 }
 
 /// What a helper's answer means, or what is wrong with it.
-fn read(ended: &Ended, redactor: &Redactor) -> Result<Option<Credential>, String> {
-    let said = String::from_utf8_lossy(&ended.output.bytes);
+fn read(
+    (status, output, complaints): &Ended,
+    redactor: &Redactor,
+) -> Result<Option<Credential>, String> {
+    let said = String::from_utf8_lossy(&output.0);
     let said = said.trim();
-    if !ended.status.success() {
+    if !status.success() {
         if said.contains(NOT_FOUND) {
             return Ok(None);
         }
-        let complaints = ended.complaints.shown(redactor);
-        let why = format!("failed ({}){complaints}", ended.status);
+        let why = format!("failed ({status}){}", complaints.shown(redactor));
         // Helpers complain on standard output too. JSON would be an answer, and an answer secret.
-        if ended.complaints.bytes.is_empty() && !said.contains('{') && !said.is_empty() {
+        if complaints.0.is_empty() && !said.contains('{') && !said.is_empty() {
             return Err(format!("{why}; it said {:?}", tame(said, redactor)));
         }
         return Err(why);
@@ -206,8 +201,7 @@ fn read(ended: &Ended, redactor: &Redactor) -> Result<Option<Credential>, String
     };
     // Its complaints may say it again.
     redactor.learn_secret(&secret);
-    let complaints = ended.complaints.shown(redactor);
-    Err(format!("answered {what}{complaints}"))
+    Err(format!("answered {what}{}", complaints.shown(redactor)))
 }
 
 /// A helper's words, fit to be shown.
@@ -217,22 +211,21 @@ fn tame(text: &str, redactor: &Redactor) -> String {
 
 /// What came out of a pipe.
 #[derive(Default)]
-struct Said {
-    bytes: Zeroizing<Vec<u8>>,
-    flooded: bool,
-}
+struct Said(Zeroizing<Vec<u8>>);
 
 impl Said {
     async fn read(&mut self, pipe: Option<impl AsyncRead + Unpin>) {
-        let Some(pipe) = pipe else {
-            return;
-        };
-        let _ = pipe.take(LONGEST + 1).read_to_end(&mut self.bytes).await;
-        self.flooded = self.bytes.len() as u64 > LONGEST;
+        if let Some(pipe) = pipe {
+            let _ = pipe.take(LONGEST + 1).read_to_end(&mut self.0).await;
+        }
+    }
+
+    fn is_flood(&self) -> bool {
+        self.0.len() as u64 > LONGEST
     }
 
     fn shown(&self, redactor: &Redactor) -> String {
-        let text = String::from_utf8_lossy(&self.bytes);
+        let text = String::from_utf8_lossy(&self.0);
         let text = tame(text.trim(), redactor);
         if text.is_empty() {
             return "; it wrote nothing to stderr".to_owned();

@@ -4,7 +4,7 @@
 //! an error, never a silent step to the next source or to an anonymous request.
 
 use super::{
-    super::clock::Clock,
+    super::{clock::Clock, flight::Flight},
     file::{ConfigFile, Entry, Helper},
     helper,
     keys::Search,
@@ -15,10 +15,6 @@ use crate::{
     error::{Error, Result},
     file::Identity,
     name::{PlainHosts, Registry, Repository},
-};
-use futures_util::{
-    FutureExt,
-    future::{BoxFuture, WeakShared},
 };
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -54,21 +50,14 @@ struct Source {
     redactor: Redactor,
 }
 
+/// What a helper was asked, and answers.
 struct Asked {
     /// The file's version then.
     version: Option<Identity>,
-    when: Duration,
-    answer: Answer,
+    /// What it said, and when it was asked.
+    said: Option<(Option<Credential>, Duration)>,
+    run: Flight<Result<Option<Credential>>>,
 }
-
-/// What a helper answers.
-enum Answer {
-    /// It runs for as long as a request waits for it.
-    Awaited(Option<WeakShared<Run>>),
-    Known(Option<Credential>),
-}
-
-type Run = BoxFuture<'static, Result<Option<Credential>>>;
 
 /// Where a login is filed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -292,33 +281,27 @@ impl Source {
         refused: Option<&Credential>,
     ) -> Result<Option<Credential>> {
         let run = {
-            let mut asked = self.asked.lock();
+            let mut all = self.asked.lock();
             let now = self.clock.now();
-            asked.retain(|_, asked| asked.version == version);
-            let under_way = match asked.get(helper).map(|asked| (&asked.answer, asked.when)) {
-                Some((Answer::Known(None), when)) if now < when + NOTHING => return Ok(None),
-                Some((Answer::Known(Some(known)), _)) if Some(known) != refused => {
+            all.retain(|_, asked| asked.version == version);
+            if all.len() >= REMEMBERED && !all.contains_key(helper) {
+                all.clear();
+            }
+            let asked = all.entry(helper.clone()).or_insert_with(|| Asked {
+                version,
+                said: None,
+                run: Flight::default(),
+            });
+            match &asked.said {
+                Some((None, when)) if now < *when + NOTHING => return Ok(None),
+                Some((Some(known), _)) if Some(known) != refused => {
                     return Ok(Some(known.clone()));
                 }
-                Some((Answer::Awaited(Some(run)), _)) => run.upgrade(),
-                _ => None,
-            };
-            // One that failed says nothing to those who come later.
-            let under_way = under_way.filter(|run| run.peek().is_none());
-            under_way.unwrap_or_else(|| {
-                let run = Arc::clone(self).run(helper.clone(), version);
-                let run = run.boxed().shared();
-                if asked.len() >= REMEMBERED {
-                    asked.clear();
-                }
-                let entry = Asked {
-                    version,
-                    when: now,
-                    answer: Answer::Awaited(run.downgrade()),
-                };
-                asked.insert(helper.clone(), entry);
-                run
-            })
+                _ => {}
+            }
+            asked.said = None;
+            let this = Arc::clone(self);
+            asked.run.join(|| this.run(helper.clone(), version, now))
         };
         run.await
     }
@@ -328,12 +311,13 @@ impl Source {
         self: Arc<Self>,
         helper: Helper,
         version: Option<Identity>,
+        when: Duration,
     ) -> Result<Option<Credential>> {
         let _turn = self.running.acquire().await;
         let answer = helper::ask(&helper, self.file.path(), HELPER, &self.redactor, None).await?;
         let mut asked = self.asked.lock();
         if let Some(asked) = asked.get_mut(&helper).filter(|it| it.version == version) {
-            asked.answer = Answer::Known(answer.clone());
+            asked.said = Some((answer.clone(), when));
         }
         Ok(answer)
     }

@@ -1,0 +1,35 @@
+//! One run of a task for all who want its outcome at that moment.
+
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, Shared, WeakShared},
+};
+
+type Run<T> = BoxFuture<'static, T>;
+
+/// The run that is under way, if there is one. It goes on for as long as somebody waits for it: a
+/// request that is given up does not fail the others.
+pub(super) struct Flight<T>(Option<WeakShared<Run<T>>>);
+
+impl<T> Default for Flight<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<T: Clone> Flight<T> {
+    /// The run that is under way, begun if need be. One that has ended says nothing to those who
+    /// come later.
+    pub(super) fn join<R>(&mut self, begin: impl FnOnce() -> R) -> Shared<Run<T>>
+    where
+        R: Future<Output = T> + Send + 'static,
+    {
+        let under_way = self.0.as_ref().and_then(WeakShared::upgrade);
+        if let Some(run) = under_way.filter(|run| run.peek().is_none()) {
+            return run;
+        }
+        let run = begin().boxed().shared();
+        self.0 = run.downgrade();
+        run
+    }
+}
