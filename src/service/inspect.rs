@@ -88,14 +88,12 @@ fn whole(
         Verification::Refused { artifact, .. } => artifact.clone(),
     };
     let content = Content::Checked { verification };
-    let result = told(content, artifact, description.as_ref());
-    Ok(match facts {
-        Some(facts) => InspectResult {
-            targets: targets(&facts),
-            ..signed(&facts, result)
-        },
-        None => result,
-    })
+    Ok(told(
+        content,
+        artifact,
+        facts.as_deref(),
+        description.as_ref(),
+    ))
 }
 
 fn verdict(
@@ -169,48 +167,35 @@ fn skipped(
         digest: published.layer.digest.to_string(),
         size: published.layer.size,
     };
-    let result = told(content, Some(artifact), skimmed.description());
-    Ok(match skimmed.facts() {
-        Some(facts) => signed(facts, result),
-        None => result,
-    })
+    let (facts, description) = (skimmed.facts(), skimmed.description());
+    Ok(told(content, Some(artifact), facts, description))
 }
 
+/// Of signature and claims only what verifies with the signer's key: nothing of another token is
+/// shown.
 fn told(
     content: Content,
     artifact: Option<Artifact>,
+    facts: Option<&Facts>,
     description: Option<&Description>,
 ) -> InspectResult {
-    InspectResult {
-        content,
-        artifact,
-        signature: None,
-        claims: None,
-        imports: description.map(Description::imports),
-        exports: description.map(Description::exports),
-        metadata: description.map(|description| description.metadata().clone()),
-        targets: Vec::new(),
-        manifest: None,
-    }
-}
-
-/// The same with the signature and the claims that verify with their signer's key: nothing of
-/// another token is shown.
-fn signed(facts: &Facts, result: InspectResult) -> InspectResult {
-    let signatures = signature::signatures(facts, &[]).unwrap_or_default();
-    let first = signatures.first().map(Arc::as_ref);
-    InspectResult {
-        signature: first.map(Signed::on_the_wire),
-        claims: first.and_then(Signed::claims).cloned(),
-        ..result
-    }
-}
-
-fn targets(facts: &Facts) -> Vec<Target> {
-    let targets = facts.contents().map(|(name, digest, size)| Target {
+    let signatures = facts.and_then(|facts| signature::signatures(facts, &[]).ok());
+    let first = signatures.iter().flatten().next().map(Arc::as_ref);
+    let targets = facts.into_iter().flat_map(Facts::contents);
+    let targets = targets.map(|(name, digest, size)| Target {
         name: name.to_owned(),
         digest: digest.to_string(),
         size,
     });
-    targets.collect()
+    InspectResult {
+        content,
+        artifact,
+        signature: first.map(Signed::on_the_wire),
+        claims: first.and_then(Signed::claims).cloned(),
+        imports: description.map(Description::imports),
+        exports: description.map(Description::exports),
+        metadata: description.map(|description| description.metadata().clone()),
+        targets: targets.collect(),
+        manifest: None,
+    }
 }

@@ -126,19 +126,13 @@ impl Service {
     /// Makes the service. `socket` and the log file of the config are what `server/status` shows.
     pub fn new(mut config: Config, socket: Option<PathBuf>) -> Result<Self> {
         let ends = Mutex::new(config.idle.clone());
-        let sessions = Sessions::new(std::mem::take(&mut config.registry));
         let log = config.log.path().map(std::path::Path::to_owned);
-        let policy = config.policy().map(Arc::new);
+        let sessions = Sessions::new(std::mem::take(&mut config.registry));
+        let settings = Settings::new(config, sessions, Arc::default());
         let reading = Mutex::new(Reading {
             times: 1,
-            error: policy.as_ref().err().map(ToString::to_string),
+            error: settings.policy.as_ref().err().map(ToString::to_string),
         });
-        let settings = Settings {
-            config,
-            sessions,
-            policy,
-            cache: Arc::default(),
-        };
         let state = Arc::new(State {
             settings: RwLock::new(Arc::new(settings)),
             pins: Pins::of_this_user(),
@@ -182,10 +176,8 @@ impl Service {
         if let Some(problem) = config.problems().into_iter().next() {
             return Err(problem.into());
         }
-        let policy = config.policy().map(Arc::new);
         let before = self.state.settings();
-        let registries = std::mem::take(&mut config.registry);
-        let sessions = before.sessions.under(registries);
+        let sessions = before.sessions.under(std::mem::take(&mut config.registry));
         let cache = if config.limits == before.config.limits {
             Arc::clone(&before.cache)
         } else {
@@ -194,12 +186,7 @@ impl Service {
         for key in before.config.waits(&config) {
             tracing::warn!("`{key}` in the config takes effect after a restart: `vouch restart`");
         }
-        *self.state.settings.write() = Arc::new(Settings {
-            config,
-            sessions,
-            policy,
-            cache,
-        });
+        *self.state.settings.write() = Arc::new(Settings::new(config, sessions, cache));
         Ok(())
     }
 

@@ -32,6 +32,17 @@ pub(super) struct Settings {
     pub(super) cache: Arc<Cache>,
 }
 
+impl Settings {
+    pub(super) fn new(config: Config, sessions: Sessions, cache: Arc<Cache>) -> Self {
+        Self {
+            policy: config.policy().map(Arc::new),
+            config,
+            sessions,
+            cache,
+        }
+    }
+}
+
 /// How it went when the config was read.
 #[derive(Debug, Clone)]
 pub(super) struct Reading {

@@ -45,17 +45,15 @@ impl Running {
     }
 }
 
+/// What a request is known by to its client, while that is taken.
 #[derive(Debug)]
-struct Entry {
-    running: Arc<Running>,
+struct Named {
+    id: RequestId,
     token: Option<ProgressToken>,
-    /// Its id, while that is taken.
-    id: Option<RequestId>,
-    /// Whether anything works for it.
-    working: bool,
+    running: Arc<Running>,
 }
 
-/// The connection's number and the request's.
+/// The connection's number, and that of the request, which rises.
 type Key = (u64, u64);
 
 /// The requests under way, of all connections.
@@ -65,25 +63,17 @@ pub(super) struct UnderWay(Mutex<Table>);
 #[derive(Debug, Default)]
 struct Table {
     arrived: u64,
-    working: usize,
-    requests: BTreeMap<Key, Entry>,
+    named: BTreeMap<Key, Named>,
+    /// Those for which anything works, the oldest first.
+    working: BTreeMap<u64, Arc<Running>>,
 }
 
 impl Table {
     /// The requests of a connection whose ids are taken.
-    fn of(&self, caller: &Caller) -> impl Iterator<Item = &Entry> {
+    fn of(&self, caller: &Caller) -> impl Iterator<Item = &Named> {
         let number = caller.number();
-        let own = self.requests.range((number, 0)..=(number, u64::MAX));
-        own.map(|(_, entry)| entry)
-            .filter(|entry| entry.id.is_some())
-    }
-
-    /// Removes a request once nothing works for it and its id is free.
-    fn settle(&mut self, key: Key) {
-        let settled = |entry: &Entry| !entry.working && entry.id.is_none();
-        if self.requests.get(&key).is_some_and(settled) {
-            self.requests.remove(&key);
-        }
+        let own = self.named.range((number, 0)..=(number, u64::MAX));
+        own.map(|(_, named)| named)
     }
 }
 
@@ -99,11 +89,7 @@ pub struct Taken {
 impl Drop for Taken {
     fn drop(&mut self) {
         let mut table = self.under_way.0.lock();
-        if let Some(entry) = table.requests.get_mut(&self.key) {
-            entry.id = None;
-            entry.token = None;
-        }
-        table.settle(self.key);
+        table.named.remove(&self.key);
         if table.of(&self.caller).next().is_none() {
             self.caller.answered.notify_waiters();
         }
@@ -112,7 +98,7 @@ impl Drop for Taken {
 
 /// Says that something works for a request, until it is [finished](UnderWay::finish).
 #[derive(Debug)]
-pub(super) struct Working(Key);
+pub(super) struct Working(u64);
 
 impl UnderWay {
     /// Enters a request. Fails if its id or its progress token is taken, or if its connection has
@@ -131,7 +117,7 @@ impl UnderWay {
         };
         let mut count = 0;
         for other in table.of(caller) {
-            if other.id.as_ref() == Some(&id) {
+            if other.id == id {
                 return Err(taken("id", "Use another id for each request."));
             }
             if token.is_some() && other.token == token {
@@ -146,57 +132,43 @@ impl UnderWay {
             let error = error!(Busy: "this connection already has {MOST} requests under way");
             return Err(error.help("Wait for an answer, then try again."));
         }
-        let key = (caller.number(), table.arrived);
+        let arrival = table.arrived;
         table.arrived += 1;
-        table.working += 1;
-        let entry = Entry {
-            running: Arc::clone(running),
-            token,
-            id: Some(id),
-            working: true,
-        };
-        table.requests.insert(key, entry);
+        table.working.insert(arrival, Arc::clone(running));
+        let key = (caller.number(), arrival);
+        let running = Arc::clone(running);
+        table.named.insert(key, Named { id, token, running });
         let taken = Taken {
             under_way: Arc::clone(self),
             caller: Arc::clone(caller),
             key,
         };
-        Ok((Working(key), taken))
+        Ok((Working(arrival), taken))
     }
 
     /// Nothing works for a request any more. Says whether it was the last one.
-    pub(super) fn finish(&self, Working(key): &Working) -> bool {
+    pub(super) fn finish(&self, Working(arrival): &Working) -> bool {
         let mut table = self.0.lock();
-        if let Some(entry) = table.requests.get_mut(key) {
-            entry.working = false;
-            table.working -= 1;
-        }
-        table.settle(*key);
-        table.working == 0
+        table.working.remove(arrival);
+        table.working.is_empty()
     }
 
     /// How many requests anything works for.
     pub(super) fn count(&self) -> usize {
-        self.0.lock().working
+        self.0.lock().working.len()
     }
 
     /// The oldest of them.
     pub(super) fn oldest(&self, most: usize) -> Vec<Arc<Running>> {
         let table = self.0.lock();
-        let working = table.requests.iter().filter(|(_, entry)| entry.working);
-        let mut working: Vec<_> = working.collect();
-        working.sort_unstable_by_key(|((_, arrival), _)| *arrival);
-        let oldest = working.into_iter().take(most);
-        oldest
-            .map(|(_, entry)| Arc::clone(&entry.running))
-            .collect()
+        table.working.values().take(most).cloned().collect()
     }
 
     /// Cancels a request of a connection, if it is under way and has not committed.
     pub(super) fn cancel(&self, caller: &Caller, id: &RequestId) {
         let table = self.0.lock();
         let mut own = table.of(caller);
-        if let Some(request) = own.find(|entry| entry.id.as_ref() == Some(id)) {
+        if let Some(request) = own.find(|request| request.id == *id) {
             request.running.progress.stop();
         }
     }
@@ -206,13 +178,13 @@ impl UnderWay {
         self.0
             .lock()
             .of(caller)
-            .for_each(|entry| entry.running.progress.stop());
+            .for_each(|request| request.running.progress.stop());
     }
 
     /// The same of all requests there are.
     pub(super) fn cancel_all(&self) {
-        for entry in self.0.lock().requests.values() {
-            entry.running.progress.stop();
+        for running in self.0.lock().working.values() {
+            running.progress.stop();
         }
     }
 
@@ -268,7 +240,7 @@ mod tests {
         check(&one, 1, Some(1), None);
         assert_eq!(under_way.count(), 1);
         assert!(under_way.finish(&working));
-        assert!(under_way.0.lock().requests.is_empty());
+        assert!(under_way.0.lock().named.is_empty());
     }
 
     #[test]
