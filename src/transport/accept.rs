@@ -9,7 +9,7 @@ use super::{
     terms::{Terms, hung_up},
 };
 use crate::{
-    error::{Error, no_handles},
+    error::{Error, error, no_handles},
     service::Service,
 };
 use parking_lot::Mutex;
@@ -19,7 +19,6 @@ use std::{
 };
 use tokio::net::{UnixListener, UnixStream};
 use tokio_util::task::TaskTracker;
-use vouch_protocol::ErrorKind;
 
 /// How often connections of other users are logged, at most.
 const FOREIGN: Duration = Duration::from_secs(60);
@@ -66,9 +65,7 @@ impl Door {
                     }
                     if !full {
                         let most = self.most;
-                        let message = format!("there are {most} connections; more are refused");
-                        tracing::warn!("{message}");
-                        self.service.report(&Error::new(ErrorKind::Busy, message));
+                        self.warn(&error!(Busy: "there are {most} connections; more are refused"));
                     }
                     full = true;
                     turn_away(&stream, "the server has all the connections that it takes");
@@ -76,9 +73,7 @@ impl Door {
                 Err(error) => {
                     // No file handles are left, or the client was gone at once: the next may do.
                     if !failing {
-                        let message = format!("cannot accept a connection: {error}");
-                        tracing::warn!("{message}");
-                        self.service.report(&Error::new(ErrorKind::Io, message));
+                        self.warn(&error!(Io: "cannot accept a connection: {error}"));
                     }
                     failing = true;
                     if no_handles(&error)
@@ -91,6 +86,11 @@ impl Door {
                 }
             }
         }
+    }
+
+    fn warn(&self, error: &Error) {
+        tracing::warn!("{error}");
+        self.service.report(error);
     }
 
     /// Serves a client that has connected.
@@ -123,7 +123,7 @@ impl Door {
 
 /// Says why, and closes the connection. Nobody is waited for: a new socket has room for a line.
 fn turn_away(stream: &UnixStream, why: &str) {
-    let error = Error::new(ErrorKind::Busy, why).help("Close some, or try again in a moment.");
+    let error = error!(Busy: "{why}").help("Close some, or try again in a moment.");
     let (text, _) = refusal(None, &error).into_parts();
     if let Err(error) = stream.try_write(Framing::Lines.frame(text).as_bytes()) {
         tracing::debug!(%error, "a refused connection was not told why");

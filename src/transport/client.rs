@@ -129,23 +129,18 @@ impl Client {
         if parts.is_empty() {
             return Received::Nothing;
         }
-        if parts.iter().all(|(_, part)| matches!(part, Part::Now(_))) {
-            let parts = parts.into_iter().filter_map(|(id, part)| match part {
-                Part::Now(response) => Some((id, response, None)),
-                Part::Later(..) => None,
-            });
-            return Received::Now(together(parts, charge));
-        }
+        let all_there = parts.iter().all(|(_, part)| matches!(part, Part::Now(_)));
         let parts = parts.into_iter().map(|(id, part)| async {
             match part {
                 Part::Now(response) => (id, response, None),
                 Part::Later(response, taken) => (id, response.await, Some(taken)),
             }
         });
-        Received::Later {
-            answer: join_all(parts).map(|parts| together(parts, charge)).boxed(),
-            made,
+        let mut answer = join_all(parts).map(|parts| together(parts, charge)).boxed();
+        if all_there && let Some(answer) = (&mut answer).now_or_never() {
+            return Received::Now(answer);
         }
+        Received::Later { answer, made }
     }
 
     fn start(&self, entry: Entry<'_>, queue: Option<&Queue>) -> Result<Option<Part>, Finished> {

@@ -6,7 +6,7 @@
 
 use super::outgoing::{Outgoing, Queue};
 use crate::{progress::Phase, service::Reporting};
-use serde::Serialize;
+use jsonrpsee::types;
 use std::{pin::pin, sync::Arc, time::Duration};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use vouch_protocol::{Notification, Progress as ProgressNotification, ProgressParams, WorkDone};
@@ -88,20 +88,9 @@ impl Reports {
     }
 
     fn notice(&self, value: WorkDone) -> Outgoing {
-        #[derive(Serialize)]
-        struct Message {
-            jsonrpc: &'static str,
-            method: &'static str,
-            params: ProgressParams,
-        }
-        let message = Message {
-            jsonrpc: "2.0",
-            method: ProgressNotification::NAME,
-            params: ProgressParams {
-                token: self.of.token.clone(),
-                value,
-            },
-        };
+        let token = self.of.token.clone();
+        let params = ProgressParams { token, value };
+        let message = types::Notification::new(ProgressNotification::NAME.into(), params);
         // Names, numbers and texts are always JSON.
         let text = serde_json::to_string(&message).unwrap_or_default();
         Outgoing::notification(text, Arc::clone(&self.mark))
