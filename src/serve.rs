@@ -1,9 +1,7 @@
 //! `vouchd serve` and `vouchd --stdio`: the process around the service: its runtime, signals and end.
 
 use crate::{arguments::ServeArguments, detach, reload::on_hangup};
-#[cfg(target_os = "linux")]
-use rustix::process::{DumpableBehavior, set_dumpable_behavior};
-use rustix::process::{Resource, getrlimit, setrlimit};
+use rustix::process::{DumpableBehavior, Resource, getrlimit, set_dumpable_behavior, setrlimit};
 use std::{path::Path, sync::Arc, time::Duration};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -173,7 +171,6 @@ fn keep_memory_secret() {
     if cfg!(debug_assertions) && std::env::var_os("VOUCHD_DUMPABLE").is_some() {
         return;
     }
-    #[cfg(target_os = "linux")]
     if let Err(error) = set_dumpable_behavior(DumpableBehavior::NotDumpable) {
         tracing::warn!(%error, "other processes of this user may read this one's memory");
     }

@@ -17,7 +17,6 @@ use crate::{
 use std::{
     collections::BTreeMap,
     fs::Metadata,
-    io::Read,
     ops::{Range, RangeInclusive},
     path::{Path, PathBuf},
 };
@@ -100,12 +99,7 @@ impl Config {
 /// The file's text, and whose it is.
 fn text(path: &Path) -> Result<(String, Metadata), Failure> {
     let source = file::Source::open(path).map_err(Failure::Unread)?;
-    let mut text = Vec::new();
-    source
-        .reader()
-        .take(LONGEST + 1)
-        .read_to_end(&mut text)
-        .map_err(|error| Failure::Unread(Error::at(path, "read", error)))?;
+    let text = source.whole(LONGEST).map_err(Failure::Unread)?;
     let wrong = |what: &str, line| {
         Failure::Wrong(vec![Problem {
             path: Some(path.to_owned()),
@@ -115,9 +109,7 @@ fn text(path: &Path) -> Result<(String, Metadata), Failure> {
             help: None,
         }])
     };
-    if text.len() as u64 > LONGEST {
-        return Err(wrong("the file is longer than 1 MiB", None));
-    }
+    let text = text.ok_or_else(|| wrong("the file is longer than 1 MiB", None))?;
     let about = source
         .metadata()
         .map_err(|error| Failure::Unread(Error::at(path, "read", error)))?;

@@ -6,7 +6,10 @@ use crate::{
     progress::Progress,
 };
 use rustix::{
-    fs::{AtFlags, FileType, Mode, OFlags, RawMode},
+    fs::{
+        AtFlags, CWD, FileType, Mode, OFlags, RawMode, ResolveFlags, StatxFlags, makedev, openat2,
+        statx,
+    },
     io::Errno,
 };
 use std::{
@@ -47,9 +50,7 @@ impl Identity {
     /// this machine change: see [`Source::is_local`].
     ///
     /// `openat2(2)`, `RESOLVE_CACHED` (Linux 5.12), and `statx(2)`, `AT_STATX_DONT_SYNC`.
-    #[cfg(target_os = "linux")]
     pub fn at_hand(path: &Path) -> Option<Self> {
-        use rustix::fs::{AtFlags, CWD, ResolveFlags, StatxFlags, makedev, openat2, statx};
         // A handle for the name alone: the file system is not asked to open anything.
         let flags = OFlags::PATH | OFlags::CLOEXEC;
         let file = openat2(CWD, path, flags, Mode::empty(), ResolveFlags::CACHED).ok()?;
@@ -62,12 +63,6 @@ impl Identity {
             modified: (found.stx_mtime.tv_sec, found.stx_mtime.tv_nsec.into()),
             changed: (found.stx_ctime.tv_sec, found.stx_ctime.tv_nsec.into()),
         })
-    }
-
-    /// Elsewhere nothing is known to be at hand.
-    #[cfg(not(target_os = "linux"))]
-    pub fn at_hand(_: &Path) -> Option<Self> {
-        None
     }
 
     /// Whether both times lie at least 2 s back, so that a further change would have moved them:
@@ -125,7 +120,7 @@ impl Source {
     /// Opens a regular file. Folders, devices, pipes and sockets are refused, without blocking on
     /// them and, but for a race, without opening them.
     pub fn open(path: &Path) -> Result<Self> {
-        Self::open_in(rustix::fs::CWD, path, path)
+        Self::open_in(CWD, path, path)
     }
 
     /// The same of a name in a folder that is held open; the path is for messages.
@@ -201,7 +196,6 @@ impl Source {
 
     /// Whether it lies on a file system that only this machine changes, so that what the kernel
     /// remembers of it is so. Those that lie on others may be anything.
-    #[cfg(target_os = "linux")]
     // Its number is as wide as the machine's words.
     #[allow(clippy::useless_conversion)]
     pub fn is_local(&self) -> bool {
@@ -211,12 +205,6 @@ impl Source {
             .is_ok_and(|found| i64::try_from(found.f_type).is_ok_and(|kind| LOCAL.contains(&kind)))
     }
 
-    /// Elsewhere that is not looked for.
-    #[cfg(not(target_os = "linux"))]
-    pub fn is_local(&self) -> bool {
-        false
-    }
-
     /// Whether nobody else can read it: as `PostgreSQL`'s clients hold it, one of root's may be
     /// readable for its group, whom root chose.
     pub fn is_private(&self) -> bool {
@@ -224,6 +212,19 @@ impl Source {
             let others = if metadata.uid() == 0 { 0o037 } else { 0o077 };
             metadata.mode() & others == 0
         })
+    }
+
+    /// All of it, as it was when it was opened; nothing where that is more than so many bytes. The
+    /// memory is never grown, as what it held before would stay: it may be secret.
+    pub fn whole(&self, most: u64) -> Result<Option<Vec<u8>>> {
+        let size = self.size();
+        if size > most {
+            return Ok(None);
+        }
+        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default() + 1);
+        let read = self.reader().take(size).read_to_end(&mut bytes);
+        read.map_err(|error| Error::at(&self.path, "read", error))?;
+        Ok(Some(bytes))
     }
 
     /// Reads it from the start. Readers do not disturb each other.
@@ -319,7 +320,6 @@ mod tests {
         assert_eq!(error.kind(), ErrorKind::Cancelled);
     }
 
-    #[cfg(target_os = "linux")]
     #[test]
     fn what_is_at_hand_is_what_opening_finds() {
         let folder = tempfile::tempdir().unwrap();

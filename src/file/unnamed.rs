@@ -8,7 +8,7 @@ use super::{
 };
 use crate::error::{Error, Result};
 use rustix::{
-    fs::{AtFlags, Mode, OFlags},
+    fs::{AtFlags, FlockOperation, Mode, OFlags, RenameFlags},
     io::Errno,
 };
 use std::{
@@ -185,9 +185,7 @@ impl<P> Drop for Unnamed<P> {
     }
 }
 
-#[cfg(target_os = "linux")]
 fn unnamed(folder: &OwnedFd) -> Result<File, Errno> {
-    use rustix::fs::FlockOperation;
     let flags = OFlags::RDWR | OFlags::TMPFILE | OFlags::CLOEXEC;
     let file = File::from(rustix::fs::openat(folder, ".", flags, NAMED)?);
     // Held, so that the sweep leaves it alone while it has a name beside its destination.
@@ -195,26 +193,16 @@ fn unnamed(folder: &OwnedFd) -> Result<File, Errno> {
     Ok(file)
 }
 
-#[cfg(not(target_os = "linux"))]
-fn unnamed(_: &OwnedFd) -> Result<File, Errno> {
-    Err(Errno::OPNOTSUPP)
-}
-
 /// Gives an unnamed file a name that is free: open(2), O_TMPFILE.
 fn link(file: &File, folder: BorrowedFd<'_>, name: &OsStr) -> Result<(), Errno> {
     let handle = format!("/proc/self/fd/{}", file.as_raw_fd());
-    rustix::fs::linkat(
-        rustix::fs::CWD,
-        handle,
-        folder,
-        name,
-        AtFlags::SYMLINK_FOLLOW,
-    )
+    let flags = AtFlags::SYMLINK_FOLLOW;
+    rustix::fs::linkat(rustix::fs::CWD, handle, folder, name, flags)
 }
 
 /// Gives a file another name, which must be free, by the first way that the file system knows.
 fn rename_new(folder: BorrowedFd<'_>, from: &OsStr, to: &OsStr) -> Result<(), Errno> {
-    match rename_no_replace(folder, from, to) {
+    match rustix::fs::renameat_with(folder, from, folder, to, RenameFlags::NOREPLACE) {
         Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {}
         renamed => return renamed,
     }
@@ -235,16 +223,6 @@ fn rename_new(folder: BorrowedFd<'_>, from: &OsStr, to: &OsStr) -> Result<(), Er
         // It is empty, and would only be in the way of the next.
         let _ = rustix::fs::unlinkat(folder, to, AtFlags::empty());
     })
-}
-
-#[cfg(target_os = "linux")]
-fn rename_no_replace(folder: BorrowedFd<'_>, from: &OsStr, to: &OsStr) -> Result<(), Errno> {
-    rustix::fs::renameat_with(folder, from, folder, to, rustix::fs::RenameFlags::NOREPLACE)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn rename_no_replace(_: BorrowedFd<'_>, _: &OsStr, _: &OsStr) -> Result<(), Errno> {
-    Err(Errno::NOSYS)
 }
 
 #[cfg(test)]

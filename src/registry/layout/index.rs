@@ -10,10 +10,7 @@ use crate::{
 use oci_distribution::annotations::ORG_OPENCONTAINERS_IMAGE_REF_NAME;
 use oci_spec::image::{Descriptor, MediaType, OciLayout, Sha256Digest};
 use serde_json::{Map, Value, json};
-use std::{
-    io::{self, Read},
-    path::Path,
-};
+use std::path::Path;
 use vouch_protocol::ErrorKind;
 
 pub(super) const LAYOUT: &str = "oci-layout";
@@ -140,17 +137,8 @@ pub(super) fn check_version(root: &Path) -> Result<()> {
 
 /// Reads a file of at most `limit` bytes.
 pub(super) fn small(path: &Path, limit: usize) -> Result<Vec<u8>> {
-    let source = Source::open(path)?;
-    let mut bytes = Vec::new();
-    source
-        .reader()
-        .take((limit as u64).saturating_add(1))
-        .read_to_end(&mut bytes)
-        .map_err(|error: io::Error| Error::at(path, "read", error))?;
-    if bytes.len() > limit {
-        return Err(error!(InvalidLayout: "{} is larger than {limit} bytes", path.display()));
-    }
-    Ok(bytes)
+    let bytes = Source::open(path)?.whole(limit as u64)?;
+    bytes.ok_or_else(|| error!(InvalidLayout: "{} is larger than {limit} bytes", path.display()))
 }
 
 /// A folder that is not a layout, or a broken one.

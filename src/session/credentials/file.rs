@@ -15,7 +15,6 @@ use data_encoding::BASE64_NOPAD;
 use serde_json::{Map, Value};
 use std::{
     fmt,
-    io::Read,
     path::{Path, PathBuf},
 };
 use vouch_protocol::ErrorKind;
@@ -91,16 +90,11 @@ impl ConfigFile {
     }
 
     fn read(&self, source: &Source) -> Result<Zeroizing<Vec<u8>>> {
-        if source.size() > LARGEST {
-            return Err(self.unusable("it is too large for a file of logins"));
+        match source.whole(LARGEST) {
+            Ok(Some(text)) => Ok(Zeroizing::new(text)),
+            Ok(None) => Err(self.unusable("it is too large for a file of logins")),
+            Err(error) => Err(self.unusable(error.message()).source(error)),
         }
-        let mut text = Zeroizing::new(Vec::new());
-        source
-            .reader()
-            .take(LARGEST)
-            .read_to_end(&mut text)
-            .map_err(|error| self.unusable(&format!("it cannot be read: {error}")))?;
-        Ok(text)
     }
 
     pub(super) fn unusable(&self, why: &str) -> Error {

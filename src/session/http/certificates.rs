@@ -12,7 +12,7 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
     sign::CertifiedKey,
 };
-use std::{io::Read, path::Path};
+use std::path::Path;
 use zeroize::Zeroizing;
 
 /// The largest PEM file that is read, in bytes.
@@ -39,7 +39,7 @@ pub(super) fn identity(certificate: &Path, key: &Path) -> Result<CertifiedKey> {
             key.display()
         )));
     }
-    let pem = read("client-key", &source)?;
+    let pem = read("client-key", key, &source)?;
     let parsed = PrivateKeyDer::from_pem_slice(&pem)
         .map_err(|_| wrong("holds no PEM private key; one with a passphrase cannot be used"))?;
     CertifiedKey::from_der(chain, parsed, &default_provider()).map_err(|error| {
@@ -69,7 +69,7 @@ impl RegistryConfig {
 }
 
 fn certificates(key: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>> {
-    let pem = read(key, &open(key, path)?)?;
+    let pem = read(key, path, &open(key, path)?)?;
     let certificates: Vec<_> = CertificateDer::pem_slice_iter(&pem)
         .collect::<Result<_, _>>()
         .map_err(|_| unusable(key, path, "holds a certificate that cannot be read"))?;
@@ -80,26 +80,15 @@ fn certificates(key: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>> 
 }
 
 fn open(key: &str, path: &Path) -> Result<Source> {
-    let source = Source::open(path)
-        .map_err(|error| unusable(key, path, &format!("cannot be used: {error}")).source(error))?;
-    if source.size() > LARGEST {
-        return Err(unusable(key, path, "is larger than 4 MiB"));
-    }
-    Ok(source)
+    Source::open(path)
+        .map_err(|error| unusable(key, path, &format!("cannot be used: {error}")).source(error))
 }
 
-fn read(key: &str, source: &Source) -> Result<Zeroizing<Vec<u8>>> {
-    // Never grown, as what it held before would stay in memory.
-    let size = usize::try_from(source.size()).unwrap_or_default();
-    let mut pem = Zeroizing::new(Vec::with_capacity(size + 1));
-    source
-        .reader()
-        .take(source.size())
-        .read_to_end(&mut pem)
-        .map_err(|error| {
-            unusable(key, source.path(), &format!("cannot be read: {error}")).source(error)
-        })?;
-    Ok(pem)
+fn read(key: &str, path: &Path, source: &Source) -> Result<Zeroizing<Vec<u8>>> {
+    let failed = |error| unusable(key, path, &format!("cannot be used: {error}")).source(error);
+    let pem = source.whole(LARGEST).map_err(failed)?;
+    pem.map(Zeroizing::new)
+        .ok_or_else(|| unusable(key, path, "is larger than 4 MiB"))
 }
 
 fn unusable(key: &str, path: &Path, why: &str) -> Error {
