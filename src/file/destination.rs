@@ -129,10 +129,10 @@ impl Destination {
     /// in it.
     pub fn check_as(&self, or_name: &OsStr, overwrite: bool) -> Result<()> {
         let name = self.name(or_name);
-        match self.is_taken(name)? && !overwrite {
-            true => Err(self.taken(name)),
-            false => Ok(()),
+        if self.is_taken(name)? && !overwrite {
+            return Err(self.taken(name));
         }
+        Ok(())
     }
 
     /// The path that the file gets; `or_name` is for a destination that is a folder.

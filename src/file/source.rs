@@ -272,7 +272,7 @@ mod tests {
     fn only_regular_files_open() {
         let folder = tempfile::tempdir().unwrap();
         let fifo = folder.path().join("fifo");
-        rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, Mode::RUSR).unwrap();
+        rustix::fs::mkfifoat(CWD, &fifo, Mode::RUSR).unwrap();
         let link = folder.path().join("link");
         std::os::unix::fs::symlink(&fifo, &link).unwrap();
         let socket = folder.path().join("socket");

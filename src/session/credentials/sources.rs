@@ -224,12 +224,10 @@ impl Looked {
             None => None,
         };
         let helper = entry.helper.filter(|_| kept.is_some());
+        let stored = || entry.stored.map_err(|why| source.file.unusable(why));
         let credential = match kept {
-            Some(credential) => Some(credential),
-            None => {
-                let stored = entry.stored.map_err(|why| source.file.unusable(why));
-                stored.map_err(about(&search))?
-            }
+            None => stored().map_err(about(&search))?,
+            kept => kept,
         };
         Ok(credential.map(|credential| {
             let filed = Filed {
