@@ -49,7 +49,7 @@ pub(crate) fn serve(
         }
     };
     raise_handle_limit();
-    let service = Arc::new(Service::new(config, socket.path().map(Path::to_owned))?);
+    let service = Arc::new(Service::new(config, socket.path().map(Path::to_owned)));
     let runtime = runtime()?;
     runtime.block_on(async {
         let shutdown = signals()?;
@@ -93,7 +93,7 @@ pub(crate) fn serve_stdio(
     read: impl Fn() -> Result<Config> + Send + Sync + 'static,
 ) -> Result<u8> {
     keep_memory_secret();
-    let service = Arc::new(Service::new(config, None)?);
+    let service = Arc::new(Service::new(config, None));
     let runtime = runtime()?;
     let code = runtime.block_on(async {
         let shutdown = signals()?;

@@ -131,7 +131,7 @@ fn over_socket() -> Talk {
     let (stop, stopped) = oneshot::channel();
     let shown = path.clone();
     let thread = thread::spawn(move || {
-        let service = Service::new(Config::default(), Some(shown)).expect("it starts");
+        let service = Service::new(Config::default(), Some(shown));
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()

@@ -22,6 +22,7 @@ mod unnamed;
 
 pub use destination::Destination;
 pub use path::parse_path;
+pub(crate) use path::unescaped;
 pub use source::{Identity, Positioned, Source};
 pub(crate) use temporary::is_temporary;
 pub use unnamed::Unnamed;

@@ -1,7 +1,7 @@
 //! Paths as clients send them: absolute, or as `file:` URIs.
 
 use crate::error::{Error, Result, error};
-use data_encoding::HEXLOWER_PERMISSIVE;
+use percent_encoding::percent_decode_str;
 use std::{ffi::OsString, fmt::Write as _, os::unix::ffi::OsStringExt, path::PathBuf};
 
 /// The longest path or URI that is looked at, in bytes. Linux stops at 4096; a URI may need three
@@ -49,29 +49,25 @@ fn parse_uri(text: &str, rest: &str) -> Result<PathBuf> {
         let why = "has a character that a `file:` URI has to escape";
         return Err(wrong(text, why, meant().as_deref()));
     }
-    let mut bytes = Vec::with_capacity(path.len());
-    let mut left = path.as_bytes();
-    while let Some((first, after)) = left.split_first() {
-        left = after;
-        if *first != b'%' {
-            bytes.push(*first);
-            continue;
-        }
-        let byte = left.split_at_checked(2).and_then(|(digits, after)| {
-            left = after;
-            HEXLOWER_PERMISSIVE.decode(digits).ok()
-        });
-        match byte.as_deref() {
-            // No file's name has one, and the path would have more parts than the URI.
-            Some(b"/") => return Err(wrong(text, "has an escaped `/`", None)),
-            Some([byte]) => bytes.push(*byte),
-            _ => {
-                let why = "has a `%` without two hex digits behind it";
-                return Err(wrong(text, why, meant().as_deref()));
-            }
-        }
+    let Some(bytes) = unescaped(path) else {
+        let why = "has a `%` without two hex digits behind it";
+        return Err(wrong(text, why, meant().as_deref()));
+    };
+    // No file's name has one, and the path would have more parts than the URI.
+    if path.to_ascii_lowercase().contains("%2f") {
+        return Err(wrong(text, "has an escaped `/`", None));
     }
     Ok(OsString::from_vec(bytes).into())
+}
+
+/// What a text means whose bytes may be percent-encoded; nothing where a `%` escapes nothing.
+pub(crate) fn unescaped(text: &str) -> Option<Vec<u8>> {
+    let is_escape = |rest: &str| {
+        let digits = rest.as_bytes().get(..2);
+        digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    };
+    let all_escape = text.split('%').skip(1).all(is_escape);
+    all_escape.then(|| percent_decode_str(text).collect())
 }
 
 /// A URI's path with all escaped that has to be, and a `%` that escapes nothing too.

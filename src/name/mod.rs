@@ -46,12 +46,16 @@ pub(crate) fn without_secrets(text: &str) -> String {
             shown.replace_range(..at, "…");
         }
     }
-    let mut end = shown.len().min(200);
-    while !shown.is_char_boundary(end) {
+    shortened(&shown, 200).to_owned()
+}
+
+/// The beginning of a text, at most that many bytes.
+pub(crate) fn shortened(text: &str, longest: usize) -> &str {
+    let mut end = text.len().min(longest);
+    while !text.is_char_boundary(end) {
         end -= 1;
     }
-    shown.truncate(end);
-    shown
+    &text[..end]
 }
 
 #[cfg(test)]

@@ -274,6 +274,18 @@ fn what_may_be_a_password_is_not_shown() {
     }
 }
 
+#[test]
+fn texts_are_cut_between_characters() {
+    let check = |text: &str, longest, expected| {
+        assert_eq!(shortened(text, longest), expected);
+    };
+    check("", 3, "");
+    check("abc", 3, "abc");
+    check("abcd", 3, "abc");
+    check("ab\u{fc}", 3, "ab");
+    check("\u{1f600}", 3, "");
+}
+
 /// A host, in one of its spellings.
 fn host() -> impl Strategy<Value = String> {
     let numbers = [

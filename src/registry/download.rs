@@ -6,15 +6,12 @@ use crate::{
     error::{Error, Result, error},
     file::Source,
     progress::Progress,
-    session::{Failure, Retries, request},
+    session::{Failure, Retries},
     trust::Layer,
 };
 use bytes::{Buf, Bytes};
 use futures_util::{FutureExt, future::BoxFuture};
-use reqwest::{
-    Method, Response, StatusCode,
-    header::{ACCEPT_ENCODING, CONTENT_RANGE, HeaderValue, RANGE},
-};
+use reqwest::{Response, StatusCode, header::CONTENT_RANGE};
 use std::{
     io::{self, Read},
     path::Path,
@@ -224,17 +221,10 @@ async fn continue_at(
 ) -> Result<(), Failure> {
     const ACTION: &str = "downloading a blob";
     let session = &remote.session;
-    let path = format!("blobs/{}", layer.digest);
     let start = sent.load(Ordering::Relaxed);
     let mut offset = start;
-    let get = || {
-        // The digest is of the bytes as they are.
-        let identity = (ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        let rest = HeaderValue::from_str(&format!("bytes={start}-")).ok();
-        let rest = rest.filter(|_| start > 0).map(|rest| (RANGE, rest));
-        let headers = [Some(identity), rest].into_iter().flatten();
-        request(Method::GET, remote.url(&path), headers)
-    };
+    let rest = (start > 0).then(|| format!("bytes={start}-"));
+    let get = || remote.get_blob(layer.digest, rest.clone());
     let mut response = remote.attempt(ACTION, &get).await?;
     let too_many = || {
         let why = format!(

@@ -5,14 +5,11 @@ use super::{endpoints::Endpoints, remote::Remote};
 use crate::{
     error::{Error, Result},
     progress::Progress,
-    session::{Failure, bounded, request},
+    session::{Failure, bounded},
     trust::Layer,
 };
 use bytes::{Buf, Bytes};
-use reqwest::{
-    Method, StatusCode,
-    header::{ACCEPT_ENCODING, CONTENT_RANGE, HeaderValue, RANGE},
-};
+use reqwest::{StatusCode, header::CONTENT_RANGE};
 use std::{
     fmt,
     io::{self, Read},
@@ -147,14 +144,7 @@ async fn part(
 ) -> Result<Option<Bytes>, Failure> {
     const ACTION: &str = "downloading a part of a blob";
     let session = &remote.session;
-    let path = format!("blobs/{}", layer.digest);
-    let get = || {
-        let range = HeaderValue::from_str(&format!("bytes={first}-{last}")).ok();
-        let range = range.map(|range| (RANGE, range));
-        let identity = (ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        let headers = [Some(identity), range].into_iter().flatten();
-        request(Method::GET, remote.url(&path), headers)
-    };
+    let get = || remote.get_blob(layer.digest, Some(format!("bytes={first}-{last}")));
     let response = remote.attempt(ACTION, &get).await?;
     if response.status() != StatusCode::PARTIAL_CONTENT {
         return Ok(None);

@@ -9,7 +9,7 @@ use crate::{
 };
 use reqwest::{
     Method, Request, Response, StatusCode, Url,
-    header::{self, CONTENT_LENGTH},
+    header::{self, ACCEPT_ENCODING, CONTENT_LENGTH, HeaderValue, RANGE},
 };
 use std::sync::Arc;
 use vouch_protocol::ErrorKind;
@@ -44,6 +44,16 @@ impl Remote {
         // A repository's and a tag's characters need no escapes; a colon in a digest neither.
         url.set_path(&format!("/v2/{}/{rest}", self.scope.repository));
         url
+    }
+
+    /// A request for a blob, or for a range of it: for its bytes as they are, of which the digest
+    /// is.
+    pub(super) fn get_blob(&self, digest: Digest, range: Option<String>) -> Request {
+        let range = range.and_then(|range| HeaderValue::try_from(range).ok());
+        let range = range.map(|range| (RANGE, range));
+        let identity = (ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        let headers = [Some(identity), range].into_iter().flatten();
+        request(Method::GET, self.url(&format!("blobs/{digest}")), headers)
     }
 
     /// Sends a request for the repository once: see [`Session::attempt`].

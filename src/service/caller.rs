@@ -1,7 +1,9 @@
 //! Who asks: one connection.
 
-use super::text::shortened;
-use crate::error::{Result, error};
+use crate::{
+    error::{Result, error},
+    name::shortened,
+};
 use rustix::{
     io::Errno,
     process::{Pid, test_kill_process},

@@ -1,8 +1,10 @@
 //! Responses as a JSON-RPC client sees them: a result, or an error with code, message, and `data`
 //! with kind and help.
 
-use super::text::shortened;
-use crate::error::{Error, error};
+use crate::{
+    error::{Error, error},
+    name::shortened,
+};
 use jsonrpsee::{
     MethodResponse, ResponsePayload,
     types::{ErrorObject, Id, error::OVERSIZED_RESPONSE_CODE},

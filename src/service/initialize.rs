@@ -1,7 +1,10 @@
 //! `initialize`: introduces client and server to each other.
 
-use super::{BUILD, VERSION, request::Request, text::shortened};
-use crate::error::{Result, error};
+use super::{BUILD, VERSION, request::Request};
+use crate::{
+    error::{Result, error},
+    name::shortened,
+};
 use vouch_protocol::{
     InitializeParams, InitializeResult, METHODS, PROTOCOL_VERSION, ServerCapabilities, ServerInfo,
 };

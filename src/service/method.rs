@@ -4,10 +4,10 @@
 use super::{
     failure::{failure, panicked, success},
     request::Request,
-    text::shortened,
 };
 use crate::{
     error::{Error, Result, error},
+    name::shortened,
     progress::Phase,
 };
 use futures_util::{FutureExt, future::BoxFuture};

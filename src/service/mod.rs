@@ -124,7 +124,7 @@ pub struct Reporting {
 
 impl Service {
     /// Makes the service. `socket` and the log file of the config are what `server/status` shows.
-    pub fn new(mut config: Config, socket: Option<PathBuf>) -> Result<Self> {
+    pub fn new(mut config: Config, socket: Option<PathBuf>) -> Self {
         let ends = Mutex::new(config.idle.clone());
         let log = config.log.path().map(std::path::Path::to_owned);
         let sessions = Sessions::new(std::mem::take(&mut config.registry));
@@ -152,10 +152,10 @@ impl Service {
             leaving: AtomicBool::new(false),
             gives_up: AtomicBool::new(false),
         });
-        Ok(Self {
+        Self {
             state,
             methods: table(),
-        })
+        }
     }
 
     /// Adopts another config, if it could be read and can be used. Its limits and registries hold for

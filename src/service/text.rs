@@ -16,15 +16,6 @@ pub(super) fn ending(text: &str) -> String {
     format!("…{}", clean_to(&end, SUBJECT))
 }
 
-/// The beginning of a text, at most that many bytes.
-pub(super) fn shortened(text: &str, longest: usize) -> &str {
-    let mut end = text.len().min(longest);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -35,17 +26,5 @@ mod tests {
         let shown = ending(&format!("/{}/echo.wasm", "ü".repeat(1000)));
         assert_eq!(shown.chars().count(), SUBJECT + 1);
         assert!(shown.starts_with("…ü") && shown.ends_with("ü/echo.wasm"));
-    }
-
-    #[test]
-    fn texts_are_cut_between_characters() {
-        let check = |text: &str, longest, expected| {
-            assert_eq!(shortened(text, longest), expected);
-        };
-        check("", 3, "");
-        check("abc", 3, "abc");
-        check("abcd", 3, "abc");
-        check("ab\u{fc}", 3, "ab");
-        check("\u{1f600}", 3, "");
     }
 }

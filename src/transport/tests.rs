@@ -29,7 +29,7 @@ struct Talk {
 
 impl Talk {
     fn begin() -> Self {
-        let service = Arc::new(Service::new(Config::default(), None).unwrap());
+        let service = Arc::new(Service::new(Config::default(), None));
         Self::with(&service, &Terms::default())
     }
 
@@ -256,7 +256,7 @@ async fn exit_cancels_what_is_under_way() {
 
 #[tokio::test]
 async fn one_that_takes_nothing_is_disconnected() {
-    let service = Arc::new(Service::new(Config::default(), None).unwrap());
+    let service = Arc::new(Service::new(Config::default(), None));
     let terms = Terms {
         patience: Patience {
             stalled: Duration::from_millis(20),
@@ -328,7 +328,7 @@ async fn a_service_that_stops_does_not_wait_for_ever() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("vouchd.sock");
     let listener = UnixListener::bind(&path).unwrap();
-    let service = Arc::new(Service::new(Config::default(), None).unwrap());
+    let service = Arc::new(Service::new(Config::default(), None));
     let patience = Patience {
         stopping: Duration::from_millis(20),
         ..Patience::default()

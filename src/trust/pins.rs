@@ -11,6 +11,7 @@
 //! fields: what a line has beyond these five is kept. White space, `%` and what is not printed in a
 //! name are percent-encoded.
 
+use crate::file::unescaped;
 use chrono::{DateTime, SecondsFormat};
 use std::fmt::Write as _;
 
@@ -220,18 +221,5 @@ fn encoded(text: &str) -> String {
 }
 
 fn decoded(field: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(field.len());
-    let mut rest = field.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        rest = after;
-        if *first == b'%' {
-            let (digits, after) = rest.split_at_checked(2)?;
-            let digit = |at: usize| char::from(digits[at]).to_digit(16);
-            bytes.push(u8::try_from(digit(0)? << 4 | digit(1)?).ok()?);
-            rest = after;
-        } else {
-            bytes.push(*first);
-        }
-    }
-    String::from_utf8(bytes).ok()
+    String::from_utf8(unescaped(field)?).ok()
 }

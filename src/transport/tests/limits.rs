@@ -62,7 +62,7 @@ async fn long_answers_to_batches_share_their_room() {
         answers: Room::of(3 << 20, Duration::from_secs(60)),
         ..Terms::default()
     };
-    let service = Arc::new(Service::new(Config::default(), None).unwrap());
+    let service = Arc::new(Service::new(Config::default(), None));
     let batch = json!([
         call(1, "test/megabyte"),
         call(2, "test/megabyte"),
@@ -99,7 +99,7 @@ async fn long_messages_share_their_room() {
         room: Room::of(1 << 20, Duration::from_secs(60)),
         ..Terms::default()
     };
-    let service = Arc::new(Service::new(Config::default(), None).unwrap());
+    let service = Arc::new(Service::new(Config::default(), None));
     let begun = format!("{{\"x\":\"{}", "x".repeat(600 << 10));
     let mut first = Talk::with(&service, &terms);
     first.write(&begun).await;
@@ -140,7 +140,7 @@ async fn long_messages_share_their_room() {
 
 #[tokio::test]
 async fn who_announces_http_must_say_what_it_wants() {
-    let service = Arc::new(Service::new(Config::default(), None).unwrap());
+    let service = Arc::new(Service::new(Config::default(), None));
     let terms = Terms {
         patience: Patience {
             silent: Duration::from_millis(20),
@@ -161,7 +161,7 @@ async fn one_connection_too_many_is_told_so() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("vouchd.sock");
     let listener = UnixListener::bind(&path).unwrap();
-    let service = Arc::new(Service::new(Config::default(), None).unwrap());
+    let service = Arc::new(Service::new(Config::default(), None));
     let serving = serve_with(
         Patience::default(),
         2,
