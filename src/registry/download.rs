@@ -227,13 +227,10 @@ async fn continue_at(
     let get = || remote.get_blob(layer.digest, rest.clone());
     let mut response = remote.attempt(ACTION, &get).await?;
     let too_many = || {
-        let why = format!(
-            "{} sends other than the {} bytes that the manifest names",
-            session.registry(),
-            layer.size
-        );
+        let bytes = layer.size;
+        let what = format!("sends other than the {bytes} bytes that the manifest names");
         // The same bytes would come again.
-        Failure::from(session.error(ErrorKind::DigestMismatch, why))
+        Failure::from(session.fault(ErrorKind::DigestMismatch, &what))
     };
     // A registry that knows no ranges sends all of it again.
     let mut skip = if response.status() == StatusCode::PARTIAL_CONTENT {
@@ -263,9 +260,10 @@ async fn continue_at(
             if offset == layer.size {
                 return Ok(());
             }
-            let why = format!("{} stopped sending too early", session.registry());
-            let error = session.error(ErrorKind::RegistryUnreachable, why);
-            return Err(Failure::passing(error));
+            let what = "stopped sending too early";
+            return Err(Failure::passing(
+                session.fault(ErrorKind::RegistryUnreachable, what),
+            ));
         };
         let skipped = skip.min(piece.len() as u64);
         skip -= skipped;

@@ -43,8 +43,8 @@ async fn look_up(endpoint: Arc<Endpoint>, remote: Remote, limits: &Limits) -> Re
     tokio::time::timeout(remote.session.timeouts().connect, answer)
         .await
         .unwrap_or_else(|_| {
-            let why = format!("{} did not answer in time", remote.session.registry());
-            Err(remote.session.error(ErrorKind::RegistryTimeout, why))
+            let what = "did not answer in time";
+            Err(remote.session.fault(ErrorKind::RegistryTimeout, what))
         })
 }
 

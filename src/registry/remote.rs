@@ -67,8 +67,7 @@ impl Remote {
 
     /// What is wrong with the registry; `what` goes on behind its name.
     pub(super) fn fault(&self, what: &str) -> Error {
-        let message = format!("{} {what}", self.session.registry());
-        self.session.error(ErrorKind::RegistryError, message)
+        self.session.fault(ErrorKind::RegistryError, what)
     }
 
     /// An error about something that may not be there.
@@ -76,9 +75,9 @@ impl Remote {
         if error.kind() != ErrorKind::NotFound {
             return error;
         }
-        let what = format!("{} has no {what}: {error}", self.session.registry());
+        let what = format!("has no {what}: {error}");
         let help = "Check the spelling. A private repository may answer like this without a login.";
-        let error = self.session.error(ErrorKind::NotFound, what).help(help);
+        let error = self.session.fault(ErrorKind::NotFound, &what).help(help);
         error.status(StatusCode::NOT_FOUND.as_u16())
     }
 

@@ -52,9 +52,8 @@ pub async fn tags(
             let list = list(&remote, &mut listed);
             let timed = tokio::time::timeout(WAIT, list).await;
             timed.unwrap_or_else(|_| {
-                let registry = remote.session.registry();
-                let why = format!("{registry} takes too long to list the tags");
-                Err(remote.session.error(ErrorKind::RegistryTimeout, why))
+                let what = "takes too long to list the tags";
+                Err(remote.session.fault(ErrorKind::RegistryTimeout, what))
             })?;
         }
         Reference::Layout(reference) => listed.add(&layout::tags(reference).await?),

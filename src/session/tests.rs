@@ -67,6 +67,13 @@ fn repository(name: &str) -> Repository {
     name.parse().expect(name)
 }
 
+/// Nobody uses a session for so long that its access tokens are not renewed any more.
+async fn unused_for_long(session: &Session) {
+    session.clock.advance(3 * 3600);
+    // What would renew them sees it, before anything uses them again.
+    tokio::task::yield_now().await;
+}
+
 /// A registry to which nobody is logged in.
 fn nobody(registry: &str) -> Arc<Login> {
     Login::new(&testing::registry(registry), LoginPlace::Nowhere, None)

@@ -117,6 +117,11 @@ impl Host {
         Error::new(kind, self.redacted(message.into())).registry(self.registry())
     }
 
+    /// An error about something that this registry does: `what` goes on behind its name.
+    pub(crate) fn fault(&self, kind: ErrorKind, what: &str) -> Error {
+        self.error(kind, format!("{} {what}", self.registry))
+    }
+
     /// The same error, about this registry.
     pub(crate) fn about(&self, error: &Error) -> Error {
         let about = self.error(error.kind(), error.message());

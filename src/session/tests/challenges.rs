@@ -112,8 +112,7 @@ async fn a_realm_that_is_only_remembered_is_not_believed() {
         let session = begun(sessions, &server.name()).await;
         get_from(&session, "acme/echo").await.unwrap();
         moved.store(true, Ordering::Relaxed);
-        // Nobody used it for long, so that nothing is renewed meanwhile.
-        session.clock.advance(3 * 3600);
+        unused_for_long(&session).await;
         let found = get_from(&session, "acme/echo").await;
         found.unwrap_or_else(|error| panic!("{gone}: {error}"));
         let lines = server.lines().len();
@@ -151,7 +150,7 @@ async fn a_dead_realm_is_blamed_and_locks_nobody_out() {
     let sessions = sessions(Some(&docker));
     let session = begin(&sessions, &server.name()).await;
     get_from(&session, "acme/echo").await.unwrap();
-    session.clock.advance(3 * 3600);
+    unused_for_long(&session).await;
     for (answered, expected) in [
         (404, ErrorKind::RegistryError),
         (500, ErrorKind::RegistryError),
