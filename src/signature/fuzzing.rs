@@ -1,8 +1,11 @@
 //! What fuzzing reaches of artifacts and tokens: see `tests/fuzz`.
 
-use super::signatures;
-use crate::artifact::{Limits, inspect};
-use std::io::{self, Read};
+use super::{Sealed, signatures};
+use crate::artifact::{Covered, Facts, Limits, inspect, replaced};
+use std::{
+    io::{self, Read},
+    sync::Arc,
+};
 
 /// Bytes that arrive in pieces.
 struct Pieces<'a> {
@@ -35,4 +38,47 @@ pub fn judged(bytes: &[u8], piece: usize) -> String {
             signed.iter().try_for_each(|signed| signed.covers())
         });
     format!("{digest:?} {size} {verdict:?}")
+}
+
+/// Whether a text, cut at its last dot, is a signing input of ours and its signature.
+pub fn sealed(text: &str) -> bool {
+    let (input, signature) = text.rsplit_once('.').unwrap_or_default();
+    Sealed::of(input, signature, 256 << 10).is_ok()
+}
+
+fn facts(bytes: &[u8], limits: &Limits) -> Option<Arc<Facts>> {
+    inspect(bytes, bytes.len() as u64, limits).ok()?.facts()
+}
+
+/// Puts a token into an artifact, where it is one: all else must stay as it is.
+#[expect(clippy::expect_used, reason = "fuzzing ends where it cannot go on")]
+pub fn put_in(bytes: &[u8]) {
+    let limits = |expanded, entries| Limits {
+        expanded,
+        entries,
+        ..Limits::default()
+    };
+    let Some(old) = facts(bytes, &limits(4 << 20, 256)) else {
+        return;
+    };
+    let limits = limits(5 << 20, 257);
+    let new = replaced(bytes, bytes.len() as u64, b"token", &limits, |stream| {
+        let mut new = Vec::new();
+        stream.read_to_end(&mut new).map(|_| new)
+    });
+    let new = facts(&new.expect("it was read before"), &limits).expect("it is one still");
+    let token = new.token.as_ref().expect("it was put in");
+    assert_eq!(token.bytes(), b"token");
+    assert_eq!((old.kind, old.extension()), (new.kind, new.extension()));
+    assert_eq!(old.imports, new.imports);
+    match (&old.covered, &new.covered) {
+        (Covered::Rest(old_rest), Covered::Rest(rest)) => {
+            assert_eq!(old_rest.or(Some(old.digest)), *rest);
+        }
+        (Covered::Entries(old), Covered::Entries(new)) => {
+            assert_eq!(old.hashes(), new.hashes());
+            assert_eq!(old.fault(), new.fault());
+        }
+        _ => panic!("it is something else"),
+    }
 }

@@ -11,7 +11,7 @@
 //! What it answers is a fact that follows from them: dates and trust are for
 //! [`trust`](crate::trust) to judge.
 
-#[cfg(feature = "fuzzing")]
+#[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
 pub(crate) mod nkey;

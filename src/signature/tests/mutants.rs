@@ -1,6 +1,6 @@
 //! Random changes to valid artifacts: a mutant is refused, or says the same as the original.
 
-use super::*;
+use super::{super::fuzzing, *};
 use proptest::{collection::vec, prelude::*, sample::Index};
 use std::sync::LazyLock;
 
@@ -90,6 +90,7 @@ proptest! {
         let original = &ORIGINALS[which];
         let mutant = apply(original.clone(), &changes);
         let examination = look(&mutant);
+        fuzzing::put_in(&mutant);
         prop_assert_eq!(examination.digest, Some(Digest::of(&mutant)));
         if examination.verdict.is_ok() {
             prop_assert_eq!(meaning(&mutant), meaning(original));
@@ -100,6 +101,7 @@ proptest! {
     #[test]
     fn a_mutant_inside_gzip_is_refused_or_means_the_same(changes in vec(change(), 1..4)) {
         let mutant = gzip(&apply(ORIGINALS[3].clone(), &changes));
+        fuzzing::put_in(&mutant);
         if look(&mutant).verdict.is_ok() {
             prop_assert_eq!(meaning(&mutant), meaning(&ORIGINALS[3]));
         }

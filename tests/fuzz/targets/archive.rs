@@ -4,12 +4,13 @@
 
 use libfuzzer_sys::fuzz_target;
 use vouch_testing::forge::gzip;
-use vouchd::signature::fuzzing::judged;
+use vouchd::signature::fuzzing::{judged, put_in};
 
 fuzz_target!(|bytes: &[u8]| {
     let packed = gzip(bytes);
     for bytes in [bytes, &packed] {
         let whole = judged(bytes, usize::MAX);
         assert_eq!(judged(bytes, 100), whole);
+        put_in(bytes);
     }
 });
