@@ -2,7 +2,7 @@
 //! chunks that are under way, whatever the size of the artifact.
 
 use super::{
-    buffers::{Buffers, Chunk, Piece},
+    buffers::{Buffers, CHUNK, Chunk, Piece},
     hasher::{Digests, Hasher, Mark},
     refusal::{Refusal, Stop, Unreadable, is_verdict, malformed},
 };
@@ -10,6 +10,9 @@ use std::{
     io::{self, BufRead, Read},
     sync::Arc,
 };
+
+/// What is read into a buffer of that size does not pass through a chunk, where nothing is hashed.
+const DIRECT: usize = CHUNK / 4;
 
 /// Passes over so many bytes of a reader.
 pub(super) type Hop<R> = fn(&mut R, u64);
@@ -209,9 +212,7 @@ impl<R: Read> Feed<R> {
                 Ok(Some(_)) if self.hop.is_some() => break,
                 Ok(Some(_)) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // What is wrong with the bytes of a feed below passes as it is.
-                Err(error) if is_verdict(&error) => return Err(error),
-                Err(error) => return Err(io::Error::other(Unreadable(error))),
+                Err(error) => return Err(unreadable(error)),
             }
         }
         self.read += chunk.len() as u64;
@@ -226,6 +227,15 @@ impl<R: Read> Feed<R> {
         let what = format!("{} {} bytes", self.over, self.limit);
         Err(io::Error::other(Refusal::too_large(what)))
     }
+}
+
+/// What is wrong with the bytes of a feed below passes as it is, and so does what is to be tried
+/// again.
+fn unreadable(error: io::Error) -> io::Error {
+    if is_verdict(&error) || error.kind() == io::ErrorKind::Interrupted {
+        return error;
+    }
+    io::Error::other(Unreadable(error))
 }
 
 fn ended_early() -> Stop {
@@ -256,6 +266,15 @@ impl<R: Read> BufRead for Feed<R> {
 
 impl<R: Read> Read for Feed<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let is_empty = self.consumed() == self.read && !self.ended;
+        let is_looked_at = self.hasher.is_some() || self.hop.is_some();
+        if is_empty && !is_looked_at && buffer.len() >= DIRECT {
+            let read = self.reader.read(buffer).map_err(unreadable)?;
+            self.ended = read == 0;
+            self.read += read as u64;
+            self.check_limit()?;
+            return Ok(read);
+        }
         let read = self.fill_buf()?.read(buffer)?;
         self.consume(read);
         Ok(read)

@@ -372,7 +372,7 @@ pub fn receive<P>(
 
 /// The same of a stream with another token in the place of its own. All else stays as it is.
 pub fn receive_with<P>(
-    stream: impl Read,
+    stream: impl Read + Send,
     size: u64,
     token: &[u8],
     file: Unnamed<P>,

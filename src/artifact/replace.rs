@@ -15,10 +15,14 @@ use super::{
     tar, wasm,
 };
 use flate2::{Compression, GzBuilder};
-use std::io::{self, BufRead, Cursor, Read};
+use std::{
+    io::{self, BufRead, Cursor, Read},
+    sync::mpsc::{Receiver, sync_channel},
+    thread::{self, Builder},
+};
 
 /// Hands the bytes of a stream of that size, with another token, to whoever reads them.
-pub(crate) fn replaced<R: Read, T>(
+pub(crate) fn replaced<R: Read + Send, T>(
     stream: R,
     size: u64,
     token: &[u8],
@@ -40,13 +44,68 @@ pub(crate) fn replaced<R: Read, T>(
     let over = "inflates to more than";
     let inflated = Feed::new(inflate, None, None, limits.expanded, over);
     let archive = entry.chain(Rest::of(inflated, Format::Tar));
-    let deflated: &mut dyn Read = &mut GzBuilder::new().read(archive, level);
-    let done = read(deflated)?;
+    let done = aside(GzBuilder::new().read(archive, level), read)?;
     if !feed.at_end()? {
         let why = "bytes follow its gzip member";
         return Err(io::Error::other(Refusal::malformed(Row::Form, why)));
     }
     Ok(done)
+}
+
+/// Reads a stream on a thread of its own, so that deflating and inflating again take their time
+/// together.
+fn aside<T>(
+    mut stream: impl Read + Send,
+    read: impl FnOnce(&mut dyn Read) -> io::Result<T>,
+) -> io::Result<T> {
+    let (sender, pieces) = sync_channel(PIECES);
+    let pieces = Pieces {
+        pieces,
+        piece: Cursor::default(),
+    };
+    thread::scope(|scope| {
+        let work = move || {
+            loop {
+                let mut piece = Vec::with_capacity(PIECE as usize);
+                let read = stream.by_ref().take(PIECE).read_to_end(&mut piece);
+                let ended = !matches!(read, Ok(1..));
+                // Whoever has failed takes no more.
+                if sender.send(read.map(|_| piece)).is_err() || ended {
+                    return;
+                }
+            }
+        };
+        let thread = Builder::new().name("vouchd-deflate".into());
+        thread.spawn_scoped(scope, work)?;
+        // Gone when it ends: the thread does not wait to be heard then.
+        let mut pieces = pieces;
+        read(&mut pieces)
+    })
+}
+
+/// Bytes that are deflated at once, and how many such pieces wait.
+const PIECE: u64 = 64 << 10;
+const PIECES: usize = 2;
+
+/// What a thread sends: nothing more once a piece is empty.
+struct Pieces {
+    pieces: Receiver<io::Result<Vec<u8>>>,
+    piece: Cursor<Vec<u8>>,
+}
+
+impl Read for Pieces {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.piece.read(buffer)?;
+        if read > 0 || buffer.is_empty() {
+            return Ok(read);
+        }
+        match self.pieces.recv() {
+            Ok(piece) => self.piece = Cursor::new(piece?),
+            // It has ended, or failed and said so.
+            Err(_) => return Ok(0),
+        }
+        self.piece.read(buffer)
+    }
 }
 
 /// How hard a gzip member was deflated, as far as its header tells: RFC 1952, section 2.3.1, XFL.

@@ -1,6 +1,6 @@
 //! The budget, measured side by side in one run: `cargo bench --bench budget`, or a part of it:
 //! `cargo bench --bench budget -- latency` (or `artifacts`, `again`, `sessions`, `small`, `cancel`,
-//! `service`, `burst`).
+//! `service`, `signing`, `burst`).
 //!
 //! Each row is a ratio of the best of several interleaved rounds, so that a busy moment of the
 //! machine does not count. Peers are measured where they are installed. Nothing fails here: a
@@ -17,6 +17,7 @@
 mod burst;
 mod cancel;
 mod latency;
+mod signing;
 mod small;
 mod transfer;
 mod warm;
@@ -151,6 +152,9 @@ fn main() {
     }
     if asked("burst") {
         burst::bursts();
+    }
+    if asked("signing") {
+        signing::signing();
     }
     if asked("service") {
         start_up();
