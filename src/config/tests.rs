@@ -348,6 +348,7 @@ fn the_schema_is_the_types() {
     for section in [
         &["idle"][..],
         &["log"],
+        &["sign"],
         &["limits"],
         &["registry", "x"],
         &[],
@@ -372,7 +373,13 @@ fn the_example_has_every_key_and_the_defaults() {
     };
     assert_eq!(log, Log::default());
     assert_eq!(config.idle.logins, Idle::default().logins);
-    for section in [&["idle"][..], &["log"], &["limits"], &["registry", "x"]] {
+    for section in [
+        &["idle"][..],
+        &["log"],
+        &["sign"],
+        &["limits"],
+        &["registry", "x"],
+    ] {
         for key in keys::of(section).unwrap() {
             assert!(shown.contains(&format!("\n{key} = ")), "{section:?} {key}");
         }

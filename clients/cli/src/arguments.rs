@@ -22,7 +22,7 @@ use vouch_pages::Shell;
 /// The heading of options that each command has.
 const GLOBAL: &str = "Global options";
 
-/// Verify, push and pull signed WebAssembly artifacts through vouchd
+/// Sign, verify, push and pull WebAssembly artifacts through vouchd
 #[derive(Debug, Parser)]
 #[command(name = "vouch", version = env!("VOUCHD_VERSION"), after_help = after_help())]
 pub(crate) struct Cli {

@@ -85,6 +85,7 @@ pub(crate) fn after_help() -> String {
     }
     text + "
 Examples:
+  vouch sign echo.wasm                         # with your key in ssh-agent
   vouch verify target/                         # all artifacts below a folder
   vouch push echo.wasm ghcr.io/acme/echo:1.0.0
   vouch pull ghcr.io/acme/echo:1.0.0 -o echo.wasm

@@ -141,6 +141,46 @@ fn automation_names_its_key_in_the_environment() {
 }
 
 #[test]
+fn a_key_that_was_just_made_signs_what_others_accept() {
+    let home = Home::new();
+    let made = run(&home, &["--json", "keys", "new", "acme-ci"]).lines();
+    let (account, secret) = (made[0]["account"].as_str(), made[0]["file"].as_str());
+    let (account, secret) = (account.unwrap(), secret.unwrap());
+    file(&home, "a.wasm", &module());
+    let mut sign = at(&home, &["sign", "--expires-in", "90d", "a.wasm"]);
+    done(
+        &Ran::of(sign.env("VOUCH_KEY_FILE", secret)),
+        &[account, "valid until"],
+    );
+    let rule = [
+        "trust",
+        "add",
+        "acme-ci",
+        "--account",
+        account,
+        "--scope",
+        "files",
+        "-y",
+    ];
+    done(&run(&home, &rule), &[]);
+    done(
+        &run(&home, &["verify", "a.wasm"]),
+        &["acme-ci (rule files)"],
+    );
+    // By its name, it is the same key.
+    done(
+        &run(&home, &["sign", "--key", "acme-ci", "a.wasm"]),
+        &["its own signature"],
+    );
+    key(&home, "other", "");
+    done(
+        &run(&home, &["sign", "--replace", "--key", "./other", "a.wasm"]),
+        &[],
+    );
+    assert_eq!(run(&home, &["verify", "a.wasm"]).code, 1);
+}
+
+#[test]
 fn from_nothing_the_next_command_is_named() {
     let home = Home::new();
     file(&home, "a b.wasm", &module());

@@ -107,7 +107,7 @@ fn what_acts_on_a_terminal_is_shown_escaped() {
     key(&home, "k", "");
     // Its own metadata may name the artifact: only a version that was not asked for.
     let (ran, called) = signed(&home, |payload| {
-        payload["wascap"]["ver"] = "1\u{1b}[2J\u{202e}".into()
+        payload["wascap"]["ver"] = "1\u{1b}[2J\u{202e}".into();
     });
     assert_eq!(called.len(), 2, "{}", ran.err);
     assert!(

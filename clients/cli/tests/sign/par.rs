@@ -10,7 +10,7 @@ use vouch_testing::forge::{ENTRIES, component, module, tar};
 fn home() -> Home {
     let home = Home::new();
     key(&home, "k", "");
-    file(&home, "kv-x86", &[7; 300_000]);
+    file(&home, "kv-x86", &vec![7; 300_000]);
     file(&home, "kv-arm", b"\x7fELF for another machine");
     file(&home, "wit.wasm", &component());
     home
@@ -88,7 +88,10 @@ fn wasmcloud_reads_what_is_made() {
         let mut targets = archive.targets();
         targets.sort();
         assert_eq!(targets, ["aarch64-linux", "x86_64-linux"]);
-        assert_eq!(archive.target_bytes("x86_64-linux").unwrap(), [7; 300_000]);
+        assert_eq!(
+            archive.target_bytes("x86_64-linux").unwrap(),
+            vec![7; 300_000]
+        );
         assert_eq!(archive.wit_world().unwrap(), component());
         let claims = archive.claims().unwrap();
         assert_eq!(claims.name(), "kv");
