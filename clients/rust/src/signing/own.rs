@@ -46,9 +46,6 @@ pub(super) fn make(folder: &Path, name: &str) -> Result<KeyFile> {
         SigningError::new(SigningErrorKind::FileExists, message)
             .help("Take another name. `vouch keys list` shows those that there are.")
     };
-    if path.symlink_metadata().is_ok() {
-        return Err(exists());
-    }
     let mut seed = Zeroizing::new([0; 32]);
     getrandom::fill(&mut *seed).map_err(|error| failed(io::Error::other(error.to_string())))?;
     let text = nkey::account_seed(&SigningKey::from_bytes(&seed));

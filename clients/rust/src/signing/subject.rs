@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 /// What such hashes begin with, before a NUL.
 const DOMAIN: &[u8] = b"vouch subject 1\0";
 
-/// See "Signing" in the specification. About every second hash is a key.
+/// See "The derived subject" in the specification. About every second hash is a key.
 pub(super) fn derived(kind: Kind, account: &Account, name: &str) -> Option<String> {
     let before = Sha256::new()
         .chain_update(DOMAIN)
@@ -41,36 +41,24 @@ mod tests {
 
     #[test]
     fn subjects_are_those_of_the_specification() {
-        let account = "ACOJJN6WUP4ODD75XEBKKTCCUJJCY5ZKQ56XVKYK4BEJWGVAOOQHZMCW";
-        let account = Account::parse(account).unwrap();
-        let check = |kind, name: &str, expected: &str| {
-            let subject = derived(kind, &account, name).unwrap();
+        let ann = "ADLVVGABQKYQVN6VJP7NHSLEA45A5YLS6PNKMIZFV4BBU2HXA5IRVRTU";
+        let bob = "AA6UAF6D5BBYSWUSW4FKOTI3P26JZGBMZ4XMJFUMYDGVL4JK6RTAZQQS";
+        let check = |kind, account: &str, name: &str, expected: &str| {
+            let subject = derived(kind, &Account::parse(account).unwrap(), name).unwrap();
             assert_eq!(subject, expected, "{name}");
             let (prefix, _) = nkey::public_key(&subject).unwrap();
             assert_eq!(prefix, kind.prefix());
         };
-        // The first hash is a key; so is that of the other kind.
-        check(
-            Kind::Wasm,
-            "echo",
-            "MB2FDDTTKDRADSDGAIL62PD7PJ634OGLVO7O5N2KACAWT353FHMYB7MV",
-        );
-        check(
-            Kind::Archive,
-            "echo",
-            "VDU2EL7VGFEDVDDJ2CLIAUEIBZDG7CRSTBE7N2XBHNMGN7AIOVPVO6O4",
-        );
-        // The third is.
-        check(
-            Kind::Wasm,
-            "http-server",
-            "MCLIQI7CCT6ADFBNMQXO7H2KSQLM2WE24E7RFM75EMZ75XLKQMX6AZRA",
-        );
-        check(
-            Kind::Wasm,
-            "Grüße",
-            "MC7K4QLIGQYF6N7JINFJOHQZXPLCEOBGV5BC3PILLRWG2R2FO4OXPULI",
-        );
+        let of_a = "MDIKUELLLXNAAU5QC6GVYL5OTRPJB22R4JIRQPQZM6AM567BHI4U5CXA";
+        check(Kind::Wasm, ann, "a", of_a);
+        let of_echo = "MBM2YFP5LUSCDOELLPMZQ4KAXXAFMFHT6FBKXZMF556FSCO2PYKBJOKU";
+        check(Kind::Wasm, ann, "echo", of_echo);
+        let of_size = "MATHK7YRGK2SLYMPB6GBM3XVLRKHU2DMFZH4X2PNSE4SUAO4O53ECMPW";
+        check(Kind::Wasm, ann, "größe", of_size);
+        let archive = "VDKROH3VKHIQABJQ2KJQZHE6OMCAE7A4SORWHACZ4B3MPHBOYYZLZN6Q";
+        check(Kind::Archive, ann, "echo", archive);
+        let of_another = "MD4I7EOQ5LUIK4JS3U4EICD7HANEEQK7BCX2VT2VECDDZSFJLB5GY6F3";
+        check(Kind::Wasm, bob, "echo", of_another);
     }
 
     #[test]
