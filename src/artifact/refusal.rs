@@ -75,12 +75,20 @@ impl Refusal {
     /// What to do next about the artifact of that name: a path, or a reference, whose file is
     /// elsewhere.
     pub(crate) fn advice(&self, name: &str) -> Option<String> {
-        let file = match name.starts_with('/') {
-            true => quoted(name),
-            false => "FILE".into(),
-        };
-        let help = self.help.as_ref();
-        help.map(|help| help.replace(FILE, &file))
+        let help = self.help.as_ref()?;
+        if name.starts_with('/') {
+            return Some(help.replace(FILE, &quoted(name)));
+        }
+        // What was signed has to be pushed again; a digest names no place.
+        let place = name.split('@').next().unwrap_or_default();
+        let push = format!(
+            "`vouch sign FILE`, then `vouch push FILE {}`",
+            quoted(place)
+        );
+        Some(
+            help.replace("`vouch sign {file}`", &push)
+                .replace(FILE, "FILE"),
+        )
     }
 
     /// The refusal as an error of a request that would have moved the artifact of that name.
@@ -191,4 +199,28 @@ pub(super) fn is_verdict(error: &io::Error) -> bool {
     error
         .get_ref()
         .is_some_and(|inner| inner.is::<Refusal>() || inner.is::<Unreadable>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_to_do_names_the_file_or_where_it_belongs() {
+        let help = "Sign it: `vouch sign {file}`.";
+        let refusal = Refusal::new(Row::Token, ErrorKind::Unsigned, String::new(), Some(help));
+        let check = |name: &str, expected: &str| {
+            assert_eq!(refusal.advice(name).as_deref(), Some(expected));
+        };
+        check("/a/b.wasm", "Sign it: `vouch sign /a/b.wasm`.");
+        check("/a/b c", "Sign it: `vouch sign '/a/b c'`.");
+        let push =
+            |place: &str| format!("Sign it: `vouch sign FILE`, then `vouch push FILE {place}`.");
+        check("ghcr.io/acme/echo:1", &push("ghcr.io/acme/echo:1"));
+        check(
+            "ghcr.io/acme/echo:1@sha256:00",
+            &push("ghcr.io/acme/echo:1"),
+        );
+        check("oci:/a b:1", &push("'oci:/a b:1'"));
+    }
 }

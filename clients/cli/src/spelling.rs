@@ -35,7 +35,10 @@ impl Spelling {
 
     /// Standard input, which the service knows as a file.
     pub(crate) fn input(told: &str) -> Self {
-        Self::of(told, "standard input")
+        // Commands want a file in its place, whose name nobody knows.
+        let command = Self::of(&format!("`vouch sign {told}`"), "`vouch sign FILE`");
+        let quoted = Self::of(&format!("`vouch sign '{told}'`"), "`vouch sign FILE`");
+        command.and(quoted).and(Self::of(told, "standard input"))
     }
 
     fn of(told: &str, typed: &str) -> Self {
@@ -171,6 +174,22 @@ mod tests {
         check(".", "/home/ann", "/home/ann is a folder", ". is a folder");
         check(".", "/", "/echo.wasm", "/echo.wasm");
         check("/a", "/a", "/a", "/a");
+    }
+
+    #[test]
+    fn standard_input_is_shown_as_such() {
+        let check = |text: &str, expected: &str| {
+            assert_eq!(Spelling::input("/tmp/vouch-x").restore(text), expected);
+        };
+        check("/tmp/vouch-x is not signed", "standard input is not signed");
+        check(
+            "Sign it: `vouch sign /tmp/vouch-x`.",
+            "Sign it: `vouch sign FILE`.",
+        );
+        check(
+            "Sign it: `vouch sign '/tmp/vouch-x'`.",
+            "Sign it: `vouch sign FILE`.",
+        );
     }
 
     #[test]

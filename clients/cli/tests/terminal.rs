@@ -74,6 +74,11 @@ impl Terminal {
         self.keyboard.write_all(typed.as_bytes()).unwrap();
     }
 
+    /// The process that asks.
+    pub(crate) fn process(&self) -> u32 {
+        self.vouch.id()
+    }
+
     /// What became of it, and all that was shown.
     pub(crate) fn end(mut self) -> (Ran, String) {
         let ran = Ran::from(self.vouch.wait_with_output().unwrap());

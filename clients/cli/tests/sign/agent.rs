@@ -12,7 +12,10 @@ use std::{
     thread,
     time::Duration,
 };
-use vouch_testing::{forge::module, process::until};
+use vouch_testing::{
+    forge::{Signer, module},
+    process::until,
+};
 
 /// A real agent, which ends with the test.
 struct Agent {
@@ -123,10 +126,9 @@ fn string(bytes: &[u8]) -> Vec<u8> {
     [&u32::try_from(bytes.len()).unwrap().to_be_bytes(), bytes].concat()
 }
 
-#[test]
-fn an_interrupt_ends_the_waiting_for_an_agent() {
-    let home = Home::new();
-    let public = fs::read_to_string(key(&home, "k", "").with_extension("pub")).unwrap();
+/// An agent with one key, which never signs; answers what tells that it was asked to.
+fn hanging(home: &Home, key: &Path) -> mpsc::Receiver<Vec<u8>> {
+    let public = fs::read_to_string(key.with_extension("pub")).unwrap();
     let blob = public.split(' ').nth(1).unwrap();
     let blob = data_encoding::BASE64.decode(blob.as_bytes()).unwrap();
     let listener = UnixListener::bind(home.path("agent")).unwrap();
@@ -135,34 +137,95 @@ fn an_interrupt_ends_the_waiting_for_an_agent() {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
             while let Some(message) = heard(&mut stream) {
-                // To list its keys; to sign it takes for ever.
                 if message == [11] {
                     let keys = [&[12, 0, 0, 0, 1][..], &string(&blob), &string(b"k")].concat();
                     stream.write_all(&string(&keys)).unwrap();
                 } else {
-                    asked.send(message).unwrap();
+                    let _ = asked.send(message);
+                    // Until who asked has gone.
                     let _ = stream.read(&mut [0]);
                 }
             }
         }
     });
+    is_asked
+}
+
+fn interrupt(process: u32) {
+    let mut kill = Command::new("kill");
+    kill.args(["-INT", &process.to_string()]);
+    assert!(kill.status().unwrap().success());
+}
+
+#[test]
+fn an_interrupt_ends_the_waiting_for_an_agent() {
+    let home = Home::new();
+    let is_asked = hanging(&home, &key(&home, "k", ""));
     file(&home, "a.wasm", &module());
-    let vouch = at(&home, &["sign", "--key", "ssh:k", "a.wasm"])
-        .env("SSH_AUTH_SOCK", home.path("agent"))
-        .spawn()
-        .unwrap();
-    let message = is_asked.recv_timeout(Duration::from_secs(60)).unwrap();
-    assert_eq!(message[0], 13, "to sign");
-    let mut interrupt = Command::new("kill");
-    interrupt.args(["-INT", &vouch.id().to_string()]);
-    assert!(interrupt.status().unwrap().success());
-    let ran = Ran::from(vouch.wait_with_output().unwrap());
-    assert_eq!(ran.code, 130, "{}", ran.err);
-    assert!(!ran.out.contains("signed  "), "{}", ran.out);
+    fs::create_dir(home.path("out")).unwrap();
+    let sign = ["sign", "--key", "ssh:k", "a.wasm"];
+    let create = [
+        "par",
+        "create",
+        "--vendor",
+        "acme",
+        "--key",
+        "ssh:k",
+        "--target",
+        "a=a.wasm",
+        "-o",
+        "out/kv.par",
+    ];
+    for arguments in [&sign[..], &create] {
+        let mut vouch = at(&home, arguments);
+        let vouch = vouch
+            .env("SSH_AUTH_SOCK", home.path("agent"))
+            .spawn()
+            .unwrap();
+        let message = is_asked.recv_timeout(Duration::from_secs(60)).unwrap();
+        assert_eq!(message[0], 13, "to sign");
+        interrupt(vouch.id());
+        let ran = Ran::from(vouch.wait_with_output().unwrap());
+        assert_eq!(ran.code, 130, "{}", ran.err);
+        assert!(!ran.out.contains("signed  "), "{}", ran.out);
+    }
     assert_eq!(fs::read(home.path("a.wasm")).unwrap(), module());
+    let left = fs::read_dir(home.path("out")).unwrap().count();
+    assert_eq!(left, 0, "nor is there an archive that nobody signed");
     // The service is as well as before.
     done(
         &run(&home, &["sign", "--key", "./k", "a.wasm"]),
         &["signed    a.wasm\n"],
     );
+}
+
+#[test]
+fn who_waits_at_a_terminal_is_told_for_what() {
+    let home = Home::new();
+    let _asked = hanging(&home, &key(&home, "k", ""));
+    file(&home, "a.wasm", &module());
+    let mut vouch = at(&home, &["sign", "a.wasm"]);
+    let mut terminal = Terminal::of({
+        vouch.env("SSH_AUTH_SOCK", home.path("agent"));
+        vouch
+    });
+    terminal.answer(
+        "waiting for ssh-agent, which may ask for a confirmation or a touch",
+        "",
+    );
+    interrupt(terminal.process());
+    assert_eq!(terminal.end().0.code, 130);
+}
+
+#[test]
+fn an_interrupt_ends_a_question() {
+    let home = Home::new();
+    key(&home, "k", "");
+    let signed = Signer::default().wasm(&module());
+    file(&home, "a.wasm", &signed);
+    let mut terminal = Terminal::of(at(&home, &["sign", "--key", "./k", "a.wasm"]));
+    terminal.answer("on a.wasm? [y/N]: ", "");
+    interrupt(terminal.process());
+    assert_eq!(terminal.end().0.code, 130);
+    assert_eq!(fs::read(home.path("a.wasm")).unwrap(), signed);
 }
