@@ -6,9 +6,8 @@ use std::{
     os::unix::net::UnixStream,
     process::Stdio,
     thread,
-    time::Duration,
 };
-use vouch_testing::process::{Process, binary, ended, until, within};
+use vouch_testing::process::{PATIENCE, Process, binary, ended, until, within};
 
 /// A service on stdio, with what follows on its command line.
 fn on_stdio(arguments: &[&str]) -> Process {
@@ -216,7 +215,7 @@ fn a_log_shows_the_artifact_and_nothing_else_that_is_asked() {
     for request in [format!("{body}\n"), http] {
         let mut stream = UnixStream::connect(&socket).expect("it listens");
         stream
-            .set_read_timeout(Some(Duration::from_secs(30)))
+            .set_read_timeout(Some(PATIENCE))
             .expect("it can be set");
         stream.write_all(request.as_bytes()).expect("it reads");
         let mut line = String::new();

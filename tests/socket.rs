@@ -11,10 +11,9 @@ use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
     thread,
-    time::Duration,
 };
 use tempfile::TempDir;
-use vouch_testing::process::{Process, binary, ended, until, within};
+use vouch_testing::process::{PATIENCE, Process, binary, ended, until, within};
 
 /// Starts a service, and waits until it says that it is ready.
 fn serve(socket: &Path) -> Process {
@@ -46,7 +45,7 @@ fn code(mut service: Process) -> Option<i32> {
 /// A connection that does not wait for ever.
 fn connect(socket: &Path) -> std::io::Result<UnixStream> {
     let stream = UnixStream::connect(socket)?;
-    stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+    stream.set_read_timeout(Some(PATIENCE))?;
     Ok(stream)
 }
 

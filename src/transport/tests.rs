@@ -18,6 +18,7 @@ use tokio::{
     task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
+use vouch_testing::process::PATIENCE;
 
 /// A client, its service, and the end of its connection.
 struct Talk {
@@ -109,8 +110,7 @@ impl Talk {
 
 /// What is waited for, or a failure.
 async fn within<T>(waiting: impl Future<Output = T>) -> T {
-    let most = Duration::from_secs(30);
-    tokio::time::timeout(most, waiting)
+    tokio::time::timeout(PATIENCE, waiting)
         .await
         .expect("it takes too long")
 }

@@ -12,12 +12,12 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     thread::{self, JoinHandle},
-    time::Duration,
 };
 use vouch_testing::{
     daemon::Daemon,
     folder::Folder,
     forge::{Signer, module},
+    process::PATIENCE,
     wire::{self, Wire},
 };
 pub use vouch_testing::{process::until, wire::Framing};
@@ -170,7 +170,7 @@ pub struct Peer(pub BufReader<UnixStream>);
 
 impl Peer {
     fn connect(scene: &Scene) -> Self {
-        let limit = Some(Duration::from_secs(120));
+        let limit = Some(PATIENCE);
         let stream = UnixStream::connect(scene.daemon.socket()).expect("it listens");
         stream.set_read_timeout(limit).unwrap();
         stream.set_write_timeout(limit).unwrap();

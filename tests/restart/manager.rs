@@ -17,8 +17,7 @@ fn a_manager_hears_who_serves() {
     let manager = tempfile::tempdir().unwrap();
     let place = manager.path().join("notify");
     let socket = UnixDatagram::bind(&place).unwrap();
-    let limit = Some(Duration::from_secs(60));
-    socket.set_read_timeout(limit).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
     let hear = || {
         let mut text = [0; 1000];
         let length = socket.recv(&mut text).expect("it says so");
@@ -105,9 +104,7 @@ impl New {
     fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (stream, theirs) = UnixStream::pair().unwrap();
-        stream
-            .set_read_timeout(Some(Duration::from_secs(60)))
-            .unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
         let process = binary()
             .args(["--log", "off", "serve", "--take-over"])
             .env("XDG_CONFIG_HOME", folder.path())

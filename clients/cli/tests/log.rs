@@ -9,9 +9,9 @@ use std::{
     process::{Child, ChildStdout},
     sync::mpsc,
     thread,
-    time::Duration,
 };
 use tempfile::TempDir;
+use vouch_testing::process::PATIENCE;
 
 /// A service that says that its log is there.
 fn logging_to(path: &Path) -> Service {
@@ -185,7 +185,7 @@ fn following_ends_when_nobody_reads_though_nothing_is_logged() {
     let (ended, end) = mpsc::channel();
     thread::scope(|scope| {
         scope.spawn(move || ended.send(child.wait().unwrap().code()));
-        let code = end.recv_timeout(Duration::from_secs(30));
+        let code = end.recv_timeout(PATIENCE);
         assert_eq!(code, Ok(Some(0)));
     });
 }

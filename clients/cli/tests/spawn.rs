@@ -14,10 +14,9 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command},
     thread,
-    time::Duration,
 };
 use tempfile::TempDir;
-use vouch_testing::process::{program, until};
+use vouch_testing::process::{PATIENCE, program, until};
 
 /// What `vouch sessions` says of a service that was just started.
 const NO_LOGINS: &str = "no logins yet: `vouch login REGISTRY` makes one, and those of docker and podman are listed once a registry was asked\n";
@@ -459,8 +458,7 @@ fn an_interrupt_cancels_and_leaves_nothing() {
         .status();
     assert!(interrupted.unwrap().success());
     assert!(!pull.wait().unwrap().success());
-    let limit = Some(Duration::from_secs(30));
-    asked.set_read_timeout(limit).unwrap();
+    asked.set_read_timeout(Some(PATIENCE)).unwrap();
     assert_eq!(asked.read(&mut [0; 1024]).unwrap(), 0, "it is let go");
     until("nothing is under way", || {
         let status = home.run(&["--json", "status"]).lines();

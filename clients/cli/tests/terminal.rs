@@ -12,8 +12,8 @@ use std::{
     process::{Child, Command},
     sync::mpsc,
     thread,
-    time::Duration,
 };
+use vouch_testing::process::PATIENCE;
 
 /// A terminal at which somebody types.
 pub(crate) struct Terminal {
@@ -68,7 +68,7 @@ impl Terminal {
     pub(crate) fn answer(&mut self, question: &str, typed: &str) {
         let seen = self.all.len();
         while !self.all[seen..].ends_with(question.as_bytes()) {
-            let byte = self.shown.recv_timeout(Duration::from_secs(30));
+            let byte = self.shown.recv_timeout(PATIENCE);
             self.all.push(byte.expect("it asks"));
         }
         self.keyboard.write_all(typed.as_bytes()).unwrap();

@@ -9,6 +9,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 use vouch_protocol::ProgressToken;
+use vouch_testing::process::PATIENCE;
 
 struct Heard(mpsc::Receiver<Box<Outgoing>>);
 
@@ -25,7 +26,7 @@ impl Heard {
 
     /// The next notification's value.
     async fn next(&mut self) -> Value {
-        let next = timeout(Duration::from_secs(30), self.0.recv()).await;
+        let next = timeout(PATIENCE, self.0.recv()).await;
         let (text, _) = next.expect("it takes too long").unwrap().into_parts();
         let message: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(message["jsonrpc"], "2.0");

@@ -1,6 +1,6 @@
 //! Real registries, started on a free port of the loopback address and killed with their guard.
 
-use crate::process;
+use crate::process::{self, PATIENCE};
 use std::{
     fs,
     io::{BufRead, BufReader, Write},
@@ -8,7 +8,6 @@ use std::{
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{Arc, Mutex, mpsc},
-    time::Duration,
 };
 
 /// Debian's docker-registry.
@@ -113,7 +112,7 @@ impl Registry {
             }
         });
         let address = receiver
-            .recv_timeout(Duration::from_secs(20))
+            .recv_timeout(PATIENCE)
             .expect("docker-registry says where it listens");
         Self {
             process,

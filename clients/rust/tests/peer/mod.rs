@@ -1,7 +1,6 @@
 //! A server of a test's own, at the other end of a client's one connection.
 
 use serde_json::{Value, json};
-use std::time::Duration;
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
@@ -12,6 +11,7 @@ use tokio::{
     time::timeout,
 };
 use vouch_client::Client;
+use vouch_testing::process::PATIENCE;
 
 /// The server's end of the one connection.
 pub(crate) struct Peer {
@@ -56,7 +56,5 @@ where
 
 /// An end for tests whose subject is that nothing hangs.
 pub(crate) async fn soon<T>(future: impl Future<Output = T>) -> T {
-    timeout(Duration::from_secs(20), future)
-        .await
-        .expect("it hangs")
+    timeout(PATIENCE, future).await.expect("it hangs")
 }
