@@ -177,7 +177,7 @@ fn a_log_that_nobody_reads_holds_up_nothing() {
 }
 
 #[test]
-fn a_level_that_is_none_is_an_error() {
+fn a_level_that_does_not_exist_is_an_error() {
     let check = |filter: &str| {
         let mut service = on_stdio(&["--log", filter]);
         assert_eq!(ended(&mut service.0).code(), Some(64), "{filter}");

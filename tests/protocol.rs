@@ -147,9 +147,9 @@ fn methods_and_params() {
         "methodNotFound",
         "a notification with an id",
     );
-    check("server/status", "null", "ok", "null is none");
+    check("server/status", "null", "ok", "null means none");
     check("server/status", " {} ", "ok", "none");
-    check("server/status", "[]", "ok", "an empty array is none");
+    check("server/status", "[]", "ok", "an empty array means none");
     check("server/status", "[null]", "ok", "and so is one of null");
     check("server/status", "[{}]", "invalidParams", "an array");
     check("verify", "[]", "invalidParams", "something is needed");

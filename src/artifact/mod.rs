@@ -86,7 +86,7 @@ pub struct Examined<F> {
     blocks: Vec<Digest>,
 }
 
-/// A well-formed artifact, or why it is none.
+/// A well-formed artifact, or why it is not one.
 pub(crate) type Found = std::result::Result<Arc<Facts>, Arc<Unfit>>;
 
 /// A well-formed artifact.

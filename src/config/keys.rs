@@ -42,7 +42,7 @@ pub(super) fn advice(key: &str, known: &[&str]) -> String {
 }
 
 fn nearest<'a>(key: &str, known: &[&'a str]) -> Option<&'a str> {
-    // A long one is none, and would take long to compare.
+    // A long one is not a key, and would take long to compare.
     let key = Some(key).filter(|key| key.len() <= 64)?.to_lowercase();
     known
         .iter()

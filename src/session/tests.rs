@@ -257,7 +257,7 @@ async fn realms_that_answer_nonsense() {
 }
 
 #[tokio::test]
-async fn a_realm_that_is_missing_is_no_missing_artifact() {
+async fn a_realm_that_is_missing_is_not_a_missing_artifact() {
     let server = Faulty::start(move |seen, _| {
         if seen.target.starts_with("/token") {
             return Answer::new(404);
@@ -385,7 +385,7 @@ fn plain_http_is_for_loopback_and_where_the_owner_says_so() {
 }
 
 #[tokio::test]
-async fn a_ca_file_that_is_none_is_named() {
+async fn a_ca_file_that_is_not_one_is_named() {
     let server = Faulty::start(|_, _| Answer::new(200));
     let section = RegistryConfig {
         ca: Some("/dev/null".into()),

@@ -68,7 +68,7 @@ fn is_host(text: &str) -> bool {
         && (port.is_some() || host == "localhost" || host.contains('.'))
 }
 
-/// An absolute path as the protocol has it: a text, or, where it is none, a `file:` URI.
+/// An absolute path as the protocol has it: text, or a `file:` URI where it is not text.
 pub(crate) fn absolute(path: &Path) -> io::Result<String> {
     // Not canonicalised: which file a link leads to is for the service to see.
     let path = std::path::absolute(path)?;

@@ -56,7 +56,7 @@ fn rule(line: &str, place: &str, says: &str) {
 }
 
 #[test]
-fn what_is_right_is_no_problem() {
+fn what_is_right_is_not_a_problem() {
     let text = format!(
         "[trust]\ndefault = 'none'\n[trust.signer.acme]\naccount = '{KEY}'\n[[trust.rule]]\n\
          scope = 'ghcr.io/acme'\naccept = ['acme']\nkinds = ['module']\nmax-age = '90d'\n\

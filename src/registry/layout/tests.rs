@@ -246,7 +246,7 @@ async fn a_file_that_changed_or_a_stop_leaves_no_tag() {
 }
 
 #[tokio::test]
-async fn folders_that_are_no_layouts() {
+async fn folders_that_are_not_layouts() {
     let check = async |setup: fn(&Path), kind: ErrorKind, reason: &str| {
         let folder = tempfile::tempdir().unwrap();
         let (root, reference) = layout(&folder);

@@ -28,7 +28,7 @@ async fn listed(sessions: &Sessions) -> SessionStatus {
 }
 
 #[tokio::test]
-async fn a_login_that_cannot_be_used_is_no_anonymous_request() {
+async fn a_login_that_cannot_be_used_is_not_an_anonymous_request() {
     let server = Faulty::start(|seen, _| wants_basic(seen));
     for config in [
         json!({"auths": {server.name(): {"registrytoken": "t"}}}),
@@ -419,7 +419,7 @@ async fn what_comes_back_from_another_host_gets_no_login() {
 }
 
 #[tokio::test]
-async fn a_config_of_another_shape_is_no_anonymous_request() {
+async fn a_config_of_another_shape_is_not_an_anonymous_request() {
     let server = Faulty::start(|_, _| Answer::new(200));
     for config in [
         json!({"credsStore": 7}),

@@ -289,7 +289,7 @@ async fn refresh_tokens_are_used_one_at_a_time_and_replaced() {
 }
 
 #[tokio::test]
-async fn an_identity_token_is_no_password() {
+async fn an_identity_token_is_not_a_password() {
     let server = Faulty::start(|seen, _| wants_basic(seen));
     let docker = identity(&server.name(), "t");
     let error = get(&session(&server.name(), Some(&docker)).await)

@@ -150,7 +150,7 @@ fn each_row_says_what_became_of_it() {
         &odd,
         Some("malformedArtifact"),
         unread,
-        "a name that is no target's",
+        "a name that is not a target's",
     );
     let mut hidden = entry_with("claims.jwt", token.as_bytes(), |_| {});
     hidden.extend(entry_with("a.bin", b"x", |header| header[345] = b'p'));

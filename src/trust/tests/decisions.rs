@@ -402,7 +402,7 @@ fn without_rules_the_default_holds() {
         (pinned, local, "stranger module", pin, "signerChanged: $acme", "and compares there"),
         (pinned, "oci:/absent/layout:1", "stranger module", &[], "first use by default", "and for layouts"),
         (pinned, "files", "stranger module", &[], "any by default", "not for files"),
-        (none, ECHO, "acme module", pin, nobody, "pins are no rule"),
+        (none, ECHO, "acme module", pin, nobody, "pins are not a rule"),
         (none, local, "acme module", &[], nobody, "it holds for loopback"),
         (none, "oci:/absent/layout:1", "acme module", &[], nobody, "and for layouts"),
         (none, "files", "acme module", &[], "any by default", "not for files"),
@@ -580,7 +580,7 @@ fn limits_tighten() {
         (kinds, "files", "acme par", &[], "any by default", "`*` does not limit files"),
         (subjects, ECHO, "acme module", &[], "named by *", "one of them"),
         (subjects, ECHO, "acme par", &[], "notAllowed: is signed as V", "a provider has another"),
-        (subjects, ECHO, "bob module", &[], "untrustedSigner: accepts acme", "a subject is no signer"),
+        (subjects, ECHO, "bob module", &[], "untrustedSigner: accepts acme", "a subject is not a signer"),
         (token, ECHO, "acme module", &[], "any by *", "a token is there"),
     ]);
 }
@@ -599,7 +599,7 @@ fn callers_tighten() {
         (ACME, "$bob", "acme module", &[], wish, "another's key"),
         (ACME, "Acme", "acme module", &[], wish, "names are compared to the letter"),
         (ACME, "", "acme module", &[], wish, "nobody"),
-        (ACME, "any", "acme module", &[], wish, "reserved words are no signers"),
+        (ACME, "any", "acme module", &[], wish, "reserved words are not signers"),
         (ACME, "bob", "bob module", &[], "untrustedSigner: the rule `ghcr.io/acme`", "a wish never loosens"),
         ("", "$acme", "acme module", &[], "first use by default", "the answer for CI"),
         ("", "$acme", "eve module", &[], wish, "where first use is every use"),

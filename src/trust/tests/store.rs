@@ -69,7 +69,9 @@ fn scene() -> (tempfile::TempDir, PathBuf, Pins) {
 }
 
 fn file(state: &Path) -> String {
-    fs::read_to_string(state.join("signers")).unwrap()
+    let text = fs::read_to_string(state.join("signers")).unwrap();
+    vouch_testing::seeds::seed("pins", &text);
+    text
 }
 
 fn mode(path: &Path) -> u32 {

@@ -10,7 +10,7 @@ fuzz_target!(|text: &str| {
         assert!(path.is_absolute(), "{path:?}");
         let bytes = path.as_os_str().as_encoded_bytes();
         assert!(!bytes.contains(&0), "{path:?}");
-        // What is no URI means itself.
+        // What is not a URI means itself.
         if text.starts_with('/') {
             assert_eq!(bytes, text.as_bytes());
         }
