@@ -407,3 +407,35 @@ fn requests_of_a_batch_are_told_of_before_its_answer() {
         assert_eq!(answers.iter().filter(refused).count(), 1);
     }
 }
+
+#[test]
+fn signing_counts_what_it_reads_of_the_file() {
+    let daemon = Daemon::start();
+    let mut wire = Wire::connect(&daemon.socket(), Framing::Lines);
+    let folder = Folder::new();
+    let account = nkeys::KeyPair::new_account();
+    let bytes = [module(), custom("fill", &vec![7; 3 << 20])].concat();
+    let path = folder.write("echo.wasm", &bytes);
+    let token = json!("signing");
+    let params = json!({"path": path, "account": account.public_key(), "workDoneToken": token});
+    wire.ask(1, "sign/prepare", &params);
+    let prepared = Story::of(&mut wire, &token);
+    assert_eq!(prepared.end(), "done");
+    let input = &prepared.answer["result"]["signingInput"];
+    let signature = account.sign(input.as_str().unwrap().as_bytes()).unwrap();
+    let signature = vouch_testing::forge::base64(&signature);
+    let params = json!({"path": path, "signingInput": input, "signature": signature, "workDoneToken": token});
+    wire.ask(2, "sign/complete", &params);
+    let completed = Story::of(&mut wire, &token);
+    assert_eq!(completed.end(), "done");
+    for story in [&prepared, &completed] {
+        for report in story.reports() {
+            let total = report.get("total");
+            assert!(total.is_none_or(|total| *total == bytes.len()), "{report}");
+        }
+    }
+    // What was changed since is refused.
+    std::fs::write(&path, module()).unwrap();
+    wire.ask(3, "sign/complete", &params);
+    assert_eq!(Story::of(&mut wire, &token).end(), "refused");
+}

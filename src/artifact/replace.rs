@@ -66,8 +66,8 @@ fn aside<T>(
     thread::scope(|scope| {
         let work = move || {
             loop {
-                let mut piece = Vec::with_capacity(PIECE as usize);
-                let read = stream.by_ref().take(PIECE).read_to_end(&mut piece);
+                let mut piece = Vec::with_capacity(PIECE);
+                let read = stream.by_ref().take(PIECE as u64).read_to_end(&mut piece);
                 let ended = !matches!(read, Ok(1..));
                 // Whoever has failed takes no more.
                 if sender.send(read.map(|_| piece)).is_err() || ended {
@@ -84,7 +84,7 @@ fn aside<T>(
 }
 
 /// Bytes that are deflated at once, and how many such pieces wait.
-const PIECE: u64 = 64 << 10;
+const PIECE: usize = 64 << 10;
 const PIECES: usize = 2;
 
 /// What a thread sends: nothing more once a piece is empty.
@@ -202,11 +202,8 @@ impl<R: Read> Rest<R> {
 
     /// The same of an entry, with the zeros up to the next.
     fn entry(&mut self) -> io::Result<(bool, u64)> {
-        let entry = match self.take(tar::BLOCK as u64)? {
-            true => self.head.first_chunk().map(tar::entry),
-            false => None,
-        };
-        let Some(Ok(entry)) = entry else {
+        self.take(tar::BLOCK as u64)?;
+        let Some(Ok(entry)) = self.head.first_chunk().map(tar::entry) else {
             return Ok((false, u64::MAX));
         };
         let is_token = matches!(Role::of(&entry), Ok(Role::Token));

@@ -29,7 +29,7 @@ pub(super) async fn complete(
     let overwrite = params.overwrite.unwrap_or(false);
     let write = move |request: &Request, source: Source| {
         let to = To::of(&source, destination.as_deref(), overwrite)?;
-        write(request, &source, &token, to)
+        write(request, &source, &token, &to)
     };
     request.examine_file(path, write).await
 }
@@ -80,7 +80,12 @@ fn is_at(target: &Path, file: &Path) -> bool {
         && target.file_name() == file.file_name()
 }
 
-fn write(request: &Request, source: &Source, token: &Sealed, to: To) -> Result<SignCompleteResult> {
+fn write(
+    request: &Request,
+    source: &Source,
+    token: &Sealed,
+    to: &To,
+) -> Result<SignCompleteResult> {
     request.progress().expect(source.size());
     request.progress().enter(Phase::Verifying);
     let path = source.path();

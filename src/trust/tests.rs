@@ -117,6 +117,44 @@ fn nothing_expired_is_named() {
     assert_eq!(std::fs::read(placed.0).unwrap(), bytes);
 }
 
+#[test]
+fn what_is_signed_is_put_where_it_was_judged_for_whatever_its_dates_and_whoever_signed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.wasm");
+    let receive = |signer: &Signer, usage| {
+        let bytes = signer.wasm(&module());
+        let file: Unnamed = file::Destination::at(&path).unwrap().create().unwrap();
+        let size = bytes.len() as u64;
+        let examined = artifact::receive(&bytes[..], size, file, &Limits::default()).unwrap();
+        let now = Now {
+            policy: Err(Error::new(ErrorKind::PolicyUnusable, "unusable")),
+            ..at(50)
+        };
+        judge(examined, &[], usage, None, &now)
+    };
+    let sign = |at: &std::path::Path| Use::Sign { at: at.to_owned() };
+    let expired = Signer {
+        expires: Some(1),
+        ..Signer::default()
+    };
+    let grafted = Signer {
+        hash: Some("00".into()),
+        ..Signer::default()
+    };
+    let refused = receive(&grafted, sign(&path)).unwrap().unwrap_err();
+    assert_eq!(refused.refusal.kind, ErrorKind::HashMismatch);
+    let error = receive(&expired, Use::Verify(None)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::PolicyUnusable);
+
+    let vouched = |usage| receive(&expired, usage).unwrap().unwrap();
+    let misused = |done: Result<PathBuf>| assert_eq!(done.unwrap_err().kind(), ErrorKind::Internal);
+    misused(vouched(sign("/elsewhere".as_ref())).put("".as_ref(), true));
+    let placed = vouched(sign(&path)).place("".as_ref(), true, || at(0));
+    misused(placed.map(|(path, _)| path));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    assert_eq!(vouched(sign(&path)).put("".as_ref(), false).unwrap(), path);
+}
+
 fn published(layer: Layer) -> Published {
     Published {
         from: testing::reference("ghcr.io/acme/echo:1"),

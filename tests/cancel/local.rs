@@ -24,7 +24,7 @@ pub(super) fn endless(folder: &Folder) -> PathBuf {
 
 #[test]
 fn a_file_that_is_read_and_hashed() {
-    for method in ["verify", "push", "sign/prepare"] {
+    for method in ["verify", "push", "sign/prepare", "sign/complete"] {
         check(|| {
             let folder = Folder::new();
             let path = endless(&folder);
@@ -35,6 +35,13 @@ fn a_file_that_is_read_and_hashed() {
                 "sign/prepare" => {
                     let account = Signer::default().account.public_key();
                     params["account"] = json!(account);
+                }
+                // What it writes has no name yet.
+                "sign/complete" => {
+                    let token = Signer::default().wasm_token(&module());
+                    let (input, signature) = token.rsplit_once('.').unwrap();
+                    params["signingInput"] = json!(input);
+                    params["signature"] = json!(signature);
                 }
                 _ => {}
             }

@@ -9,7 +9,8 @@
 //! | `payload` | the claims as they are written here |
 //! | `subject` | the subject of what has none yet |
 //! | `asked` | what a client wants to be signed |
-//! | `draft` | what an account signs, and what of an older token is carried over |
+//! | `old` | the token that is there, and what is carried over from it |
+//! | `draft` | what an account signs |
 //! | `sealed` | a token that a client signed |
 //!
 //! wascap's types say what claims are; its checks are not used, since it decodes without looking
@@ -19,6 +20,7 @@ mod asked;
 mod check;
 mod draft;
 mod jwt;
+mod old;
 mod payload;
 mod sealed;
 mod subject;

@@ -56,13 +56,13 @@ fn what_cannot_be_signed_so_is_said_at_once() {
     let module_key = KeyPair::new_module().public_key();
     let service_key = KeyPair::new_service().public_key();
     check("a module as account", &wasm, &|params| {
-        params.account = module_key.clone()
+        params.account = module_key.clone();
     });
     check("no account", &wasm, &|params| {
-        params.account = String::new()
+        params.account = String::new();
     });
     check("a seed", &wasm, &|params| {
-        params.account = account.seed().unwrap()
+        params.account = account.seed().unwrap();
     });
     check("a weak account", &wasm, &|params| {
         // The identity point.
@@ -71,55 +71,55 @@ fn what_cannot_be_signed_so_is_said_at_once() {
         params.account = nkey::write(nkey::Of::Account, &key);
     });
     check("a name with a line break", &wasm, &|params| {
-        params.name = text("a\nb")
+        params.name = text("a\nb");
     });
     check("a name with an escape", &wasm, &|params| {
-        params.name = text("\u{1b}[2J")
+        params.name = text("\u{1b}[2J");
     });
     check("a name that is read backwards", &wasm, &|params| {
-        params.name = text("a\u{202e}b")
+        params.name = text("a\u{202e}b");
     });
     check("a name of spaces", &wasm, &|params| {
-        params.name = text("  ")
+        params.name = text("  ");
     });
     check("no name", &wasm, &|params| params.name = text(""));
     check("a name too long", &wasm, &|params| {
-        params.name = text(&"a".repeat(257))
+        params.name = text(&"a".repeat(257));
     });
     check("a version too long", &wasm, &|params| {
-        params.version = text(&"a".repeat(257))
+        params.version = text(&"a".repeat(257));
     });
     check("a tag of nothing", &wasm, &|params| {
-        params.tags = Some(vec![String::new()])
+        params.tags = Some(vec![String::new()]);
     });
     check("too many tags", &wasm, &|params| {
-        params.tags = Some(vec!["a".into(); 65])
+        params.tags = Some(vec!["a".into(); 65]);
     });
     check("too many capabilities", &wasm, &|params| {
-        params.capabilities = Some(vec!["a".into(); 65])
+        params.capabilities = Some(vec!["a".into(); 65]);
     });
     check("not before its end", &wasm, &|params| {
         (params.not_before, params.expires) = (Some(NOW + 9), Some(NOW + 9));
     });
     check("over already", &wasm, &|params| params.expires = Some(NOW));
     check("milliseconds", &wasm, &|params| {
-        params.expires = Some(NOW * 1000)
+        params.expires = Some(NOW * 1000);
     });
     check("a vendor of wasm", &wasm, &|params| {
-        params.vendor = text("acme")
+        params.vendor = text("acme");
     });
     check("a provider's subject", &wasm, &|params| {
-        params.subject = text(&service_key)
+        params.subject = text(&service_key);
     });
     check("a subject that is no key", &wasm, &|params| {
-        params.subject = text("M")
+        params.subject = text("M");
     });
     check("a module's subject", &archive, &|params| {
-        params.subject = text(&module_key)
+        params.subject = text(&module_key);
     });
     check("no vendor", &archive, &|params| params.vendor = None);
     check("tags of an archive", &archive, &|params| {
-        params.tags = Some(vec!["a".into()])
+        params.tags = Some(vec!["a".into()]);
     });
     check("capabilities of an archive", &archive, &|params| {
         params.capabilities = Some(vec!["a".into()]);

@@ -82,7 +82,9 @@ fn what_others_signed_is_signed_again_with_what_it_says() {
     let folder = tempfile::tempdir().unwrap();
     for gzip in [false, true] {
         let mut archive = ProviderArchive::new("nats", "acme", Some(2), Some("0.2.0".into()));
-        archive.add_library("x86_64-linux", &[1; 70_000]).unwrap();
+        archive
+            .add_library("x86_64-linux", &vec![1; 70_000])
+            .unwrap();
         let schema = json!({"type": "object", "a": [1, {"b": null}]});
         archive.set_schema(schema.clone()).unwrap();
         let path = folder.path().join(if gzip { "a.par.gz" } else { "a.par" });
