@@ -94,17 +94,14 @@ pub(super) fn remote(
 }
 
 impl Pieces {
-    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while self.piece.is_empty() {
             match self.next()? {
                 Some(piece) => self.piece = piece,
                 None => return Ok(0),
             }
         }
-        let length = self.piece.len().min(buffer.len());
-        let read = buffer.get_mut(..length).unwrap_or_default();
-        self.piece.copy_to_slice(read);
-        Ok(length)
+        (&mut self.piece).reader().read(buffer)
     }
 
     /// Does the work until there is another piece, or none any more.

@@ -128,10 +128,7 @@ impl Read for Ranges {
         if self.piece.is_empty() && !buffer.is_empty() {
             self.fetch()?;
         }
-        let length = self.piece.len().min(buffer.len());
-        self.piece
-            .copy_to_slice(buffer.get_mut(..length).unwrap_or_default());
-        Ok(length)
+        (&mut self.piece).reader().read(buffer)
     }
 }
 

@@ -75,6 +75,7 @@ use std::{
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use turns::Turns;
+use under_way::until;
 use vouch_protocol::{
     Discover, Initialize, Inspect, ProgressToken, Pull, Push, RequestId, ServerRestart,
     ServerStatus, ServerStop, SessionList, SessionLogin, SessionLogout, Shutdown, SignComplete,
@@ -288,16 +289,7 @@ impl Service {
 
     /// Waits until no request is under way.
     pub async fn idle(&self) {
-        loop {
-            let notified = self.state.idle.notified();
-            tokio::pin!(notified);
-            // Listen before looking, or the last request may end in between.
-            notified.as_mut().enable();
-            if self.state.under_way.count() == 0 {
-                return;
-            }
-            notified.await;
-        }
+        until(&self.state.idle, || self.state.under_way.count() == 0).await;
     }
 
     /// Cancels a request of a connection, if it is under way and has not committed.

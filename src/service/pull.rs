@@ -46,14 +46,13 @@ pub(super) async fn pull(request: Arc<Request>, params: PullParams) -> Result<Pu
         })
         .await?;
     let found = request.find(&reference).await?;
-    let published = found.published.clone();
-    let manifest = published.manifest;
+    let manifest = found.published.manifest;
     let (path, verification) = request
         .examine(Work::Download, move |request| {
             let signer = signer.as_deref();
             match (taken, target.as_deref()) {
                 (Some(taken), None) => {
-                    already_there(request, &destination, published, signer, taken)
+                    already_there(request, &destination, found.published, signer, taken)
                 }
                 // Only its archive tells what a target is.
                 (_, target) => {
@@ -62,7 +61,7 @@ pub(super) async fn pull(request: Arc<Request>, params: PullParams) -> Result<Pu
                         signer,
                         overwrite,
                     };
-                    fetch(request, &found, &published, &destination, wanted)
+                    fetch(request, &found, &destination, wanted)
                 }
             }
         })
@@ -87,33 +86,27 @@ struct Wanted<'a> {
 fn fetch(
     request: &Request,
     found: &Found,
-    published: &Published,
     destination: &Destination,
     wanted: Wanted<'_>,
 ) -> Result<(PathBuf, Verification)> {
-    let Wanted {
-        target,
-        signer,
-        overwrite,
-    } = wanted;
-    let (reference, size) = (published.from.clone(), published.layer.size);
-    let name = reference.to_string();
+    let Published { from, layer, .. } = &found.published;
+    let name = from.to_string();
     let vouched = found
         .receive(request.progress(), |download| {
             let file = destination.create()?;
-            let examined = artifact::receive(download, size, file, request.limits())
+            let examined = artifact::receive(download, layer.size, file, request.limits())
                 .map_err(|error| Error::from_io(error, Path::new(&name), "download"))?;
-            let usage = Use::Pull(published.clone());
-            trust::judge(examined, &[], usage, signer, &request.clock()())
+            let usage = Use::Pull(found.published.clone());
+            trust::judge(examined, &[], usage, wanted.signer, &request.clock()())
         })?
         .map_err(|refused| refused.error(&name))?;
-    let vouched = match target {
+    let vouched = match wanted.target {
         Some(target) => vouched.extract(target, request.progress())?,
         None => vouched,
     };
-    let name = file_name(&reference, &vouched, target);
+    let name = file_name(from, &vouched, wanted.target);
     request.progress().commit()?;
-    vouched.place(&name, overwrite, request.clock())
+    vouched.place(&name, wanted.overwrite, request.clock())
 }
 
 /// A file that is there already will do, if it is the very one that was published.

@@ -14,6 +14,7 @@ use std::{
     sync::{Arc, OnceLock},
     time::Instant,
 };
+use tokio::sync::Notify;
 use vouch_protocol::{ProgressToken, RequestId};
 
 /// The most requests that one connection has under way at once.
@@ -190,16 +191,24 @@ impl UnderWay {
 
     /// Waits until no id of a connection is taken.
     pub(super) async fn answered(&self, caller: &Caller) {
-        loop {
-            let answered = caller.answered.notified();
-            tokio::pin!(answered);
-            // Listen before looking, or the last answer may be given in between.
-            answered.as_mut().enable();
-            if self.0.lock().of(caller).next().is_none() {
-                return;
-            }
-            answered.await;
+        until(&caller.answered, || {
+            self.0.lock().of(caller).next().is_none()
+        })
+        .await;
+    }
+}
+
+/// Waits until a look finds something.
+pub(super) async fn until(notify: &Notify, found: impl Fn() -> bool) {
+    loop {
+        let notified = notify.notified();
+        tokio::pin!(notified);
+        // Listen before looking, or what is waited for may happen in between.
+        notified.as_mut().enable();
+        if found() {
+            return;
         }
+        notified.await;
     }
 }
 

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     error::{Error, error},
-    service::{Answer, Caller, Pending, Service, Taken, failure},
+    service::{Answer, Caller, Service, Taken, failure},
 };
 use futures_util::{
     FutureExt,
@@ -51,12 +51,6 @@ pub(super) enum Received {
     },
 }
 
-/// What an entry of a batch, or all there is, answers.
-enum Part {
-    Now(Box<RawValue>),
-    Later(BoxFuture<'static, Box<RawValue>>, Taken),
-}
-
 impl Client {
     pub(super) fn new(service: Arc<Service>, answers: Room) -> Arc<Self> {
         Arc::new(Self {
@@ -92,13 +86,15 @@ impl Client {
             Message::Single(entry) => match self.start(entry, queue) {
                 Ok(None) => Received::Nothing,
                 Err(Finished) => Received::Exit,
-                Ok(Some(Part::Now(response))) => Received::Now(single(response, Vec::new())),
-                Ok(Some(Part::Later(response, taken))) => Received::Later {
-                    answer: response
-                        .map(|response| single(response, vec![taken]))
-                        .boxed(),
-                    made: 0,
-                },
+                Ok(Some(Answer::Now(response))) => Received::Now(single(response, Vec::new())),
+                Ok(Some(Answer::Later(pending))) => {
+                    let taken = vec![pending.taken];
+                    let answer = pending.response.map(|response| single(response, taken));
+                    Received::Later {
+                        answer: answer.boxed(),
+                        made: 0,
+                    }
+                }
             },
             Message::Batch(entries) => self.receive_batch(entries, queue),
         }
@@ -112,7 +108,7 @@ impl Client {
             let id = entry.id().cloned();
             match self.start(entry, queue) {
                 Ok(None) => {}
-                Ok(Some(Part::Now(mut response))) => {
+                Ok(Some(Answer::Now(mut response))) => {
                     let length = response.get().len();
                     if made + length > LONGEST_BATCH_RESPONSE {
                         response = no_room(id.clone());
@@ -120,7 +116,7 @@ impl Client {
                         response = unread(id.clone());
                     }
                     made += response.get().len();
-                    parts.push((id, Part::Now(response)));
+                    parts.push((id, Answer::Now(response)));
                 }
                 Ok(Some(later)) => parts.push((id, later)),
                 Err(Finished) => return Received::Exit,
@@ -129,11 +125,11 @@ impl Client {
         if parts.is_empty() {
             return Received::Nothing;
         }
-        let all_there = parts.iter().all(|(_, part)| matches!(part, Part::Now(_)));
+        let all_there = parts.iter().all(|(_, part)| matches!(part, Answer::Now(_)));
         let parts = parts.into_iter().map(|(id, part)| async {
             match part {
-                Part::Now(response) => (id, response, None),
-                Part::Later(response, taken) => (id, response.await, Some(taken)),
+                Answer::Now(response) => (id, response, None),
+                Answer::Later(pending) => (id, pending.response.await, Some(pending.taken)),
             }
         });
         let mut answer = join_all(parts).map(|parts| together(parts, charge)).boxed();
@@ -143,12 +139,12 @@ impl Client {
         Received::Later { answer, made }
     }
 
-    fn start(&self, entry: Entry<'_>, queue: Option<&Queue>) -> Result<Option<Part>, Finished> {
+    fn start(&self, entry: Entry<'_>, queue: Option<&Queue>) -> Result<Option<Answer>, Finished> {
         match entry {
             // A server that asks nothing is answered nothing; an error with the same id would be
             // taken for the answer to one of the client's own requests.
             Entry::Response => Ok(None),
-            Entry::Invalid { id, error } => Ok(Some(Part::Now(failure(id, &error)))),
+            Entry::Invalid { id, error } => Ok(Some(Answer::Now(failure(id, &error)))),
             Entry::Notification { method, params } => {
                 self.notified(&method, params)?;
                 Ok(None)
@@ -180,22 +176,16 @@ impl Client {
         method: &str,
         params: Option<&RawValue>,
         queue: Option<&Queue>,
-    ) -> Part {
-        match self.service.call(&self.caller, id, method, params) {
-            Answer::Now(response) => Part::Now(response),
-            Answer::Later(Pending {
-                response,
-                taken,
-                reporting,
-            }) => {
-                let response = match reporting.zip(queue) {
-                    Some((reporting, queue)) => {
-                        Reports::new(reporting, queue).during(response).boxed()
-                    }
-                    None => response,
-                };
-                Part::Later(response, taken)
+    ) -> Answer {
+        match (self.service.call(&self.caller, id, method, params), queue) {
+            (Answer::Later(mut pending), Some(queue)) => {
+                if let Some(reporting) = pending.reporting.take() {
+                    let reports = Reports::new(reporting, queue);
+                    pending.response = reports.during(pending.response).boxed();
+                }
+                Answer::Later(pending)
             }
+            (answer, _) => answer,
         }
     }
 }

@@ -8,13 +8,18 @@ use crate::{
     registry::manifest::LARGEST,
 };
 use oci_distribution::annotations::ORG_OPENCONTAINERS_IMAGE_REF_NAME;
-use oci_spec::image::{Descriptor, MediaType, OciLayout, Sha256Digest};
+use oci_spec::image::{Descriptor, MediaType, OciLayout};
 use serde_json::{Map, Value, json};
 use std::path::Path;
 use vouch_protocol::ErrorKind;
 
 pub(super) const LAYOUT: &str = "oci-layout";
 pub(super) const INDEX: &str = "index.json";
+const EMPTY: &[u8] = br#"{
+    "schemaVersion": 2,
+    "mediaType": "application/vnd.oci.image.index.v1+json",
+    "manifests": []
+}"#;
 
 /// Puts a manifest into an index; the tag, if there is one, moves to it.
 pub(super) fn enter(
@@ -23,16 +28,13 @@ pub(super) fn enter(
     tag: Option<&str>,
 ) -> Result<()> {
     let digest = manifest.digest.to_string();
-    let hex: Sha256Digest = manifest
-        .digest
-        .hex()
-        .parse()
-        .map_err(|error| error!(Internal: "a digest was not hex").source(error))?;
-    let mut descriptor =
-        Descriptor::new(MediaType::ImageManifest, manifest.bytes.len() as u64, hex);
+    let mut descriptor = json!({
+        "mediaType": MediaType::ImageManifest,
+        "digest": digest,
+        "size": manifest.bytes.len(),
+    });
     if let Some(tag) = tag {
-        let name = (ORG_OPENCONTAINERS_IMAGE_REF_NAME.to_owned(), tag.to_owned());
-        descriptor.set_annotations(Some([name].into()));
+        descriptor["annotations"] = json!({ ORG_OPENCONTAINERS_IMAGE_REF_NAME: tag });
     }
     let entries = index
         .entry("manifests")
@@ -44,10 +46,7 @@ pub(super) fn enter(
         None if entries.iter().any(|entry| entry["digest"] == digest) => return Ok(()),
         None => {}
     }
-    entries
-        .push(serde_json::to_value(descriptor).map_err(|error| {
-            error!(Internal: "a descriptor could not be written").source(error)
-        })?);
+    entries.push(descriptor);
     Ok(())
 }
 
@@ -99,16 +98,7 @@ pub(super) fn read_index(root: &Path) -> Result<Map<String, Value>> {
     let path = root.join(INDEX);
     let text = match small(&path, LARGEST) {
         // As it is between a layout's making and its first manifest.
-        Err(error) if error.kind() == ErrorKind::FileNotFound => {
-            return Ok(Map::from_iter([
-                ("schemaVersion".to_owned(), json!(2)),
-                (
-                    "mediaType".to_owned(),
-                    json!(MediaType::ImageIndex.to_string()),
-                ),
-                ("manifests".to_owned(), json!([])),
-            ]));
-        }
+        Err(error) if error.kind() == ErrorKind::FileNotFound => EMPTY.to_vec(),
         text => text?,
     };
     let index: Map<String, Value> = serde_json::from_slice(&text)
