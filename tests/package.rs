@@ -228,7 +228,13 @@ fn has_its_files(machine: &Machine) {
     }
     check("usr/lib/systemd/user/vouchd.socket", 0o644);
     check("usr/lib/systemd/user/vouchd.service", 0o644);
-    for page in ["vouchd.1", "vouchd-serve.1", "vouch.1", "vouch-verify.1"] {
+    for page in [
+        "vouchd.1",
+        "vouchd-serve.1",
+        "vouch.1",
+        "vouch-sign.1",
+        "vouch-par-create.1",
+    ] {
         let mut man = Command::new("man");
         man.arg("-M").arg(machine.installed("usr/share/man"));
         man.env("LC_ALL", "C.UTF-8");

@@ -15,12 +15,15 @@ use vouch_client::signing::{
     Candidate, Choice, Passphrase, Places, Signer, SigningError, SigningErrorKind,
 };
 
+/// The widest column of names, in characters.
+const WIDEST: usize = 60;
+
 /// How often a passphrase may be wrong.
 const TRIES: u32 = 3;
 
 /// Whether there is somebody to ask.
 pub(super) fn may_ask(screen: &Screen) -> bool {
-    !screen.is_json() && io::stdin().is_terminal()
+    !screen.is_json() && io::stdin().is_terminal() && io::stderr().is_terminal()
 }
 
 /// The key that signs. It may be locked.
@@ -81,30 +84,29 @@ async fn chosen(
     screen: &mut Screen,
 ) -> Result<Signer, Failure> {
     eprintln!("Keys that can sign:");
-    for (number, candidate) in candidates.iter().enumerate() {
-        let account = candidate
-            .account
-            .as_ref()
-            .map(vouch_client::signing::Account::as_str);
-        eprintln!(
-            "  {}  {}, {}",
-            number + 1,
-            escaped(&candidate.label),
-            account.unwrap_or_default()
-        );
+    let name = |it: &Candidate| escaped(&it.name.to_string());
+    let widths = candidates.iter().map(|it| name(it).chars().count());
+    let width = widths.max().unwrap_or_default().min(WIDEST);
+    for (number, candidate) in (1..).zip(&candidates) {
+        let account = candidate.account.as_ref().map(ToString::to_string);
+        let (name, label) = (name(candidate), escaped(&candidate.label));
+        let account = account.unwrap_or_default();
+        eprintln!("  {number}  {name:<width$}  {account}  {label}");
     }
-    let most = candidates.len();
-    let question = format!("Which one signs? [1-{most}]");
-    let answer = password::ask(question, true).await.map_err(Failure::new)?;
-    let number = answer.trim().parse::<usize>().ok();
-    let Some(candidate) = number.and_then(|number| candidates.get(number.checked_sub(1)?)) else {
-        return Err(Failure::new("no key was chosen").help(format!(
-            "`{}` signs with the first.",
-            shell::again(&format!(
-                "--key {}",
-                shell::quoted(&candidates[0].name.to_string())
-            ))
-        )));
+    let picked = match candidates.as_slice() {
+        [one] => agrees("Sign with it? [y/N]".to_owned())
+            .await?
+            .then_some(one),
+        several => {
+            let question = format!("Which one signs? [1-{}]", several.len());
+            let answer = password::ask(question, true).await.map_err(Failure::new)?;
+            let number = answer.trim().parse::<usize>().ok();
+            number.and_then(|number| several.get(number.checked_sub(1)?))
+        }
+    };
+    let Some(candidate) = picked else {
+        let line = shell::again("--key KEY");
+        return Err(Failure::new("no key was chosen").help(format!("`{line}` names one.")));
     };
     let signer = places.find(&candidate.name).await?;
     let question = "Sign with it from now on, where no other is named? [y/N]".to_owned();

@@ -96,7 +96,7 @@ fn of_several_keys_one_is_chosen_and_kept() {
     };
     let (ran, shown) = sign("3\n", None);
     assert_eq!(ran.code, 2, "{shown}");
-    assert!(shown.contains("  2  two (ssh-agent), A"), "{shown}");
+    assert!(shown.contains("  2  ssh:two  A"), "{shown}");
     assert!(shown.contains("no key was chosen"), "{shown}");
     let (ran, shown) = sign("1\n", Some("n\n"));
     assert_eq!(ran.code, 0, "{shown}");
@@ -111,6 +111,30 @@ fn of_several_keys_one_is_chosen_and_kept() {
     // From now on nobody is asked.
     let ran = Ran::of(&mut agent.vouch(&home, &["sign", "a.wasm"]));
     done(&ran, &[", two (ssh-agent)\n", "its own signature"]);
+}
+
+#[test]
+fn a_single_key_of_one_s_own_is_asked_for_too() {
+    let home = Home::new();
+    done(&run(&home, &["keys", "new", "acme"]), &["made"]);
+    file(&home, "a.wasm", &module());
+    let sign = |answers: &[(&str, &str)]| {
+        let mut terminal = Terminal::of(at(&home, &["sign", "a.wasm"]));
+        for (question, answer) in answers {
+            terminal.answer(question, answer);
+        }
+        terminal.end()
+    };
+    let (ran, shown) = sign(&[("Sign with it? [y/N]: ", "\n")]);
+    assert_eq!(ran.code, 2, "{shown}");
+    assert!(shown.contains("`vouch sign --key KEY a.wasm`"), "{shown}");
+    assert_eq!(fs::read(home.path("a.wasm")).unwrap(), module());
+    let yes = [
+        ("Sign with it? [y/N]: ", "y\n"),
+        ("is named? [y/N]: ", "y\n"),
+    ];
+    assert_eq!(sign(&yes).0.code, 0);
+    assert_eq!(sign(&[]).0.code, 0, "now it is in the config");
 }
 
 /// Reads a message of the agent's protocol, without its length.
