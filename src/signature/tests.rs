@@ -69,6 +69,11 @@ fn look(bytes: &[u8]) -> Looked {
         let wasm = bytes.starts_with(b"\0asm");
         seed(if wasm { "wasm" } else { "archive" }, bytes);
     }
+    look_at_mutant(bytes)
+}
+
+/// The same of one of thousands, which fuzzing makes by itself.
+fn look_at_mutant(bytes: &[u8]) -> Looked {
     read(bytes, bytes.len(), &Limits::default()).expect("memory can be read")
 }
 

@@ -15,7 +15,9 @@ pub fn messages(headers: bool, bytes: &[u8], piece: usize) -> Vec<String> {
         Framing::Lines
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
+        // However slow the machine, nobody waits too long for the rest.
         .enable_time()
+        .start_paused(true)
         .build()
         .expect("a runtime starts");
     let (mut sender, receiver) = duplex(piece.max(1));
