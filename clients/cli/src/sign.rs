@@ -8,12 +8,14 @@
 //! | `arguments` | options of whatever signs |
 //! | `shell` | lines to copy |
 //! | `key` | which key signs, and its passphrase |
+//! | `shown` | what is going to be signed |
 //! | `batch` | files that are signed with one question |
 
 mod arguments;
 mod batch;
 mod key;
 mod shell;
+mod shown;
 
 pub(crate) use arguments::{ClaimArguments, KeyArguments, SignArguments};
 pub(crate) use batch::{Job, Manner, batch};

@@ -3,14 +3,14 @@
 use super::{
     arguments::KeyArguments,
     key::{agrees, may_ask, unlock},
-    shell,
+    shell, shown,
 };
 use crate::{
     call::unreadable,
     failure::{Failure, Outcome},
     progress::Bars,
     reference::absolute,
-    show::{Screen, date, size},
+    show::{Screen, escaped, size},
     spelling::Spelling,
     tally::Tally,
 };
@@ -26,8 +26,8 @@ use tokio::time::sleep;
 use vouch_client::{
     Client,
     protocol::{
-        ArtifactKind, ReplacedToken, SignComplete, SignCompleteParams, SignCompleteResult,
-        SignPrepare, SignPrepareParams, SignPrepareResult,
+        SignComplete, SignCompleteParams, SignCompleteResult, SignPrepare, SignPrepareParams,
+        SignPrepareResult,
     },
     signing::{Signer, SigningInput, TokenSignature},
 };
@@ -125,7 +125,13 @@ pub(crate) async fn batch(
         for (job, prepared) in &prepared {
             if let Ok(prepared) = prepared {
                 screen.heading(true, "signing", &job.name)?;
-                show(screen, prepared, &signer, &job.spelling)?;
+                shown::show(
+                    screen,
+                    &prepared.answer,
+                    &prepared.input,
+                    &signer,
+                    &job.spelling,
+                )?;
             }
         }
         screen.flush()?;
@@ -193,73 +199,6 @@ async fn prepare(
     Ok(Prepared { answer, input })
 }
 
-/// What is going to be signed, as it was decoded here.
-fn show(
-    screen: &mut Screen,
-    prepared: &Prepared,
-    signer: &Signer,
-    spelling: &Spelling,
-) -> io::Result<()> {
-    let claims = prepared.input.claims();
-    let kind = match prepared.answer.artifact.kind {
-        ArtifactKind::Module => "module",
-        ArtifactKind::Component => "component",
-        ArtifactKind::Provider => "provider",
-    };
-    let name = [claims.name.as_deref(), claims.version.as_deref()];
-    let name: Vec<_> = name.into_iter().flatten().collect();
-    screen.line(kind, name.join(" "))?;
-    if let Some(revision) = claims.revision {
-        screen.line("revision", revision)?;
-    }
-    if let Some(vendor) = &claims.vendor {
-        screen.line("vendor", vendor)?;
-    }
-    let account = &claims.issuer;
-    screen.line("signed by", format!("{account}, {}", signer.label()))?;
-    screen.line("subject", &claims.subject)?;
-    for (what, list) in [
-        ("tags", &claims.tags),
-        ("capabilities", &claims.capabilities),
-        ("targets", &claims.targets),
-    ] {
-        if !list.is_empty() {
-            screen.line(what, list.join(", "))?;
-        }
-    }
-    for (what, moment) in [
-        ("valid from", claims.not_before),
-        ("valid until", claims.expires),
-    ] {
-        if let Some(seconds) = moment {
-            screen.line(what, date(seconds))?;
-        }
-    }
-    if let Some(replaced) = &prepared.answer.replaces {
-        screen.line("replaces", replaces(replaced, &prepared.input, spelling))?;
-        if !replaced.dropped.is_empty() {
-            screen.line("not kept", replaced.dropped.join(", "))?;
-        }
-    }
-    for warning in &prepared.answer.warnings {
-        screen.line("warning", spelling.restore(warning))?;
-    }
-    Ok(())
-}
-
-/// Whose signature goes.
-fn replaces(replaced: &ReplacedToken, input: &SigningInput, spelling: &Spelling) -> String {
-    match (input.replaces(), &replaced.refusal) {
-        (Some(_), _) if !input.replaces_another() => "its own signature".to_owned(),
-        (Some(old), _) => format!("the signature of {}", old.issuer),
-        (None, Some(refusal)) => {
-            let why = spelling.restore(&refusal.message);
-            format!("a token that does not hold: {why}")
-        }
-        (None, None) => "a token".to_owned(),
-    }
-}
-
 /// Signatures of others are replaced only where that was said, or is agreed to now.
 async fn replacing(
     prepared: Vec<(Job, Result<Prepared, Failure>)>,
@@ -276,7 +215,7 @@ async fn replacing(
         let question = match others.as_slice() {
             [(job, _)] => format!(
                 "Replace the signature of somebody else on {}? [y/N]",
-                job.name
+                escaped(&job.name)
             ),
             several => format!(
                 "Replace the signatures of others on {} files? [y/N]",

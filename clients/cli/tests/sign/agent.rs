@@ -246,10 +246,12 @@ fn an_interrupt_ends_a_question() {
     let home = Home::new();
     key(&home, "k", "");
     let signed = Signer::default().wasm(&module());
-    file(&home, "a.wasm", &signed);
-    let mut terminal = Terminal::of(at(&home, &["sign", "--key", "./k", "a.wasm"]));
-    terminal.answer("on a.wasm? [y/N]: ", "");
+    // Whose name does nothing to the terminal.
+    let name = "a\u{1b}[2J.wasm";
+    file(&home, name, &signed);
+    let mut terminal = Terminal::of(at(&home, &["sign", "--key", "./k", name]));
+    terminal.answer("on a\\u{1b}[2J.wasm? [y/N]: ", "");
     interrupt(terminal.process());
     assert_eq!(terminal.end().0.code, 130);
-    assert_eq!(fs::read(home.path("a.wasm")).unwrap(), signed);
+    assert_eq!(fs::read(home.path(name)).unwrap(), signed);
 }
