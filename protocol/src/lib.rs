@@ -3,8 +3,8 @@
 //! A method is a type that declares all that is said about it: see [`Method`]. `README.md` beside
 //! this crate is the specification in words, and `openrpc.json` is the same for programs. Of
 //! behaviour this crate holds only what service and clients must agree on: where they meet
-//! ([`paths`]), and which characters [need escaping](needs_escape) before people see them. By default
-//! it depends on serde alone: it must stay cheap to depend on.
+//! ([`paths`]), which characters [need escaping](needs_escape) before people see them, and which JSON
+//! [all read alike](PlainJson). By default it depends on serde alone: it must stay cheap to depend on.
 
 #![cfg_attr(test, allow(clippy::expect_used))]
 
@@ -14,6 +14,7 @@ mod inspect;
 mod lifecycle;
 mod method;
 pub mod paths;
+mod plain;
 mod progress;
 mod pull;
 mod push;
@@ -39,6 +40,7 @@ pub use lifecycle::{
     Initialized, RequestId, ServerCapabilities, ServerInfo, Shutdown,
 };
 pub use method::{Declaration, LogLevel, Method, NoParams, Notification, Reporting};
+pub use plain::PlainJson;
 pub use progress::{Progress, ProgressParams, WorkDone};
 pub use pull::{Pull, PullParams, PullResult};
 pub use push::{Push, PushParams, PushResult};

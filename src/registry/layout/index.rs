@@ -11,7 +11,7 @@ use oci_distribution::annotations::ORG_OPENCONTAINERS_IMAGE_REF_NAME;
 use oci_spec::image::{Descriptor, MediaType, OciLayout};
 use serde_json::{Map, Value, json};
 use std::path::Path;
-use vouch_protocol::ErrorKind;
+use vouch_protocol::{ErrorKind, PlainJson};
 
 pub(super) const LAYOUT: &str = "oci-layout";
 pub(super) const INDEX: &str = "index.json";
@@ -101,7 +101,8 @@ pub(super) fn read_index(root: &Path) -> Result<Map<String, Value>> {
         Err(error) if error.kind() == ErrorKind::FileNotFound => EMPTY.to_vec(),
         text => text?,
     };
-    let index: Map<String, Value> = serde_json::from_slice(&text)
+    let index: Map<String, Value> = serde_json::from_slice::<PlainJson>(&text)
+        .and_then(|_| serde_json::from_slice(&text))
         .map_err(|error| invalid(root, "its index is not a JSON object").source(error))?;
     let listed = index.get("manifests").is_none_or(Value::is_array);
     if !listed || index.get("schemaVersion") != Some(&json!(2)) {

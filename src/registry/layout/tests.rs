@@ -271,6 +271,19 @@ async fn folders_that_are_not_layouts() {
     )
     .await;
     check(
+        |root| {
+            let deep = vouch_testing::forge::hidden_depth(60);
+            fs::write(
+                root.join(INDEX),
+                format!(r#"{{"schemaVersion":2,"a":{deep}}}"#),
+            )
+            .unwrap();
+        },
+        invalid,
+        "JSON nested without end in texts that serde_json reads",
+    )
+    .await;
+    check(
         |root| fs::write(root.join(LAYOUT), r#"{"imageLayoutVersion":"2.0.0"}"#).unwrap(),
         invalid,
         "another version",

@@ -19,7 +19,7 @@ use reqwest::{
     Method, Request, StatusCode, Url,
     header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue},
 };
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 use std::{sync::Arc, time::Duration};
 use vouch_protocol::{ErrorKind, SessionState};
 use zeroize::Zeroizing;
@@ -38,9 +38,26 @@ const LONGEST_LIFE: u64 = 24 * 3600;
 struct Granted {
     token: Option<String>,
     access_token: Option<String>,
-    /// A number of seconds; whatever else is there says nothing.
-    expires_in: Option<serde_json::Value>,
+    expires_in: Option<Seconds>,
     refresh_token: Option<String>,
+}
+
+/// Whatever else is there says nothing. Not a `serde_json::Value`, which makes JSON of a text:
+/// see [`PlainJson`](vouch_protocol::PlainJson).
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Seconds {
+    Number(u64),
+    Other(IgnoredAny),
+}
+
+impl Seconds {
+    fn number(&self) -> Option<u64> {
+        match self {
+            Self::Number(seconds) => Some(*seconds),
+            Self::Other(_) => None,
+        }
+    }
 }
 
 /// Asks the realm for a token, and answers it with the generation of the login it was given to. A
@@ -118,7 +135,7 @@ async fn grant_once(
     if credential.is_some() {
         login.judged(SessionState::Accepted);
     }
-    let expires_in = granted.expires_in.and_then(|value| value.as_u64());
+    let expires_in = granted.expires_in.and_then(|said| said.number());
     let life = life(expires_in, &value, clock.unix());
     let value = Secret::new(value);
     host.redactor().learn_token(&value);
@@ -245,13 +262,30 @@ fn written_life(token: &str, now: u64) -> Option<u64> {
 pub fn token_answer(body: &[u8]) -> Option<Duration> {
     let granted: Granted = serde_json::from_slice(body).ok()?;
     let token = granted.token.or(granted.access_token)?;
-    let expires_in = granted.expires_in.and_then(|value| value.as_u64());
+    let expires_in = granted.expires_in.and_then(|said| said.number());
     is_token(&token).then(|| life(expires_in, &token, 1_700_000_000))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_life_that_is_not_a_number_says_nothing() {
+        let check = |expires_in: &str, expected: Option<u64>| {
+            let answer = format!(r#"{{"token":"a","expires_in":{expires_in}}}"#);
+            let granted: Granted = serde_json::from_str(&answer).unwrap();
+            let found = granted.expires_in.and_then(|said| said.number());
+            assert_eq!(found, expected, "{expires_in:.40}");
+        };
+        check("300", Some(300));
+        check("null", None);
+        check("-1", None);
+        check("1.5", None);
+        check("\"300\"", None);
+        check(r#"{"a":[300]}"#, None);
+        check(&vouch_testing::forge::hidden_depth(60), None);
+    }
 
     #[test]
     fn a_token_lives_as_long_as_everybody_says() {

@@ -27,6 +27,7 @@ use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
     process::{Child, Command},
 };
+use vouch_protocol::PlainJson;
 use zeroize::Zeroizing;
 
 /// The most bytes of an answer, and of complaints.
@@ -171,7 +172,8 @@ fn read(
     if said.is_empty() {
         return Ok(None);
     }
-    let answer: Option<Map<String, Value>> = serde_json::from_str(said).ok();
+    let is_plain = serde_json::from_str::<PlainJson>(said).is_ok();
+    let answer: Option<Map<String, Value>> = serde_json::from_str(said).ok().filter(|_| is_plain);
     let member = |name: &str| {
         let value = answer.as_ref().and_then(|answer| field(answer, name));
         Zeroizing::new(value.and_then(Value::as_str).unwrap_or_default().to_owned())

@@ -9,11 +9,12 @@ use super::{
 };
 use crate::error::{Error, Result, no_handles};
 use chrono::{DateTime, Utc};
-use oci_distribution::errors::{OciEnvelope, OciErrorCode};
+use oci_distribution::errors::OciErrorCode;
 use reqwest::{
     Response, StatusCode, Url,
     header::{HeaderMap, RETRY_AFTER},
 };
+use serde::Deserialize;
 use std::{error, io, time::Duration};
 use vouch_protocol::ErrorKind;
 
@@ -237,10 +238,25 @@ pub(crate) async fn bounded(
     }
 }
 
+/// What is read of a registry's errors: not their details, of any shape, of which
+/// `oci_distribution`'s type makes a `serde_json::Value`. That makes JSON of a text: see
+/// [`PlainJson`](vouch_protocol::PlainJson).
+#[derive(Deserialize)]
+struct Envelope {
+    errors: Vec<Said>,
+}
+
+#[derive(Deserialize)]
+struct Said {
+    code: OciErrorCode,
+    #[serde(default)]
+    message: String,
+}
+
 /// A registry's own words: OCI distribution specification, "Error codes". Secrets are taken out
 /// before anything is cut off, or the rest of one would stay.
 fn words(body: &[u8], redacted: &dyn Fn(String) -> String) -> (String, Vec<OciErrorCode>) {
-    let Ok(envelope) = serde_json::from_slice::<OciEnvelope>(body) else {
+    let Ok(envelope) = serde_json::from_slice::<Envelope>(body) else {
         return Default::default();
     };
     let mut words = String::new();
@@ -323,6 +339,11 @@ mod tests {
         check(r#"{"errors":[]}"#, "");
         check("<html>", "");
         check(&"[".repeat(60_000), "");
+        let deep = vouch_testing::forge::hidden_depth(60);
+        check(
+            &format!(r#"{{"errors":[{{"code":"A","message":"b","detail":{deep}}}]}}"#),
+            "; A: b",
+        );
         let long = format!(
             r#"{{"errors":[{}]}}"#,
             vec![format!(r#"{{"code":"A","message":"{}"}}"#, "é".repeat(5000)); 9].join(",")

@@ -224,6 +224,8 @@ fn tokens(table: &mut Table) {
     table.row("a hash twice", InvalidToken, raw(&twice));
     let twice = claims.to_string().replacen('{', r#"{"x":[{"a":1,"a":2}],"#, 1);
     table.row("a name twice where nobody looks", InvalidToken, raw(&twice));
+    let deep = claims.to_string().replacen(r#""wascap":{"#, &format!(r#""wascap":{{"x":{},"#, hidden_depth(60)), 1);
+    table.row("JSON nested without end in texts that serde_json reads", InvalidToken, raw(&deep));
     table.row(
         "no wascap",
         InvalidToken,

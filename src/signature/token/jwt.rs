@@ -6,12 +6,8 @@ use crate::{
 };
 use data_encoding::BASE64URL_NOPAD;
 use ed25519_dalek::{Signature, VerifyingKey};
-use serde::{
-    Deserialize, Deserializer,
-    de::{self, DeserializeOwned, MapAccess, SeqAccess, Visitor},
-};
-use std::{collections::HashSet, fmt};
-use vouch_protocol::ErrorKind;
+use serde::{Deserialize, de::DeserializeOwned};
+use vouch_protocol::{ErrorKind, PlainJson};
 
 /// What is wrong with a token. Nothing of it is quoted, as nobody vouched for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,8 +75,8 @@ impl<'a> Parts<'a> {
             ));
         }
         let payload = decode(payload, "claims")?;
-        // Before anything is read from it: of two equal names, readers keep one or the other.
-        parse::<NothingTwice>(&payload, "claims")?;
+        // Before anything else is read from it.
+        parse::<PlainJson>(&payload, "claims")?;
         Ok(Self {
             signed,
             payload,
@@ -144,76 +140,15 @@ pub(super) fn parse<T: DeserializeOwned>(json: &[u8], name: &str) -> Result<T, F
     serde_json::from_slice(json).map_err(|error| {
         // Its message may quote what was found, which nobody vouched for: only the place is told.
         let what = match error.classify() {
-            serde_json::error::Category::Data if error.to_string().starts_with(TWICE) => {
-                "hold a name twice".to_owned()
-            }
-            serde_json::error::Category::Data => {
-                format!(
+            serde_json::error::Category::Data => match PlainJson::fault(&error) {
+                Some(fault) => format!("hold {fault}"),
+                None => format!(
                     "are not of the form that fits the artifact (column {})",
                     error.column()
-                )
-            }
+                ),
+            },
             _ => format!("are not JSON (column {})", error.column()),
         };
         invalid(Row::Claims, &format!("its {name} {what}"))
     })
-}
-
-const TWICE: &str = "a name twice";
-
-/// JSON of any shape in which no object holds a name twice, at any depth.
-struct NothingTwice;
-
-impl<'de> Deserialize<'de> for NothingTwice {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(NothingTwice)
-    }
-}
-
-impl<'de> Visitor<'de> for NothingTwice {
-    type Value = Self;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self, A::Error> {
-        let mut names = HashSet::new();
-        while let Some(name) = map.next_key::<String>()? {
-            if !names.insert(name) {
-                return Err(de::Error::custom(TWICE));
-            }
-            map.next_value::<Self>()?;
-        }
-        Ok(self)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self, A::Error> {
-        while list.next_element::<Self>()?.is_some() {}
-        Ok(self)
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_unit<E>(self) -> Result<Self, E> {
-        Ok(self)
-    }
 }

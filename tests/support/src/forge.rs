@@ -220,3 +220,13 @@ pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.write_all(bytes).expect("memory takes it");
     encoder.finish().expect("memory takes it")
 }
+
+/// JSON in a text that `serde_json` takes for JSON, in a text of the same kind, and so on: each text
+/// counts its depth from zero.
+pub fn hidden_depth(texts: usize) -> String {
+    let (open, close) = ("[".repeat(120), "]".repeat(120));
+    (0..texts).fold(format!("{open}{close}"), |json, _| {
+        let text = json.replace('\\', r"\u005c").replace('"', r"\u0022");
+        format!(r#"{open}{{"$serde_json::private::RawValue":"{text}"}}{close}"#)
+    })
+}

@@ -4,23 +4,18 @@
 use super::nkey::{self, Account};
 use data_encoding::BASE64URL_NOPAD;
 use ed25519_dalek::{Signature, VerifyingKey};
-use serde::{
-    Deserialize, Deserializer,
-    de::{self, MapAccess, SeqAccess, Visitor},
-};
+use serde::Deserialize;
 use serde_json::{Map, Value};
-use std::{
-    collections::{BTreeMap, HashSet},
-    fmt,
-};
-use vouch_protocol::Claims;
+use std::collections::BTreeMap;
+use vouch_protocol::{Claims, PlainJson, needs_escape};
 
 /// The longest token, in bytes: what a service accepts unless its owner says otherwise.
 const LONGEST: usize = 256 << 10;
 
-/// The most entries of an archive that are believed, and the longest name of one.
+/// The most entries of an archive that are believed.
 const MOST_ENTRIES: usize = 256;
-const LONGEST_NAME: usize = 256;
+/// The longest name or the like that is signed, in bytes.
+const LONGEST_TEXT: usize = 256;
 
 /// The header of all that is signed here.
 const HEADER: &[u8] = br#"{"typ":"jwt","alg":"Ed25519"}"#;
@@ -66,8 +61,34 @@ pub(super) struct Said {
     pub(super) kind: Kind,
     pub(super) claims: Claims,
     /// What claims of the protocol do not hold.
+    id: String,
     pub(super) is_provider: bool,
     pub(super) config_schema: Option<Value>,
+}
+
+impl Said {
+    fn texts(&self) -> impl Iterator<Item = &String> {
+        let Claims {
+            name,
+            version,
+            vendor,
+            call_alias,
+            tags,
+            capabilities,
+            targets,
+            ..
+        } = &self.claims;
+        let single = [Some(&self.id), name.as_ref(), version.as_ref()]
+            .into_iter()
+            .chain([vendor.as_ref(), call_alias.as_ref()])
+            .flatten();
+        single.chain([tags, capabilities, targets].into_iter().flatten())
+    }
+}
+
+/// Whether people who look at a text see all of it.
+fn can_be_seen(text: &String) -> bool {
+    text.len() <= LONGEST_TEXT && !text.contains(needs_escape)
 }
 
 /// What a token is about.
@@ -128,7 +149,11 @@ pub(super) fn to_be_signed(text: &str) -> Result<Said, String> {
     if object.get("wascap_revision") != Some(&REVISION.into()) {
         return Err(format!("is not of wascap's revision {REVISION}"));
     }
-    said(kind, object)
+    let said = said(kind, object)?;
+    if !said.texts().all(can_be_seen) {
+        return Err("says something that is too long, or holds what people do not see".into());
+    }
+    Ok(said)
 }
 
 /// Reads a token whose signature holds, whatever its dates.
@@ -173,12 +198,12 @@ fn decode(part: &str) -> Result<Vec<u8>, String> {
         .map_err(|_| "is not base64url without padding".into())
 }
 
-/// An object in which no name stands twice, at any depth.
+/// An object that all readers take for the same.
 fn object(json: &[u8]) -> Result<Map<String, Value>, String> {
-    // Before anything is read from it: of two equal names, readers keep one or the other.
-    serde_json::from_slice::<NothingTwice>(json).map_err(|error| match error.classify() {
-        serde_json::error::Category::Data => "has a name twice".to_owned(),
-        _ => "is not JSON".to_owned(),
+    // Before anything else is read from it.
+    serde_json::from_slice::<PlainJson>(json).map_err(|error| match PlainJson::fault(&error) {
+        Some(fault) => format!("has {fault}"),
+        None => "is not JSON".to_owned(),
     })?;
     serde_json::from_slice(json).map_err(|_| "is not a JSON object".into())
 }
@@ -195,8 +220,7 @@ fn kind(wascap: &Map<String, Value>) -> Kind {
 #[derive(Deserialize)]
 struct Payload {
     exp: Option<u64>,
-    #[serde(rename = "jti")]
-    _id: String,
+    jti: String,
     iat: u64,
     iss: String,
     sub: String,
@@ -230,9 +254,9 @@ fn said(kind: Kind, object: Map<String, Value>) -> Result<Said, String> {
         (Kind::Archive, None, Some(hashes), Some(_)) => {
             let holds = !hashes.is_empty()
                 && hashes.len() <= MOST_ENTRIES
-                && hashes.iter().all(|(name, hash)| {
-                    !name.is_empty() && name.len() <= LONGEST_NAME && is_hash(hash)
-                });
+                && hashes
+                    .iter()
+                    .all(|(name, hash)| !name.is_empty() && is_hash(hash));
             targets = hashes.into_keys().collect();
             // The description of its interface is an entry, and not a target.
             targets.retain(|name| name != "world.wasm");
@@ -255,6 +279,7 @@ fn said(kind: Kind, object: Map<String, Value>) -> Result<Said, String> {
     Ok(Said {
         account,
         kind,
+        id: payload.jti,
         is_provider: wascap.prov,
         config_schema: wascap.config_schema,
         claims: Claims {
@@ -281,61 +306,4 @@ fn is_hash(text: &str) -> bool {
         && text
             .bytes()
             .all(|byte| matches!(byte, b'0'..=b'9' | b'A'..=b'F'))
-}
-
-/// JSON of any shape in which no object holds a name twice.
-struct NothingTwice;
-
-impl<'de> Deserialize<'de> for NothingTwice {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(NothingTwice)
-    }
-}
-
-impl<'de> Visitor<'de> for NothingTwice {
-    type Value = Self;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("JSON")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self, A::Error> {
-        let mut names = HashSet::new();
-        while let Some(name) = map.next_key::<String>()? {
-            if !names.insert(name) {
-                return Err(de::Error::custom("a name twice"));
-            }
-            map.next_value::<Self>()?;
-        }
-        Ok(self)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self, A::Error> {
-        while list.next_element::<Self>()?.is_some() {}
-        Ok(self)
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_unit<E>(self) -> Result<Self, E> {
-        Ok(self)
-    }
 }

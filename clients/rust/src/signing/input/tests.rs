@@ -453,7 +453,35 @@ fn what_is_not_the_beginning_of_a_token() {
     );
     let hidden = good.replacen(r#""wascap":{"#, r#""wascap":{"na\u006de":"x","#, 1);
     check(of(&hidden), "name twice");
+    // A text that serde_json takes for the object: nothing in it would have been looked at.
+    let text = json!({"$serde_json::private::RawValue": wasm()["wascap"].to_string()});
+    let text = with(
+        with(wasm(), json!({"wascap": null})),
+        json!({"wascap": text}),
+    );
+    check(input(&text), "JSON of a text");
+    let deep = vouch_testing::forge::hidden_depth(60);
+    check(
+        of(&good.replacen('{', &format!(r#"{{"x":{deep},"#), 1)),
+        "JSON of a text",
+    );
     let of_wasm = |changes| input(&with(wasm(), changes));
+    for unseen in [
+        "a\u{1b}[2K",
+        "a\u{202e}b",
+        "a\u{200b}",
+        "a\nb",
+        &"a".repeat(257),
+    ] {
+        check(of_wasm(json!({"jti": unseen})), "do not see");
+        for name in ["name", "ver", "call_alias"] {
+            check(of_wasm(json!({"wascap": {name: unseen}})), "do not see");
+        }
+        check(
+            of_wasm(json!({"wascap": {"tags": ["a", unseen]}})),
+            "do not see",
+        );
+    }
     check(of_wasm(json!({"aud": "x"})), "unknown, \"aud\"");
     check(
         of_wasm(json!({"wascap": {"admin": true}})),
@@ -503,6 +531,10 @@ fn what_is_not_the_beginning_of_a_token() {
         "covers",
     );
     check(of_archive(json!({"wascap": {"vendor": null}})), "covers");
+    check(
+        of_archive(json!({"wascap": {"target_hashes": {"x\r": HASH}}})),
+        "do not see",
+    );
     let many: Map<_, _> = (0..257).map(|n| (n.to_string(), json!(HASH))).collect();
     check(
         of_archive(json!({"wascap": {"target_hashes": many}})),
