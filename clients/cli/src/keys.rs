@@ -7,37 +7,34 @@ use crate::{
 };
 use clap::Subcommand;
 use serde_json::{Value, json};
-use std::{
-    io::{self, IsTerminal as _},
-    path::PathBuf,
-};
+use std::{io, path::PathBuf};
 use vouch_client::signing::{
-    Account, Candidate, Choice, KeyFile, Place, Places, Signer, SigningError,
+    Account, Candidate, Choice, KeyFile, Place, Places, Signer, SigningError, SigningErrorKind,
 };
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeysCommand {
-    /// Make a key of your own, for those who have none in ssh-agent
+    /// Make a key, for those who have none in ssh-agent
     ///
-    /// It is the seed of an account, in a file that only you can read, in
-    /// $XDG_DATA_HOME/vouchd/keys. What is there is never replaced. Keep a copy: nobody can make
-    /// the same key again.
+    /// It is an nkey seed in a file that only you can read, in ~/.local/share/vouchd/keys or
+    /// $XDG_DATA_HOME/vouchd/keys. No key is ever replaced. Keep a copy: nobody can make the same
+    /// key again.
     #[command(after_help = "Example:\n  vouch keys new acme")]
     New {
         /// What to call it
         name: String,
     },
-    /// List the keys: of ssh-agent, your own, and in the folders that the config names
+    /// List the keys: in ssh-agent, your own, and in the folders that the config names
     #[command(after_help = "Example:\n  vouch keys list")]
     List,
-    /// Show what others need to accept a key: its account, and its line of SSH
+    /// Show what others need to accept a key: its account, and the same as SSH writes it
     #[command(after_help = "Examples:
   vouch keys show ssh:ann@laptop
   vouch keys show acme
   vouch keys show ~/.ssh/id_ed25519")]
     Show {
-        /// `ssh:COMMENT`, `ssh:SHA256:…` or `ssh:FILE.pub` for one of ssh-agent; a file, with a
-        /// slash; or a name of `vouch keys new`. Without one, the one that signs
+        /// `ssh:COMMENT`, `ssh:SHA256:…` or `ssh:FILE.pub` for one in ssh-agent; a file, with a
+        /// slash; or a name of `vouch keys new`. Without one, the key that `vouch sign` takes
         key: Option<String>,
     },
 }
@@ -181,7 +178,8 @@ impl Usual {
     async fn find(places: &Places, kept: Option<&str>, candidates: &[Candidate]) -> Option<Self> {
         let of_agent = |it: &&Candidate| it.place == Place::Agent && it.account.is_ok();
         let (name, from) = match (places.key_file(), kept) {
-            (Some(file), _) => (file.display().to_string(), ENVIRONMENT),
+            (Some(Ok(file)), _) => (file.display().to_string(), ENVIRONMENT),
+            (Some(Err(_)), _) => (String::new(), ENVIRONMENT),
             (None, Some(kept)) => (kept.to_owned(), CONFIG),
             (None, None) => (candidates.iter().find(of_agent)?.name.to_string(), AGENT),
         };
@@ -196,12 +194,12 @@ impl Usual {
     /// For people.
     fn said(&self) -> String {
         let why = match self.from {
-            ENVIRONMENT => "VOUCH_KEY_FILE names it",
-            CONFIG => "the config names it",
-            _ => "on a terminal, since it is the one of ssh-agent that can",
+            ENVIRONMENT => "which VOUCH_KEY_FILE names",
+            CONFIG => "which the config names",
+            _ => "the only key in ssh-agent that can, when run on a terminal",
         };
         match &self.signer {
-            Ok(_) => format!("`vouch sign FILE` signs with {}: {why}", self.name),
+            Ok(_) => format!("`vouch sign FILE` signs with {}, {why}", self.name),
             Err(error) => error.message.clone(),
         }
     }
@@ -209,7 +207,10 @@ impl Usual {
     fn json(&self) -> Value {
         let signer = self.signer.as_ref();
         json!({
-            "key": self.name,
+            // Not where it is a key itself.
+            "key": signer.map_or_else(
+                |error| error.kind != SigningErrorKind::KeyName, |_| true
+            ).then_some(&self.name),
             "from": self.from,
             "account": signer.ok().map(|signer| signer.account().as_str()),
             "error": signer.err().map(error),
@@ -221,8 +222,8 @@ impl Usual {
 async fn find(key: Option<&str>) -> Result<Signer, Failure> {
     let kept = Kept::read_for(key)?;
     let places = kept.places();
-    let asks = io::stdin().is_terminal();
-    match places.choose(key, kept.key.as_deref(), asks).await? {
+    // Nothing is signed: there is nobody to ask.
+    match places.choose(key, kept.key.as_deref(), true).await? {
         Choice::The(signer) => Ok(signer),
         Choice::Among(_) => Err(Failure::new("there are several keys, and none was named")
             .help("`vouch keys list` shows them; name one: `vouch keys show KEY`.")),

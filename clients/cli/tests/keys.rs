@@ -124,7 +124,7 @@ fn a_key_is_made_once_and_shown() {
         );
     }
     let ran = home.run(&["keys", "new", SEED]);
-    shows(&ran, 2, &["a seed itself"]);
+    shows(&ran, 2, &["a private key itself"]);
     assert!(!format!("{}{}", ran.out, ran.err).contains(&SEED[3..]));
 }
 
@@ -214,7 +214,19 @@ fn a_key_is_shown_as_others_need_it() {
         &["no key ssh:bob", "`ssh:ann`"],
     );
     shows(&desk.run(&["show", "bob"]), 2, &["`vouch keys new bob`"]);
-    shows(&desk.run(&["show"]), 2, &["`--key`"]);
+    // Nobody has to be asked which it is.
+    shows(&desk.run(&["show"]), 0, &[public.trim_end()]);
+    // As ssh-keygen makes it, and as git names a key.
+    let public_file = format!("{file}.pub");
+    fs::set_permissions(&public_file, fs::Permissions::from_mode(0o644)).unwrap();
+    let help = format!("`--key ssh:{public_file}`");
+    shows(
+        &desk.run(&["show", &public_file]),
+        2,
+        &["holds a public key", &help],
+    );
+    desk.adds("ed25519", "work");
+    shows(&desk.run(&["show"]), 2, &["`vouch keys show KEY`"]);
     let mut named = desk.keys(&["show"]);
     shows(
         &Ran::of(named.env("VOUCH_KEY_FILE", file)),

@@ -38,7 +38,9 @@ pub(crate) async fn choose(
     match places.choose(named, kept.key.as_deref(), ask).await {
         Ok(Choice::The(signer)) => Ok(signer),
         Ok(Choice::Among(candidates)) => chosen(&places, candidates, screen).await,
-        Err(error) if named.is_none() && kept.key.is_none() => Err(unnamed(&places, error).await),
+        Err(error) if named.is_none() && kept.key.is_none() && places.key_file().is_none() => {
+            Err(unnamed(&places, error).await)
+        }
         Err(error) => Err(Failure::from(error)),
     }
 }
@@ -46,34 +48,37 @@ pub(crate) async fn choose(
 /// Nothing named a key: says how to name one, in lines that can be copied.
 async fn unnamed(places: &Places, error: SigningError) -> Failure {
     let line = |key: &str| format!("`{}`", shell::again(&format!("--key {key}")));
-    let known = match error.kind {
-        SigningErrorKind::KeyAbsent | SigningErrorKind::NoAgent => Vec::new(),
-        SigningErrorKind::KeyAmbiguous => places.candidates().await.0,
-        // Something named a key after all.
-        _ => return error.into(),
-    };
+    let (known, no_agent) = places.candidates().await;
     let usable = known.iter().filter(|it| it.account.is_ok());
     let lines: Vec<_> = usable
         .take(4)
         .map(|it| line(&shell::quoted(&it.name.to_string())))
         .collect();
     let help = if lines.is_empty() {
-        cold_start(&line("NAME"))
+        cold_start(&line("NAME"), no_agent.is_none())
     } else {
         format!(
-            "Name it: {}\nFor automation, VOUCH_KEY_FILE names a key's file; once and for all, `key` \
-             in the section [sign] of the config names a key.",
+            "Name it: {}\n`key` in the section [sign] of the config names one once and for all.",
             lines.join(", or ")
         )
     };
-    Failure::new(error.message).help(help)
+    let automation = match error.kind {
+        SigningErrorKind::KeyAmbiguous => "\nIn CI, VOUCH_KEY_FILE names the file of the key.",
+        _ => "",
+    };
+    Failure::new(error.message).help(help + automation)
 }
 
 /// From nothing.
-fn cold_start(line: &str) -> String {
+fn cold_start(line: &str, has_agent: bool) -> String {
+    let add = if has_agent {
+        "`ssh-add` gives yours to ssh-agent"
+    } else {
+        "`eval $(ssh-agent) && ssh-add` starts an ssh-agent and adds yours"
+    };
     format!(
         "`vouch keys new NAME` makes a key; then sign with it: {line}\nOr sign with an Ed25519 key of \
-         SSH: `ssh-add` gives it to ssh-agent, `ssh-keygen -t ed25519` makes one."
+         SSH: {add}, `ssh-keygen -t ed25519` makes one."
     )
 }
 
@@ -109,7 +114,7 @@ async fn chosen(
         return Err(Failure::new("no key was chosen").help(format!("`{line}` names one.")));
     };
     let signer = places.find(&candidate.name).await?;
-    let question = "Sign with it from now on, where no other is named? [y/N]".to_owned();
+    let question = "Sign with it from now on, unless another is named? [y/N]".to_owned();
     if agrees(question).await? {
         let file = keep(&candidate.name.clone().absolute().to_string())?;
         screen.notice(&format!("kept as `key` of [sign] in {file}"))?;

@@ -10,6 +10,7 @@ use data_encoding::BASE64;
 use ed25519_dalek::{Signer as _, SigningKey};
 use ssh_key::{Kdf, PrivateKey, private::KeypairData, public::KeyData};
 use std::{
+    ffi::OsStr,
     fmt,
     fs::{File, OpenOptions},
     io::Read as _,
@@ -67,7 +68,13 @@ enum Secret {
 impl KeyFile {
     /// Reads a file that nobody else can read. Blocks.
     pub fn open(path: &Path) -> Result<Self> {
-        let text = secret(path, LONGEST, "a key")?;
+        let text = secret(path, LONGEST, "a key").map_err(|error| match error.kind {
+            // A public key is for others to read. Who names it may know that from Git.
+            SigningErrorKind::FileOpenToOthers if path.extension() == Some(OsStr::new("pub")) => {
+                of_public(path)
+            }
+            _ => error,
+        })?;
         let of_file = |error: SigningError| SigningError {
             message: format!("{} cannot sign tokens: {}", path.display(), error.message),
             ..error
@@ -76,7 +83,7 @@ impl KeyFile {
             return Self::of_openssh(path, &text);
         }
         let seed = text.trim();
-        if seed.starts_with('S') && nkey::is_base32(seed) {
+        if seed.starts_with('S') && seed.chars().all(nkey::is_base32) {
             let key = nkey::of_seed(seed).map_err(of_file)?;
             return Ok(Self {
                 path: path.to_owned(),
@@ -231,22 +238,32 @@ fn broken(path: &Path, what: &str) -> SigningError {
     SigningError::new(SigningErrorKind::KeyUnusable, message)
 }
 
+/// A file with the public half, where the private one is needed.
+fn of_public(path: &Path) -> SigningError {
+    let error = broken(path, "it holds a public key");
+    if path.extension() != Some(OsStr::new("pub")) {
+        return error.help("Name the file with the private key that belongs to it.");
+    }
+    let (shown, private) = (path.display(), path.with_extension(""));
+    error.help(format!(
+        "`--key ssh:{shown}` signs with its private key in ssh-agent, `--key {}` with that in a file.",
+        private.display()
+    ))
+}
+
 /// What a file holds that is not a key that can sign. Nothing of it is repeated.
 fn what_else(path: &Path, text: &str) -> SigningError {
     let unusable = |what: &str| SigningError::new(SigningErrorKind::KeyUnusable, what);
     let public = ["ssh-", "ecdsa-", "sk-"];
     if public.iter().any(|start| text.starts_with(start)) {
-        let private = path.with_extension("");
-        unusable("it holds a public key").help(format!(
-            "The private one is in the file without `.pub`: `{}`. To sign with ssh-agent, write \
-             `ssh:{}`.",
-            private.display(),
-            path.display()
-        ))
+        SigningError {
+            message: "it holds a public key".into(),
+            ..of_public(path)
+        }
     } else if text.contains("PRIVATE KEY-----") {
         unusable("it is a PEM file of another kind than OpenSSH's").help(
-            "`ssh-keygen -p -f FILE` rewrites RSA and ECDSA keys only, which cannot sign tokens: \
-             `ssh-keygen -t ed25519` makes a key that can.",
+            "Only Ed25519 keys sign tokens, and OpenSSH keeps those in its own format: `ssh-keygen -t \
+             ed25519` makes one.",
         )
     } else if text.starts_with("PuTTY-User-Key-File") {
         unusable("it is PuTTY's").help("`puttygen FILE -O private-openssh-new -o OUT` converts it.")
@@ -286,10 +303,10 @@ fn secret(path: &Path, longest: u64, what: &str) -> Result<Zeroizing<String>> {
     let mode = about.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
         let message =
-            format!("others can read or change {shown}, which holds {what} (mode {mode:03o})");
+            format!("others can read or change {shown} (mode {mode:03o}), where {what} should be");
         return Err(
             SigningError::new(SigningErrorKind::FileOpenToOthers, message).help(format!(
-                "`chmod 600 {shown}`. If others may have read it, make another."
+                "`chmod 600 {shown}` keeps them out. If others may have read it, make another."
             )),
         );
     }

@@ -75,6 +75,9 @@ impl KeyName {
         if text.len() > LONGEST {
             return Err(wrong("the name of a key is too long"));
         }
+        if holds_key(text) {
+            return Err(key_itself());
+        }
         if text.contains('\0') || text.contains('\n') {
             return Err(wrong("the name of a key has a line break or a NUL in it"));
         }
@@ -103,14 +106,28 @@ impl KeyName {
 const WRITE_SSH: &str = "Write `ssh:COMMENT`, `ssh:SHA256:…` (as `ssh-add -l` shows it), or \
                          `ssh:FILE.pub`.";
 
+/// Whether there is a private key in a text that should only name one: an nkey seed, a PEM, or a PEM
+/// in base64, as secrets of pipelines often are.
+pub(super) fn holds_key(text: &str) -> bool {
+    let is_seed = |word: &str| word.len() >= SEED_LENGTH && word.starts_with('S');
+    text.split(|c: char| !nkey::is_base32(c)).any(is_seed)
+        || text.contains("PRIVATE KEY")
+        // What `-----BEGIN` becomes.
+        || text.contains("LS0tLS1CRUdJTi")
+}
+
+fn key_itself() -> SigningError {
+    let message = "that is a private key itself, which others can read where it was written";
+    SigningError::new(SigningErrorKind::KeyName, message).help(
+        "Keep it in a file that only you can read, and name that file: `--key ./FILE`. If others may \
+         have seen it, sign with a new key.",
+    )
+}
+
 /// Checks the name of a key of one's own, which is the name of a file.
 pub(super) fn own(name: &str) -> Result<()> {
-    if name.len() == SEED_LENGTH && name.starts_with('S') && nkey::is_base32(name) {
-        let message = "that is a seed itself, which others can read where it was written";
-        return Err(SigningError::new(SigningErrorKind::KeyName, message).help(
-            "Keep it in a file that only you can read, and name that file: `--key ./FILE`. If others \
-             may have seen it, sign with a new key.",
-        ));
+    if holds_key(name) {
+        return Err(key_itself());
     }
     let odd = |c: char| !c.is_ascii_alphanumeric() && !matches!(c, '.' | '-' | '_');
     let wrong = name.is_empty()
@@ -232,7 +249,7 @@ mod tests {
         for seed in [seed.to_owned(), seed.replace("SAA", "SMA")] {
             let error = KeyName::read(&seed, None).unwrap_err();
             assert!(!format!("{error:?}").contains(&seed[3..]), "{error:?}");
-            assert!(error.message.contains("seed"), "{error}");
+            assert!(error.message.contains("a private key itself"), "{error}");
         }
     }
 

@@ -143,10 +143,9 @@ fn decode(text: &str, length: usize) -> Option<Zeroizing<Vec<u8>>> {
     (crc16(key).to_le_bytes() == *crc).then_some(raw)
 }
 
-/// Whether these are letters of base 32.
-pub(super) fn is_base32(text: &str) -> bool {
-    text.bytes()
-        .all(|byte| matches!(byte, b'A'..=b'Z' | b'2'..=b'7'))
+/// Whether it is a letter of base 32.
+pub(super) fn is_base32(letter: char) -> bool {
+    matches!(letter, 'A'..='Z' | '2'..='7')
 }
 
 /// CRC-16/XMODEM.

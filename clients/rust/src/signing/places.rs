@@ -4,7 +4,7 @@ use super::{
     agent::{Agent, AgentKey, UNLOCK},
     error::{Result, SigningError, SigningErrorKind},
     file::KeyFile,
-    name::{Form, KeyName},
+    name::{self, Form, KeyName},
     nkey::Account,
     own,
     signer::Signer,
@@ -30,7 +30,7 @@ pub struct Places {
     agent: Result<Agent>,
     own: Option<PathBuf>,
     folders: Vec<PathBuf>,
-    key_file: Option<PathBuf>,
+    key_file: Option<Result<PathBuf>>,
 }
 
 impl Places {
@@ -41,9 +41,7 @@ impl Places {
             agent: Agent::from_environment(),
             own: vouch_protocol::paths::keys_folder(),
             folders: Vec::new(),
-            key_file: env::var_os(KEY_FILE_VARIABLE)
-                .filter(|path: &OsString| !path.is_empty())
-                .map(PathBuf::from),
+            key_file: env::var_os(KEY_FILE_VARIABLE).and_then(key_file),
         }
     }
 
@@ -60,9 +58,10 @@ impl Places {
         self.own.as_deref()
     }
 
-    /// The file that `VOUCH_KEY_FILE` names.
-    pub fn key_file(&self) -> Option<&Path> {
-        self.key_file.as_deref()
+    /// The file that `VOUCH_KEY_FILE` names; an error where it holds a key itself.
+    pub fn key_file(&self) -> Option<std::result::Result<&Path, &SigningError>> {
+        let named = self.key_file.as_ref()?;
+        Some(named.as_deref())
     }
 
     /// Makes a key of one's own: an account's seed, in a file that nobody else can read. A key that
@@ -133,9 +132,14 @@ impl Places {
             return Ok(Choice::The(self.find(&named.parse()?).await?));
         }
         if let Some(path) = &self.key_file {
+            let path = path.as_ref().map_err(Clone::clone)?;
             let found = opened(path).await;
             return Ok(Choice::The(found.map_err(|error| {
-                told(error, "the environment's VOUCH_KEY_FILE")
+                let error = told(error, "the environment's VOUCH_KEY_FILE");
+                match error.kind {
+                    SigningErrorKind::KeyAbsent => error.help(KEY_FILE),
+                    _ => error,
+                }
             })?));
         }
         if let Some(kept) = kept {
@@ -242,6 +246,23 @@ impl Places {
 
 const NAME_ONE: &str = "Name one with `--key`, or in the config: `vouch keys list` shows those that \
                         there are. For automation, VOUCH_KEY_FILE names a key's file.";
+
+const KEY_FILE: &str = "It is the path of a file with an OpenSSH private key or an nkey seed: \
+                        `unset VOUCH_KEY_FILE` names none.";
+
+/// The file that `VOUCH_KEY_FILE` names. Who writes the key there sees it in no error: those of a
+/// pipeline are read by many.
+fn key_file(value: OsString) -> Option<Result<PathBuf>> {
+    if name::holds_key(&value.to_string_lossy()) {
+        let message = "VOUCH_KEY_FILE holds a private key itself, not the path of a file with one";
+        return Some(Err(SigningError::new(SigningErrorKind::KeyName, message)
+            .help(
+                "Write it to a file that only you can read: `(umask 077 && printf %s \
+             \"$VOUCH_KEY_FILE\" > vouch.key) && export VOUCH_KEY_FILE=vouch.key`.",
+            )));
+    }
+    (!value.is_empty()).then(|| Ok(PathBuf::from(value)))
+}
 
 /// An error about a key, with who named it.
 fn told(error: SigningError, who: &str) -> SigningError {

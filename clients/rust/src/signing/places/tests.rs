@@ -272,13 +272,43 @@ async fn who_names_a_key_first_is_heard() {
         SigningErrorKind::KeyName,
         "the config's `[sign] key`",
     );
-    desk.places.key_file = Some(desk.path("own/other.nk").into());
+    desk.places.key_file = Some(Ok(desk.path("own/other.nk").into()));
     assert_eq!(the(desk.chosen(None, Some("acme"), false).await), other);
     assert_eq!(the(desk.chosen(Some("acme"), None, false).await), acme);
     // One that is named and cannot be used is not passed over.
-    desk.places.key_file = Some(desk.path("absent").into());
-    let absent = desk.chosen(None, Some("acme"), true).await;
-    fails(absent, SigningErrorKind::KeyAbsent, "VOUCH_KEY_FILE");
+    desk.places.key_file = Some(Ok(desk.path("absent").into()));
+    let absent = async || desk.chosen(None, Some("acme"), true).await;
+    let kind = SigningErrorKind::KeyAbsent;
+    fails(absent().await, kind, "the environment's VOUCH_KEY_FILE");
+    fails(absent().await, kind, "the path of a file");
+}
+
+/// Pipelines keep a secret in a variable, and this one is easily taken for that.
+#[tokio::test]
+async fn a_key_in_the_place_of_its_file_s_path_is_not_shown() {
+    let mut desk = Desk::new(&[(Some(1), "ann")]);
+    let seed = "SAAPN4W3EG6KCJGUQTKTJ5GSB5NHK5CHAJL4DBGFUM3HHROI4XUEP4OBK4";
+    for value in [
+        seed.to_owned(),
+        format!("{seed}\n"),
+        format!("\"{seed}\""),
+        "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXk/\n".to_owned(),
+        "-----BEGIN OPENSSH PRIVATE KEY----- b3BlbnNzaC1rZXk/".to_owned(),
+        "LS0tLS1CRUdJTiBPUEVOU1NIIFBSSVZBVEUgS0VZLS0tLS0K".to_owned(),
+    ] {
+        desk.places.key_file = key_file(value.clone().into());
+        let error = desk.chosen(None, Some("acme"), true).await.unwrap_err();
+        let said = format!("{error:?}");
+        assert!(said.contains("a private key itself"), "{said}");
+        assert!(!said.contains(&value[value.len() - 20..]), "{said}");
+        let error = value.parse::<KeyName>().unwrap_err();
+        assert!(!format!("{error:?}").contains(value.trim()), "{error}");
+    }
+    for value in ["/run/secrets/key", "SIGNING", "./S.nk"] {
+        let named = key_file(value.into()).unwrap();
+        assert_eq!(named, Ok(value.into()));
+    }
+    assert_eq!(key_file(OsString::new()), None);
 }
 
 #[tokio::test]
