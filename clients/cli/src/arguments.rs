@@ -46,12 +46,16 @@ pub(crate) enum Wanted {
     Service(Command),
     /// Make, list and show keys that sign
     ///
-    /// They are of ssh-agent, of your own, and in folders that the config names. The service has no
-    /// part in them.
-    #[command(after_help = "Examples:
+    /// They are in ssh-agent, in files of your own, and in folders that the config names. The service
+    /// never sees them.
+    // Behind `par`, in front of `push`.
+    #[command(
+        display_order = 7,
+        after_help = "Examples:
   vouch keys list
   vouch keys new acme
-  vouch keys show ssh:ann@laptop")]
+  vouch keys show ssh:ann@laptop"
+    )]
     Keys {
         #[command(subcommand)]
         command: KeysCommand,
@@ -100,8 +104,9 @@ pub(crate) enum Command {
     Inspect(InspectArguments),
     /// Sign files with a key of yours
     ///
-    /// The service reads each file, says what is to be signed, and puts the token in; the key stays
-    /// here. What is going to be signed is shown first. A token that is there is replaced.
+    /// The service reads each file, says what is to be signed, and puts the token in; it never sees
+    /// the key. What is going to be signed is shown first. A token that is there is replaced; somebody
+    /// else's only after a question, or with --replace.
     #[command(after_help = "Examples:
   vouch sign echo.wasm
   vouch sign target/wasm32-wasip2/release/*.wasm --expires-in 90d
@@ -229,6 +234,14 @@ mod tests {
     #[test]
     fn the_arguments_are_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_signs_stands_together() {
+        let help = Cli::command().render_help().to_string();
+        let at = |name: &str| help.find(&format!("\n  {name} ")).unwrap();
+        let order = ["verify", "inspect", "sign", "par", "keys", "push", "pull"];
+        assert!(order.is_sorted_by_key(|name| at(name)), "{help}");
     }
 
     #[test]

@@ -199,9 +199,17 @@ async fn make(arguments: &CreateArguments, screen: &Screen) -> Result<TempPath, 
     let folder = output.parent().filter(|it| !it.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
     let gzip = stem(output).is_some_and(|(_, gzip)| gzip);
-    let cannot = |error| {
-        let message = format!("cannot write to {}: {error}", folder.display());
-        Failure::new(message)
+    let cannot = |error: io::Error| {
+        let shown = folder.display();
+        // Without the name that nobody chose.
+        let cause = error.to_string();
+        let cause = cause.split(" at path ").next().unwrap_or_default();
+        let failure = Failure::new(format!("cannot write to {shown}: {cause}"));
+        if folder.exists() {
+            return failure;
+        }
+        let folder = sign::quoted(&folder.to_string_lossy());
+        failure.help(format!("`mkdir -p {folder}` makes that folder."))
     };
     let (file, path) = tempfile::Builder::new()
         .prefix(".vouch-")

@@ -20,6 +20,7 @@ mod shown;
 pub(crate) use arguments::{ClaimArguments, KeyArguments, SignArguments};
 pub(crate) use batch::{Job, Manner, batch};
 pub(crate) use key::choose;
+pub(crate) use shell::quoted;
 
 use crate::{
     failure::{Failure, Outcome},

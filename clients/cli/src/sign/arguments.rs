@@ -1,5 +1,6 @@
 //! What may be written behind `vouch sign`, and behind whatever else signs.
 
+use super::shell::quoted;
 use crate::subject::Subject;
 use clap::{Args, ValueHint};
 use std::{
@@ -24,7 +25,7 @@ pub(crate) struct SignArguments {
     /// Replace a regular file, or a symbolic link itself, at --output
     #[arg(short = 'f', long, alias = "force", requires = "output")]
     pub(super) overwrite: bool,
-    /// Replace the signature of somebody else; asked for on a terminal
+    /// Replace somebody else's signature without asking
     #[arg(long)]
     pub(super) replace: bool,
     #[command(flatten)]
@@ -32,11 +33,11 @@ pub(crate) struct SignArguments {
     /// The vendor of a provider archive
     #[arg(long, help_heading = CLAIMS)]
     vendor: Option<String>,
-    /// A tag, in place of those that were there; may be given several times, `--tag ''` for none
+    /// A tag; may be given several times. They replace those of the old token, `--tag ''` with none
     #[arg(long = "tag", value_name = "TAG", help_heading = CLAIMS)]
     tags: Vec<String>,
-    /// A capability that is granted, in place of those that were; may be given several times,
-    /// `--capability ''` for none
+    /// A capability to grant; may be given several times. They replace those of the old token,
+    /// `--capability ''` with none
     #[arg(long = "capability", value_name = "CAPABILITY", help_heading = CLAIMS)]
     capabilities: Vec<String>,
     /// Show only what could not be signed
@@ -47,11 +48,12 @@ pub(crate) struct SignArguments {
 /// Which key signs.
 #[derive(Debug, Args)]
 pub(crate) struct KeyArguments {
-    /// The key: `ssh:COMMENT`, `ssh:SHA256:…` or `ssh:FILE.pub` for one of ssh-agent; a path with a
+    /// The key: `ssh:COMMENT`, `ssh:SHA256:…` or `ssh:FILE.pub` for one in ssh-agent; a path with a
     /// slash for a file with an OpenSSH private key or an nkey seed; a name for one of `vouch keys`
     ///
-    /// Without it: the file that VOUCH_KEY_FILE names, else `[sign] key` of the config. On a terminal
-    /// then the Ed25519 key of ssh-agent, if it has just one, else a choice.
+    /// Without it, the file that VOUCH_KEY_FILE names signs, else `key` in the section [sign] of the
+    /// config, else, on a terminal alone, the only Ed25519 key in ssh-agent. Of several you are asked
+    /// which.
     #[arg(long, value_name = "KEY")]
     pub(super) key: Option<String>,
     /// Read the passphrase of the key's file from the first line of this file; without it, it is
@@ -66,7 +68,7 @@ const CLAIMS: &str = "What the token says";
 /// What the token says. What is left out is carried over from a token that holds.
 #[derive(Debug, Args)]
 pub(crate) struct ClaimArguments {
-    /// The artifact's name; without it, that of its token, of its own metadata, or of the file
+    /// The artifact's name; without it, that of the old token, of its own metadata, or of the file
     #[arg(long, help_heading = CLAIMS)]
     pub(crate) name: Option<String>,
     /// Its version, for example 1.0.0
@@ -75,14 +77,14 @@ pub(crate) struct ClaimArguments {
     /// Its revision, a number that grows
     #[arg(long, value_name = "NUMBER", help_heading = CLAIMS)]
     revision: Option<i32>,
-    /// What is signed, as an nkey (`M…`, of an archive `V…`); without it, that of its token, or one
-    /// that follows from account and name
+    /// What the token is about, as an nkey (`M…`, of an archive `V…`); without it, that of the old
+    /// token, or one that follows from account and name
     #[arg(long, value_name = "NKEY", help_heading = CLAIMS)]
     subject: Option<String>,
     /// Not valid before: 2026-12-01, or 2026-12-01T08:00:00Z
     #[arg(long, value_name = "DATE", value_parser = date, help_heading = CLAIMS)]
     not_before: Option<u64>,
-    /// Valid for so long from now: 90d, 12h
+    /// Valid for this long from now: 90d, 12h
     #[arg(long, value_name = "SPAN", value_parser = span, help_heading = CLAIMS)]
     expires_in: Option<Duration>,
 }
@@ -119,12 +121,15 @@ impl SignArguments {
             match Subject::read(file.as_os_str())? {
                 Subject::File(_) => {}
                 Subject::Folder(_) => {
-                    return Err(format!("{shown} is a folder: name the files in it"));
+                    let files = quoted(&file.join("").to_string_lossy());
+                    return Err(format!(
+                        "{shown} is a folder: name the files in it, `vouch sign {files}*.wasm`"
+                    ));
                 }
                 Subject::Reference(_) => {
                     return Err(format!(
-                        "{shown} is not a file: `vouch pull {shown}` fetches it, and then that file is \
-                         signed and pushed"
+                        "{shown} is not a file: `vouch pull {shown}` fetches it; sign that file, and \
+                         push it"
                     ));
                 }
                 Subject::Input => {
@@ -149,10 +154,13 @@ impl SignArguments {
                 }
             }
             if let Some(output) = self.output.as_ref().filter(|output| !output.is_dir()) {
-                let output = output.display();
-                return Err(format!(
-                    "{output} is not a folder, which several files need"
-                ));
+                let shown = output.display();
+                return Err(if output.exists() {
+                    format!("{shown} is not a folder, and several files need one")
+                } else {
+                    let folder = quoted(&output.to_string_lossy());
+                    format!("there is no folder {shown}: `mkdir -p {folder}` makes it")
+                });
             }
         }
         self.wish().map(drop)
@@ -182,7 +190,7 @@ fn list(option: &str, given: &[String]) -> Result<Option<Vec<String>>, String> {
 }
 
 fn span(text: &str) -> Result<Duration, String> {
-    let span = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    let span = humantime::parse_duration(text).map_err(|_| "write it as 90d, or as 12h")?;
     if span < Duration::from_secs(1) {
         return Err("it would never be valid".into());
     }
@@ -233,6 +241,7 @@ mod tests {
         check(&[], "FILE");
         check(&["-"], "standard input cannot be signed");
         check(&["/"], "/ is a folder");
+        check(&["/dev"], "`vouch sign /dev/*.wasm`");
         check(&[""], "a value is required");
         check(&["ghcr.io/acme/echo:1"], "`vouch pull ghcr.io/acme/echo:1`");
         check(&["a.wasm", "a.wasm"], "given twice");
@@ -241,13 +250,18 @@ mod tests {
             &["a.wasm", "b.wasm", "--subject", "M"],
             "--subject is for one",
         );
-        check(&["a.wasm", "b.wasm", "-o", "/absent"], "not a folder");
+        let several = ["a.wasm", "b.wasm", "-o"];
+        check(&[&several[..], &["/absent"]].concat(), "`mkdir -p /absent`");
+        check(
+            &[&several[..], &["/dev/null"]].concat(),
+            "/dev/null is not a folder",
+        );
         check(&["a.wasm", "-f"], "--output");
         check(&["a.wasm", "--tag", "", "--tag", "b"], "stands alone");
         check(&["a.wasm", "--revision", "x"], "x");
         check(&["a.wasm", "--expires-in", "0s"], "never be valid");
         check(&["a.wasm", "--expires-in", "200y"], "100 years");
-        check(&["a.wasm", "--expires-in", "soon"], "expected number");
+        check(&["a.wasm", "--expires-in", "soon"], "write it as 90d");
         check(&["a.wasm", "--not-before", "soon"], "2026-12-01");
         check(&["a.wasm", "--not-before", "1969-12-31"], "2026-12-01");
         check(

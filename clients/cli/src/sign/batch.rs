@@ -214,11 +214,11 @@ async fn replacing(
     if may_ask(screen) {
         let question = match others.as_slice() {
             [(job, _)] => format!(
-                "Replace the signature of somebody else on {}? [y/N]",
+                "Replace somebody else's signature on {}? [y/N]",
                 escaped(&job.name)
             ),
             several => format!(
-                "Replace the signatures of others on {} files? [y/N]",
+                "Replace other people's signatures on {} files? [y/N]",
                 several.len()
             ),
         };
