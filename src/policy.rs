@@ -39,7 +39,7 @@ use vouchd::{
     error::{Error, Result},
     name::Digest,
     trust::{
-        Pin, Pins, Signer,
+        Pin, Pins, Signer, WrittenSigner,
         edit::{self, Edit},
     },
 };
@@ -54,11 +54,10 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 enum Wanted {
     List {},
-    #[serde(rename_all = "camelCase")]
     Add {
         name: String,
-        account: Option<String>,
-        ssh_key: Option<String>,
+        /// As the config writes it; nothing for a name that is known.
+        signer: Option<WrittenSigner>,
         revoked: bool,
         scopes: Vec<String>,
     },
@@ -161,18 +160,14 @@ fn serve(
         }
         Wanted::Add {
             name,
-            account,
-            ssh_key,
+            signer,
             revoked,
             scopes,
         } => {
-            let signer = if account.is_some() || ssh_key.is_some() {
-                let signer = Signer::written(account, ssh_key);
-                let wrong = |what| Error::new(ErrorKind::InvalidParams, what);
-                Some(signer.map_err(wrong)?)
-            } else {
-                None
-            };
+            let signer =
+                signer.map(|written| Signer::try_from(WrittenSigner { revoked, ..written }));
+            let wrong = |what| Error::new(ErrorKind::InvalidParams, what);
+            let signer = signer.transpose().map_err(wrong)?;
             Edit::Add {
                 name,
                 signer,
@@ -202,7 +197,12 @@ fn list(file: &Path, store: &Pins) -> Result<Value> {
     let problems = text.config.problems();
     let problem = problems.first().map(ToString::to_string);
     let signers = text.config.trust.signer.iter().map(|(name, signer)| {
-        json!({"name": name, "account": signer.account, "revoked": signer.revoked})
+        json!({
+            "name": name,
+            "account": signer.account(),
+            "described": signer.described(),
+            "revoked": signer.revoked,
+        })
     });
     let pins = store.all()?;
     let pins = pins

@@ -10,6 +10,7 @@
 )]
 
 mod binary;
+mod bundles;
 mod cancel;
 mod commands;
 mod config;

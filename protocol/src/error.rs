@@ -71,16 +71,17 @@ errors! {
     ContentModified "contentModified" 1004 Final "The file changed while it was read, signed or sent; nothing was published or replaced.";
     TargetNotFound "targetNotFound" 1005 Final "The artifact has no such target.";
 
-    Unsigned "unsigned" 1101 Refusal "The artifact carries no signature token.";
+    Unsigned "unsigned" 1101 Refusal "The artifact carries no token, and no bundle that signs it was found.";
     AmbiguousToken "ambiguousToken" 1102 Refusal "The artifact carries more than one token, or one where it does not belong.";
     InvalidToken "invalidToken" 1103 Refusal "The token does not have the form that the rule requires.";
-    SignatureInvalid "signatureInvalid" 1104 Refusal "The token's signature does not verify with its issuer's key.";
+    SignatureInvalid "signatureInvalid" 1104 Refusal "The token's signature does not verify with its issuer's key, or no bundle beside the artifact holds.";
     NotYetValid "notYetValid" 1105 Refusal "The token is not valid yet.";
     Expired "expired" 1106 Refusal "The token has expired.";
     HashMismatch "hashMismatch" 1107 Refusal "The contents are not the ones that were signed.";
     UntrustedSigner "untrustedSigner" 1108 Refusal "The signature holds, and the trust policy of the server's owner does not accept its signer there.";
     SignerChanged "signerChanged" 1109 Refusal "The signature holds, and its signer is not one that the repository has had until now.";
     NotAllowed "notAllowed" 1110 Refusal "The signer is accepted, and a rule of the server's owner asks for something else besides that does not hold.";
+    SignatureUnrelated "signatureUnrelated" 1111 Refusal "The signature holds, and signs something else: another artifact, or another statement about this one.";
 
     InvalidReference "invalidReference" 1201 Final "The reference cannot be parsed, or does not name a registry.";
     LatestNotAllowed "latestNotAllowed" 1202 Final "The reference has the tag `latest`, or neither a tag nor a digest, and the request does not allow that.";

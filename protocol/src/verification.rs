@@ -65,11 +65,13 @@ pub enum ArtifactKind {
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Signature {
-    /// How it is signed: `token`, a wasmCloud token inside the artifact. More may come.
+    /// How it is signed: `token`, a wasmCloud token inside the artifact; `sigstore`, a Sigstore
+    /// bundle beside it. More may come.
     pub method: String,
     /// Who signed.
     pub signer: Signer,
-    /// What was signed, as its signer names it: of a token, an nkey that starts with `M` or `V`.
+    /// What was signed, as its signer names it: of a token, an nkey that starts with `M` or `V`; of a
+    /// bundle, the digest of the file or of its manifest.
     pub subject: String,
     /// When it was signed, where that is known; of a token always.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -90,7 +92,8 @@ pub struct Signer {
     /// signer from the method's others.
     pub id: String,
     /// The names that the method itself has for the signer: of a token, its `account`, an nkey that
-    /// starts with `A`.
+    /// starts with `A`; of a bundle, its `issuer`, `uri`, `email` or `key`, and what a workflow's
+    /// certificate says besides.
     #[serde(flatten)]
     pub names: BTreeMap<String, String>,
 }

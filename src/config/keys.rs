@@ -22,6 +22,7 @@ pub(super) fn of(section: &[&str]) -> Option<&'static [&'static str]> {
         ["registry", _] => Some(fields::<RegistryConfig>()),
         ["trust"] => Some(fields::<trust::Section>()),
         ["trust", "signer", _] => Some(fields::<trust::Signer>()),
+        ["trust", "root", _] => Some(fields::<trust::Root>()),
         ["trust", "rule"] => Some(fields::<trust::Rule>()),
         _ => None,
     }
@@ -105,11 +106,22 @@ mod tests {
         let registry = ["plain-http", "ca", "client-cert", "client-key", "mirrors"];
         check(&["registry", "x"], &registry);
         assert_eq!(of(&["registry"]), None);
-        check(&["trust"], &["default", "signer", "rule"]);
-        check(
-            &["trust", "signer", "x"],
-            &["account", "ssh-key", "revoked"],
-        );
+        check(&["trust"], &["default", "signer", "root", "rule"]);
+        let signer = [
+            "account",
+            "ssh-key",
+            "workflow",
+            "refs",
+            "repository",
+            "email",
+            "uri",
+            "issuer",
+            "key",
+            "root",
+            "revoked",
+        ];
+        check(&["trust", "signer", "x"], &signer);
+        check(&["trust", "root", "x"], &["path"]);
         assert_eq!(of(&["trust", "signer"]), None);
     }
 

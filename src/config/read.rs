@@ -87,7 +87,7 @@ impl Config {
         let plain = plain_hosts(&config.sections);
         reading.check(&mut config, table.get_ref(), &plain, home);
         reading.list(&mut config.lines, table.get_ref(), &plain, "", 0);
-        config.read_trust(Reading::new(text, path), trust, &plain, about);
+        config.read_trust(Reading::new(text, path), trust, &plain, home, about);
         if reading.found.is_empty() {
             Ok(config)
         } else {
@@ -238,7 +238,7 @@ impl Reading<'_> {
             let path = match (before, name.parse()) {
                 ("", _) => name.to_owned(),
                 ("registry", Ok(registry)) => quoted(before, plain.name(&registry).as_str()),
-                ("trust.signer", _) => quoted(before, name),
+                ("trust.signer" | "trust.root", _) => quoted(before, name),
                 _ => format!("{before}.{name}"),
             };
             match value.get_ref() {

@@ -2,6 +2,7 @@
 //! apart from the others, and until it is mended nothing is accepted.
 
 use super::{
+    paths,
     problem::Problem,
     reading::{Reading, place},
     whole::Config,
@@ -35,6 +36,7 @@ impl Config {
         mut reading: Reading<'_>,
         written: Option<Spanned<DeValue<'_>>>,
         plain: &PlainHosts,
+        home: Option<&Path>,
         about: Option<&Metadata>,
     ) {
         let Some(written) = written else { return };
@@ -58,7 +60,17 @@ impl Config {
             table.get_mut().remove("rule");
         }
         reading.drop_unknown(table.get_mut(), &["trust"]);
-        let section: Section = reading.deserialize(&mut table, "trust");
+        let mut section: Section = reading.deserialize(&mut table, "trust");
+        let folder = reading.path.parent().unwrap_or(Path::new("/"));
+        for (keys, path) in section.files_mut() {
+            match paths::resolve(path, folder, home) {
+                Ok(absolute) => *path = absolute,
+                Err(why) => {
+                    let what = format!("the path of `{}` {why}", keys[2]);
+                    reading.note(place(table.get_ref(), &keys), what, None);
+                }
+            }
+        }
         self.trust = section.clone();
         reading.list(&mut self.lines, table.get_ref(), plain, "trust", 0);
         match Policy::new(section, plain) {

@@ -139,7 +139,7 @@ impl Config {
             for (name, value) in table {
                 if holds_tables(value) == tables {
                     let below = match &*key {
-                        "registry" | "trust.signer" => quoted(&key, name),
+                        "registry" | "trust.signer" | "trust.root" => quoted(&key, name),
                         _ => format!("{key}.{name}"),
                     };
                     self.flatten(below, value, settings);

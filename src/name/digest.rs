@@ -31,6 +31,11 @@ impl Digest {
         Self(bytes)
     }
 
+    /// Its 32 bytes.
+    pub(crate) const fn bytes(self) -> [u8; 32] {
+        self.0
+    }
+
     /// The 64 lower-case hex digits.
     pub fn hex(&self) -> String {
         HEXLOWER.encode(&self.0)

@@ -1,7 +1,7 @@
 //! `inspect`: all that is known of an artifact, and who says so. Of a large one in a registry no
 //! more is read than is needed.
 
-use super::{request::Request, turns::Work};
+use super::{beside, request::Request, turns::Work};
 use crate::{
     artifact::{self, Description, Examined, Facts, Skimmed},
     error::{Error, Result},
@@ -9,7 +9,7 @@ use crate::{
     name::Reference,
     progress::Phase,
     registry::{Found, NotInParts, Ranges},
-    signature::{self, Signed},
+    signature::{self, Beside, Signed},
     trust::{self, Published, Use},
 };
 use std::{
@@ -83,17 +83,21 @@ fn whole(
         .map_err(|error| Error::from_io(error, name, "read"))?;
     let facts = examined.facts();
     let verification = verdict(request, examined, name, usage)?;
-    let artifact = match &verification {
-        Verification::Accepted { artifact, .. } => Some(artifact.clone()),
-        Verification::Refused { artifact, .. } => artifact.clone(),
+    let (artifact, accepted) = match &verification {
+        Verification::Accepted {
+            artifact,
+            signature,
+            ..
+        } => (Some(artifact.clone()), Some(signature.clone())),
+        Verification::Refused { artifact, .. } => (artifact.clone(), None),
     };
     let content = Content::Checked { verification };
-    Ok(told(
-        content,
-        artifact,
-        facts.as_deref(),
-        description.as_ref(),
-    ))
+    let told = told(content, artifact, facts.as_deref(), description.as_ref());
+    Ok(InspectResult {
+        // Of a bundle, where the artifact carries none of its own.
+        signature: told.signature.or(accepted),
+        ..told
+    })
 }
 
 fn verdict(
@@ -102,7 +106,14 @@ fn verdict(
     name: &Path,
     usage: Use,
 ) -> Result<Verification> {
-    let verdict = trust::judge(examined, &[], usage, None, &request.clock()())?;
+    let now = request.clock()();
+    let looks = matches!(usage, Use::Verify(None)) && trust::asks_for_evidence(&examined, &now);
+    let evidence = if looks {
+        beside::of_file(name)
+    } else {
+        Vec::new()
+    };
+    let verdict = trust::judge(examined, &evidence, usage, None, &now)?;
     Ok(match verdict {
         Ok(vouched) => vouched.verification(),
         Err(refused) => {
@@ -179,7 +190,8 @@ fn told(
     facts: Option<&Facts>,
     description: Option<&Description>,
 ) -> InspectResult {
-    let signatures = facts.and_then(|facts| signature::signatures(facts, &[]).ok());
+    let looked = facts.map(|facts| signature::signatures(facts, Beside::nothing()));
+    let signatures = looked.and_then(|looked| looked.signatures.ok());
     let first = signatures.iter().flatten().next().map(Arc::as_ref);
     let targets = facts.into_iter().flat_map(Facts::contents);
     let targets = targets.map(|(name, digest, size)| Target {

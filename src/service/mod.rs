@@ -11,9 +11,11 @@
 //! | `state` | what the methods share; settings that a reload replaces |
 //! | `restarts` | who is asked for a new process |
 //! | `history`, `idle`, `handles` | what was answered; when the service ends; file handles |
+//! | `beside` | what lies beside a file that is judged |
 //! | `failure`, `text` | responses; other people's words |
 //! | `verify`, `push`, … | a method each |
 
+mod beside;
 mod caller;
 mod discover;
 mod failure;

@@ -1,6 +1,6 @@
 //! `verify`: is this artifact signed? Answers a result whether it accepts or refuses.
 
-use super::{request::Request, turns::Work};
+use super::{beside, request::Request, turns::Work};
 use crate::{
     artifact,
     error::{Error, Result},
@@ -58,6 +58,7 @@ async fn stored(
     request.touches(&path);
     // Another thread, and its turn, cost more than to look.
     let known = request.settings().cache.at_hand(&path);
+    let file = path.clone();
     let examined = match known {
         Some(known) => known,
         None => {
@@ -72,12 +73,18 @@ async fn stored(
         }
     };
     let goes_nowhere = matches!(usage, Use::Verify(None));
+    let looks = goes_nowhere && trust::asks_for_evidence(&examined, &request.clock()());
     let judge = move |request: &Request| {
+        let evidence = if looks {
+            beside::of_file(&file)
+        } else {
+            Vec::new()
+        };
         let now = request.clock()();
-        trust::judge(examined, &[], usage, signer.as_deref(), &now)
+        trust::judge(examined, &evidence, usage, signer.as_deref(), &now)
     };
     // What goes nowhere has no folder and no pins to look at.
-    if goes_nowhere {
+    if goes_nowhere && !looks {
         return judge(request);
     }
     request.blocking(judge).await

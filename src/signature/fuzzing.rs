@@ -1,6 +1,6 @@
 //! What fuzzing reaches of artifacts and tokens: see `tests/fuzz`.
 
-use super::{Sealed, signatures};
+use super::{Beside, Sealed, signatures};
 use crate::artifact::{Covered, Facts, Limits, inspect, replaced};
 use std::{
     io::{self, Read},
@@ -34,7 +34,7 @@ pub fn judged(bytes: &[u8], piece: usize) -> String {
     let verdict = found
         .map_err(|unfit| unfit.refusal.clone())
         .and_then(|facts| {
-            let signed = signatures(&facts, &[])?;
+            let signed = signatures(&facts, Beside::nothing()).signatures?;
             signed.iter().try_for_each(|signed| signed.covers())
         });
     format!("{digest:?} {size} {verdict:?}")

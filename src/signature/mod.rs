@@ -3,33 +3,64 @@
 //!
 //! | file | what it has |
 //! |---|---|
+//! | `evidence` | what was fetched beside an artifact |
+//! | `nkey` | public keys as tokens write them |
+//! | `step`, `identity` | what is asked of a bundle and was found; whom a certificate is for |
 //! | [`token`] | a method: a wasmCloud token (JWT) inside the artifact, and how one is made |
-//! | [`nkey`] | public keys as tokens write them |
+//! | [`sigstore`] | a method: Sigstore bundles beside the artifact |
 //!
-//! A method of signing is a file here and a row in [`METHODS`]. It gets what was found in an
-//! artifact and what was fetched beside it, bytes both; there is no async here, and no network.
-//! What it answers is a fact that follows from them: dates and trust are for
-//! [`trust`](crate::trust) to judge.
+//! A method of signing gets what was found in an artifact and what was fetched beside it, bytes
+//! both; there is no async here, and no network. What it answers is a fact that follows from them
+//! and from the roots on the disk: dates and trust are for [`trust`](crate::trust) to judge. A token
+//! that is there has to hold, whatever lies beside it. Of bundles, anybody may attach one: those
+//! that do not hold are told, and count for nothing.
 
+mod evidence;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
+pub(crate) mod identity;
 pub(crate) mod nkey;
+mod sigstore;
+pub(crate) mod step;
 mod token;
 
 #[cfg(test)]
 mod tests;
 
+pub use evidence::{Evidence, Layer};
+pub use sigstore::{Anchors, LARGEST_BUNDLE, Root};
 pub use token::{Asked, Draft, Sealed};
 
 use crate::artifact::{ArtifactKind, Covered, Facts, Finding, Refusal, Row};
-use std::sync::Arc;
+use crate::name::Digest;
+use identity::{Identity, Name};
+use std::{collections::BTreeMap, sync::Arc};
+use step::Report;
 use vouch_protocol::{Claims, ErrorKind, Signer};
 
-/// What may sign an artifact from beside it: bytes, as they were fetched. Each method looks for
-/// its own among them.
-#[derive(Debug)]
-pub struct Evidence(pub Vec<u8>);
+/// What an artifact is judged with.
+#[derive(Debug, Clone, Copy)]
+pub struct Beside<'a> {
+    /// The manifest that names the artifact as its one layer.
+    pub manifest: Option<Digest>,
+    /// What was fetched.
+    pub evidence: &'a [Evidence],
+    /// What that is verified by.
+    pub anchors: &'a Anchors,
+}
+
+impl Beside<'_> {
+    /// Nothing lies beside it.
+    pub fn nothing() -> Self {
+        static NONE: Anchors = Anchors::new();
+        Self {
+            manifest: None,
+            evidence: &[],
+            anchors: &NONE,
+        }
+    }
+}
 
 /// A signature that holds. Only the methods make one.
 #[derive(Debug, PartialEq, Eq)]
@@ -40,6 +71,64 @@ pub struct Signed {
     dates: Dates,
     claims: Option<Claims>,
     covers: Result<(), Refusal>,
+    bundle: Option<Bundled>,
+}
+
+/// What a bundle proved.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Bundled {
+    pub(crate) of: Of,
+    /// The root that says so.
+    pub(crate) root: String,
+    /// How that was found.
+    pub(crate) report: Report,
+}
+
+/// Whom a bundle is signed by.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Of {
+    /// Whom a certificate is for.
+    Identity(Identity),
+    /// Whoever has the key with that fingerprint.
+    Key(Digest),
+}
+
+impl Bundled {
+    fn id(&self) -> String {
+        let mut id = match &self.of {
+            Of::Identity(identity) => identity.id(),
+            Of::Key(fingerprint) => format!("key={fingerprint}"),
+        };
+        if self.is_under_own_root() {
+            id.extend([",root=", &*identity::escaped(&self.root)]);
+        }
+        id
+    }
+
+    fn names(&self) -> BTreeMap<String, String> {
+        let mut names = match &self.of {
+            Of::Identity(identity) => identity.names(),
+            Of::Key(fingerprint) => BTreeMap::from([("key".into(), fingerprint.to_string())]),
+        };
+        names.insert("root".into(), self.root.clone());
+        names
+    }
+
+    /// Whether the root is one of the owner's own, which counts only for signers that name it.
+    pub(crate) fn is_under_own_root(&self) -> bool {
+        !identity::is_built_in(&self.root)
+    }
+
+    /// Who that is, for people.
+    pub(crate) fn described(&self) -> String {
+        match &self.of {
+            Of::Key(fingerprint) => format!("the key {fingerprint}"),
+            Of::Identity(identity) => {
+                let (Name::Email(name) | Name::Uri(name)) = &identity.name;
+                format!("{name}, says {}", identity.issuer)
+            }
+        }
+    }
 }
 
 /// When it was signed, and when that is valid; in seconds since 1970.
@@ -68,6 +157,16 @@ impl Signed {
     /// How it was signed: the method's name on the wire.
     pub fn method(&self) -> &'static str {
         self.method
+    }
+
+    /// What a bundle proved, where it is signed by one.
+    pub(crate) fn bundled(&self) -> Option<&Bundled> {
+        self.bundle.as_ref()
+    }
+
+    /// What was signed, where that is the same from one version to the next.
+    pub(crate) fn lasting_subject(&self) -> Option<&str> {
+        self.bundle.is_none().then_some(&self.subject)
     }
 
     /// What was signed, as its signer names it.
@@ -139,34 +238,95 @@ impl Signed {
 /// Those that hold, or why the artifact is refused.
 pub type Signatures = Result<Vec<Arc<Signed>>, Refusal>;
 
+/// What was found of an artifact's signatures.
+#[derive(Debug)]
+pub struct Looked {
+    /// Those that hold: at least one.
+    pub signatures: Signatures,
+    /// What was found about each thing that was fetched.
+    pub(crate) reports: Vec<Report>,
+}
+
+/// Of how many things that were fetched a message tells.
+const TOLD: usize = 3;
+
 struct Method {
     /// What an unsigned artifact of that kind lacks, and how to get it.
     absent: fn(ArtifactKind) -> (&'static str, &'static str),
-    /// Its signatures that hold; or a refusal, where there is one that would have to hold,
-    /// whatever others do.
-    signatures: fn(&Facts, &[Evidence]) -> Signatures,
+    /// Whether what is there has to hold, whatever others do.
+    binds: bool,
+    /// Its signatures that hold; or why the artifact is refused, if no other method has one.
+    signatures: fn(&Facts, Beside<'_>, &mut Vec<Report>) -> Signatures,
 }
 
-const METHODS: &[Method] = &[token::METHOD];
+const METHODS: &[Method] = &[
+    Method {
+        absent: token::absent,
+        binds: true,
+        signatures: |facts, _, _| token::signatures(facts),
+    },
+    Method {
+        absent: sigstore::absent,
+        binds: false,
+        signatures: |facts, beside, reports| {
+            let subjects = sigstore::Subjects {
+                file: facts.digest,
+                manifest: beside.manifest,
+            };
+            sigstore::signatures(facts, subjects, beside.evidence, beside.anchors, reports)
+        },
+    },
+];
 
 /// The signatures of an artifact that hold: at least one.
-pub fn signatures(facts: &Facts, evidence: &[Evidence]) -> Signatures {
-    let mut found = Vec::new();
+pub fn signatures(facts: &Facts, beside: Beside<'_>) -> Looked {
+    let mut reports = Vec::new();
+    let signatures = look(facts, beside, &mut reports);
+    Looked {
+        signatures,
+        reports,
+    }
+}
+
+fn look(facts: &Facts, beside: Beside<'_>, reports: &mut Vec<Report>) -> Signatures {
+    let (mut held, mut refusal) = (Vec::new(), None);
     for method in METHODS {
-        found.extend((method.signatures)(facts, evidence)?);
+        match (method.signatures)(facts, beside, reports) {
+            Ok(found) => held.extend(found),
+            Err(wrong) if method.binds => return Err(wrong),
+            Err(wrong) => refusal = refusal.or(Some(wrong)),
+        }
     }
-    if !found.is_empty() {
-        return Ok(found);
+    if !held.is_empty() {
+        return Ok(held);
     }
-    let (why, help): (Vec<_>, Vec<_>) = METHODS
-        .iter()
-        .map(|method| (method.absent)(facts.kind))
-        .unzip();
-    let what = format!("is not signed: {}", why.join("; "));
-    Err(Refusal::new(
-        Row::Token,
-        ErrorKind::Unsigned,
-        what,
-        help.first().copied(),
-    ))
+    Err(refusal.unwrap_or_else(|| {
+        let absent = METHODS.iter().map(|method| (method.absent)(facts.kind));
+        let (why, help): (Vec<_>, Vec<_>) = absent.unzip();
+        // What was looked for is told; what was not is not said to be missing.
+        let looked = reports.iter().filter_map(|report| {
+            let (_, why) = report.fault()?;
+            Some(format!("{}: {why}", report.from))
+        });
+        let looked: Vec<_> = looked.take(TOLD).collect();
+        let why: Vec<_> = if looked.is_empty() {
+            why.into_iter().take(1).map(str::to_owned).collect()
+        } else {
+            let why = why.into_iter().map(str::to_owned);
+            why.chain(looked).collect()
+        };
+        let what = format!("is not signed: {}", why.join("; "));
+        Refusal::new(Row::Token, ErrorKind::Unsigned, what, help.first().copied())
+    }))
+}
+
+/// A second since 1970, as people write dates.
+pub(crate) fn date(seconds: u64) -> String {
+    i64::try_from(seconds)
+        .ok()
+        .and_then(|seconds| chrono::DateTime::from_timestamp(seconds, 0))
+        .map_or_else(
+            || format!("second {seconds} since 1970"),
+            |date| date.format("%Y-%m-%d %H:%M:%S UTC").to_string(),
+        )
 }

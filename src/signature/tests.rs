@@ -6,7 +6,7 @@ mod interoperability;
 mod mutants;
 mod signing;
 
-use super::{Signed, signatures};
+use super::{Beside, Signed, signatures};
 use crate::{
     artifact::{CHUNK, Covered, Examined, Limits, Refusal, inspect},
     name::Digest,
@@ -50,7 +50,7 @@ fn read(reader: impl Read, size: usize, limits: &Limits) -> io::Result<Looked> {
     let verdict = found
         .map_err(|unfit| unfit.refusal.clone())
         .and_then(|facts| {
-            let signed = signatures(&facts, &[])?.remove(0);
+            let signed = signatures(&facts, Beside::nothing()).signatures?.remove(0);
             signed.covers()?;
             Ok(signed.claims().expect("a token has them").clone())
         });
@@ -310,7 +310,8 @@ fn what_was_found_out_about_a_token_is_kept_with_it() {
     let bytes = Signer::default().wasm(&module());
     let examined: Examined<()> = inspect(&bytes[..], 1000, &Limits::default()).unwrap();
     let signed = |examined: Examined<()>| -> Arc<Signed> {
-        signatures(&examined.into_parts().1.unwrap(), &[])
+        signatures(&examined.into_parts().1.unwrap(), Beside::nothing())
+            .signatures
             .unwrap()
             .remove(0)
     };

@@ -8,6 +8,7 @@ use crate::{artifact::Facts, signature::Signed};
 use vouch_protocol::ErrorKind;
 
 /// What is decided about: a signature that holds, and where its artifact comes from or goes to.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Case<'a> {
     pub(super) place: &'a Place,
     pub(super) facts: &'a Facts,
@@ -18,6 +19,8 @@ pub(super) struct Case<'a> {
     pub(super) wanted: Option<&'a str>,
     /// Seconds since 1970.
     pub(super) now: u64,
+    /// What the artifact's token says it is, where it has one that counts.
+    pub(super) subject: Option<&'a str>,
 }
 
 /// A question, and the answer.
@@ -92,4 +95,6 @@ pub(super) struct Denial {
     /// What is said of the artifact: "is signed by …".
     pub(super) what: String,
     pub(super) help: String,
+    /// How little is missing: of several signatures, the nearest is told about.
+    pub(super) near: u8,
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     artifact::{Refusal, Row},
-    signature::Dates,
+    signature::{Dates, date},
 };
 use vouch_protocol::ErrorKind;
 
@@ -25,15 +25,4 @@ pub(super) fn check_dates(dates: Dates, now: u64) -> Result<(), Refusal> {
         ));
     }
     Ok(())
-}
-
-/// A second since 1970, as people write dates.
-pub(super) fn date(seconds: u64) -> String {
-    i64::try_from(seconds)
-        .ok()
-        .and_then(|seconds| chrono::DateTime::from_timestamp(seconds, 0))
-        .map_or_else(
-            || format!("second {seconds} since 1970"),
-            |date| date.format("%Y-%m-%d %H:%M:%S UTC").to_string(),
-        )
 }

@@ -17,6 +17,8 @@ use vouch_protocol::ErrorKind;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Decision {
     pub(super) outcome: Result<Trusted, Denial>,
+    /// Whether it is accepted but for what the caller wishes.
+    pub(super) counts: bool,
     pub(super) checks: Vec<Check>,
 }
 
@@ -29,34 +31,29 @@ pub(super) fn asks_pins(policy: &Policy, place: &Place) -> bool {
     }
 }
 
-/// What the policy says in a case.
-pub(super) fn decide(policy: &Policy, case: &Case<'_>) -> Decision {
-    ask(policy, case, true)
-}
-
-/// The same, without the checks: what is asked all the time makes no texts that nobody reads.
-pub(super) fn outcome(policy: &Policy, case: &Case<'_>) -> Result<Trusted, Denial> {
-    ask(policy, case, false).outcome
-}
-
-fn ask(policy: &Policy, case: &Case<'_>, explain: bool) -> Decision {
+/// What the policy says in a case. Checks are made only where somebody wants to know: what is asked
+/// all the time makes no texts that nobody reads.
+pub(super) fn decide(policy: &Policy, case: &Case<'_>, explain: bool) -> Decision {
     let rules = policy.rules(case.place);
     let accepting = rules.first();
-    let id = &case.signed.signer().id;
+    let theirs = policy.signers_of(case.signed);
     // Of several names of one key, the one that the rule has.
     let accepted = accepting.and_then(|(_, rule)| match &rule.accept {
         Accept::Signers(accepted) => {
-            let mut names = policy.names(id).map(|(name, _)| name);
+            let mut names = theirs.iter().map(|(name, _)| *name);
             names.find(|name| accepted.iter().any(|accepted| accepted == name))
         }
         Accept::Mode(_) => None,
     });
-    let name = accepted.or_else(|| policy.name(id));
+    let name = accepted.or_else(|| theirs.first().map(|(name, _)| *name));
     let mut asked = Asked::new(policy, case, name, explain);
     let scope = accepting.map(|(scope, _)| scope);
-    asked.revoked();
+    asked.revoked(&theirs);
     let by = match accepting.map(|(_, rule)| &rule.accept) {
         Some(accept) => asked.accept(accept, scope),
+        None if case.signed.bundled().is_some() && policy.is_default_unset() => {
+            asked.tokens_alone()
+        }
         None => asked.accept(&Accept::Mode(policy.default(case.place)), None),
     };
     asked.wish();
@@ -74,10 +71,12 @@ fn ask(policy: &Policy, case: &Case<'_>, explain: bool) -> Decision {
             kind: ErrorKind::Internal,
             what: "was not accepted, and nothing says why".into(),
             help: "Please report this.".into(),
+            near: 0,
         }),
     };
     Decision {
         outcome,
+        counts: asked.counts && by.is_some(),
         checks: asked.checks,
     }
 }

@@ -6,8 +6,10 @@
 mod layout;
 
 use super::{
+    key,
     place::{Place, Scope},
-    section::{Mode, Section, Signer},
+    section::{Mode, Section},
+    signer::Signer,
 };
 use crate::{
     error::{Error, Result},
@@ -99,18 +101,20 @@ pub fn repository(text: &str, plain: &PlainHosts) -> Result<String> {
 /// The id of a signer that is named as people do: by a name of the config, a key, or the id itself.
 pub fn signer_id(text: &str, section: &Section) -> Result<String> {
     if let Some(signer) = section.signer.get(text) {
-        return Ok(signer.id());
+        return signer.id(None).ok_or_else(|| {
+            wrong(format!("`{text}` is known by a key in a file"))
+                .help("Write the signer's id, as `vouch verify` shows it.")
+        });
     }
     if text.contains(':') {
         return Ok(text.to_owned());
     }
-    let signer = Signer::written(Some(text.to_owned()), None);
-    let signer = signer.map_err(|_| {
+    let account = key::account(text).map_err(|_| {
         wrong(format!(
             "{text:?} is neither a signer of the config nor an account nkey (`A…`)"
         ))
     })?;
-    Ok(signer.id())
+    Ok(format!("token:{account}"))
 }
 
 fn wrong(what: impl Into<String>) -> Error {
@@ -150,11 +154,13 @@ fn known(signers: &Item, name: &str) -> Result<()> {
     let names: Vec<_> = names.map(|(name, _)| name).take(20).collect();
     let error = wrong(format!("there is no signer `{name}`"));
     Err(error.help(if names.is_empty() {
-        "The config names no signer yet: say who it is with `--account A…` or `--ssh-key LINE`."
+        "The config names no signer yet: say who it is with `--account A…`, `--ssh-key LINE`, or \
+         what `vouch trust add --help` shows for bundles."
             .to_owned()
     } else {
         format!(
-            "Say who it is with `--account A…` or `--ssh-key LINE`. The signers that are known: {}.",
+            "Say who it is with `--account A…`, `--ssh-key LINE`, or what `vouch trust add --help` \
+             shows for bundles. The signers that are known: {}.",
             names.join(", ")
         )
     }))
@@ -173,9 +179,7 @@ fn add(signers: &mut Item, name: &str, signer: Option<&Signer>, revoked: bool) -
         return Err(wrong("`trust.signer` is not a section"));
     };
     let Some(old) = table.get(name) else {
-        let mut made = Table::new();
-        let (key, text) = signer.as_written();
-        made.insert(key, value(text));
+        let mut made = written(signer)?;
         if revoked {
             made.insert("revoked", value(true));
         }
@@ -183,22 +187,50 @@ fn add(signers: &mut Item, name: &str, signer: Option<&Signer>, revoked: bool) -
         table.insert(name, shaped(made, inline));
         return Ok(());
     };
-    let text = |key: &str| Some(old.get(key)?.as_str()?.to_owned());
-    let old = Signer::written(text("account"), text("ssh-key")).map_err(wrong)?;
-    if old.account != signer.account {
+    let old = read(old)?;
+    if !old.is_same(signer) {
         let message = format!(
             "`{name}` is {} already, and you said {}",
-            old.account, signer.account
+            old.described(),
+            signer.described()
         );
         return Err(wrong(message).help(format!(
-            "Another key is another signer: give it another name. To replace the old one, \
-             `vouch trust remove {name}` first."
+            "Another one needs another name. To replace the old one, `vouch trust remove {name}` \
+             first."
         )));
     }
     if revoked {
         revoke(signers, name);
     }
     Ok(())
+}
+
+/// A signer's section, as it is written.
+fn written(signer: &Signer) -> Result<Table> {
+    let failed = |error| wrong(format!("the signer cannot be written: {error}"));
+    let members = serde_json::to_value(signer).map_err(failed)?;
+    let mut table = Table::new();
+    for (key, member) in members.as_object().into_iter().flatten() {
+        let member = match member {
+            serde_json::Value::String(text) => value(text),
+            serde_json::Value::Bool(it) => value(*it),
+            serde_json::Value::Array(texts) => {
+                let texts = texts.iter().filter_map(serde_json::Value::as_str);
+                value(texts.collect::<Array>())
+            }
+            _ => continue,
+        };
+        table.insert(key, member);
+    }
+    Ok(table)
+}
+
+/// The signer in a section.
+fn read(section: &Item) -> Result<Signer> {
+    let table = section.clone().into_table();
+    let table = table.map_err(|_| wrong("a signer does not stand in a section"))?;
+    let text = DocumentMut::from(table).to_string();
+    toml::from_str(&text).map_err(|error| wrong(format!("a signer cannot be read: {error}")))
 }
 
 fn revoke(signers: &mut Item, name: &str) {

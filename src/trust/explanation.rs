@@ -5,24 +5,70 @@
 //! that fails are judged all the same where that can be.
 
 use super::{
-    case::{Case, Question},
-    dates::{check_dates, date},
-    decision,
-    policy::Policy,
+    case::Question,
+    dates::check_dates,
+    judged::{Accepted, Basis, Judged},
 };
 use crate::{
     artifact::{ArtifactKind, Finding, Found, Refusal, Row, findings, findings_of},
-    signature::Dates,
+    signature::{
+        Dates, Signed, date,
+        step::{Report, Step},
+    },
 };
 use vouch_protocol::{Check, CheckOutcome};
 
-/// Of an artifact with a signature whose own form holds.
-pub(super) fn of_signed(policy: &Policy, case: &Case<'_>, warnings: &[String]) -> Vec<Check> {
-    let mut found = findings_of(case.facts);
-    found.extend(case.signed.findings(case.facts));
-    found.push(dates(case.signed.dates(), case.now));
-    let mut checks = rows(Some(case.facts.kind), found);
-    for check in decision::decide(policy, case).checks {
+/// Of how many bundles an explanation tells.
+const BUNDLES: usize = 16;
+
+/// Of an artifact that is accepted.
+pub(super) fn of_signed(judged: &Judged, accepted: &Accepted) -> Vec<Check> {
+    let mut checks = signed(judged, &accepted.signed, &accepted.basis);
+    checks.extend(accepted.trust.warnings.iter().map(|warning| Check {
+        row: Row::Policy as u8,
+        check: "warning".to_owned(),
+        outcome: CheckOutcome::Warning,
+        rule: None,
+        found: Some(warning.clone()),
+        wanted: None,
+    }));
+    checks
+}
+
+/// Of an artifact with a signature that holds, and is refused all the same.
+pub(super) fn of_refused(judged: &Judged, basis: &Basis) -> Vec<Check> {
+    match judged.nearest(basis) {
+        Some(nearest) => signed(judged, &nearest, basis),
+        None => Vec::new(),
+    }
+}
+
+fn signed(judged: &Judged, signed: &Signed, basis: &Basis) -> Vec<Check> {
+    let facts = &judged.facts;
+    let mut found = findings_of(facts);
+    let mut checks = if let Some(bundled) = signed.bundled() {
+        let token = match facts.token {
+            Some(_) => Finding::held(Row::Token, "a token, whose signer is not the one below"),
+            None => absent(),
+        };
+        found.retain(|finding| finding.row < Row::Token);
+        found.push(token);
+        found.extend(signed.covers().err().as_ref().map(Refusal::finding));
+        let found_of = |row| found.iter().find(|finding| finding.row == row).cloned();
+        let rows = [Row::Artifact, Row::Form, Row::Token].into_iter();
+        let mut checks: Vec<_> = rows.map(|row| check(row, found_of(row))).collect();
+        checks.extend(of_bundle(&bundled.report));
+        let packing = [Row::Entries, Row::Packing].into_iter();
+        let packing = packing.filter_map(|row| Some(check(row, Some(found_of(row)?))));
+        checks.extend(packing);
+        checks
+    } else {
+        found.extend(signed.findings(facts));
+        found.push(dates(signed.dates(), basis.now));
+        rows(Some(facts.kind), found)
+    };
+    beside(&mut checks, &judged.looked.reports);
+    for check in judged.checks(signed, basis) {
         let rule = match (check.scope, check.question) {
             (Some(scope), _) => Some(scope.to_string()),
             (None, Question::Accept | Question::Pin) => Some("default".to_owned()),
@@ -41,33 +87,92 @@ pub(super) fn of_signed(policy: &Policy, case: &Case<'_>, warnings: &[String]) -
             wanted: Some(check.wanted),
         });
     }
-    checks.extend(warnings.iter().map(|warning| Check {
-        row: Row::Policy as u8,
-        check: "warning".to_owned(),
-        outcome: CheckOutcome::Warning,
-        rule: None,
-        found: Some(warning.clone()),
-        wanted: None,
-    }));
     checks
 }
 
 /// Of an artifact that is refused before anything is known of a signer.
-pub(super) fn of_unsigned(found: &Found, refusal: &Refusal) -> Vec<Check> {
+pub(super) fn of_unsigned(found: &Found, refusal: &Refusal, reports: &[Report]) -> Vec<Check> {
     let mut findings = findings(found);
-    let kind = match found {
-        Ok(facts) => {
+    let nearest = reports.iter().max_by_key(|report| report.progress());
+    let mut checks = match (found, nearest) {
+        (Ok(facts), Some(nearest)) if facts.token.is_none() => {
+            findings.push(absent());
+            let findings = findings.into_iter();
+            let rows = findings.map(|finding| check(finding.row, Some(finding)));
+            rows.chain(of_bundle(nearest)).collect()
+        }
+        (Ok(facts), _) => {
             let held = [Row::Claims, Row::Signature].into_iter();
             let held = held.filter(|row| *row < refusal.row);
             findings.extend(held.map(|row| Finding::held(row, row.wanted())));
             findings.push(refusal.finding());
-            Some(facts.kind)
+            rows(Some(facts.kind), findings)
         }
-        Err(unfit) => unfit.artifact.as_ref().map(|artifact| artifact.kind),
+        (Err(unfit), _) => {
+            let kind = unfit.artifact.as_ref().map(|artifact| artifact.kind);
+            rows(kind, findings)
+        }
     };
-    let mut checks = rows(kind, findings);
+    beside(&mut checks, reports);
     checks.push(check(Row::Policy, None));
     checks
+}
+
+fn absent() -> Finding {
+    Finding {
+        row: Row::Token,
+        outcome: CheckOutcome::Absent,
+        found: "no token".into(),
+    }
+}
+
+/// What was found about one bundle.
+fn of_bundle(report: &Report) -> impl Iterator<Item = Check> {
+    Step::ALL.into_iter().map(|step| {
+        let found = report.step(step);
+        Check {
+            row: step.row(),
+            check: step.name().to_owned(),
+            outcome: found.map_or(CheckOutcome::NotReached, |(outcome, _)| outcome),
+            rule: None,
+            found: found.map(|(_, found)| match step {
+                Step::Bundle => format!("{found}: {}", report.from),
+                _ => found.to_owned(),
+            }),
+            wanted: Some(step.wanted().to_owned()),
+        }
+    })
+}
+
+/// Adds what became of all that was fetched, where that is more than one thing.
+fn beside(checks: &mut Vec<Check>, reports: &[Report]) {
+    if reports.len() < 2 {
+        return;
+    }
+    let told = reports.iter().take(BUNDLES).map(|report| {
+        let became = match report.fault() {
+            Some((step, why)) => format!("its {} fails: {why}", step.name()),
+            None => "it holds".to_owned(),
+        };
+        format!("{}: {became}", report.from)
+    });
+    let mut found = format!("looked at {}: ", reports.len());
+    found.push_str(&told.collect::<Vec<_>>().join("; "));
+    if reports.len() > BUNDLES {
+        found.push_str("; …");
+    }
+    let at = checks.partition_point(|check| check.row <= Row::Token as u8);
+    checks.insert(
+        at,
+        Check {
+            row: Row::Token as u8,
+            check: "bundles".to_owned(),
+            outcome: CheckOutcome::Held,
+            rule: None,
+            found: Some(found),
+            wanted: Some("one that holds, and whose signer is accepted".to_owned()),
+        },
+    );
 }
 
 /// The rows of the rule but the policy's; those of which nothing was found were not reached.

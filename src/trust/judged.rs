@@ -1,7 +1,8 @@
 //! Whether an artifact is accepted at a moment, and remembering who signed it.
 
 use super::{
-    case::{By, Case, Denial, Trusted},
+    case::{By, Case, Check, Denial, Trusted},
+    choice::{self, Choice},
     dates::check_dates,
     decision,
     pins::Pin,
@@ -13,17 +14,19 @@ use super::{
 use crate::{
     artifact::{Facts, Refusal, Row},
     error::Result,
-    signature::Signed,
+    name::Digest,
+    signature::{self, Beside, Evidence, Looked, Signed},
 };
-use std::{fmt, sync::Arc};
+use std::{borrow::Cow, fmt, sync::Arc};
 use vouch_protocol::{ErrorKind, Trust, TrustMode, Verification};
 
 /// What is decided about whenever it is judged.
 #[derive(Debug)]
 pub(super) struct Judged {
     pub(super) facts: Arc<Facts>,
-    /// The signatures that hold.
-    pub(super) signatures: Vec<Arc<Signed>>,
+    /// The signatures that hold by what lies beside it.
+    pub(super) looked: Looked,
+    pub(super) beside: Fetched,
     pub(super) place: Place,
     /// The one signer that the caller wants.
     pub(super) wanted: Option<String>,
@@ -41,10 +44,33 @@ pub(super) enum Rows {
     OfTheSigner,
 }
 
-/// The signature that is accepted, and why.
+/// What lies beside an artifact, and what that was verified by.
 #[derive(Debug)]
+pub(super) struct Fetched {
+    pub(super) manifest: Option<Digest>,
+    pub(super) evidence: Vec<Evidence>,
+    /// Whose roots and keys these were.
+    pub(super) policy: Arc<Policy>,
+}
+
+impl Fetched {
+    /// The signatures that hold by the roots and keys of a policy.
+    pub(super) fn look(&self, facts: &Facts, policy: &Policy) -> Looked {
+        let beside = Beside {
+            manifest: self.manifest,
+            evidence: &self.evidence,
+            anchors: policy.anchors(),
+        };
+        signature::signatures(facts, beside)
+    }
+}
+
+/// The signature that is accepted, and why.
+#[derive(Debug, Clone)]
 pub(super) struct Accepted {
     pub(super) signed: Arc<Signed>,
+    /// Those that a rule requires besides.
+    others: Vec<Arc<Signed>>,
     pub(super) trust: Trust,
     pub(super) basis: Basis,
 }
@@ -101,14 +127,14 @@ impl Judged {
             Ok(accepted) if pin => accepted,
             decided => return Ok(decided),
         };
-        let signed = &accepted.signed;
-        let revision = signed.claims().and_then(|claims| claims.revision);
-        let id = &signed.signer().id;
-        if held
-            .pins
-            .note(&place, id, now.seconds(), signed.subject(), revision)
-            && let Err(error) = held.write()
-        {
+        let mut news = false;
+        for signed in std::iter::once(&accepted.signed).chain(&accepted.others) {
+            let revision = signed.claims().and_then(|claims| claims.revision);
+            let (id, subject) = (&signed.signer().id, signed.lasting_subject());
+            let noted = &mut held.pins;
+            news |= noted.note(&place, id, now.seconds(), subject, revision);
+        }
+        if news && let Err(error) = held.write() {
             return match (accepted.trust.mode, error.kind()) {
                 // Folders can be closed to their owner, too.
                 (TrustMode::FirstUse, ErrorKind::PermissionDenied) => {
@@ -147,7 +173,11 @@ impl Judged {
             pins,
             now: now.seconds(),
         };
-        for signed in &self.signatures {
+        let signatures = match self.signatures(&basis.policy) {
+            Ok(signatures) => signatures,
+            Err(refusal) => return Err((refusal, basis)),
+        };
+        for signed in signatures.iter() {
             let dates = || check_dates(signed.dates(), basis.now);
             let holds = match self.rows {
                 Rows::All => dates().and_then(|()| signed.covers()),
@@ -158,21 +188,58 @@ impl Judged {
                 return Err((refusal, basis));
             }
         }
-        let mut refusal = None;
-        for signed in &self.signatures {
-            match decision::outcome(&basis.policy, &self.case(signed, &basis)) {
-                Ok(trusted) => return Ok(Accepted::new(signed, trusted, basis)),
-                Err(denial) => refusal.get_or_insert(denial),
-            };
+        let cases: Vec<_> = signatures
+            .iter()
+            .map(|signed| self.case(signed, &basis))
+            .collect();
+        match choice::choose(&basis.policy, &cases) {
+            Ok(Choice {
+                of,
+                trusted,
+                others,
+            }) => {
+                let others = others.into_iter().map(|at| Arc::clone(&signatures[at]));
+                let others = others.collect();
+                Ok(Accepted::new(&signatures[of], others, trusted, basis))
+            }
+            Err(Denial {
+                kind, what, help, ..
+            }) => {
+                let refusal = Refusal::new(Row::Policy, kind, what, None).advise(help);
+                Err((refusal, basis))
+            }
         }
-        let refusal = refusal.map_or_else(
-            || {
-                let what = "is not signed: no signature was found".into();
-                Refusal::new(Row::Token, ErrorKind::Unsigned, what, None)
-            },
-            |Denial { kind, what, help }| Refusal::new(Row::Policy, kind, what, None).advise(help),
-        );
-        Err((refusal, basis))
+    }
+
+    /// The signatures that hold by what the owner's policy verifies them by now.
+    fn signatures(&self, policy: &Policy) -> Result<Cow<'_, [Arc<Signed>]>, Refusal> {
+        let before = self.beside.policy.anchors();
+        if self.beside.evidence.is_empty() || before == policy.anchors() {
+            let looked = self.looked.signatures.as_deref();
+            return looked.map(Cow::Borrowed).map_err(Refusal::clone);
+        }
+        let looked = self.beside.look(&self.facts, policy);
+        looked.signatures.map(Cow::Owned)
+    }
+
+    fn cases<'a>(&'a self, basis: &'a Basis) -> Vec<Case<'a>> {
+        let signatures = self.looked.signatures.as_deref().unwrap_or_default();
+        let cases = signatures.iter().map(|signed| self.case(signed, basis));
+        cases.collect()
+    }
+
+    /// The signature that came nearest to being accepted.
+    pub(super) fn nearest(&self, basis: &Basis) -> Option<Arc<Signed>> {
+        let at = choice::nearest(&basis.policy, &self.cases(basis));
+        self.looked.signatures.as_ref().ok()?.get(at).cloned()
+    }
+
+    /// Every question of the policy about one of the signatures.
+    pub(super) fn checks(&self, of: &Signed, basis: &Basis) -> Vec<Check> {
+        let signatures = self.looked.signatures.as_deref().unwrap_or_default();
+        let at = signatures.iter().position(|signed| **signed == *of);
+        let at = at.map(|at| choice::explain(&basis.policy, &self.cases(basis), at));
+        at.unwrap_or_default()
     }
 
     pub(super) fn case<'a>(&'a self, signed: &'a Signed, basis: &'a Basis) -> Case<'a> {
@@ -183,12 +250,13 @@ impl Judged {
             pins: &basis.pins,
             wanted: self.wanted.as_deref(),
             now: basis.now,
+            subject: None,
         }
     }
 }
 
 impl Accepted {
-    fn new(signed: &Arc<Signed>, trusted: Trusted, basis: Basis) -> Self {
+    fn new(signed: &Arc<Signed>, others: Vec<Arc<Signed>>, trusted: Trusted, basis: Basis) -> Self {
         let (mode, since) = match trusted.by {
             By::Name => (TrustMode::Named, None),
             By::Any => (TrustMode::Any, None),
@@ -200,6 +268,7 @@ impl Accepted {
         let pin = pins.find(|pin| pin.signer == signed.signer().id);
         Self {
             signed: Arc::clone(signed),
+            others,
             trust: Trust {
                 rule: rule.unwrap_or_else(|| "default".into()),
                 mode,
@@ -228,7 +297,8 @@ impl Accepted {
         ))
     }
 
-    fn warned(mut self, warning: String) -> Self {
+    /// The same, with another word about it.
+    pub(super) fn warned(mut self, warning: String) -> Self {
         self.trust.warnings.push(warning);
         self
     }
@@ -238,14 +308,11 @@ impl Accepted {
 /// can serve an old artifact, or another of the same signer.
 fn warnings(pin: &Pin, signed: &Signed) -> Vec<String> {
     let mut warnings = Vec::new();
-    if let Some(subject) = pin
-        .subject
-        .as_deref()
-        .filter(|last| *last != signed.subject())
+    if let (Some(last), Some(subject)) = (pin.subject.as_deref(), signed.lasting_subject())
+        && last != subject
     {
         warnings.push(format!(
-            "it is signed as {}, and what came from there last was signed as {subject}",
-            signed.subject()
+            "it is signed as {subject}, and what came from there last was signed as {last}"
         ));
     } else if let Some(revision) = signed.claims().and_then(|claims| claims.revision)
         && let Some(last) = pin.revision.filter(|last| revision < *last)

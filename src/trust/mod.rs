@@ -34,13 +34,18 @@
 //! |---|---|
 //! | `key` | a signer's public key, as nkeys and ssh write it |
 //! | `imports` | the patterns of a rule's `imports` |
+//! | `written` | a signer as the config writes it |
+//! | `signer` | [`Signer`]: who that is, and whether a signature is theirs |
 //! | `section` | [`Section`]: what is written in the config |
 //! | `place` | [`Place`]: where an artifact comes from or goes to, and the scopes that hold there |
+//! | `material` | the files that a section names: keys and roots |
 //! | `policy` | [`Policy`]: a section that makes sense as a whole |
 //! | `pins`, `store` | whose signatures a repository has had; [`Pins`]: where that is kept |
 //! | `dates` | when a signature is valid |
 //! | `case`, `questions` | what is decided about, and what a policy asks of it |
+//! | `suggestion` | who signed a bundle, in the words of the command that would accept them |
 //! | `decision` | what a policy says about one signature |
+//! | `choice` | which of several signatures is accepted |
 //! | `usage` | [`Use`] and [`Now`]: what is judged for, and by |
 //! | `judged` | whether an artifact is accepted at a moment; remembering who signed it |
 //! | `explanation` | every check, for people |
@@ -48,6 +53,7 @@
 //! | `mod` | [`judge`] and [`Vouched`]: a permission for one use |
 
 mod case;
+mod choice;
 mod dates;
 mod decision;
 pub mod edit;
@@ -58,20 +64,26 @@ pub mod fuzzing;
 mod imports;
 mod judged;
 mod key;
+mod material;
 mod pins;
 mod place;
 mod policy;
 mod questions;
 mod section;
+mod signer;
 mod store;
+mod suggestion;
 mod usage;
+mod written;
 
 pub use pins::Pin;
 pub use place::Place;
 pub use policy::{Policy, Problem};
-pub use section::{Accept, Mode, Rule, Section, Signer};
+pub use section::{Accept, Mode, Root, Rule, Section};
+pub use signer::Signer;
 pub use store::Store as Pins;
 pub use usage::{Layer, Now, Published, Use};
+pub use written::WrittenSigner;
 
 use crate::{
     artifact::{Examined, Facts, Found, Refusal, Skimmed},
@@ -79,9 +91,9 @@ use crate::{
     file::{self, Source},
     name::{Digest, Reference},
     progress::Progress,
-    signature::{self, Evidence, Signed},
+    signature::{Evidence, Signed, step::Report},
 };
-use judged::{Accepted, Basis, Judged, Rows};
+use judged::{Accepted, Basis, Fetched, Judged, Rows};
 use std::{
     ffi::OsStr,
     fmt,
@@ -116,6 +128,8 @@ pub struct Refused {
     found: Found,
     /// Where a signature holds: what was judged, and by what.
     judged: Option<(Judged, Basis)>,
+    /// Where none does: what was found beside it.
+    reports: Vec<Report>,
 }
 
 /// Accepted or refused.
@@ -135,13 +149,11 @@ pub fn judge<F>(
     if let Use::Pull(published) | Use::Verify(Some(published)) = &usage {
         confirm(&examined, published.layer)?;
     }
-    let rows = match &usage {
-        Use::Sign { .. } => Rows::OfTheSigner,
-        _ => Rows::All,
+    // Who signs puts a token in: what lies beside it, and who is trusted, says nothing of that.
+    let (rows, policy, evidence) = match &usage {
+        Use::Sign { .. } => (Rows::OfTheSigner, Arc::default(), &[][..]),
+        _ => (Rows::All, now.policy.clone()?, evidence),
     };
-    if rows == Rows::All {
-        now.policy.clone()?;
-    }
     let (file, found, blocks) = examined.into_parts();
     let facts = match found {
         Ok(facts) => facts,
@@ -150,22 +162,28 @@ pub fn judge<F>(
                 refusal: unfit.refusal.clone(),
                 found: Err(unfit),
                 judged: None,
+                reports: Vec::new(),
             }));
         }
     };
-    let signatures = match signature::signatures(&facts, evidence) {
-        Ok(signatures) => signatures,
-        Err(refusal) => {
-            return Ok(Err(Refused {
-                refusal,
-                found: Ok(facts),
-                judged: None,
-            }));
-        }
+    let beside = Fetched {
+        manifest: usage.manifest(),
+        evidence: evidence.to_vec(),
+        policy,
     };
+    let looked = beside.look(&facts, &beside.policy);
+    if let Err(refusal) = &looked.signatures {
+        return Ok(Err(Refused {
+            refusal: refusal.clone(),
+            found: Ok(facts),
+            judged: None,
+            reports: looked.reports,
+        }));
+    }
     let judged = Judged {
         facts,
-        signatures,
+        looked,
+        beside,
         place: usage.place()?,
         wanted: signer.map(ToOwned::to_owned),
         rows,
@@ -182,25 +200,44 @@ pub fn judge<F>(
             refusal,
             found: Ok(Arc::clone(&judged.facts)),
             judged: Some((judged, basis)),
+            reports: Vec::new(),
         })),
     }
+}
+
+/// Whether what lies beside an artifact may make a difference: nothing beside it does where there is
+/// a token, and no bundle is asked for.
+pub fn asks_for_evidence<F>(examined: &Examined<F>, now: &Now) -> bool {
+    let has_token = examined.facts().is_some_and(|facts| facts.token.is_some());
+    let asked = now
+        .policy
+        .as_ref()
+        .is_ok_and(|policy| policy.asks_for_bundles());
+    examined.facts().is_some() && (!has_token || asked)
 }
 
 /// What the signature of an artifact would be worth whose contents were not read: why its signer
 /// would be trusted, or why it would be refused already. It vouches for nothing. Blocks.
 pub fn consider(skimmed: &Skimmed, from: Published, now: &Now) -> Result<Result<Trust, Refusal>> {
-    now.policy.clone()?;
+    let policy = now.policy.clone()?;
+    let beside = Fetched {
+        manifest: None,
+        evidence: Vec::new(),
+        policy,
+    };
     let signed = skimmed.found().and_then(|facts| {
-        let signatures = signature::signatures(&facts, &[])?;
-        Ok((facts, signatures))
+        let looked = beside.look(&facts, &beside.policy);
+        looked.signatures.clone()?;
+        Ok((facts, looked))
     });
-    let (facts, signatures) = match signed {
+    let (facts, looked) = match signed {
         Ok(signed) => signed,
         Err(refusal) => return Ok(Err(refusal)),
     };
     let considered = Judged {
         facts,
-        signatures,
+        looked,
+        beside,
         place: Use::Verify(Some(from)).place()?,
         wanted: None,
         rows: Rows::AllButContents,
@@ -261,13 +298,7 @@ impl<F> Vouched<F> {
 
     /// Every row of the rule, and what the policy asks, as it was judged.
     pub fn checks(&self) -> Vec<Check> {
-        let Accepted {
-            signed,
-            trust,
-            basis,
-        } = &self.accepted;
-        let case = self.judged.case(signed, basis);
-        explanation::of_signed(&basis.policy, &case, &trust.warnings)
+        explanation::of_signed(&self.judged, &self.accepted)
     }
 
     /// The verdict, as clients see it.
@@ -300,15 +331,9 @@ impl Vouched<Source> {
     pub fn published(&self, now: &Now) -> Verification {
         let name = self.source().path().display();
         self.judged.pin(now, name).unwrap_or_else(|error| {
-            let mut trust = self.accepted.trust.clone();
-            trust
-                .warnings
-                .push(format!("pushed, but its signer is not remembered: {error}"));
-            self.judged.verification(&Accepted {
-                signed: Arc::clone(&self.accepted.signed),
-                trust,
-                basis: self.accepted.basis.clone(),
-            })
+            let warning = format!("pushed, but its signer is not remembered: {error}");
+            let accepted = self.accepted.clone().warned(warning);
+            self.judged.verification(&accepted)
         })
     }
 
@@ -427,11 +452,10 @@ impl Refused {
 
     /// Every row of the rule, and what the policy asks, as it was judged.
     pub fn checks(&self) -> Vec<Check> {
-        let signed = self.judged.as_ref().and_then(|(judged, basis)| {
-            let case = judged.case(judged.signatures.first()?, basis);
-            Some(explanation::of_signed(&basis.policy, &case, &[]))
-        });
-        signed.unwrap_or_else(|| explanation::of_unsigned(&self.found, &self.refusal))
+        match &self.judged {
+            Some((judged, basis)) => explanation::of_refused(judged, basis),
+            None => explanation::of_unsigned(&self.found, &self.refusal, &self.reports),
+        }
     }
 
     /// The verdict, as clients see it; `name` is the artifact's path or reference.

@@ -84,14 +84,14 @@ impl Pins {
         repository: &str,
         signer: &str,
         now: u64,
-        subject: &str,
+        subject: Option<&str>,
         revision: Option<i32>,
     ) -> bool {
         let known = self.lines.iter_mut().find_map(|line| match line {
             Line::Pin(pin) if pin.repository == repository && pin.signer == signer => Some(pin),
             _ => None,
         });
-        let subject = Some(subject.to_owned());
+        let subject = subject.map(ToOwned::to_owned);
         if let Some(pin) = known {
             let is_news = (&pin.subject, pin.revision) != (&subject, revision);
             pin.subject = subject;

@@ -2,12 +2,15 @@
 
 use super::{
     key::{self, is_subject},
+    material::Material,
     place::{Place, Scope},
-    section::{Accept, Mode, Rule, Section, Signer},
+    section::{Accept, Method, Mode, Rule, Section},
+    signer::{Miss, Signer},
 };
 use crate::{
     error::{Error, Result},
     name::PlainHosts,
+    signature::{Anchors, Signed},
 };
 use std::collections::HashMap;
 use vouch_protocol::ErrorKind;
@@ -20,6 +23,7 @@ pub struct Policy {
     rules: HashMap<Scope, usize>,
     /// What the section calls the signer of an id: of one key there may be several names.
     names: HashMap<String, Vec<String>>,
+    material: Material,
 }
 
 /// What makes no sense in a section.
@@ -34,14 +38,29 @@ pub struct Problem {
 }
 
 impl Policy {
-    /// Makes a policy of a section, or says all that makes no sense in it.
+    /// Makes a policy of a section and the files that it names, or says all that makes no sense in
+    /// it. Blocks.
     pub fn new(section: Section, plain: &PlainHosts) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
-        for name in section.signer.keys() {
+        for (name, signer) in &section.signer {
             if let Err(what) = check_name(name) {
                 problems.push(problem(&["signer", name], what));
             }
+            problems.extend(check_root(name, signer, &section));
         }
+        for name in section.root.keys() {
+            if let Err(what) = check_plain(name) {
+                problems.push(problem(
+                    &["root", name],
+                    format!("{name:?} is not a root's name, which {what}"),
+                ));
+            }
+        }
+        let material = Material::read(&section, &mut |keys: [&str; 3], error: Error| {
+            let problem = problem(&keys, error.message().to_owned());
+            let help = error.data().help;
+            problems.push(Problem { help, ..problem });
+        });
         let mut rules = HashMap::new();
         for (index, rule) in section.rule.iter().enumerate() {
             let number = index.to_string();
@@ -71,18 +90,37 @@ impl Policy {
         }
         let mut names: HashMap<_, Vec<_>> = HashMap::new();
         for (name, signer) in &section.signer {
-            names.entry(signer.id()).or_default().push(name.clone());
+            if let Some(id) = signer.id(material.fingerprints.get(name).copied()) {
+                names.entry(id).or_default().push(name.clone());
+            }
         }
         Ok(Self {
             section,
             rules,
             names,
+            material,
         })
     }
 
     /// The section that it was made of.
     pub fn section(&self) -> &Section {
         &self.section
+    }
+
+    /// Whether anybody's bundle may be accepted, or is required.
+    pub(super) fn asks_for_bundles(&self) -> bool {
+        let pinned = |rule: &Rule| rule.accept == Accept::Mode(Mode::Pinned);
+        self.section
+            .signer
+            .values()
+            .any(|signer| signer.account().is_none())
+            || self.section.default == Some(Mode::Pinned)
+            || self.section.rule.iter().any(pinned)
+    }
+
+    /// Whether any rule requires methods.
+    pub(super) fn requires(&self) -> bool {
+        self.section.rule.iter().any(|rule| rule.require.is_some())
     }
 
     /// The rules that cover a place, the one with the longest scope first.
@@ -105,13 +143,53 @@ impl Policy {
         }
     }
 
+    /// Whether nobody said what holds where no rule does: then tokens alone count there.
+    pub(super) fn is_default_unset(&self) -> bool {
+        self.section.default.is_none()
+    }
+
+    /// What bundles are verified by.
+    pub fn anchors(&self) -> &Anchors {
+        &self.material.anchors
+    }
+
     /// The id of the signer that a caller names: by key or id, or by a name of the config. No signer
     /// is called like a key.
     pub(super) fn id_of(&self, signer: &str) -> Option<String> {
         if let Ok(account) = key::account(signer.strip_prefix("token:").unwrap_or(signer)) {
             return Some(format!("token:{account}"));
         }
-        self.signer(signer).map(Signer::id)
+        if signer.starts_with("sigstore:") {
+            return Some(signer.to_owned());
+        }
+        let fingerprint = self.material.fingerprints.get(signer).copied();
+        self.signer(signer)?.id(fingerprint)
+    }
+
+    /// Whether a signature is by whom a caller names.
+    pub(super) fn is_by(&self, signed: &Signed, signer: &str) -> bool {
+        match self.signer(signer) {
+            Some(_) => self.miss(signer, signed).is_none(),
+            None => self.id_of(signer).as_ref() == Some(&signed.signer().id),
+        }
+    }
+
+    /// Why a signature is not that of the signer of that name; nothing where it is.
+    pub(super) fn miss(&self, name: &str, signed: &Signed) -> Option<Miss> {
+        let Some(signer) = self.signer(name) else {
+            return Some(Miss::default());
+        };
+        signer.miss(signed, self.material.fingerprints.get(name).copied())
+    }
+
+    /// Who has made a signature, as far as the config tells.
+    pub(super) fn signers_of<'a>(&'a self, signed: &'a Signed) -> Vec<(&'a str, &'a Signer)> {
+        if signed.bundled().is_none() {
+            return self.names(&signed.signer().id).collect();
+        }
+        let all = self.section.signer.iter();
+        let theirs = all.filter(|(name, _)| self.miss(name, signed).is_none());
+        theirs.map(|(name, signer)| (&**name, signer)).collect()
     }
 
     /// Fails unless a caller may name a signer so.
@@ -120,8 +198,9 @@ impl Policy {
             return Ok(());
         }
         let shown: String = signer.chars().take(100).collect();
-        let message =
-            format!("the config has no signer {shown:?}, and it is not an account (`A…`)");
+        let message = format!(
+            "the config has no signer {shown:?}, and it is neither an account (`A…`) nor an id"
+        );
         let help = match nearest(signer, &self.section) {
             Some(known) => format!("Did you mean `{known}`?"),
             None => "`vouch trust list` shows the signers of the config.".into(),
@@ -177,13 +256,36 @@ fn check_name(name: &str) -> Result<(), String> {
             "a signer cannot be called {name:?}: that is a key, and could be another's"
         ));
     }
+    check_plain(name).map_err(|what| format!("{name:?} is not a signer's name, which {what}"))
+}
+
+fn check_plain(name: &str) -> Result<(), &'static str> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-@+".contains(&byte);
     if name.is_empty() || name.len() > 100 || !name.bytes().all(is_plain) {
-        return Err(format!(
-            "{name:?} is not a signer's name, which has at most 100 letters, digits and `. _ - @ +`"
-        ));
+        return Err("has at most 100 letters, digits and `. _ - @ +`");
     }
     Ok(())
+}
+
+/// What is wrong with the root that a signer names.
+fn check_root(name: &str, signer: &Signer, section: &Section) -> Option<Problem> {
+    let root = signer.root()?;
+    let mut built_in = Anchors::built_in();
+    if section.root.contains_key(root) || built_in.any(|built_in| built_in == root) {
+        return None;
+    }
+    let problem = problem(
+        &["signer", name, "root"],
+        format!("there is no root {root:?}"),
+    );
+    let help = format!(
+        "Write where it lies, [trust.root.{root}] with `path`; the service brings along {}.",
+        Anchors::built_in().collect::<Vec<_>>().join(" and ")
+    );
+    Some(Problem {
+        help: Some(help),
+        ..problem
+    })
 }
 
 /// What makes no sense in a rule apart from its scope: the key, what is wrong, and what to do.
@@ -201,7 +303,9 @@ fn check_rule(
             let help = match nearest(name, section) {
                 Some(known) => format!("Did you mean `{known}`?"),
                 None => {
-                    "Write who that is: [trust.signer.NAME] with `account` or `ssh-key`.".into()
+                    "Write who that is: [trust.signer.NAME] with `account`, `ssh-key`, `workflow`, \
+                     `email`, `uri` or `key`."
+                        .into()
                 }
             };
             wrong("accept", (what, Some(help)));
@@ -218,6 +322,17 @@ fn check_rule(
     for (key, _) in empty.into_iter().filter(|(_, empty)| *empty) {
         let what = format!("`{key}` is empty: nothing would fit it");
         wrong(key, (what, Some(format!("Leave `{key}` out, or fill it."))));
+    }
+    if let Accept::Mode(Mode::Any) = rule.accept
+        && rule
+            .require
+            .iter()
+            .flatten()
+            .any(|method| *method == Method::Sigstore)
+    {
+        let what = "`any` accepts issuers of tokens, and nobody's bundle: nothing would fit both";
+        let help = "Name the signers of bundles in `accept`.".to_owned();
+        wrong("require", (what.into(), Some(help)));
     }
     let odd = rule
         .subjects

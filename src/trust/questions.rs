@@ -2,16 +2,18 @@
 
 use super::{
     case::{By, Case, Check, Denial, Question},
-    dates::date,
     imports::allow,
     key::of_id as key_of,
     place::Scope,
     policy::Policy,
     section::{Accept, Mode, Rule},
+    signer::{Signer, triggered},
+    suggestion::{arguments, origin},
 };
 use crate::{
     artifact::{ArtifactKind, Imports},
     error::quoted,
+    signature::{Bundled, Of, date},
 };
 use std::fmt;
 use vouch_protocol::ErrorKind;
@@ -30,6 +32,8 @@ pub(super) struct Asked<'a> {
     pub(super) checks: Vec<Check>,
     /// Of the first that failed.
     pub(super) denial: Option<Denial>,
+    /// Whether nothing failed but the caller's wish.
+    pub(super) counts: bool,
 }
 
 impl<'a> Asked<'a> {
@@ -47,6 +51,7 @@ impl<'a> Asked<'a> {
             explain,
             checks: Vec::new(),
             denial: None,
+            counts: true,
         }
     }
 }
@@ -69,6 +74,9 @@ impl Asked<'_> {
                 wanted: wanted(),
             });
         }
+        if denial.is_some() && question != Question::Signer {
+            self.counts = false;
+        }
         if self.denial.is_none() {
             self.denial = denial;
         }
@@ -76,21 +84,23 @@ impl Asked<'_> {
 
     /// The signer as people know them: what the config calls them, and their key.
     fn shown(&self) -> String {
-        shown(self.name, self.case.signed.key())
+        let signed = self.case.signed;
+        match signed.bundled() {
+            None => shown(self.name, signed.key()),
+            Some(bundled) => shown(self.name, &bundled.described()),
+        }
     }
 
     /// Whether the signer is revoked: by key, under any name and any rule.
-    pub(super) fn revoked(&mut self) {
-        let signer = self.case.signed.signer();
-        let mut names = self.policy.names(&signer.id);
-        let revoked = names.find(|(_, signer)| signer.revoked);
+    pub(super) fn revoked(&mut self, theirs: &[(&str, &Signer)]) {
+        let revoked = theirs.iter().find(|(_, signer)| signer.revoked);
         let denial = revoked.map(|(name, _)| {
             let key = self.case.signed.key();
             untrusted(
                 format!("is signed by {key}, which the config revokes as `{name}`"),
                 format!(
-                    "Get one that another signer signed. Only if the key was never in other \
-                     hands, remove `revoked` from [trust.signer.{name}]."
+                    "Get one that another signer signed. Only if they were never in other hands, \
+                     remove `revoked` from [trust.signer.{name}]."
                 ),
             )
         });
@@ -109,18 +119,31 @@ impl Asked<'_> {
 
     /// Whether the signer may sign there.
     pub(super) fn accept(&mut self, accept: &Accept, scope: Option<&Scope>) -> Option<By> {
+        let signed = self.case.signed;
+        let mut nearest = None;
         let (by, wanted): (_, &dyn Fn() -> String) = match accept {
             Accept::Mode(Mode::Pinned) => return self.pin(scope),
+            Accept::Mode(Mode::Any) if signed.bundled().is_some() => (None, &|| {
+                "any issuer of a token, and nobody's bundle".into()
+            }),
             Accept::Mode(Mode::Any) => (Some(By::Any), &|| "anybody".into()),
             Accept::Mode(Mode::None) => (None, &|| "nobody".into()),
             Accept::Signers(names) => {
-                let id = &self.case.signed.signer().id;
-                let mut signers = names.iter().filter_map(|name| self.policy.signer(name));
-                let by = signers.any(|signer| signer.id() == *id).then_some(By::Name);
+                let misses: Vec<_> = names
+                    .iter()
+                    .map(|name| (name, self.policy.miss(name, signed)))
+                    .collect();
+                let is_theirs = misses.iter().any(|(_, miss)| miss.is_none());
+                let by = is_theirs.then_some(By::Name);
+                let near = misses.into_iter().filter_map(|(name, miss)| {
+                    let wrong = miss?.wrong;
+                    (!wrong.is_empty()).then_some((name, wrong))
+                });
+                nearest = near.min_by_key(|(_, wrong)| wrong.len());
                 let policy = self.policy;
                 (by, &move || {
                     list(names.iter().map(|name| match policy.signer(name) {
-                        Some(signer) => shown(Some(name), signer.key()),
+                        Some(signer) => shown(Some(name), &signer.described()),
                         None => name.clone(),
                     }))
                 })
@@ -132,17 +155,48 @@ impl Asked<'_> {
                 Some(scope) => format!("the rule `{scope}`"),
                 None => "the default".to_owned(),
             };
-            let what = format!("is signed by {signer}, and {rule} accepts {}", wanted());
-            untrusted(what, self.how_to_accept())
+            let mut what = format!("is signed by {signer}, and {rule} accepts {}", wanted());
+            if let Some((name, wrong)) = &nearest {
+                let why = wrong.join(", and ");
+                what.extend([": it is not ", name, ", because ", &why]);
+            }
+            Denial {
+                near: u8::from(nearest.is_some()),
+                ..untrusted(what, self.how_to_accept())
+            }
         });
-        self.note(Question::Accept, scope, || signer, wanted, denial);
+        let found = || match &nearest {
+            Some((name, wrong)) if by.is_none() => {
+                format!("{signer}; not {name}: {}", wrong.join(", and "))
+            }
+            _ => signer,
+        };
+        self.note(Question::Accept, scope, found, wanted, denial);
         by
+    }
+
+    /// Nobody's bundle is accepted where the owner says nothing.
+    pub(super) fn tokens_alone(&mut self) -> Option<By> {
+        let signer = self.shown();
+        let place = self.case.place;
+        let what = format!("is signed by {signer}, and no rule for {place} accepts a bundle");
+        let denial = untrusted(what, self.how_to_accept());
+        let wanted = || "a token, or a rule that names the signer".into();
+        self.note(Question::Accept, None, || signer, wanted, Some(denial));
+        None
     }
 
     /// Whether the repository had the signer before, or had none.
     fn pin(&mut self, scope: Option<&Scope>) -> Option<By> {
         let (place, signed, pins) = (self.case.place, self.case.signed, self.case.pins);
         let signer = self.shown();
+        if let Err(why) = signed.bundled().map_or(Ok(()), is_remembered) {
+            let what = format!("is signed by {signer}, who is not remembered: {why}");
+            let denial = untrusted(what, self.how_to_accept());
+            let wanted = || "a signer who can be remembered".into();
+            self.note(Question::Pin, scope, || signer, wanted, Some(denial));
+            return None;
+        }
         let Some(first) = pins.first() else {
             let wanted = || "the repository's first signer".into();
             self.note(Question::Pin, scope, || signer, wanted, None);
@@ -165,9 +219,8 @@ impl Asked<'_> {
                 "{}{} Ask the publisher whether the key was changed. If it was, accept the new \
                  one beside the old: `vouch trust accept {} --signer {}`",
                 self.who(),
-                match pins
-                    .iter()
-                    .find(|pin| pin.subject.as_deref() == Some(signed.subject()))
+                match pins.iter().find(|pin| pin.subject.is_some()
+                    && pin.subject.as_deref() == signed.lasting_subject())
                 {
                     Some(pin) => format!(
                         " It signs the same subject as {} did, with another key.",
@@ -176,8 +229,9 @@ impl Asked<'_> {
                     None => String::new(),
                 },
                 quoted(place.to_string()),
-                signed.key()
+                self.spelled()
             ),
+            near: 0,
         });
         self.note(Question::Pin, scope, || signer, known, denial);
         pin.map(|pin| By::Pin { since: pin.since })
@@ -187,7 +241,15 @@ impl Asked<'_> {
     fn who(&self) -> String {
         let key = self.case.signed.key();
         let Some(name) = self.name else {
-            return format!("No signer in the config has the key {key}: find out whose it is.");
+            return match self.case.signed.bundled() {
+                None => format!("No signer in the config has the key {key}: find out whose it is."),
+                Some(bundled) => {
+                    format!(
+                        "No signer in the config is that. {}",
+                        origin(self.case.place, bundled)
+                    )
+                }
+            };
         };
         match self.policy.scopes_of(name).as_slice() {
             [] => format!("`{name}` is in the config, and no rule accepts them."),
@@ -200,13 +262,28 @@ impl Asked<'_> {
 
     /// What would accept the signer there, after who that would be.
     fn how_to_accept(&self) -> String {
+        let signed = self.case.signed;
+        let told = match signed.bundled() {
+            None => format!(" --account {}", signed.key()),
+            // Whoever has a name has been told of already.
+            Some(_) if self.name.is_some() => String::new(),
+            Some(bundled) => arguments(bundled),
+        };
         format!(
-            "{} To accept them here: `vouch trust add {} --account {} --scope {}`",
+            "{} To accept them here: `vouch trust add {}{told} --scope {}`",
             self.who(),
             self.name.unwrap_or("NAME"),
-            self.case.signed.key(),
             quoted(self.case.place.scope().to_string())
         )
+    }
+
+    /// The signer as commands take them.
+    fn spelled(&self) -> String {
+        let signed = self.case.signed;
+        match signed.bundled() {
+            None => signed.key().to_owned(),
+            Some(_) => quoted(&signed.signer().id),
+        }
     }
 
     /// The caller's own wish.
@@ -216,11 +293,12 @@ impl Asked<'_> {
         };
         let policy = self.policy;
         let id = policy.id_of(wanted);
-        let whom = || match &id {
-            Some(id) => shown(policy.name(id), key_of(id)),
-            None => format!("{wanted}, who is not in the config"),
+        let whom = || match (policy.signer(wanted), &id) {
+            (Some(signer), _) => shown(Some(wanted), &signer.described()),
+            (None, Some(id)) => shown(policy.name(id), key_of(id)),
+            (None, None) => format!("{wanted}, who is not in the config"),
         };
-        let held = id.as_ref() == Some(&self.case.signed.signer().id);
+        let held = policy.is_by(self.case.signed, wanted);
         let signer = self.shown();
         let denial = (!held).then(|| {
             untrusted(
@@ -229,9 +307,12 @@ impl Asked<'_> {
                     "{} If that is whom you want, ask for them: `--signer {}`",
                     match self.name {
                         Some(name) => format!("That is `{name}` of the config."),
+                        None if self.case.signed.bundled().is_some() => {
+                            "No signer in the config is that.".to_owned()
+                        }
                         None => "No signer in the config has that key.".to_owned(),
                     },
-                    self.case.signed.key()
+                    self.spelled()
                 ),
             )
         });
@@ -248,8 +329,9 @@ impl Asked<'_> {
             self.limit(Question::Kinds, scope, held, found, wanted);
         }
         if let Some(subjects) = &rule.subjects {
-            let held = subjects.iter().any(|subject| subject == signed.subject());
-            let found = || format!("is signed as {}", signed.subject());
+            let subject = self.case.subject.unwrap_or(signed.subject());
+            let held = subjects.iter().any(|wanted| wanted == subject);
+            let found = || format!("is signed as {subject}");
             self.limit(Question::Subjects, scope, held, found, || list(subjects));
         }
         if let Some(age) = rule.max_age {
@@ -280,15 +362,6 @@ impl Asked<'_> {
             let found = || refused.unwrap_or_else(|| "imports nothing else".into());
             self.limit(Question::Imports, scope, held, found, || list(patterns));
         }
-        if let Some(methods) = &rule.require {
-            // One signature is decided about at a time, and there is one method yet.
-            let held = methods
-                .iter()
-                .all(|method| method.name() == signed.method());
-            let found = || format!("is signed by {}", signed.method());
-            let wanted = || list(methods.iter().map(|method| method.name()));
-            self.limit(Question::Require, scope, held, found, wanted);
-        }
     }
 
     /// Notes what a rule limits: `found` is said of the artifact.
@@ -304,14 +377,7 @@ impl Asked<'_> {
             return self.note(question, Some(scope), found, wanted, None);
         }
         let (found, wanted) = (found(), wanted());
-        let denial = Denial {
-            kind: ErrorKind::NotAllowed,
-            what: format!("{found}, and the rule `{scope}` wants: {wanted}"),
-            help: format!(
-                "The server's owner sets `{}` of that rule in the config: `vouch trust list` shows it.",
-                question.name()
-            ),
-        };
+        let denial = not_allowed(question, scope, &found, &wanted);
         self.note(question, Some(scope), || found, || wanted, Some(denial));
     }
 }
@@ -329,7 +395,40 @@ fn untrusted(what: String, help: String) -> Denial {
         kind: ErrorKind::UntrustedSigner,
         what,
         help,
+        near: 0,
     }
+}
+
+/// What a rule limits, where what was found is not what it wants.
+pub(super) fn not_allowed(question: Question, scope: &Scope, found: &str, wanted: &str) -> Denial {
+    Denial {
+        kind: ErrorKind::NotAllowed,
+        what: format!("{found}, and the rule `{scope}` wants: {wanted}"),
+        help: format!(
+            "The server's owner sets `{}` of that rule in the config: `vouch trust list` shows it.",
+            question.name()
+        ),
+        near: 2,
+    }
+}
+
+/// Fails where there is no lasting name for whoever signed a bundle: a pin has an issuer, a workflow
+/// and a repository.
+fn is_remembered(bundled: &Bundled) -> Result<(), String> {
+    if bundled.is_under_own_root() {
+        let root = &bundled.root;
+        return Err(format!(
+            "the root {root} counts only for signers that name it"
+        ));
+    }
+    let Of::Identity(identity) = &bundled.of else {
+        return Ok(());
+    };
+    if identity.workflow().is_none() {
+        return Ok(());
+    }
+    identity.repository()?;
+    triggered(identity)
 }
 
 fn kind_name(kind: ArtifactKind) -> &'static str {
@@ -340,7 +439,7 @@ fn kind_name(kind: ArtifactKind) -> &'static str {
     }
 }
 
-fn list(items: impl IntoIterator<Item = impl fmt::Display>) -> String {
+pub(super) fn list(items: impl IntoIterator<Item = impl fmt::Display>) -> String {
     let items: Vec<_> = items.into_iter().map(|item| item.to_string()).collect();
     items.join(", ")
 }

@@ -2,10 +2,10 @@
 //! its type, so that the config's reader names its place; what only makes sense together is for
 //! [`Policy::new`](super::Policy::new) to say.
 
-use super::{imports::Pattern, key};
+use super::{imports::Pattern, signer::Signer};
 use crate::artifact::ArtifactKind;
-use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
-use std::{collections::BTreeMap, str::FromStr, time::Duration};
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, path::PathBuf, str::FromStr, time::Duration};
 
 /// Whose signatures the owner accepts, and where: the section `[trust]`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,9 +20,26 @@ pub struct Section {
     /// The signers, by the names that rules use: `[trust.signer.NAME]`.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub signer: BTreeMap<String, Signer>,
+    /// Roots that bundles are verified by, beside those that the service brings along
+    /// (`public-good` and `github`) or in their place: `[trust.root.NAME]`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub root: BTreeMap<String, Root>,
     /// What holds in one place: `[[trust.rule]]`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rule: Vec<Rule>,
+}
+
+impl Section {
+    /// The files that it names, each with the keys that lead there.
+    pub(crate) fn files_mut(&mut self) -> impl Iterator<Item = ([&str; 3], &mut PathBuf)> {
+        let roots = self.root.iter_mut();
+        let roots = roots.map(|(name, root)| (["root", &**name, "path"], &mut root.path));
+        let signers = self.signer.iter_mut();
+        let keys = signers.filter_map(|(name, signer)| {
+            Some((["signer", &**name, "key"], signer.key_file_mut()?))
+        });
+        roots.chain(keys)
+    }
 }
 
 /// What is asked of a signer where none is named.
@@ -30,7 +47,7 @@ pub struct Section {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
-    /// Any issuer of a token.
+    /// Any issuer of a token; nobody's bundle.
     Any,
     /// The signers that the repository has had, beginning with the first.
     Pinned,
@@ -58,108 +75,14 @@ impl Mode {
     }
 }
 
-/// A signer: `[trust.signer.NAME]`.
+/// A root of the owner's: `[trust.root.NAME]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(try_from = "WrittenSigner", into = "WrittenSigner")]
-pub struct Signer {
-    /// The account nkey that issues its tokens: `A…`.
-    pub account: String,
-    /// The line of SSH that it was written as.
-    ssh_key: Option<String>,
-    /// Whether nothing that it signed is accepted any more, under any name and any rule.
-    pub revoked: bool,
-}
-
-/// A signer as it is written.
-#[derive(Default, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-#[serde(expecting = "a section [trust.signer.NAME]")]
-struct WrittenSigner {
-    /// The account nkey that issues its tokens: `A…`.
-    #[serde(deserialize_with = "account", skip_serializing_if = "Option::is_none")]
-    account: Option<String>,
-    /// The same key as a line of SSH: `ssh-ed25519 AAAA… comment`.
-    #[serde(deserialize_with = "ssh_key", skip_serializing_if = "Option::is_none")]
-    ssh_key: Option<String>,
-    /// Nothing that it signed is accepted any more, under any name and any rule.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    revoked: bool,
-}
-
-/// Reads an account where it stands, so that an error has its place.
-fn account<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
-    let text = String::deserialize(from)?;
-    key::account(&text).map(Some).map_err(D::Error::custom)
-}
-
-/// Reads a line of SSH where it stands.
-fn ssh_key<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
-    let line = String::deserialize(from)?;
-    key::of_ssh(&line).map_err(D::Error::custom)?;
-    Ok(Some(line))
-}
-
-impl TryFrom<WrittenSigner> for Signer {
-    type Error = String;
-
-    fn try_from(written: WrittenSigner) -> Result<Self, String> {
-        let signer = Self::written(written.account, written.ssh_key)?;
-        Ok(Self {
-            revoked: written.revoked,
-            ..signer
-        })
-    }
-}
-
-impl Signer {
-    /// The signer whose key is written in one of these ways.
-    pub fn written(account: Option<String>, ssh_key: Option<String>) -> Result<Self, String> {
-        let account = match (account, &ssh_key) {
-            (Some(account), None) => key::account(&account)?,
-            (None, Some(line)) => key::of_ssh(line)?,
-            (None, None) => return Err("a signer needs `account` or `ssh-key`".into()),
-            (Some(_), Some(_)) => {
-                return Err("`account` and `ssh-key` are two names of one key: write one".into());
-            }
-        };
-        Ok(Self {
-            account,
-            ssh_key,
-            revoked: false,
-        })
-    }
-}
-
-impl From<Signer> for WrittenSigner {
-    fn from(signer: Signer) -> Self {
-        Self {
-            account: signer.ssh_key.is_none().then_some(signer.account),
-            ssh_key: signer.ssh_key,
-            revoked: signer.revoked,
-        }
-    }
-}
-
-impl Signer {
-    /// The key of the config that names it, and the value.
-    pub(super) fn as_written(&self) -> (&'static str, &str) {
-        match &self.ssh_key {
-            Some(line) => ("ssh-key", line),
-            None => ("account", &self.account),
-        }
-    }
-
-    /// What its signatures say who made them: see [`vouch_protocol::Signer`].
-    pub(super) fn id(&self) -> String {
-        format!("token:{}", self.account)
-    }
-
-    /// Its key, as people write it.
-    pub(super) fn key(&self) -> &str {
-        &self.account
-    }
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+#[serde(expecting = "a section [trust.root.NAME]")]
+pub struct Root {
+    /// The file: a trusted root of Sigstore, in JSON.
+    pub path: PathBuf,
 }
 
 /// A method of signing, as a rule may require it.
@@ -169,12 +92,15 @@ impl Signer {
 pub enum Method {
     /// A token inside the artifact.
     Token,
+    /// A Sigstore bundle beside the artifact.
+    Sigstore,
 }
 
 impl Method {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Token => "token",
+            Self::Sigstore => "sigstore",
         }
     }
 }

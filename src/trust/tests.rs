@@ -1,5 +1,6 @@
 //! What becomes a permission, and what it permits.
 
+mod bundles;
 mod decisions;
 mod properties;
 mod store;

@@ -70,6 +70,14 @@ pub enum Use {
 }
 
 impl Use {
+    /// The manifest that names the artifact.
+    pub(super) fn manifest(&self) -> Option<Digest> {
+        match self {
+            Self::Pull(published) | Self::Verify(Some(published)) => Some(published.manifest),
+            _ => None,
+        }
+    }
+
     /// Where the artifact comes from or goes to. Blocks.
     pub(super) fn place(&self) -> Result<Place> {
         match self {

@@ -95,16 +95,8 @@ enum Done {
 fn wanted(command: TrustCommand) -> Value {
     match command {
         TrustCommand::List => json!({"list": {}}),
-        TrustCommand::Add(TrustAdd {
-            name,
-            account,
-            ssh_key,
-            scopes,
-            revoked,
-            agreed: _,
-        }) => json!({"add": {
-            "name": name, "account": account, "sshKey": ssh_key, "revoked": revoked,
-            "scopes": scopes,
+        TrustCommand::Add(add) => json!({"add": {
+            "name": add.name, "signer": signer(&add), "revoked": add.revoked, "scopes": add.scopes,
         }}),
         TrustCommand::Remove { name, scopes, .. } => {
             json!({"remove": {"name": name, "scopes": scopes}})
@@ -116,6 +108,28 @@ fn wanted(command: TrustCommand) -> Value {
             repository, signer, ..
         } => json!({"forget": {"repository": repository.told, "signer": signer}}),
     }
+}
+
+/// A signer as the config writes it; nothing where only a name was given.
+fn signer(add: &TrustAdd) -> Option<Value> {
+    let texts = [
+        ("account", &add.account),
+        ("ssh-key", &add.ssh_key),
+        ("workflow", &add.workflow),
+        ("repository", &add.repository),
+        ("email", &add.email),
+        ("uri", &add.uri),
+        ("issuer", &add.issuer),
+        ("key", &add.key),
+        ("root", &add.root),
+    ];
+    let given = texts.into_iter();
+    let given = given.filter_map(|(key, text)| Some((key.to_owned(), json!(text.as_ref()?))));
+    let mut signer: serde_json::Map<_, _> = given.collect();
+    if !add.refs.is_empty() {
+        signer.insert("refs".into(), json!(add.refs));
+    }
+    (!signer.is_empty()).then_some(Value::Object(signer))
 }
 
 async fn status(client: &Client) -> Result<ServerStatusResult, Failure> {
@@ -243,7 +257,7 @@ fn show_list(screen: &mut Screen, list: &Value) -> io::Result<()> {
             format!(
                 "{}, {}{revoked}",
                 text(&signer["name"]),
-                text(&signer["account"])
+                text(&signer["described"])
             ),
         )?;
     }

@@ -284,3 +284,35 @@ fn remembered_signers_are_added_and_forgotten() {
     );
     fails(&home.run(&forgetting), 2, &["has no remembered signer"]);
 }
+
+#[test]
+fn signers_of_bundles_are_named_in_the_words_of_their_certificates() {
+    let home = Home::new();
+    let workflow = "github.com/acme/echo/.github/workflows/release.yml";
+    let adding = ["trust", "add", "release", "--yes", "--workflow", workflow];
+    let ran = home.run(&[&adding[..], &["--refs", "refs/tags/*", "--scope", "files"]].concat());
+    let written = [
+        "  + workflow = \"github.com/acme/echo/.github/workflows/release.yml\"\n",
+        "  + refs = [\"refs/tags/*\"]\n",
+        "changed   and in force",
+    ];
+    done(&ran, &written);
+    let ran = home.run(&[&adding[..], &["--scope", "files"]].concat());
+    fails(&ran, 2, &["`workflow` needs `refs`"]);
+    let ann = ["trust", "add", "ann", "--yes", "--email", "ann@example.org"];
+    fails(&home.run(&ann), 64, &["--issuer"]);
+    let ran = home.run(&[&ann[..], &["--issuer", "https://accounts.google.com"]].concat());
+    done(&ran, &["  + email = \"ann@example.org\"\n"]);
+    let ran = home.run(&["trust", "list"]);
+    let listed = format!("release, {workflow} at refs/tags/*\n");
+    done(
+        &ran,
+        &[
+            &listed,
+            "ann, ann@example.org, says https://accounts.google.com\n",
+        ],
+    );
+    let key = home.path("no-such.pub").display().to_string();
+    let ran = home.run(&["trust", "add", "key", "--yes", "--key", &key]);
+    fails(&ran, 2, &["cannot open", "no-such.pub"]);
+}

@@ -86,6 +86,36 @@ fn what_makes_no_sense_is_named_with_its_place() {
     check("[trust.signer.any]\naccount = '$key'\n", "1:", "cannot be called `any`");
     check("[trust.signer.'a b']\naccount = '$key'\n", "1:", "not a signer's name");
     check("[trust.signer.$key]\naccount = '$key'\n", "1:", "that is a key");
+    let bundler = |lines: &str, place: &str, says: &str| {
+        check(&format!("[trust.signer.x]\n{lines}\n"), place, says);
+    };
+    let workflow = "workflow = 'github.com/acme/echo/.github/workflows/release.yml'";
+    bundler(workflow, "1:", "`workflow` needs `refs`");
+    bundler(&format!("{workflow}\nrefs = []"), "1:", "`workflow` needs `refs`");
+    bundler("workflow = 'acme/echo/.github/workflows/release.yml'\nrefs = ['*']", "2:12: ", "is not a workflow");
+    bundler("workflow = 'https://github.com/acme/echo/.github/workflows/release.yml'\nrefs = ['*']", "2:12: ", "without `https://`");
+    bundler("workflow = 'github.com/acme/echo/.github/workflows/release.yml@refs/tags/v1'\nrefs = ['*']", "2:12: ", "without a ref");
+    bundler("workflow = 'github.com/acme/echo'\nrefs = ['*']", "2:12: ", "is not a workflow");
+    bundler(&format!("{workflow}\nrefs = ['v*']"), "3:", "is not a ref");
+    bundler(&format!("{workflow}\nrefs = ['refs/*/v1']"), "3:", "`*` at its end");
+    bundler(&format!("{workflow}\nrefs = ['refs/pull/*']"), "3:", "anybody may open");
+    bundler(&format!("{workflow}\nrefs = ['*']\nrepository = 'acme/echo'"), "4:14: ", "is not a repository");
+    bundler(&format!("{workflow}\nrefs = ['*']\nissuer = 'https://x.example'"), "1:", "`issuer` belongs to");
+    bundler(&format!("{workflow}\nrefs = ['*']\nemail = 'a@b'"), "1:", "a signer is one");
+    bundler(&format!("{workflow}\nrefs = ['*']\nroot = 'nowhere'"), "4:8: ", "there is no root \"nowhere\"");
+    bundler("email = 'a@b'", "1:", "`email` needs `issuer`");
+    bundler("email = 'ann'\nissuer = 'https://x.example'", "1:", "not an e-mail address");
+    bundler("email = 'a@b'\nissuer = 'x.example'", "3:10: ", "does not vouch for anybody");
+    bundler("uri = 'https://x.example'", "1:", "`uri` needs `issuer`");
+    bundler("refs = ['*']\nemail = 'a@b'\nissuer = 'https://x.example'", "1:", "`refs` belongs to a `workflow`");
+    bundler("account = '$key'\nroot = 'github'", "1:", "`root` belongs to a signer of bundles");
+    bundler("key = 'no/such.pub'", "2:7: ", "cannot open");
+    check("[trust.root.lab]\n", "1:", "path");
+    check("[trust.root.lab]\npath = 'no/such.json'\n", "2:8: ", "cannot open");
+    check("[trust.root.lab]\npath = ''\n", "2:8: ", "is empty");
+    check("[trust.root.'a b']\npath = 'x'\n", "1:", "not a root's name");
+    check("[trust.root.lab]\npath = 'x'\nfile = 'y'\n", "3:1: ", "has no key `file`");
+    rule("accept = 'any'\nrequire = ['sigstore']", "4:11: ", "nobody's bundle");
     rule("accept = []", "3:10: ", "nobody is accepted");
     rule("accept = ['acme', 'pinned']", "3:10: ", "`pinned` stands alone");
     rule("accept = ['any', 'any']", "3:10: ", "`any` stands alone");
@@ -98,7 +128,7 @@ fn what_makes_no_sense_is_named_with_its_place() {
     rule("accept = 'any'\nsubjects = []", "4:12: ", "is empty");
     rule("accept = 'any'\nsubjects = ['$key']", "4:12: ", "not the public nkey of a module");
     rule("accept = 'any'\nrequire = []", "4:11: ", "is empty");
-    rule("accept = 'any'\nrequire = ['sigstore']", "4:", "token");
+    rule("accept = 'any'\nrequire = ['ssh']", "4:", "sigstore");
     rule("accept = 'any'\nmax-age = '0s'", "4:11: ", "nothing is accepted at no age");
     rule("accept = 'any'\nmax-age = 90", "4:11: ", "");
     rule("accept = 'any'\nmax-age = '1 fortnight'", "4:11: ", "write one such as `90d`");
@@ -146,6 +176,59 @@ fn a_scope_is_written_in_its_canonical_form() {
     std::os::unix::fs::symlink("folder", root.join("link")).unwrap();
     let root = root.display();
     scope(&format!("oci:{root}/link/new"), &format!("write \"oci:{root}/folder/new\""));
+}
+
+/// Keys and roots are files beside the config, which decide as much as the config does.
+#[test]
+fn files_that_it_names_are_read_and_have_to_be_the_owner_s() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.toml");
+    let key = vouch_testing::sigstore::Key::default();
+    let root = vouch_testing::sigstore::Sigstore::default()
+        .trusted_root()
+        .to_string();
+    fs::create_dir(folder.path().join("keys")).unwrap();
+    fs::write(
+        &path,
+        "[trust.signer.x]\nkey = 'keys/x.pub'\nroot = 'lab'\n[trust.root.lab]\npath = 'lab.json'\n",
+    )
+    .unwrap();
+    let check = |pem: &str, root: &str, mode: u32, expected: Option<&str>| {
+        let written = [("keys/x.pub", pem), ("lab.json", root)];
+        for (name, text) in written {
+            let file = folder.path().join(name);
+            fs::write(&file, text).unwrap();
+            fs::set_permissions(&file, fs::Permissions::from_mode(mode)).unwrap();
+        }
+        let policy = Config::read(&path).unwrap().policy();
+        let said = policy
+            .err()
+            .map(|error| format!("{error} {}", error.data().help.unwrap()));
+        match (expected, said) {
+            (None, None) => {}
+            (Some(part), Some(said)) if said.contains(part) => {}
+            (expected, said) => panic!("{expected:?}, not {said:?}"),
+        }
+    };
+    check(&key.public_pem(), &root, 0o644, None);
+    check(
+        "x",
+        &root,
+        0o644,
+        Some("keys/x.pub cannot be used: it is not a public key in PEM"),
+    );
+    check(
+        &key.public_pem(),
+        "{}",
+        0o644,
+        Some("lab.json cannot be used: it is not a trusted root"),
+    );
+    check(
+        &key.public_pem(),
+        &root,
+        0o666,
+        Some("others can write it Close it: `chmod go-w"),
+    );
 }
 
 /// What `plain-http` says of a host is what its scope means.

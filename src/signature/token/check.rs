@@ -43,6 +43,7 @@ pub(super) fn check(facts: &Facts, token: &[u8]) -> Result<Signed, Refusal> {
         },
         claims: Some(claims),
         covers,
+        bundle: None,
     })
 }
 

@@ -29,13 +29,11 @@ pub use asked::Asked;
 pub use draft::Draft;
 pub use sealed::Sealed;
 
-use super::{Evidence, Method, Signatures, Signed};
+use super::{Signatures, Signed};
 use crate::artifact::{ArtifactKind, Facts, Refusal};
 use std::sync::Arc;
 
-pub(super) const METHOD: Method = Method { absent, signatures };
-
-fn absent(kind: ArtifactKind) -> (&'static str, &'static str) {
+pub(super) fn absent(kind: ArtifactKind) -> (&'static str, &'static str) {
     let why = match kind {
         ArtifactKind::Provider => "it carries no token: no entry named `claims.jwt`",
         _ => "it carries no token: no custom section named `wasmcloud_jwt` or `jwt`",
@@ -43,7 +41,7 @@ fn absent(kind: ArtifactKind) -> (&'static str, &'static str) {
     (why, "Sign it, then try again: `vouch sign {file}`.")
 }
 
-fn signatures(facts: &Facts, _: &[Evidence]) -> Signatures {
+pub(super) fn signatures(facts: &Facts) -> Signatures {
     Ok(signed(facts).transpose()?.into_iter().collect())
 }
 

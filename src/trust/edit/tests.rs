@@ -8,7 +8,7 @@ fn key(seed: u8) -> String {
 }
 
 fn signer(seed: u8) -> Signer {
-    Signer::written(Some(key(seed)), None).unwrap()
+    toml::from_str(&format!("account = '{}'", key(seed))).unwrap()
 }
 
 fn adding(name: &str, seed: Option<u8>, scopes: &[&str]) -> Edit {
@@ -17,6 +17,15 @@ fn adding(name: &str, seed: Option<u8>, scopes: &[&str]) -> Edit {
         signer: seed.map(signer),
         revoked: false,
         scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
+    }
+}
+
+fn adding_as(name: &str, signer: &str) -> Edit {
+    Edit::Add {
+        name: name.into(),
+        signer: Some(toml::from_str(signer).unwrap()),
+        revoked: false,
+        scopes: Vec::new(),
     }
 }
 
@@ -55,6 +64,15 @@ fn edits_keep_all_else() {
     );
     // Twice is once.
     check(&acme, added, added);
+    let path = "github.com/acme/echo/.github/workflows/release.yml";
+    let signer = format!("workflow = \"{path}\"\nrefs = [\"refs/tags/*\", \"refs/heads/main\"]\n");
+    let written = format!("[trust.signer.release]\n{signer}");
+    let release = adding_as("release", &signer);
+    check(&release, "", &written);
+    check(&release, &written, &written);
+    let ann = "email = \"ann@example.org\"\nissuer = \"https://accounts.google.com\"\n";
+    let both = format!("{written}\n[trust.signer.ann]\n{ann}");
+    check(&adding_as("ann", ann), &written, &both);
     // Another spelling of a scope is the same.
     check(&adding("acme", None, &["GHCR.io:443/acme"]), added, added);
     // A second signer joins the first.
@@ -138,6 +156,22 @@ fn what_an_edit_cannot_mean_is_refused() {
         &adding("b", None, &["*"]),
         one,
         "there is no signer `b` Say who",
+    );
+    let workflow = |refs: &str| {
+        let path = "github.com/acme/echo/.github/workflows/release.yml";
+        let signer = format!("workflow = '{path}'\nrefs = ['{refs}']\n");
+        (
+            adding_as("w", &signer),
+            format!("[trust.signer.w]\n{signer}"),
+        )
+    };
+    let (tags, written) = workflow("refs/tags/*");
+    let other = workflow("*").0;
+    check(&other, &written, "at refs/tags/* already, and you said");
+    check(
+        &tags,
+        "[trust.signer.w]\naccount = \"A1\"\n",
+        "`w` is A1 already",
     );
     check(&adding("b", None, &["*"]), one, "known: acme");
     check(&removing("b", &[]), one, "there is no signer `b`");

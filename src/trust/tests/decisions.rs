@@ -13,7 +13,7 @@ use vouch_testing::forge::{ENTRIES, component, custom, section, sha256};
 /// Ten days after everything is signed.
 const NOW: u64 = 1_700_000_000 + 10 * 86_400;
 
-static KEYS: LazyLock<BTreeMap<&str, Signer>> = LazyLock::new(|| {
+pub(super) static KEYS: LazyLock<BTreeMap<&str, Signer>> = LazyLock::new(|| {
     ["acme", "bob", "eve", "stranger"]
         .into_iter()
         .map(|name| (name, Signer::default()))
@@ -118,7 +118,7 @@ fn imported(id: u8, imports: &[&str]) -> Vec<u8> {
 }
 
 /// A use: `files`, a reference, `push REFERENCE` or `ask REFERENCE`; with `signer=S` behind it.
-fn usage(at: &str, examined: &Examined<()>) -> Result<Use> {
+pub(super) fn usage(at: &str, examined: &Examined<()>) -> Result<Use> {
     let reference = |text: &str| PlainHosts::default().reference(text);
     if at == "files" {
         return Ok(Use::Verify(None));

@@ -3,8 +3,8 @@
 //! [`process`] finds the built programs, runs them and waits for what they do; [`daemon`] is the
 //! service as a process of its own, and [`wire`] a client of it. [`registry`] starts real
 //! registries, [`token_server`] issues their tokens, [`proxy`] stands before one, and [`faulty`]
-//! answers what no registry should. [`forge`] makes artifacts, signed rightly and wrongly;
-//! [`real_modules`] fetches some that others have made, and [`seeds`] are for fuzzing.
+//! answers what no registry should. [`forge`] makes artifacts, signed rightly and wrongly, and
+//! [`sigstore`] bundles beside them; [`real_modules`] fetches some that others have made, and [`seeds`] are for fuzzing.
 
 // A test that cannot go on panics.
 #![allow(
@@ -15,6 +15,7 @@
 )]
 
 pub mod daemon;
+mod der;
 pub mod faulty;
 pub mod folder;
 pub mod forge;
@@ -23,5 +24,6 @@ pub mod proxy;
 pub mod real_modules;
 pub mod registry;
 pub mod seeds;
+pub mod sigstore;
 pub mod token_server;
 pub mod wire;

@@ -19,9 +19,11 @@ pub(crate) enum TrustCommand {
     #[command(after_help = "Examples:
   vouch trust add acme --account A… --scope ghcr.io/acme
   vouch trust add ann --ssh-key ~/.ssh/id_ed25519.pub --scope files
+  vouch trust add acme-release --workflow github.com/acme/echo/.github/workflows/release.yml \\
+    --refs 'refs/tags/*' --scope ghcr.io/acme
   vouch trust add acme --scope docker.io/acme   # a name that is known
   vouch trust add acme --revoked                # nothing of theirs is accepted any more")]
-    Add(TrustAdd),
+    Add(Box<TrustAdd>),
     /// Accept a signer no more: under scopes, or at all
     ///
     /// A rule that is left without signers accepts nobody.
@@ -71,6 +73,30 @@ pub(crate) struct TrustAdd {
     /// The same key as SSH has it: a line `ssh-ed25519 AAAA…`, or a file with one
     #[arg(long, value_name = "LINE|FILE")]
     pub(crate) ssh_key: Option<String>,
+    /// Of bundles: a workflow of GitHub's, `github.com/acme/echo/.github/workflows/release.yml`
+    #[arg(long, value_name = "WORKFLOW")]
+    pub(crate) workflow: Option<String>,
+    /// The refs that it may run for, `refs/tags/*`; may be given several times
+    #[arg(long, value_name = "REF", requires = "workflow")]
+    pub(crate) refs: Vec<String>,
+    /// The repository that it builds, where that is not its own: `github.com/acme/echo`
+    #[arg(long, value_name = "REPOSITORY", requires = "workflow")]
+    pub(crate) repository: Option<String>,
+    /// Of bundles: an e-mail address
+    #[arg(long, value_name = "ADDRESS", requires = "issuer")]
+    pub(crate) email: Option<String>,
+    /// Of bundles: a URI, as certificates have it
+    #[arg(long, value_name = "URI", requires = "issuer")]
+    pub(crate) uri: Option<String>,
+    /// Who vouches for an e-mail address or a URI: `https://accounts.google.com`
+    #[arg(long, value_name = "ISSUER")]
+    pub(crate) issuer: Option<String>,
+    /// Of bundles: a file with a public key in PEM
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<String>,
+    /// Of bundles: the one root of the config that they sign under
+    #[arg(long, value_name = "ROOT")]
+    pub(crate) root: Option<String>,
     /// Where to accept them; may be given several times
     #[arg(long = "scope", value_name = "SCOPE")]
     pub(crate) scopes: Vec<String>,
@@ -94,8 +120,8 @@ impl TrustCommand {
     pub(crate) fn is_agreed(&self) -> bool {
         match self {
             Self::List => true,
-            Self::Add(TrustAdd { agreed, .. })
-            | Self::Remove { agreed, .. }
+            Self::Add(add) => add.agreed.yes,
+            Self::Remove { agreed, .. }
             | Self::Accept { agreed, .. }
             | Self::Forget { agreed, .. } => agreed.yes,
         }
@@ -106,6 +132,11 @@ impl TrustCommand {
             return Err("there is no terminal to ask: use --yes".to_owned());
         }
         let Self::Add(add) = self else { return Ok(()) };
+        if let Some(key) = &mut add.key {
+            // The config's folder is another one.
+            let path = std::path::absolute(&*key).map_err(|error| format!("{key}: {error}"))?;
+            *key = path.display().to_string();
+        }
         let is_file = |key: &String| !key.contains(char::is_whitespace);
         if let Some(file) = add.ssh_key.clone().filter(is_file) {
             add.ssh_key = Some(public_key(Path::new(&file))?);

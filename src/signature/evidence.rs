@@ -1,0 +1,66 @@
+//! What was fetched beside an artifact, to judge it by: bytes, of which nothing is verified.
+
+use std::sync::Arc;
+
+/// One thing that may sign an artifact from beside it, and where it came from.
+#[derive(Debug, Clone)]
+pub struct Evidence {
+    from: Arc<str>,
+    pub(super) what: What,
+}
+
+#[derive(Debug, Clone)]
+pub(super) enum What {
+    /// A Sigstore bundle, in JSON.
+    Bundle(Arc<[u8]>),
+    /// What cosign 2 stored.
+    Layer(Arc<Layer>),
+    /// Why it could not be read, or was not.
+    Unread(Arc<str>),
+}
+
+impl Evidence {
+    /// A Sigstore bundle. `from` says where it was found, for people: a reference, or a path.
+    pub fn bundle(from: &str, bytes: impl Into<Arc<[u8]>>) -> Self {
+        Self {
+            from: from.into(),
+            what: What::Bundle(bytes.into()),
+        }
+    }
+
+    /// A layer of the tag that cosign 2 made.
+    pub fn layer(from: &str, layer: Layer) -> Self {
+        Self {
+            from: from.into(),
+            what: What::Layer(Arc::new(layer)),
+        }
+    }
+
+    /// What was not read, and why: it is told, and counts for nothing.
+    pub fn unread(from: &str, why: &str) -> Self {
+        Self {
+            from: from.into(),
+            what: What::Unread(why.into()),
+        }
+    }
+
+    /// Where it was found.
+    pub fn from(&self) -> &str {
+        &self.from
+    }
+}
+
+/// A layer of cosign 2's tag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layer {
+    /// The layer's bytes: what was signed.
+    pub payload: Vec<u8>,
+    /// The annotation `dev.cosignproject.cosign/signature`.
+    pub signature: String,
+    /// The annotation `dev.sigstore.cosign/certificate`, where there is one.
+    pub certificate: Option<String>,
+    /// The annotation `dev.sigstore.cosign/chain`, where there is one.
+    pub chain: Option<String>,
+    /// The annotation `dev.sigstore.cosign/bundle`, where there is one.
+    pub bundle: Option<String>,
+}

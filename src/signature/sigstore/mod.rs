@@ -1,0 +1,118 @@
+//! Sigstore: bundles beside an artifact, as cosign 3 and GitHub's attestations make them.
+//!
+//! A bundle holds if it proves to a root, which is on the disk, who signed it and when, and if it
+//! signs this very artifact, as a release. It is judged by its content alone: nobody signs the media
+//! types and annotations around it.
+//!
+//! Files depend on those above them:
+//!
+//! | file | what it has |
+//! |---|---|
+//! | `few` | lists of bounded length |
+//! | `bundle` | a bundle, and the bounds that hold before anything is verified |
+//! | `statement` | what one says, and of what |
+//! | `legacy` | what cosign 2 stored, as a bundle |
+//! | `verifier` | the one way to `sigstore-verify`, and its cryptography |
+//! | `root` | whose certificates and logs count |
+//! | `anchors` | all roots and keys that bundles are verified by |
+//! | `candidate` | whether one holds, whose it is, and what was found on the way |
+//! | `mod` | of several, those that hold; or what is wrong with the nearest |
+//!
+//! What `sigstore-verify` leaves to its callers is done here: the bounds, predicates and subjects,
+//! that there is one identity and what else a certificate says, that a log's promise is no proof,
+//! and which root goes with which terms.
+
+mod anchors;
+mod bundle;
+mod candidate;
+mod few;
+mod legacy;
+mod root;
+mod statement;
+mod verifier;
+
+pub use anchors::Anchors;
+pub use bundle::LARGEST as LARGEST_BUNDLE;
+pub(super) use candidate::Subjects;
+pub use root::Root;
+
+use super::{Evidence, Signatures, Signed, step::Report};
+use crate::artifact::{ArtifactKind, Facts, Refusal, Row};
+use candidate::{Looked, Outcome, look};
+use std::sync::Arc;
+use vouch_protocol::ErrorKind;
+
+/// What an artifact without a bundle lacks.
+pub(super) fn absent(_: ArtifactKind) -> (&'static str, &'static str) {
+    (
+        "no Sigstore bundle is known of it",
+        "Sign it with cosign, or have GitHub attest it.",
+    )
+}
+
+/// The bundles that hold and sign it as a release; or, of those that do not, what is wrong with the
+/// nearest.
+pub(super) fn signatures(
+    facts: &Facts,
+    subjects: Subjects,
+    evidence: &[Evidence],
+    anchors: &Anchors,
+    reports: &mut Vec<Report>,
+) -> Signatures {
+    let mut held: Vec<Arc<Signed>> = Vec::new();
+    let mut nearest: Option<Looked> = None;
+    for one in evidence {
+        let looked = look(facts, subjects, one, anchors);
+        reports.push(looked.report.clone());
+        match &looked.outcome {
+            Outcome::Holds(signed) => {
+                let news = signed.iter().filter(|one| !held.contains(one));
+                let news: Vec<_> = news.cloned().collect();
+                held.extend(news);
+            }
+            _ if nearest.as_ref().is_none_or(|it| it.rank() < looked.rank()) => {
+                nearest = Some(looked);
+            }
+            _ => {}
+        }
+    }
+    match nearest {
+        Some(nearest) if held.is_empty() => refusal(&nearest, evidence.len()).map_or(Ok(held), Err),
+        _ => Ok(held),
+    }
+}
+
+/// Why the artifact is refused, if none is nearer; nothing where this says nothing of a
+/// signature. It is one of so many.
+fn refusal(nearest: &Looked, of: usize) -> Option<Refusal> {
+    let (step, why) = nearest.report.fault()?;
+    let from = &nearest.report.from;
+    let among = match of {
+        1 => String::new(),
+        of => format!("; of {of} that were looked at, it is the nearest"),
+    };
+    let (row, kind, what, help) = match nearest.outcome {
+        Outcome::Holds(_) | Outcome::Unread => return None,
+        Outcome::Unrelated => (
+            Row::Hash,
+            ErrorKind::SignatureUnrelated,
+            format!("is not what its bundle signs ({from}): {why}{among}"),
+            "Ask its publisher for the bundle that signs this very artifact. All that was \
+             found: `vouch verify --explain`.",
+        ),
+        Outcome::Invalid => (
+            Row::Signature,
+            ErrorKind::SignatureInvalid,
+            format!(
+                "has no bundle that holds: the {} of {from} fails: {why}{among}",
+                step.name()
+            ),
+            "Get the bundle again from its publisher. All that was found: `vouch verify \
+             --explain`.",
+        ),
+    };
+    Some(Refusal::new(row, kind, what, Some(help)))
+}
+
+#[cfg(test)]
+mod tests;
