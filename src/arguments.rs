@@ -137,7 +137,8 @@ pub(crate) enum Command {
 /// What to do with the config.
 #[derive(Subcommand)]
 pub(crate) enum ConfigCommand {
-    /// List everything that is wrong with the file and the files that it names; exits with 1 then
+    /// List everything that is wrong with the file and the files that it names; exits with 1 if
+    /// anything is
     #[command(after_help = "Example:\n  vouchd config check new.toml")]
     Check {
         /// The file [default: the one that the service would read]

@@ -6,7 +6,7 @@
 //! | file | what it is for |
 //! |---|---|
 //! | `span` | spans of time as people write them |
-//! | `sections` | `[idle]`, `[log]` and `[sign]`; other sections are their modules' own |
+//! | `sections` | `[idle]`, `[log]` and `[sign]`; `[limits]` is [`Limits`](crate::artifact::Limits), `[trust]` [`Section`](crate::trust::Section), `[registry]` [`session`](crate::session)'s |
 //! | `problem` | what is wrong with a file, and where |
 //! | `settings` | what holds, and who says so |
 //! | `whole` | the config: all sections in one |

@@ -85,8 +85,8 @@ pub(crate) enum Wanted {
 pub(crate) enum Command {
     /// Say whether artifacts are signed, and by whom
     ///
-    /// Each is a file, a folder, a reference, or `-` for standard input. What exists as a path is a
-    /// path. In folders, and in those inside them, *.wasm, *.par and *.par.gz are verified; their
+    /// Each is a file, a folder, a reference, or `-` for standard input. Whatever exists as a path is
+    /// taken for one. In folders, and in those inside them, *.wasm, *.par and *.par.gz are verified; their
     /// content decides what they are.
     #[command(after_help = "Examples:
   vouch verify echo.wasm ghcr.io/acme/echo:1.0.0
@@ -96,7 +96,7 @@ pub(crate) enum Command {
     Verify(VerifyArguments),
     /// Show all that is known of an artifact, and who says so
     ///
-    /// Of a large one in a registry no more is read than its signature needs: then nobody vouches
+    /// Of a large artifact in a registry, only what its signature needs is read: then nobody vouches
     /// for its bytes.
     #[command(after_help = "Examples:
   vouch inspect echo.wasm
@@ -153,7 +153,8 @@ pub(crate) enum Command {
     /// Say whose signatures are accepted, and where
     ///
     /// Edits the section [trust] of the config that the service reads, and the signers that it
-    /// remembers. What would change is shown, and asked for on a terminal.
+    /// remembers. What would change is shown first; on a terminal
+    /// you are asked.
     #[command(after_help = "Examples:
   vouch trust add acme --account A… --scope ghcr.io/acme
   vouch trust list")]

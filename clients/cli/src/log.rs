@@ -43,7 +43,7 @@ const MOST_ASIDE: u32 = 100;
 
 #[derive(Debug, Args)]
 pub(crate) struct LogArguments {
-    /// Go on with what is logged from now on, until interrupted
+    /// Keep showing what is logged, until interrupted
     #[arg(short, long)]
     pub(crate) follow: bool,
     /// How many of the last lines to show first

@@ -24,7 +24,7 @@ pub(crate) struct TagsArguments {
     /// `registry/repository`, or `oci:FOLDER` for an image layout
     #[arg(value_parser = Reference::read)]
     pub(crate) repository: Reference,
-    /// List at most so many; without this, all
+    /// List at most this many; without it, all
     #[arg(
         short = 'n',
         long,
@@ -32,7 +32,7 @@ pub(crate) struct TagsArguments {
         value_parser = clap::value_parser!(u32).range(1..)
     )]
     pub(crate) limit: Option<u32>,
-    /// Begin behind this tag
+    /// Begin after this tag
     #[arg(long, value_name = "TAG")]
     pub(crate) last: Option<String>,
 }

@@ -46,13 +46,13 @@ pub(crate) struct VerifyArguments {
     /// Show only what is not accepted
     #[arg(short, long)]
     pub(crate) quiet: bool,
-    /// Show every check: what was found, and what has to be
+    /// Show every check: what was found, and what must be
     #[arg(long)]
     pub(crate) explain: bool,
     /// Accept this signer alone: a name of the service's config, or an account (`A…`)
     #[arg(long, value_name = "SIGNER")]
     pub(crate) signer: Option<String>,
-    /// Say whether files might be pushed there; nothing is sent
+    /// Say whether files could be pushed there; nothing is sent
     #[arg(long = "for", value_name = "REFERENCE", value_parser = Reference::read)]
     pub(crate) destination: Option<Reference>,
     #[arg(skip)]

@@ -59,12 +59,12 @@ impl Asked {
         let (not_before, expires) = (params.not_before, params.expires);
         for (param, date) in [("notBefore", not_before), ("expires", expires)] {
             if date.is_some_and(|date| date > LAST) {
-                let message = format!("`{param}` is past the year 9999");
+                let message = format!("`{param}` is after the year 9999");
                 return Err(wrong(&message).help("Times are seconds since 1970, not milliseconds."));
             }
         }
         if expires.is_some_and(|expires| expires <= now) {
-            return Err(wrong("`expires` is over already"));
+            return Err(wrong("`expires` is in the past"));
         }
         if let (Some(from), Some(until)) = (not_before, expires)
             && from >= until
@@ -95,8 +95,8 @@ fn check(param: &str, texts: &[String]) -> Result<()> {
         return Ok(());
     }
     let message = format!(
-        "`{param}` is empty, longer than {LONGEST} bytes, or holds a control character or another \
-         that cannot be seen"
+        "`{param}` is empty, longer than {LONGEST} bytes, or has a control character or an \
+         invisible one in it"
     );
     Err(wrong(&message))
 }

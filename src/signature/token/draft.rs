@@ -19,9 +19,9 @@ use std::path::Path;
 use vouch_protocol::{Claims, ReplacedToken};
 
 /// What wascap makes of lengths that are written longer than they have to be.
-const LONG_LENGTHS: &str = "lengths in it are written longer than they have to be: wascap and wash \
-    write them anew before they hash, and will not accept the signature; vouchd keeps the bytes as \
-    they are, and does";
+const LONG_LENGTHS: &str = "some lengths in it are not written in their shortest form: wascap and wash \
+    rewrite them before they hash, and will not accept the signature; vouchd keeps the bytes as they \
+    are, and accepts it";
 
 /// Base64url of a signature, and the dot before it.
 const SIGNATURE: usize = 1 + 86;
@@ -81,7 +81,8 @@ impl Draft {
         if signing_input.len() + SIGNATURE > longest {
             return Err(
                 error!(TooLarge: "its token would be larger than {longest} bytes").help(
-                    "Sign fewer or shorter names, or have the server's owner raise the limit.",
+                    "Name fewer or shorter tags and capabilities, or have the server's owner raise the \
+                     limit.",
                 ),
             );
         }
@@ -120,7 +121,7 @@ fn shared(
     Ok(Metadata {
         name: name.ok_or_else(|| {
             wrong("neither the artifact nor its file has a name that can be signed")
-                .help("Send a `name`: `vouch sign --name`.")
+                .help("Send a `name`: `vouch sign --name NAME`.")
         })?,
         version: asked_or_old(&asked.version, &claims.version)
             .or_else(|| own_text(own.and_then(|own| own.version.as_ref()))),
@@ -158,7 +159,7 @@ fn of_kind(
             let vendor = asked.vendor.as_ref().or(old.claims.vendor.as_ref());
             wascap.vendor = Some(vendor.cloned().ok_or_else(|| {
                 wrong("a provider archive needs a `vendor`")
-                    .help("Say who makes it: `vouch sign --vendor`.")
+                    .help("Say who makes it: `vouch sign --vendor VENDOR`.")
             })?);
             let hashes = entries.hashes().iter();
             let hashes = hashes.map(|(name, digest)| (name.clone(), digest.upper_hex()));
@@ -177,7 +178,7 @@ fn subject(of: Of, facts: &Facts, asked: &Asked, old: &Old, name: &str) -> Resul
         }
         let (letter, what) = (of.letter(), facts.described());
         return Err(wrong(&format!(
-            "`subject` is not a public nkey that begins with `{letter}`, as that of {what} does"
+            "`subject` is not a public nkey that begins with `{letter}`, as the subject of {what} must"
         )));
     }
     let kept = &old.claims.subject;

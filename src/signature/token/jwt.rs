@@ -134,21 +134,21 @@ pub(super) fn parse<T: DeserializeOwned>(json: &[u8], name: &str) -> Result<T, F
     if json.first() != Some(&b'{') {
         return Err(invalid(
             Row::Claims,
-            &format!("its {name} are not an object"),
+            &format!("its {name} cannot be read: not an object"),
         ));
     }
     serde_json::from_slice(json).map_err(|error| {
         // Its message may quote what was found, which nobody vouched for: only the place is told.
         let what = match error.classify() {
             serde_json::error::Category::Data => match PlainJson::fault(&error) {
-                Some(fault) => format!("hold {fault}"),
+                Some(fault) => format!("there is {fault}"),
                 None => format!(
-                    "are not of the form that fits the artifact (column {})",
+                    "not of the form that fits the artifact (column {})",
                     error.column()
                 ),
             },
-            _ => format!("are not JSON (column {})", error.column()),
+            _ => format!("not JSON (column {})", error.column()),
         };
-        invalid(Row::Claims, &format!("its {name} {what}"))
+        invalid(Row::Claims, &format!("its {name} cannot be read: {what}"))
     })
 }

@@ -39,7 +39,7 @@ impl Old {
             // What another tool signed may be such as would not be signed here.
             let mut left = |what: &str| {
                 warnings.push(format!(
-                    "the {what} of its old token cannot be signed here, and is not carried over"
+                    "its old token's {what} cannot be signed here: not carried over"
                 ));
             };
             let claims = &mut old.claims;

@@ -52,11 +52,17 @@ impl Sealed {
 fn check(token: &str) -> Result<(), Fault> {
     let parts = Parts::of(token.as_bytes())?;
     if token.split('.').next() != Some(&*jwt::header()) {
-        return Err(invalid(Row::Claims, "its header is written otherwise"));
+        return Err(invalid(
+            Row::Claims,
+            "its header is not written as wascap does",
+        ));
     }
     let payload: Payload = jwt::parse(&parts.payload, "claims")?;
     if payload.revision != REVISION {
-        return Err(invalid(Row::Claims, "its `wascap_revision` is another"));
+        return Err(invalid(
+            Row::Claims,
+            &format!("its `wascap_revision` is not {REVISION}"),
+        ));
     }
     let said = &payload.wascap;
     let of = match (&said.hash, &said.target_hashes, &said.vendor) {

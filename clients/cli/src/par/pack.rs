@@ -118,7 +118,7 @@ impl Contents {
         if size > LARGEST {
             let most = LARGEST >> 30;
             return Err(Failure::new(format!(
-                "the files have more than {most} GiB together"
+                "the files are larger than {most} GiB together"
             )));
         }
         Ok(Opened { entries, size })
@@ -214,7 +214,7 @@ impl Entry {
             return Err(cannot(&"it is not a regular file"));
         }
         if about.len() > LARGEST_FILE {
-            return Err(cannot(&"it has more than 8 GiB"));
+            return Err(cannot(&"it is larger than 8 GiB"));
         }
         Ok(Self {
             name,
@@ -420,7 +420,7 @@ mod tests {
         fs::remove_file(here.join("two")).unwrap();
         let sparse = File::create(here.join("two")).unwrap();
         sparse.set_len(LARGEST_FILE + 1).unwrap();
-        check("two: it has more than 8 GiB");
+        check("two: it is larger than 8 GiB");
         sparse.set_len(10).unwrap();
         let failure = packed(here, false, true).unwrap_err();
         assert!(failure.message.contains("stopped"), "{}", failure.message);

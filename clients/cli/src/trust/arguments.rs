@@ -9,7 +9,7 @@ use std::{
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum TrustCommand {
-    /// List signers, rules, and the signers that are remembered
+    /// List signers, rules and remembered signers
     #[command(after_help = "Example:\n  vouch trust list")]
     List,
     /// Name a signer, and accept them under scopes
@@ -24,7 +24,7 @@ pub(crate) enum TrustCommand {
   vouch trust add acme --scope docker.io/acme   # a name that is known
   vouch trust add acme --revoked                # nothing of theirs is accepted any more")]
     Add(Box<TrustAdd>),
-    /// Accept a signer no more: under scopes, or at all
+    /// Stop accepting a signer: under some scopes, or at all
     ///
     /// A rule that is left without signers accepts nobody.
     #[command(after_help = "Example:\n  vouch trust remove acme --scope ghcr.io/acme")]
@@ -37,7 +37,7 @@ pub(crate) enum TrustCommand {
         #[command(flatten)]
         agreed: Agreed,
     },
-    /// Accept a further signer of a repository whose signers are remembered
+    /// Accept another signer of a repository, beside the remembered ones
     #[command(after_help = "Example:\n  vouch trust accept ghcr.io/acme/echo --signer A…")]
     Accept {
         /// The repository, or the image layout as `oci:FOLDER`
@@ -49,7 +49,7 @@ pub(crate) enum TrustCommand {
         #[command(flatten)]
         agreed: Agreed,
     },
-    /// Forget the signers of a repository that are remembered, or one of them
+    /// Forget the remembered signers of a repository, or one of them
     #[command(after_help = "Example:\n  vouch trust forget ghcr.io/acme/echo --signer A…")]
     Forget {
         /// The repository, or the image layout as `oci:FOLDER`
@@ -100,7 +100,7 @@ pub(crate) struct TrustAdd {
     /// Where to accept them; may be given several times
     #[arg(long = "scope", value_name = "SCOPE")]
     pub(crate) scopes: Vec<String>,
-    /// Accept nothing that they signed any more, under any name and any rule
+    /// Accept nothing of theirs any more, under any name or rule
     #[arg(long)]
     pub(crate) revoked: bool,
     #[command(flatten)]

@@ -111,7 +111,7 @@ impl Agent {
             Some((&FAILURE, _)) => {
                 let message = format!("{} refused to sign with {}", self.named(), key.called());
                 return Err(SigningError::new(SigningErrorKind::AgentRefused, message).help(
-                    "Somebody said no when it asked, it was locked meanwhile, or it lost the key: \
+                    "Somebody said no when it asked, or it was locked or lost the key meanwhile: \
                      `ssh-add -l` lists what it has.",
                 ));
             }

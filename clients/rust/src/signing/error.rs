@@ -27,7 +27,7 @@ pub enum SigningErrorKind {
     TimedOut,
     /// There is no such key, or none at all.
     KeyAbsent,
-    /// Several keys are meant by what was said, or nothing was said where nobody can be asked.
+    /// What was named matches several keys, or nothing was named and nobody can be asked.
     KeyAmbiguous,
     /// The key is there, and cannot sign tokens.
     KeyUnusable,

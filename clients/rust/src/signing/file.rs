@@ -123,7 +123,9 @@ impl KeyFile {
             }
             Secret::Locked(Arc::new(key))
         } else {
-            Secret::Open(opened(&key, &account).ok_or_else(|| broken("its halves do not fit"))?)
+            Secret::Open(
+                opened(&key, &account).ok_or_else(|| broken("its two halves do not match"))?,
+            )
         };
         Ok(Self {
             path: path.to_owned(),
@@ -170,7 +172,7 @@ impl KeyFile {
         let key = decrypted.map_err(|_| wrong())?;
         let open = opened(&key, &self.account);
         self.secret =
-            Secret::Open(open.ok_or_else(|| broken(&self.path, "its halves do not fit"))?);
+            Secret::Open(open.ok_or_else(|| broken(&self.path, "its two halves do not match"))?);
         key.comment().clone_into(&mut self.comment);
         Ok(())
     }

@@ -111,15 +111,15 @@ fn compare(said: &Said, asked: &SignPrepareParams, old: Option<&Said>, now: u64)
     }
     // Dates are never carried over.
     if claims.not_before != asked.not_before {
-        return Err(differs("begin", &claims.not_before, &asked.not_before));
+        return Err(differs("start", &claims.not_before, &asked.not_before));
     }
     if claims.expires != asked.expires {
-        return Err(differs("end", &claims.expires, &asked.expires));
+        return Err(differs("expiry", &claims.expires, &asked.expires));
     }
     let issued = claims.issued_at;
     if issued > now.saturating_add(AHEAD) || issued < now.saturating_sub(OLDEST) {
-        let message = format!("its date is {issued} s after 1970, and now is {now}");
-        return Err(refused(&message).help("Compare this clock with that of the service."));
+        let message = format!("it is dated {issued}, and now is {now}, in seconds since 1970");
+        return Err(refused(&message).help("Compare this machine's clock with the service's."));
     }
 
     let was = old.map(|old| &old.claims);
@@ -218,7 +218,7 @@ fn list(
 fn differs<T: Debug + ?Sized>(what: &str, found: &T, asked: &T) -> SigningError {
     let (found, asked) = (shown(found), shown(asked));
     refused(&format!(
-        "its {what} would be {found}, and {asked} was asked for"
+        "its {what} would be {found}, but {asked} was asked for"
     ))
 }
 
@@ -248,10 +248,10 @@ fn shown<T: Debug + ?Sized>(value: &T) -> String {
 
 fn refused(what: &str) -> SigningError {
     let message =
-        format!("nothing was signed: the service answered what was not asked for: {what}");
+        format!("nothing was signed: the service did not answer what it was asked for: {what}");
     SigningError::new(SigningErrorKind::NotAskedFor, message).help(
         "Service and client may be of different versions: `vouch restart` helps. If it does not, \
-         somebody else may answer in the service's place: do not sign there.",
+         somebody else may be answering in the service's place: do not sign there.",
     )
 }
 

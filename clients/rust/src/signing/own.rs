@@ -44,7 +44,7 @@ pub(super) fn make(folder: &Path, name: &str) -> Result<KeyFile> {
     let exists = || {
         let message = format!("there is a key {name:?} already: {}", path.display());
         SigningError::new(SigningErrorKind::FileExists, message)
-            .help("Take another name. `vouch keys list` shows those that there are.")
+            .help("Choose another name. `vouch keys list` shows those that are taken.")
     };
     let mut seed = Zeroizing::new([0; 32]);
     getrandom::fill(&mut *seed).map_err(|error| failed(io::Error::other(error.to_string())))?;

@@ -290,10 +290,13 @@ fn one_of(name: &KeyName, found: &[&AgentKey], all: &[AgentKey]) -> Result<Signe
     match (can.as_slice(), found.first()) {
         ([key], _) => Signer::of_agent((**key).clone()),
         ([one, other, ..], _) => {
-            let message = format!("several keys of ssh-agent are meant by {name}");
+            let message = format!("{name} matches several keys in ssh-agent");
             let (one, other) = (one.fingerprint(), other.fingerprint());
-            Err(SigningError::new(SigningErrorKind::KeyAmbiguous, message)
-                .help(format!("Write which: `ssh:{one}` or `ssh:{other}`.")))
+            Err(
+                SigningError::new(SigningErrorKind::KeyAmbiguous, message).help(format!(
+                    "Name one by its fingerprint: `ssh:{one}` or `ssh:{other}`."
+                )),
+            )
         }
         ([], Some(key)) => Signer::of_agent((*key).clone()),
         ([], None) => {

@@ -49,9 +49,9 @@ pub(super) fn put(to: &mut Vec<u8>, string: &[u8]) {
 /// Why a key of that type cannot sign tokens.
 pub(super) fn unusable(key: &str, kind: &str) -> SigningError {
     let why = if kind.contains("-cert-") {
-        "a certificate: the key that it is for signs by itself".to_owned()
+        "a certificate; name the key that it certifies".to_owned()
     } else if kind.starts_with("sk-") {
-        "a FIDO key, which signs a counter along, and tokens have no place for it".to_owned()
+        "a FIDO key, whose signatures cover a counter that tokens have no place for".to_owned()
     } else if kind.starts_with("ssh-rsa") || kind.starts_with("rsa-") {
         "an RSA key, and tokens are signed with Ed25519".to_owned()
     } else if kind.starts_with("ecdsa-") {

@@ -271,9 +271,9 @@ fn lies_about_what_was_asked_for() {
     check(json!({"sub": other(nkey::SERVICE)}), "starts with `M`");
     check(json!({"sub": derived(Kind::Wasm, "echo")}), "subject");
     check(json!({"sub": account(1).as_str()}), "starts with `M`");
-    check(json!({"nbf": NOW}), "begin");
+    check(json!({"nbf": NOW}), "start");
     check(json!({"nbf": null}), "begin would be nothing");
-    check(json!({"exp": NOW + 2}), "end");
+    check(json!({"exp": NOW + 2}), "expiry");
     check(json!({"exp": null}), "end would be nothing");
     check(json!({"iat": NOW + AHEAD + 1}), "date");
     check(json!({"iat": NOW - OLDEST - 1}), "date");
@@ -351,7 +351,7 @@ fn lies_about_what_was_there() {
         "capabilities",
     );
     // Dates are not carried over.
-    check(json!({"exp": 2}), Some(own.clone()), "end");
+    check(json!({"exp": 2}), Some(own.clone()), "expiry");
 
     // Tokens that do not hold.
     let forged = with(before(1), json!({"wascap": {"caps": ["admin"]}}));
