@@ -306,11 +306,16 @@ fn files_of_other_keys_say_why_not() {
     check("pem", &pem, "another kind than OpenSSH's");
     let file = desk.key("ann", &["-t", "ed25519"]);
     let public = file.with_extension("pub");
-    fs::set_permissions(&public, fs::Permissions::from_mode(0o600)).unwrap();
-    let error = KeyFile::open(&public).unwrap_err();
-    says(
-        &error,
-        SigningErrorKind::KeyUnusable,
-        &format!("`{}`", file.display()),
-    );
+    // As ssh-keygen makes it, and as somebody may have closed it.
+    for mode in [0o644, 0o600] {
+        fs::set_permissions(&public, fs::Permissions::from_mode(mode)).unwrap();
+        let error = KeyFile::open(&public).unwrap_err();
+        let unusable = SigningErrorKind::KeyUnusable;
+        says(&error, unusable, &format!("`--key {}`", file.display()));
+        says(
+            &error,
+            unusable,
+            &format!("`--key ssh:{}`", public.display()),
+        );
+    }
 }

@@ -272,9 +272,9 @@ fn lies_about_what_was_asked_for() {
     check(json!({"sub": derived(Kind::Wasm, "echo")}), "subject");
     check(json!({"sub": account(1).as_str()}), "starts with `M`");
     check(json!({"nbf": NOW}), "start");
-    check(json!({"nbf": null}), "begin would be nothing");
+    check(json!({"nbf": null}), "start would be nothing");
     check(json!({"exp": NOW + 2}), "expiry");
-    check(json!({"exp": null}), "end would be nothing");
+    check(json!({"exp": null}), "expiry would be nothing");
     check(json!({"iat": NOW + AHEAD + 1}), "date");
     check(json!({"iat": NOW - OLDEST - 1}), "date");
     check(json!({"iat": u64::MAX}), "date");
@@ -284,7 +284,7 @@ fn lies_about_what_was_asked_for() {
     check(of_wascap(json!({"ver": null})), "version");
     check(
         of_wascap(json!({"rev": 2})),
-        "revision would be 2, and -1 was",
+        "revision would be 2, but -1 was",
     );
     check(of_wascap(json!({"rev": null})), "revision");
     check(of_wascap(json!({"tags": ["a"]})), "tags");
