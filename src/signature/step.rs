@@ -97,6 +97,13 @@ impl Report {
         }
     }
 
+    /// Of what was not read, and why.
+    pub(crate) fn unread(from: &str, why: &str) -> Self {
+        let mut report = Self::new(from);
+        report.failed(Step::Bundle, why);
+        report
+    }
+
     pub(crate) fn held(&mut self, step: Step, found: impl Into<String>) {
         self.steps.push((step, CheckOutcome::Held, found.into()));
     }

@@ -70,9 +70,8 @@ pub(super) fn look(
         What::Bundle(bytes) => Draft::of_bundle(bytes),
         What::Layer(layer) => Draft::of_layer(layer),
         What::Unread(why) => {
-            report.failed(Step::Bundle, &**why);
             return Looked {
-                report,
+                report: Report::unread(evidence.from(), why),
                 outcome: Outcome::Unread,
             };
         }

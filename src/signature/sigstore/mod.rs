@@ -42,6 +42,9 @@ use candidate::{Looked, Outcome, look};
 use std::sync::Arc;
 use vouch_protocol::ErrorKind;
 
+/// How many candidates are looked at: anybody may attach one, and each costs some milliseconds.
+pub const MOST_EVIDENCE: usize = 64;
+
 /// What an artifact without a bundle lacks.
 pub(super) fn absent(_: ArtifactKind) -> (&'static str, &'static str) {
     (
@@ -61,7 +64,7 @@ pub(super) fn signatures(
 ) -> Signatures {
     let mut held: Vec<Arc<Signed>> = Vec::new();
     let mut nearest: Option<Looked> = None;
-    for one in evidence {
+    for one in evidence.iter().take(MOST_EVIDENCE) {
         let looked = look(facts, subjects, one, anchors);
         reports.push(looked.report.clone());
         match &looked.outcome {
@@ -76,6 +79,13 @@ pub(super) fn signatures(
             _ => {}
         }
     }
+    let left = evidence.len().saturating_sub(MOST_EVIDENCE);
+    if left > 0 {
+        reports.push(Report::unread(
+            &format!("{left} more"),
+            &format!("{MOST_EVIDENCE} are looked at"),
+        ));
+    }
     match nearest {
         Some(nearest) if held.is_empty() => refusal(&nearest, evidence.len()).map_or(Ok(held), Err),
         _ => Ok(held),
@@ -89,6 +99,9 @@ fn refusal(nearest: &Looked, of: usize) -> Option<Refusal> {
     let from = &nearest.report.from;
     let among = match of {
         1 => String::new(),
+        of if of > MOST_EVIDENCE => {
+            format!("; of {MOST_EVIDENCE} of {of} that were looked at, it is the nearest")
+        }
         of => format!("; of {of} that were looked at, it is the nearest"),
     };
     let (row, kind, what, help) = match nearest.outcome {

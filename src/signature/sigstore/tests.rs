@@ -183,7 +183,7 @@ fn hostile_bundles_cost_no_verification() {
     cost(&good(&own), &anchors);
     let (most, kind) = cost(&good(&own), &anchors);
     assert_eq!(kind, None);
-    assert!(most <= 12, "{most} signatures for a good one");
+    assert!(most <= 6, "{most} signatures for a good one");
     let check = |why: &str, change: &dyn Fn(&mut Value)| {
         let mut bundle = good(&own);
         change(&mut bundle);

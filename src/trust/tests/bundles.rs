@@ -652,14 +652,18 @@ fn several_are_looked_at_and_one_suffices() {
     let all = "rule=[{scope='ghcr.io/acme',accept=['acme','release'],subjects=['%acme'],require=['token','sigstore']}]";
     let par = "rule=[{scope='ghcr.io/acme',accept=['release'],kinds=['provider']}]";
     let key = "rule=[{scope='ghcr.io/acme',accept=['build-key']}]";
-    let many: Vec<_> = std::iter::repeat_n("mallory", 64).chain(["release"]).collect();
+    let many = |strangers| -> Vec<_> {
+        std::iter::repeat_n("mallory", strangers).chain(["release"]).collect()
+    };
+    let (most, more) = (many(63), many(64));
     for (rules, of, beside, expected, why) in [
         (RELEASE, "unsigned", &["mallory", "release"][..], HELD, "a stranger's does no harm"),
         (RELEASE, "unsigned", &["release", "mallory"], HELD, "in any order"),
         (RELEASE, "unsigned", &["release text=cut", "release"], HELD, "nor does a broken one"),
         (RELEASE, "unsigned", &["release predicate=https://spdx.dev/Document", "release"], HELD, "nor an SBOM"),
         (RELEASE, "unsigned", &["unread", "release"], HELD, "nor one that was not read"),
-        (RELEASE, "unsigned", &many, HELD, "however many there are"),
+        (RELEASE, "unsigned", &most, HELD, "however many there are"),
+        (RELEASE, "unsigned", &more, "untrustedSigner: mallory", "but for those behind the 64th"),
         (RELEASE, "unsigned", &["release text=cut", "mallory"], "untrustedSigner: mallory", "of what holds, the nearest is told"),
         (RELEASE, "unsigned", &["mallory", "release ref=refs/heads/main"], "untrustedSigner: its ref is refs/heads/main", "nearer is better"),
         (RELEASE, "unsigned", &["release text=cut", "release log=absent", "release forged"], "signatureInvalid: of 3 that were looked at, it is the nearest", "none holds"),
