@@ -173,7 +173,7 @@ fn of_kind(
 /// The subject that was asked for, else the old token's, else one that follows from the name.
 fn subject(of: Of, facts: &Facts, asked: &Asked, old: &Old, name: &str) -> Result<String> {
     if let Some(asked) = &asked.subject {
-        if nkey::read(of, asked).is_some() {
+        if jwt::is_key(asked, of) {
             return Ok(asked.clone());
         }
         let (letter, what) = (of.letter(), facts.described());

@@ -87,8 +87,8 @@ impl<'a> Parts<'a> {
     /// Verifies the signature, then the kinds of the two keys.
     pub(super) fn verify(&self, issuer: &str, subject: &str, of: Of) -> Result<(), Fault> {
         verify(self.signed.as_bytes(), &self.signature, issuer)?;
-        key(issuer, Of::Account, "issuer")?;
-        key(subject, of, "subject")
+        check_key(issuer, Of::Account, "issuer")?;
+        check_key(subject, of, "subject")
     }
 }
 
@@ -103,9 +103,13 @@ fn verify(signed: &[u8], signature: &[u8], issuer: &str) -> Result<(), Fault> {
         .map_err(|_| Fault::Signature)
 }
 
-fn key(text: &str, of: Of, whose: &str) -> Result<(), Fault> {
-    let key = nkey::read(of, text);
-    if key.is_some_and(|key| VerifyingKey::from_bytes(&key).is_ok()) {
+/// Whether a text is an nkey of this kind, of a key that there is.
+pub(super) fn is_key(text: &str, of: Of) -> bool {
+    nkey::read(of, text).is_some_and(|key| VerifyingKey::from_bytes(&key).is_ok())
+}
+
+fn check_key(text: &str, of: Of, whose: &str) -> Result<(), Fault> {
+    if is_key(text, of) {
         return Ok(());
     }
     let letter = of.letter();

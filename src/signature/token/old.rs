@@ -6,7 +6,7 @@ use super::{
     signed,
 };
 use crate::{
-    artifact::{Facts, Refusal},
+    artifact::{Covered, Facts, Refusal},
     signature::Signed,
 };
 use serde::Deserialize;
@@ -42,6 +42,7 @@ impl Old {
                     "its old token's {what} cannot be signed here: not carried over"
                 ));
             };
+            let of_archive = matches!(facts.covered, Covered::Entries(_));
             let claims = &mut old.claims;
             let texts = [
                 ("name", &mut claims.name),
@@ -60,7 +61,8 @@ impl Old {
                 ("capabilities", &mut claims.capabilities),
             ];
             for (what, list) in lists {
-                if !all_fit(list) {
+                // An archive's grant nothing, whoever wrote them.
+                if !all_fit(list) || of_archive && !list.is_empty() {
                     list.clear();
                     left(what);
                 }

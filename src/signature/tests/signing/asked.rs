@@ -114,6 +114,11 @@ fn what_cannot_be_signed_so_is_said_at_once() {
     check("a subject that is no key", &wasm, &|params| {
         params.subject = text("M");
     });
+    check("a subject that is not a point", &wasm, &|params| {
+        let mut two = [0; 32];
+        two[0] = 2;
+        params.subject = Some(nkey::write(nkey::Of::Module, &two));
+    });
     check("a module's subject", &archive, &|params| {
         params.subject = text(&module_key);
     });

@@ -104,6 +104,19 @@ fn nothing_is_inherited_from_a_token_that_does_not_hold() {
 }
 
 #[test]
+fn capabilities_of_an_archive_s_old_token_keep_nobody_from_signing_it_again() {
+    let signer = Signer::default();
+    let mut claims = signer.archive_claims(ENTRIES);
+    claims["wascap"]["caps"] = json!(["wasmcloud:keyvalue"]);
+    let token = signer.jwt(&claims.to_string());
+    let entry = ("claims.jwt", token.as_bytes());
+    let old = tar(&[&[entry], ENTRIES].concat());
+    let draft = draft(&old, by(&signer.account)).unwrap();
+    assert_eq!(draft.claims.capabilities, Vec::<String>::new());
+    assert!(draft.warnings[0].contains("capabilities"));
+}
+
+#[test]
 fn what_another_tool_named_so_that_nobody_can_see_it_is_left_out() {
     let signer = Signer::default();
     let mut claims = signer.wasm_claims(&module());
