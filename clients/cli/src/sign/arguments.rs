@@ -101,6 +101,15 @@ impl ClaimArguments {
         {
             return Err("--expires-in counts from now, and would end before --not-before".into());
         }
+        // A seed, which is nobody else's business, begins with S.
+        if let Some(subject) = &self.subject
+            && !subject.starts_with(['M', 'V'])
+        {
+            return Err(
+                "--subject is a public nkey, which begins with `M`, or of an archive with `V`"
+                    .into(),
+            );
+        }
         Ok(SignPrepareParams {
             name: self.name.clone(),
             version: self.version.clone(),
@@ -256,6 +265,7 @@ mod tests {
             &[&several[..], &["/dev/null"]].concat(),
             "/dev/null is not a folder",
         );
+        check(&["a.wasm", "--subject", "SMAA"], "a public nkey");
         check(&["a.wasm", "-f"], "--output");
         check(&["a.wasm", "--tag", "", "--tag", "b"], "stands alone");
         check(&["a.wasm", "--revision", "x"], "x");
