@@ -4,6 +4,7 @@
 use super::few::Few;
 use crate::name::Digest;
 use serde::Deserialize;
+use vouch_protocol::PlainJson;
 
 /// The most subjects of one.
 const MOST_SUBJECTS: usize = 1024;
@@ -38,7 +39,9 @@ struct Digests {
 
 impl Statement {
     pub(super) fn parse(payload: &[u8]) -> Result<Self, String> {
-        let written: Written = serde_json::from_slice(payload)
+        // The crate that verifies it reads the predicate, whatever that is, as a value.
+        let written: Written = serde_json::from_slice::<PlainJson>(payload)
+            .and_then(|_| serde_json::from_slice(payload))
             .map_err(|error| format!("its statement cannot be read: {error}"))?;
         match &*written.kind {
             "https://in-toto.io/Statement/v1" | "https://in-toto.io/Statement/v0.1" => {}

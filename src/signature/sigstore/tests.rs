@@ -244,6 +244,15 @@ fn hostile_bundles_cost_no_verification() {
         bundle["dsseEnvelope"]["payload"] =
             data_encoding::BASE64.encode(statement.as_bytes()).into();
     });
+    check("a predicate nested without end in texts", &|bundle| {
+        let statement = format!(
+            r#"{{"_type":"https://in-toto.io/Statement/v1","predicateType":"{PROVENANCE}","subject":[{{"digest":{{"sha256":"{}"}}}}],"predicate":{}}}"#,
+            facts().digest.hex(),
+            vouch_testing::forge::hidden_depth(60),
+        );
+        bundle["dsseEnvelope"]["payload"] =
+            data_encoding::BASE64.encode(statement.as_bytes()).into();
+    });
     check("two signatures in an envelope", &|bundle| {
         let signatures = bundle["dsseEnvelope"]["signatures"].as_array_mut().unwrap();
         signatures.push(signatures[0].clone());
