@@ -57,7 +57,7 @@ enum Wanted {
     Add {
         name: String,
         /// As the config writes it; nothing for a name that is known.
-        signer: Option<WrittenSigner>,
+        signer: Option<Box<WrittenSigner>>,
         revoked: bool,
         scopes: Vec<String>,
     },
@@ -164,8 +164,12 @@ fn serve(
             revoked,
             scopes,
         } => {
-            let signer =
-                signer.map(|written| Signer::try_from(WrittenSigner { revoked, ..written }));
+            let signer = signer.map(|written| {
+                Signer::try_from(WrittenSigner {
+                    revoked,
+                    ..*written
+                })
+            });
             let wrong = |what| Error::new(ErrorKind::InvalidParams, what);
             let signer = signer.transpose().map_err(wrong)?;
             Edit::Add {
