@@ -162,13 +162,17 @@ impl Places {
             return Ok(Choice::The(self.find(&candidate.name).await?));
         }
         if candidates.is_empty() {
-            let what = match failed {
-                Some(error) => format!("there is no key to sign with: {error}"),
-                None => "there is no key to sign with: ssh-agent shows none that can".to_owned(),
+            let (why, help) = match failed {
+                Some(error) => (error.message, error.help.unwrap_or_default()),
+                None => (
+                    "ssh-agent shows none that can".to_owned(),
+                    UNLOCK.to_owned(),
+                ),
             };
+            let what = format!("there is no key to sign with: {why}");
             return Err(
                 SigningError::new(SigningErrorKind::KeyAbsent, what).help(format!(
-                    "{UNLOCK}\nWithout an agent: `vouch keys new NAME` makes a key."
+                    "{help}\nWithout an agent: `vouch keys new NAME` makes a key."
                 )),
             );
         }
@@ -248,7 +252,7 @@ const NAME_ONE: &str = "Name one with `--key`, or in the config: `vouch keys lis
                         there are. For automation, VOUCH_KEY_FILE names a key's file.";
 
 const KEY_FILE: &str = "It is the path of a file with an OpenSSH private key or an nkey seed: \
-                        `unset VOUCH_KEY_FILE` names none.";
+                        `unset VOUCH_KEY_FILE` does without.";
 
 /// The file that `VOUCH_KEY_FILE` names. Who writes the key there sees it in no error: those of a
 /// pipeline are read by many.

@@ -332,12 +332,15 @@ async fn several_keys_are_a_choice() {
 #[tokio::test]
 async fn without_an_agent_files_still_sign() {
     let mut desk = Desk::new(&[]);
-    desk.places.agent = Err(SigningError::new(
-        SigningErrorKind::NoAgent,
-        "none is named",
-    ));
-    let absent = desk.chosen(None, None, true).await;
-    fails(absent, SigningErrorKind::KeyAbsent, "none is named");
+    let none = SigningError::new(SigningErrorKind::NoAgent, "none is named");
+    desk.places.agent = Err(none.help("`ssh-agent` starts one."));
+    let absent = async || desk.chosen(None, None, true).await;
+    fails(absent().await, SigningErrorKind::KeyAbsent, "none is named");
+    fails(
+        absent().await,
+        SigningErrorKind::KeyAbsent,
+        "`ssh-agent` starts",
+    );
     desk.made("own", "acme");
     desk.found("acme").await.unwrap();
     fails(
