@@ -1,5 +1,7 @@
 //! Sigstore bundles from outside: a file, what lies beside it, and a config that says whose counts.
 
+mod published;
+
 use serde_json::{Value, json};
 use std::fs;
 use vouch_testing::{
@@ -95,4 +97,32 @@ fn a_file_is_verified_by_the_bundle_beside_it() {
         assert_eq!(verdict(Some(bundle)).0, expected);
     }
     assert_eq!(verdict(Some(json!({}))).0, "signatureInvalid");
+}
+
+#[test]
+fn a_request_may_name_the_bundle() {
+    let own = Sigstore::default();
+    let service = Daemon::with(|folder, _| {
+        let root = own.trusted_root().to_string();
+        fs::write(folder.join("root.json"), root).unwrap();
+        fs::write(folder.join("config.toml"), TRUST).unwrap();
+    });
+    let (path, named) = (service.path("echo.wasm"), service.path("named.json"));
+    fs::write(&path, module()).unwrap();
+    let mut client = service.connect();
+    let params = json!({"path": path, "bundle": named});
+    let error = client.call("verify", &params).unwrap_err();
+    assert_eq!(error["data"]["kind"], "fileNotFound", "{error}");
+    let bundle = own.bundle(&Spec::workflow(Over::Bytes(module()), "acme/echo"));
+    fs::write(&named, bundle.to_string()).unwrap();
+    let verified = client.call("verify", &params).unwrap();
+    assert_eq!(verified["signature"]["method"], "sigstore", "{verified}");
+    // It counts instead of the one beside the file.
+    fs::write(service.path("echo.wasm.sigstore.json"), bundle.to_string()).unwrap();
+    fs::write(&named, "{}").unwrap();
+    let verified = client.call("verify", &params).unwrap();
+    assert_eq!(
+        verified["refusal"]["kind"], "signatureInvalid",
+        "{verified}"
+    );
 }

@@ -37,6 +37,8 @@ impl Method for Verify {
 pub struct VerifyParams {
     /// What is judged.
     pub subject: VerifySubject,
+    /// The file's Sigstore bundle: a path or `file:` URI. Without it, what lies beside the file counts.
+    pub bundle: Option<String>,
     /// Accept this signer alone.
     pub signer: Option<String>,
     /// Answer every check.
@@ -105,6 +107,7 @@ impl From<VerifySubject> for VerifyParams {
     fn from(subject: VerifySubject) -> Self {
         Self {
             subject,
+            bundle: None,
             signer: None,
             explain: None,
             work_done_token: None,
@@ -135,6 +138,10 @@ struct Members {
     /// A reference, with `path` alone: answers whether a push to there would pass.
     #[serde(default, rename = "pushTo", skip_serializing_if = "Option::is_none")]
     destination: Option<String>,
+    /// The file's Sigstore bundle, with `path` alone: an absolute path or `file:` URI. Without it,
+    /// the file `path` + `.sigstore.json` counts, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    bundle: Option<String>,
     /// Accept this signer alone: a name of the server's config, an account (`A…`), or a signer's
     /// `id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -151,6 +158,9 @@ impl TryFrom<Members> for VerifyParams {
     type Error = &'static str;
 
     fn try_from(members: Members) -> Result<Self, Self::Error> {
+        if members.path.is_none() && members.bundle.is_some() {
+            return Err("`bundle` goes with `path`");
+        }
         let subject = match (members.path, members.reference, members.destination) {
             (Some(path), None, None) => VerifySubject::Path(path),
             (Some(path), None, Some(to)) => VerifySubject::Push { path, to },
@@ -162,6 +172,7 @@ impl TryFrom<Members> for VerifyParams {
         };
         Ok(Self {
             subject,
+            bundle: members.bundle,
             signer: members.signer,
             explain: members.explain,
             work_done_token: members.work_done_token,
@@ -172,6 +183,7 @@ impl TryFrom<Members> for VerifyParams {
 impl From<VerifyParams> for Members {
     fn from(params: VerifyParams) -> Self {
         let mut members = Self {
+            bundle: params.bundle,
             signer: params.signer,
             explain: params.explain,
             work_done_token: params.work_done_token,
@@ -222,6 +234,12 @@ mod tests {
             r#"{"path":"/a","signer":"acme","explain":true}"#,
             Some(tightened),
         );
+        let bundled = VerifyParams {
+            bundle: Some("/b".into()),
+            ..VerifyParams::path("/a")
+        };
+        check(r#"{"path":"/a","bundle":"/b"}"#, Some(bundled));
+        check(r#"{"reference":"a","bundle":"/b"}"#, None);
         check("{}", None);
         check(r#"{"pushTo":"b"}"#, None);
         check(r#"{"reference":"a","pushTo":"b"}"#, None);

@@ -93,6 +93,12 @@ impl Endpoints {
         }
     }
 
+    /// Those behind the first, if there are any.
+    pub(super) fn past_this(&self) -> Option<Self> {
+        let mut others = self.clone();
+        others.mirrors.pop_front().map(|_| others)
+    }
+
     /// The registry itself alone, if there was a mirror before it.
     pub(super) fn past_mirrors(&self) -> Option<Self> {
         let only = || Self {

@@ -2,6 +2,7 @@
 
 mod answers;
 mod mirrors;
+mod referrers;
 mod tags;
 mod together;
 mod uploads;

@@ -4,6 +4,7 @@
 //! and under their digest, and the index is replaced in one step. What others wrote into an index
 //! stays. Everything but the two entrances blocks.
 
+mod beside;
 mod index;
 
 use super::{
@@ -19,6 +20,7 @@ use crate::{
     name::{Digest, LayoutReference, Tag},
     progress::{Phase, Progress},
 };
+pub(super) use beside::beside;
 use bytes::Bytes;
 use index::{INDEX, LAYOUT, check_version, enter, invalid, look_up, read_index, small};
 use rustix::{

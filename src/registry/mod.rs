@@ -12,8 +12,11 @@
 //! | `remote` | a repository in a registry: addresses, and what its answers are worth |
 //! | `push`, `upload`, `turns` | publishing: the order, a blob, and one upload of it at a time |
 //! | `endpoints`, `lookup`, `download` | fetching: mirrors and the registry, a manifest, a blob |
+//! | `candidates` | what may sign a manifest from beside it, as indexes and manifests say |
+//! | `referrers`, `search` | fetching that: of a registry and its mirrors; of wherever an artifact is |
 //! | `tags` | which tags a repository or a layout has |
 
+mod candidates;
 mod content;
 mod download;
 mod endpoints;
@@ -25,7 +28,9 @@ mod lookup;
 mod manifest;
 mod push;
 mod ranges;
+mod referrers;
 mod remote;
+mod search;
 mod tags;
 mod turns;
 mod upload;
@@ -44,6 +49,8 @@ pub use download::Download;
 use endpoints::Endpoints;
 use manifest::Manifest;
 pub use ranges::{NotInParts, Ranges};
+use referrers::Referrers;
+pub use search::Search;
 use std::{collections::BTreeMap, path::PathBuf};
 pub use tags::{Page, tags};
 use tokio::runtime::Handle;
@@ -129,8 +136,8 @@ pub struct Found {
 #[derive(Debug)]
 enum Origin {
     Registry(Endpoints),
-    /// A layout's file.
-    Layout(PathBuf),
+    /// A layout's folder, and the file in it.
+    Layout(PathBuf, PathBuf),
 }
 
 /// Looks a reference up: in the mirrors of its registry first, then in the registry.
@@ -143,7 +150,7 @@ pub async fn find(sessions: &Sessions, reference: &Reference, limits: &Limits) -
         }
         Reference::Layout(reference) => {
             let (named, path) = layout::find(reference, limits).await?;
-            (named, Origin::Layout(path))
+            (named, Origin::Layout(reference.path.clone(), path))
         }
     };
     Ok(Found {
@@ -188,7 +195,7 @@ impl Found {
         progress.enter(Phase::Receiving);
         let endpoints = match &self.origin {
             Origin::Registry(endpoints) => endpoints,
-            Origin::Layout(path) => {
+            Origin::Layout(_, path) => {
                 return read(download::file(path, layer, progress.clone())?);
             }
         };
@@ -200,6 +207,19 @@ impl Found {
             }
             (result, _) => result,
         }
+    }
+
+    /// Looks for what may sign it from beside it. Nothing is asked before the first round.
+    pub fn beside(&self, progress: &Progress) -> Search {
+        let manifest = self.published.manifest;
+        let place = match &self.origin {
+            Origin::Registry(endpoints) => {
+                let referrers = Referrers::of(manifest, endpoints.clone());
+                search::Place::Registry(Box::new(referrers))
+            }
+            Origin::Layout(root, _) => search::Place::Layout(root.clone(), manifest),
+        };
+        Search::new(self.runtime.clone(), progress.clone(), place)
     }
 
     /// Reads parts of the artifact's bytes; nothing of a layout, where all are at hand.

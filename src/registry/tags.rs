@@ -171,7 +171,7 @@ async fn fetch(remote: &Remote, query: &str) -> Result<(Vec<u8>, Next), Failure>
 
 /// What follows a page.
 #[derive(Debug, PartialEq, Eq)]
-enum Next {
+pub(super) enum Next {
     None,
     /// The same list with another query.
     Query(String),
@@ -180,7 +180,7 @@ enum Next {
 }
 
 /// The link to the next page: RFC 8288, section 3, as far as registries write it.
-fn next(page: &Url, headers: &HeaderMap) -> Next {
+pub(super) fn next(page: &Url, headers: &HeaderMap) -> Next {
     let links = headers.get_all(LINK).iter();
     let mut links = links.filter_map(|value| {
         value

@@ -3,13 +3,13 @@
 
 use super::{beside, request::Request, turns::Work};
 use crate::{
-    artifact::{self, Description, Examined, Facts, Skimmed},
+    artifact::{self, Description, Facts, Skimmed},
     error::{Error, Result},
     file,
     name::Reference,
     progress::Phase,
     registry::{Found, NotInParts, Ranges},
-    signature::{self, Beside, Signed},
+    signature::{self, Beside, Evidence, Signed},
     trust::{self, Published, Use},
 };
 use std::{
@@ -40,7 +40,8 @@ async fn stored(request: &Arc<Request>, path: PathBuf) -> Result<InspectResult> 
         request.progress().enter(Phase::Verifying);
         let (path, size) = (source.path().to_owned(), source.size());
         let reader = request.progress().watch(source.reader());
-        whole(request, reader, size, &path, Use::Verify(None))
+        let beside = beside::of_file(&path, None)?;
+        whole(request, reader, size, &path, Use::Verify(None), beside)
     };
     request.examine_file(path, examine).await
 }
@@ -61,7 +62,8 @@ async fn published(request: &Arc<Request>, reference: Reference) -> Result<Inspe
             let (size, name) = (published.layer.size, published.from.to_string());
             found.receive(request.progress(), |download| {
                 let usage = Use::Verify(Some(published.clone()));
-                whole(request, download, size, Path::new(&name), usage)
+                let beside = found.beside(request.progress());
+                whole(request, download, size, Path::new(&name), usage, beside)
             })
         })
         .await?;
@@ -78,11 +80,19 @@ fn whole(
     size: u64,
     name: &Path,
     usage: Use,
+    beside: impl Iterator<Item = Result<Vec<Evidence>>>,
 ) -> Result<InspectResult> {
     let (examined, description) = artifact::describe(reader, size, request.limits())
         .map_err(|error| Error::from_io(error, name, "read"))?;
     let facts = examined.facts();
-    let verification = verdict(request, examined, name, usage)?;
+    let verdict = trust::judge(examined, beside, usage, None, &request.clock()())?;
+    let verification = match verdict {
+        Ok(vouched) => vouched.verification(),
+        Err(refused) => {
+            request.progress().enter(Phase::Refused);
+            refused.verification(&name.display().to_string())
+        }
+    };
     let (artifact, accepted) = match &verification {
         Verification::Accepted {
             artifact,
@@ -97,29 +107,6 @@ fn whole(
         // Of a bundle, where the artifact carries none of its own.
         signature: told.signature.or(accepted),
         ..told
-    })
-}
-
-fn verdict(
-    request: &Request,
-    examined: Examined<()>,
-    name: &Path,
-    usage: Use,
-) -> Result<Verification> {
-    let now = request.clock()();
-    let looks = matches!(usage, Use::Verify(None)) && trust::asks_for_evidence(&examined, &now);
-    let evidence = if looks {
-        beside::of_file(name)
-    } else {
-        Vec::new()
-    };
-    let verdict = trust::judge(examined, &evidence, usage, None, &now)?;
-    Ok(match verdict {
-        Ok(vouched) => vouched.verification(),
-        Err(refused) => {
-            request.progress().enter(Phase::Refused);
-            refused.verification(&name.display().to_string())
-        }
     })
 }
 
@@ -158,28 +145,34 @@ fn in_part(
         }
         Err(error) => return Err(Error::from_io(error, Path::new(&name), "download")),
     };
-    skipped(request, &skimmed, published, &name).map(Some)
+    skipped(request, &skimmed, found, &name).map(Some)
 }
 
 fn skipped(
     request: &Request,
     skimmed: &Skimmed,
-    published: &Published,
+    found: &Found,
     name: &str,
 ) -> Result<InspectResult> {
-    let outlook = trust::consider(skimmed, published.clone(), &request.clock()())?;
-    let (refusal, trust) = match outlook {
-        Ok(trust) => (None, Some(trust)),
-        Err(refusal) => (Some(refusal.on_the_wire(name)), None),
+    let (published, beside) = (found.published.clone(), found.beside(request.progress()));
+    let layer = published.layer;
+    let outlook = trust::consider(skimmed, beside, published, &request.clock()())?;
+    let (refusal, signature, trust) = match outlook {
+        Ok((signature, trust)) => (None, Some(signature), Some(trust)),
+        Err(refusal) => (Some(refusal.on_the_wire(name)), None, None),
     };
     let content = Content::NotChecked { refusal, trust };
     let artifact = Artifact {
         kind: skimmed.kind(),
-        digest: published.layer.digest.to_string(),
-        size: published.layer.size,
+        digest: layer.digest.to_string(),
+        size: layer.size,
     };
     let (facts, description) = (skimmed.facts(), skimmed.description());
-    Ok(told(content, Some(artifact), facts, description))
+    let told = told(content, Some(artifact), facts, description);
+    Ok(InspectResult {
+        signature: told.signature.or(signature),
+        ..told
+    })
 }
 
 /// Of signature and claims only what verifies with the signer's key: nothing of another token is

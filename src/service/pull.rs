@@ -51,9 +51,7 @@ pub(super) async fn pull(request: Arc<Request>, params: PullParams) -> Result<Pu
         .examine(Work::Download, move |request| {
             let signer = signer.as_deref();
             match (taken, target.as_deref()) {
-                (Some(taken), None) => {
-                    already_there(request, &destination, found.published, signer, taken)
-                }
+                (Some(taken), None) => already_there(request, &found, &destination, signer, taken),
                 // Only its archive tells what a target is.
                 (_, target) => {
                     let wanted = Wanted {
@@ -96,8 +94,9 @@ fn fetch(
             let file = destination.create()?;
             let examined = artifact::receive(download, layer.size, file, request.limits())
                 .map_err(|error| Error::from_io(error, Path::new(&name), "download"))?;
-            let usage = Use::Pull(found.published.clone());
-            trust::judge(examined, &[], usage, wanted.signer, &request.clock()())
+            let (usage, now) = (Use::Pull(found.published.clone()), request.clock()());
+            let beside = found.beside(request.progress());
+            trust::judge(examined, beside, usage, wanted.signer, &now)
         })?
         .map_err(|refused| refused.error(&name))?;
     let vouched = match wanted.target {
@@ -112,11 +111,12 @@ fn fetch(
 /// A file that is there already will do, if it is the very one that was published.
 fn already_there(
     request: &Request,
+    found: &Found,
     destination: &Destination,
-    published: Published,
     signer: Option<&str>,
     taken: Error,
 ) -> Result<(PathBuf, Verification)> {
+    let published = found.published.clone();
     let (name, size) = (published.from.to_string(), published.layer.size);
     let standing = destination.standing()?.filter(|file| file.size() == size);
     let Some(standing) = standing else {
@@ -126,7 +126,8 @@ fn already_there(
     let examined = artifact::inspect(reader, size, request.limits())
         .map_err(|error| Error::from_io(error, standing.path(), "read"))?;
     let now = request.clock();
-    let verdict = match trust::judge(examined, &[], Use::Pull(published), signer, &now()) {
+    let (beside, usage) = (found.beside(request.progress()), Use::Pull(published));
+    let verdict = match trust::judge(examined, beside, usage, signer, &now()) {
         Ok(verdict) => verdict,
         Err(error) if error.kind() == ErrorKind::DigestMismatch => return Err(taken),
         Err(error) => return Err(error),

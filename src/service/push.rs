@@ -34,7 +34,7 @@ pub(super) async fn push(request: Arc<Request>, params: PushParams) -> Result<Pu
         to: reference.clone(),
     };
     let vouched = request
-        .blocking(move |request| trust::judge(examined, &[], usage, None, &request.clock()()))
+        .blocking(move |request| trust::judge(examined, None, usage, None, &request.clock()()))
         .await?
         .map_err(|refused| refused.error(name))?;
     let _turn = request.turn(Work::Upload).await?;

@@ -97,7 +97,7 @@ fn write(
     let usage = Use::Sign {
         at: to.destination.target(&to.or_name),
     };
-    let vouched = trust::judge(examined, &[], usage, None, &request.clock()())?
+    let vouched = trust::judge(examined, None, usage, None, &request.clock()())?
         .map_err(|refused| refused.error(path.display()))?;
     let (artifact, signed) = (vouched.facts().artifact(), vouched.signed());
     let (signature, claims) = (signed.on_the_wire(), signed.claims().cloned());

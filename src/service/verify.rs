@@ -17,6 +17,7 @@ use vouch_protocol::{VerifyParams, VerifyResult, VerifySubject};
 
 pub(super) async fn verify(request: Arc<Request>, params: VerifyParams) -> Result<VerifyResult> {
     let signer = params.signer;
+    let bundle = params.bundle.as_deref().map(file::parse_path).transpose()?;
     if let Some(signer) = &signer {
         request.clock()().check_signer(signer)?;
     }
@@ -25,7 +26,8 @@ pub(super) async fn verify(request: Arc<Request>, params: VerifyParams) -> Resul
         VerifySubject::Path(path) => {
             let path = file::parse_path(&path)?;
             let name = path.display().to_string();
-            let verdict = stored(&request, path, Use::Verify(None), signer).await?;
+            let usage = Use::Verify(None);
+            let verdict = stored(&request, path, bundle, usage, signer).await?;
             Ok(answer(&request, verdict, &name, explain))
         }
         VerifySubject::Push { path, to } => {
@@ -33,7 +35,7 @@ pub(super) async fn verify(request: Arc<Request>, params: VerifyParams) -> Resul
             let name = path.display().to_string();
             let to = request.reference(&to)?;
             request.concerns(&to);
-            let verdict = stored(&request, path, Use::Ask { to }, signer).await?;
+            let verdict = stored(&request, path, bundle, Use::Ask { to }, signer).await?;
             Ok(answer(&request, verdict, &name, explain))
         }
         VerifySubject::Reference(reference) => {
@@ -52,6 +54,7 @@ pub(super) async fn verify(request: Arc<Request>, params: VerifyParams) -> Resul
 async fn stored(
     request: &Arc<Request>,
     path: PathBuf,
+    bundle: Option<PathBuf>,
     usage: Use,
     signer: Option<String>,
 ) -> Result<Verdict<()>> {
@@ -73,15 +76,11 @@ async fn stored(
         }
     };
     let goes_nowhere = matches!(usage, Use::Verify(None));
-    let looks = goes_nowhere && trust::asks_for_evidence(&examined, &request.clock()());
+    let looks = bundle.is_some() || trust::asks_for_evidence(&examined, &request.clock()());
     let judge = move |request: &Request| {
-        let evidence = if looks {
-            beside::of_file(&file)
-        } else {
-            Vec::new()
-        };
+        let beside = beside::of_file(&file, bundle.as_deref())?;
         let now = request.clock()();
-        trust::judge(examined, &evidence, usage, signer.as_deref(), &now)
+        trust::judge(examined, beside, usage, signer.as_deref(), &now)
     };
     // What goes nowhere has no folder and no pins to look at.
     if goes_nowhere && !looks {
@@ -104,7 +103,8 @@ async fn published(
             let examined = artifact::inspect(download, size, request.limits())
                 .map_err(|error| Error::from_io(error, Path::new(&name), "download"))?;
             let (usage, now) = (Use::Verify(Some(published.clone())), request.clock()());
-            trust::judge(examined, &[], usage, signer.as_deref(), &now)
+            let beside = found.beside(request.progress());
+            trust::judge(examined, beside, usage, signer.as_deref(), &now)
         })
     });
     Ok((verdict.await?, manifest))

@@ -86,7 +86,7 @@ pub use usage::{Layer, Now, Published, Use};
 pub use written::WrittenSigner;
 
 use crate::{
-    artifact::{Examined, Facts, Found, Refusal, Skimmed},
+    artifact::{Examined, Facts, Found, Refusal, Row, Skimmed},
     error::{Error, Result},
     file::{self, Source},
     name::{Digest, Reference},
@@ -101,7 +101,7 @@ use std::{
     path::PathBuf,
     sync::Arc,
 };
-use vouch_protocol::{Check, ErrorKind, Trust, Verification};
+use vouch_protocol::{Check, ErrorKind, Signature, Trust, Verification};
 
 /// What naming a file takes. Nothing outside of this module can make one.
 #[derive(Debug)]
@@ -135,13 +135,14 @@ pub struct Refused {
 /// Accepted or refused.
 pub type Verdict<F> = Result<Vouched<F>, Refused>;
 
-/// Judges an artifact that was examined, with what was fetched beside it, for a use, now; `signer`
-/// is the only one that the caller wants, by name, id or key. Fails with `digestMismatch` where the
-/// bytes are not the published ones: then they say nothing about what was published. Blocks, but
-/// for files that go nowhere.
+/// Judges an artifact that was examined for a use, now. What lies beside it is asked for, round by
+/// round, only as long as it may change the verdict; an error there is one of this only where
+/// nothing else is known of a signature. `signer` is the only one that the caller wants, by name, id
+/// or key. Fails with `digestMismatch` where the bytes are not the published ones: then they say
+/// nothing about what was published. Blocks, but for files that go nowhere.
 pub fn judge<F>(
     examined: Examined<F>,
-    evidence: &[Evidence],
+    beside: impl IntoIterator<Item = Result<Vec<Evidence>>>,
     usage: Use,
     signer: Option<&str>,
     now: &Now,
@@ -150,9 +151,9 @@ pub fn judge<F>(
         confirm(&examined, published.layer)?;
     }
     // Who signs puts a token in: what lies beside it, and who is trusted, says nothing of that.
-    let (rows, policy, evidence) = match &usage {
-        Use::Sign { .. } => (Rows::OfTheSigner, Arc::default(), &[][..]),
-        _ => (Rows::All, now.policy.clone()?, evidence),
+    let (rows, policy) = match &usage {
+        Use::Sign { .. } => (Rows::OfTheSigner, Arc::default()),
+        _ => (Rows::All, now.policy.clone()?),
     };
     let (file, found, blocks) = examined.into_parts();
     let facts = match found {
@@ -166,47 +167,113 @@ pub fn judge<F>(
             }));
         }
     };
-    let beside = Fetched {
-        manifest: usage.manifest(),
-        evidence: evidence.to_vec(),
+    let mut rounds = beside.into_iter();
+    let question = Asked {
+        facts,
+        usage: &usage,
+        signer,
+        rows,
         policy,
     };
-    let looked = beside.look(&facts, &beside.policy);
-    if let Err(refusal) = &looked.signatures {
-        return Ok(Err(Refused {
-            refusal: refusal.clone(),
-            found: Ok(facts),
-            judged: None,
-            reports: looked.reports,
-        }));
+    let decided = question.decide(&mut rounds, now)?;
+    Ok(decided.map(|(judged, accepted)| Vouched {
+        file,
+        blocks,
+        judged,
+        usage,
+        accepted,
+    }))
+}
+
+/// What is asked about an artifact.
+struct Asked<'a> {
+    facts: Arc<Facts>,
+    usage: &'a Use,
+    signer: Option<&'a str>,
+    rows: Rows,
+    policy: Arc<Policy>,
+}
+
+impl Asked<'_> {
+    fn decide(
+        &self,
+        rounds: &mut dyn Iterator<Item = Result<Vec<Evidence>>>,
+        now: &Now,
+    ) -> Result<Result<(Judged, Accepted), Refused>> {
+        let mut evidence = Vec::new();
+        loop {
+            let refused = match self.decide_with(&evidence, now)? {
+                Err(refused) if self.may_change(&refused.refusal) => refused,
+                decided => return Ok(decided),
+            };
+            match rounds.next() {
+                Some(Ok(more)) => evidence.extend(more),
+                Some(Err(error))
+                    if refused.refusal.kind == ErrorKind::Unsigned
+                        || error.kind() == ErrorKind::Cancelled =>
+                {
+                    return Err(error);
+                }
+                _ => return Ok(Err(refused)),
+            }
+        }
     }
-    let judged = Judged {
-        facts,
-        looked,
-        beside,
-        place: usage.place()?,
-        wanted: signer.map(ToOwned::to_owned),
-        rows,
-    };
-    match judged.now(now)? {
-        Ok(accepted) => Ok(Ok(Vouched {
-            file,
-            blocks,
-            judged,
-            usage,
-            accepted,
-        })),
-        Err((refusal, basis)) => Ok(Err(Refused {
-            refusal,
-            found: Ok(Arc::clone(&judged.facts)),
-            judged: Some((judged, basis)),
-            reports: Vec::new(),
-        })),
+
+    fn decide_with(
+        &self,
+        evidence: &[Evidence],
+        now: &Now,
+    ) -> Result<Result<(Judged, Accepted), Refused>> {
+        let beside = Fetched {
+            manifest: self.usage.manifest(),
+            evidence: evidence.to_vec(),
+            policy: Arc::clone(&self.policy),
+        };
+        let looked = beside.look(&self.facts, &beside.policy);
+        let found = Ok(Arc::clone(&self.facts));
+        if let Err(refusal) = &looked.signatures {
+            return Ok(Err(Refused {
+                refusal: refusal.clone(),
+                found,
+                judged: None,
+                reports: looked.reports,
+            }));
+        }
+        let judged = Judged {
+            facts: Arc::clone(&self.facts),
+            looked,
+            beside,
+            place: self.usage.place()?,
+            wanted: self.signer.map(ToOwned::to_owned),
+            rows: self.rows,
+        };
+        Ok(match judged.now(now)? {
+            Ok(accepted) => Ok((judged, accepted)),
+            Err((refusal, basis)) => Err(Refused {
+                refusal,
+                found,
+                judged: Some((judged, basis)),
+                reports: Vec::new(),
+            }),
+        })
+    }
+
+    /// Whether something else beside the artifact may have it accepted. Nothing heals a token that
+    /// does not hold.
+    fn may_change(&self, refusal: &Refusal) -> bool {
+        use ErrorKind::{SignatureInvalid, SignatureUnrelated, Unsigned};
+        let of_policy = refusal.row == Row::Policy;
+        match (&self.facts.token, refusal.kind) {
+            _ if self.rows == Rows::OfTheSigner => false,
+            (Some(_), _) => of_policy && self.policy.asks_for_bundles(),
+            (None, Unsigned | SignatureInvalid | SignatureUnrelated) => true,
+            (None, _) => of_policy,
+        }
     }
 }
 
-/// Whether what lies beside an artifact may make a difference: nothing beside it does where there is
-/// a token, and no bundle is asked for.
+/// Whether [`judge`] may ask for what lies beside an artifact: not where there is a token, and nobody
+/// accepts bundles.
 pub fn asks_for_evidence<F>(examined: &Examined<F>, now: &Now) -> bool {
     let has_token = examined.facts().is_some_and(|facts| facts.token.is_some());
     let asked = now
@@ -216,36 +283,29 @@ pub fn asks_for_evidence<F>(examined: &Examined<F>, now: &Now) -> bool {
     examined.facts().is_some() && (!has_token || asked)
 }
 
-/// What the signature of an artifact would be worth whose contents were not read: why its signer
-/// would be trusted, or why it would be refused already. It vouches for nothing. Blocks.
-pub fn consider(skimmed: &Skimmed, from: Published, now: &Now) -> Result<Result<Trust, Refusal>> {
-    let policy = now.policy.clone()?;
-    let beside = Fetched {
-        manifest: None,
-        evidence: Vec::new(),
-        policy,
-    };
-    let signed = skimmed.found().and_then(|facts| {
-        let looked = beside.look(&facts, &beside.policy);
-        looked.signatures.clone()?;
-        Ok((facts, looked))
-    });
-    let (facts, looked) = match signed {
-        Ok(signed) => signed,
+/// What the signature of an artifact would be worth whose contents were not read: whose that is, and
+/// why they would be trusted, or why it would be refused already. It vouches for nothing. Blocks.
+pub fn consider(
+    skimmed: &Skimmed,
+    beside: impl IntoIterator<Item = Result<Vec<Evidence>>>,
+    from: Published,
+    now: &Now,
+) -> Result<Result<(Signature, Trust), Refusal>> {
+    let facts = match skimmed.found() {
+        Ok(facts) => facts,
         Err(refusal) => return Ok(Err(refusal)),
     };
-    let considered = Judged {
+    let considered = Asked {
         facts,
-        looked,
-        beside,
-        place: Use::Verify(Some(from)).place()?,
-        wanted: None,
+        usage: &Use::Verify(Some(from)),
+        signer: None,
         rows: Rows::AllButContents,
+        policy: now.policy.clone()?,
     };
-    let considered = considered.now(now)?;
+    let considered = considered.decide(&mut beside.into_iter(), now)?;
     Ok(considered
-        .map(|accepted| accepted.trust)
-        .map_err(|(refusal, _)| refusal))
+        .map(|(_, accepted)| (accepted.signed.on_the_wire(), accepted.trust))
+        .map_err(|refused| refused.refusal))
 }
 
 /// Fails unless what was examined is what the manifest names.

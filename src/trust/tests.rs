@@ -24,7 +24,7 @@ fn examined(signer: &Signer) -> Examined<()> {
 }
 
 fn judged(signer: &Signer, usage: Use, seconds: u64) -> Result<Verdict<()>> {
-    judge(examined(signer), &[], usage, None, &at(seconds))
+    judge(examined(signer), None, usage, None, &at(seconds))
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn nothing_expired_is_named() {
         let file: Unnamed = destination.create().unwrap();
         let size = bytes.len() as u64;
         let examined = artifact::receive(&bytes[..], size, file, &Limits::default()).unwrap();
-        judge(examined, &[], usage, None, &at(now))
+        judge(examined, None, usage, None, &at(now))
     };
     let pull = || {
         let layer = Layer {
@@ -131,7 +131,7 @@ fn what_is_signed_is_put_where_it_was_judged_for_whatever_its_dates_and_whoever_
             policy: Err(Error::new(ErrorKind::PolicyUnusable, "unusable")),
             ..at(50)
         };
-        judge(examined, &[], usage, None, &now)
+        judge(examined, None, usage, None, &now)
     };
     let sign = |at: &std::path::Path| Use::Sign { at: at.to_owned() };
     let expired = Signer {
@@ -191,7 +191,7 @@ fn other_bytes_than_the_manifest_s_are_not_judged() {
             Use::Pull(published(layer)),
             Use::Verify(Some(published(layer))),
         ] {
-            let kind = judge(right.share(), &[], usage, None, &at(0)).err();
+            let kind = judge(right.share(), None, usage, None, &at(0)).err();
             assert_eq!(kind.map(|error| error.kind()), expected);
         }
     }

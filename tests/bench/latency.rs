@@ -281,7 +281,7 @@ async fn verify(
     });
     let examined = reading.await.unwrap().unwrap();
     let now = Now::built_in(SystemTime::now());
-    let verdict = trust::judge(examined, &[], Use::Verify(None), None, &now).unwrap();
+    let verdict = trust::judge(examined, None, Use::Verify(None), None, &now).unwrap();
     Ok(match verdict {
         Ok(vouched) => vouched.verification(),
         Err(refused) => refused.verification(&name),

@@ -55,6 +55,9 @@ pub(crate) struct VerifyArguments {
     /// Say whether files could be pushed there; nothing is sent
     #[arg(long = "for", value_name = "REFERENCE", value_parser = Reference::read)]
     pub(crate) destination: Option<Reference>,
+    /// The file's Sigstore bundle, instead of `ARTIFACT.sigstore.json`
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) bundle: Option<PathBuf>,
     #[arg(skip)]
     pub(crate) subjects: Vec<Subject>,
 }
@@ -76,6 +79,10 @@ impl VerifyArguments {
         let is_published = |subject: &Subject| matches!(subject, Subject::Reference(_));
         if self.destination.is_some() && self.subjects.iter().any(is_published) {
             return Err("--for asks about files, not about references".to_owned());
+        }
+        let is_one_file = matches!(&self.subjects[..], [Subject::File(_) | Subject::Input]);
+        if self.bundle.is_some() && !is_one_file {
+            return Err("--bundle is of one file".to_owned());
         }
         Ok(())
     }
@@ -109,9 +116,11 @@ async fn judge_all(
         explain,
         signer,
         destination,
+        bundle,
         ..
     } = arguments;
     let wish = Wish {
+        bundle,
         explain,
         signer,
         destination,
@@ -138,6 +147,7 @@ async fn judge_all(
 
 /// What is asked for of each artifact.
 struct Wish {
+    bundle: Option<PathBuf>,
     explain: bool,
     signer: Option<String>,
     /// Where files would be pushed to.
@@ -145,11 +155,13 @@ struct Wish {
 }
 
 impl Wish {
-    fn of(&self, told: String) -> VerifyParams {
-        self.all(match &self.destination {
+    fn of(&self, told: String) -> Result<VerifyParams, Failure> {
+        let params = self.all(match &self.destination {
             Some(to) => VerifyParams::push(told, &to.told),
             None => VerifyParams::path(told),
-        })
+        });
+        let bundle = self.bundle.as_deref().map(absolute).transpose()?;
+        Ok(VerifyParams { bundle, ..params })
     }
 
     fn all(&self, params: VerifyParams) -> VerifyParams {
@@ -247,7 +259,7 @@ impl Look {
                 Artifact::File(path) => {
                     let told = absolute(&path)?;
                     spelling = Spelling::path(&path, &told);
-                    (wish.of(told), None)
+                    (wish.of(told)?, None)
                 }
                 Artifact::Reference(told) => {
                     spelling = Spelling::reference(&name, &told);
@@ -258,7 +270,7 @@ impl Look {
                     let told = absolute(&kept)?;
                     spelling = Spelling::input(&told);
                     // The copy is there until the answer is.
-                    (wish.of(told), Some(kept))
+                    (wish.of(told)?, Some(kept))
                 }
             };
             let answer = bars.ask::<Verify>(&name, 1, client, params).await?;

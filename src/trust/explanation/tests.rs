@@ -29,7 +29,7 @@ fn explained(
         },
         None => Use::Verify(None),
     };
-    match judge(examined, &[], usage, wanted, &now).unwrap() {
+    match judge(examined, None, usage, wanted, &now).unwrap() {
         Ok(vouched) => (None, vouched.checks()),
         Err(refused) => (Some(refused.refusal.kind.name()), refused.checks()),
     }
@@ -279,7 +279,7 @@ fn a_refusal_says_who_that_would_be_and_what_would_accept_them() {
         let usage = Use::Ask {
             to: crate::name::testing::reference(to),
         };
-        let verdict = judge(examined, &[], usage, wanted, &now).unwrap();
+        let verdict = judge(examined, None, usage, wanted, &now).unwrap();
         let help = verdict.unwrap_err().refusal.advice("").unwrap();
         assert_eq!(help, expected, "{config}");
     };

@@ -355,7 +355,7 @@ fn judged(rules: &str, at: &str, of: &str, beside: &[&str], pins: &str) -> Resul
         None => (at, None),
     };
     let usage = usage(at, &examined)?;
-    judge(examined, &evidence, usage, signer.as_deref(), &now)
+    judge(examined, Some(Ok(evidence)), usage, signer.as_deref(), &now)
 }
 
 /// What is decided: see the module.

@@ -158,8 +158,8 @@ fn decided(policy: Policy, at: &str, artifact: &str, pins: &[&str]) -> String {
         Some((at, signer)) => (at, Some(keyed(signer))),
         None => (at, None),
     };
-    let verdict =
-        usage(at, &examined).and_then(|usage| judge(examined, &[], usage, signer.as_deref(), &now));
+    let verdict = usage(at, &examined)
+        .and_then(|usage| judge(examined, None, usage, signer.as_deref(), &now));
     match verdict {
         Err(error) => format!("{}: {error}", error.kind().name()),
         Ok(Err(Refused { refusal, .. })) => {
@@ -631,14 +631,14 @@ fn an_unusable_policy_refuses_everything() {
     ] {
         let examined = made("acme module");
         let usage = usage(usage_at, &examined).unwrap();
-        let error = judge(examined, &[], usage, None, &now).unwrap_err();
+        let error = judge(examined, None, usage, None, &now).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::PolicyUnusable, "{usage_at}");
         let unsigned = inspect(&b"text"[..], 4, &Limits::default()).unwrap();
-        let error = judge(unsigned, &[], Use::Verify(None), None, &now).unwrap_err();
+        let error = judge(unsigned, None, Use::Verify(None), None, &now).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::PolicyUnusable, "{usage_at}");
     }
     // What held is judged again by what holds then.
-    let vouched = judge(made("acme module"), &[], Use::Verify(None), None, &at(NOW));
+    let vouched = judge(made("acme module"), None, Use::Verify(None), None, &at(NOW));
     let vouched = vouched.unwrap().unwrap();
     assert_eq!(
         vouched.confirm(&now, "it").unwrap_err().kind(),
@@ -653,7 +653,7 @@ fn a_folder_that_leads_elsewhere_by_then_is_another_place() {
     let root = folder.path().canonicalize().unwrap();
     let judged = |name: &str| {
         let to = testing::reference(&format!("oci:{}/{name}:1", root.display()));
-        let verdict = judge(made("acme module"), &[], Use::Push { to }, None, &at(NOW));
+        let verdict = judge(made("acme module"), None, Use::Push { to }, None, &at(NOW));
         verdict.unwrap().unwrap()
     };
     let swap = |name: &str, target: &Path| {

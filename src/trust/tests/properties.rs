@@ -99,7 +99,7 @@ fn decide(rules: &Rules, at: &str, artifact: &str) -> Result<String, ErrorKind> 
             to: testing::reference(&format!("{at}:1")),
         },
     };
-    match judge(made(artifact), &[], usage, None, &now).unwrap() {
+    match judge(made(artifact), None, usage, None, &now).unwrap() {
         Ok(vouched) => {
             let Verification::Accepted { trust, .. } = vouched.verification() else {
                 panic!()

@@ -38,7 +38,7 @@ fn pull(reference: &str, artifact: &str, pins: &Pins) -> Result<Trust> {
     let now = stored(pins.clone());
     let examined = made(artifact);
     let usage = usage(reference, &examined);
-    let vouched = judge(examined, &[], usage, None, &now)?;
+    let vouched = judge(examined, None, usage, None, &now)?;
     let vouched = vouched.map_err(|refused| refused.error("it"))?;
     Ok(trust(vouched.stands(&now)?))
 }
@@ -49,7 +49,7 @@ fn verify(reference: &str, artifact: &str, pins: &Pins) -> Result<Trust> {
         panic!()
     };
     let usage = Use::Verify(Some(published));
-    let verdict = judge(examined, &[], usage, None, &stored(pins.clone()))?;
+    let verdict = judge(examined, None, usage, None, &stored(pins.clone()))?;
     let vouched = verdict.map_err(|refused| refused.error("it"))?;
     Ok(trust(vouched.verification()))
 }
@@ -181,7 +181,7 @@ fn odd_names_are_pinned() {
         let pull = |artifact: &str| {
             let examined = made(artifact);
             let usage = usage(&format!("oci:{}/{name}/:1", root.display()), &examined);
-            let vouched = judge(examined, &[], usage, None, &now)?;
+            let vouched = judge(examined, None, usage, None, &now)?;
             let vouched = vouched.map_err(|refused| refused.error("it"))?;
             Ok(trust(vouched.stands(&now)?))
         };
@@ -433,7 +433,7 @@ fn of_two_first_uses_one_wins() {
     let judged = |artifact: &str| {
         let examined = made(artifact);
         let usage = usage(ECHO, &examined);
-        judge(examined, &[], usage, None, &now).unwrap().unwrap()
+        judge(examined, None, usage, None, &now).unwrap().unwrap()
     };
     let (one, other, same) = (
         judged("acme module"),

@@ -4,7 +4,7 @@
 //! service as a process of its own, and [`wire`] a client of it. [`registry`] starts real
 //! registries, [`token_server`] issues their tokens, [`proxy`] stands before one, and [`faulty`]
 //! answers what no registry should. [`forge`] makes artifacts, signed rightly and wrongly, and
-//! [`sigstore`] bundles beside them; [`real_modules`] fetches some that others have made, and [`seeds`] are for fuzzing.
+//! [`sigstore`] bundles beside them, [`publisher`] publishes both as others do; [`real_modules`] fetches some that others have made, and [`seeds`] are for fuzzing.
 
 // A test that cannot go on panics.
 #![allow(
@@ -21,6 +21,7 @@ pub mod folder;
 pub mod forge;
 pub mod process;
 pub mod proxy;
+pub mod publisher;
 pub mod real_modules;
 pub mod registry;
 pub mod seeds;

@@ -253,3 +253,67 @@ fn run(program: &str, arguments: &[&str]) {
 fn text(path: &Path) -> &str {
     path.to_str().expect("temporary folders have plain names")
 }
+
+/// A registry that lists what refers to a manifest: `ferro-oci-server`. It keeps all in its memory.
+pub struct Referring {
+    process: Child,
+    name: String,
+}
+
+impl Referring {
+    pub fn start() -> Self {
+        let mut process = Command::new("ferro-oci-server")
+            // Without it, it listens to everybody.
+            .env("FERRO_OCI_LISTEN", "127.0.0.1:0")
+            .env_remove("FERRO_OCI_STORAGE_DIR")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("ferro-oci-server must be installed: tests/run does");
+        let log = process.stdout.take().expect("it was piped");
+        let mut lines = BufReader::new(log).lines().map_while(Result::ok);
+        let listens = lines.any(|line| line.contains("listening"));
+        assert!(listens, "ferro-oci-server says when it listens");
+        // Read to its end, so that it never waits for us.
+        std::thread::spawn(move || lines.count());
+        let name = format!("127.0.0.1:{}", listening(process.id()));
+        Self { process, name }
+    }
+
+    /// Host and port.
+    pub fn name(&self) -> String {
+        self.name.clone()
+    }
+}
+
+impl Drop for Referring {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// The port on which a process listens, which it does not tell.
+fn listening(process: u32) -> u16 {
+    let handles = fs::read_dir(format!("/proc/{process}/fd")).expect("it runs");
+    let sockets: Vec<String> = handles
+        .flatten()
+        .filter_map(|handle| fs::read_link(handle.path()).ok())
+        .filter_map(|link| {
+            let link = link.to_str()?.strip_prefix("socket:[")?.to_owned();
+            Some(link.trim_end_matches(']').to_owned())
+        })
+        .collect();
+    let table = fs::read_to_string(format!("/proc/{process}/net/tcp")).expect("it runs");
+    let ports = table.lines().skip(1).filter_map(|line| {
+        let words: Vec<_> = line.split_whitespace().collect();
+        let [_, local, _, "0A", _, _, _, _, _, socket, ..] = words.as_slice() else {
+            return None;
+        };
+        let is_ours = sockets.iter().any(|ours| ours == socket);
+        let (_, port) = local.split_once(':')?;
+        u16::from_str_radix(port, 16).ok().filter(|_| is_ours)
+    });
+    ports.into_iter().next().expect("it listens")
+}
