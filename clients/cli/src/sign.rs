@@ -1,7 +1,7 @@
 //! `vouch sign`: puts the user's token into files, with the user's key.
 //!
-//! The service reads each file and says what is to be signed; what that says is decoded here, shown,
-//! and signed only if it was asked for. The service puts the token in, and examines what came of it.
+//! The service reads each file and says what is to be signed; what that says is decoded here, compared
+//! with the file, shown, and signed only if it was asked for. The service puts the token in, and examines what came of it.
 //!
 //! | file | what is in it |
 //! |---|---|

@@ -13,7 +13,7 @@ use std::{
     process::{Command, Stdio},
 };
 use vouch_testing::{
-    forge::{Signer, component, module},
+    forge::{ENTRIES, Signer, component, custom, gzip, module, nested, tar},
     registry::Registry,
 };
 
@@ -105,6 +105,36 @@ fn what_was_just_built_is_signed_and_pushed_in_two_commands() {
             &run(&home, &["verify", "pulled.wasm"]),
             &["accepted", " 1.0.0\n"],
         );
+    }
+}
+
+/// `vouch` hashes each file itself, and signs only where the service answers the same.
+#[test]
+fn service_and_client_agree_on_what_a_token_covers() {
+    let home = Home::new();
+    key(&home, "k", "");
+    let signer = Signer::default();
+    let (start, end) = (module()[..8].to_vec(), module()[8..].to_vec());
+    let token = custom("jwt", signer.wasm_token(&module()).as_bytes());
+    let large = vec![7; 1_000_000];
+    let entries = [ENTRIES, &[("large.bin", &large)]].concat();
+    let artifacts = [
+        ("middle.wasm", [start, token, end].concat()),
+        ("signed.wasm", signer.wasm(&component())),
+        ("nested.wasm", nested(3)),
+        ("plain.par", tar(&entries)),
+        ("signed.par", signer.archive(&entries)),
+        ("plain.par.gz", gzip(&tar(&entries))),
+        ("signed.par.gz", gzip(&signer.archive(&entries))),
+    ];
+    for (name, bytes) in &artifacts {
+        file(&home, name, bytes);
+        let mut sign = vec!["sign", "--key", "./k", "--replace", name];
+        if name.contains(".par") {
+            sign.extend(["--vendor", "acme"]);
+        }
+        done(&run(&home, &sign), &[&format!("signed    {name}\n")]);
+        done(&run(&home, &["verify", name]), &["accepted"]);
     }
 }
 

@@ -9,15 +9,18 @@ use std::{
     process::{Child, Command, Stdio},
     time::{SystemTime, UNIX_EPOCH},
 };
-use tempfile::TempDir;
+use tempfile::{NamedTempFile, TempDir};
 use vouch_client::{
     protocol::{SignPrepareParams, SignPrepareResult},
     signing::{
-        Agent, AgentKey, KeyFile, Passphrase, Result, Signer, SigningError, SigningErrorKind,
-        SigningInput,
+        Agent, AgentKey, Covered, KeyFile, Passphrase, Result, Signer, SigningError,
+        SigningErrorKind, SigningInput,
     },
 };
-use vouch_testing::process::until;
+use vouch_testing::{
+    forge::{module, sha256},
+    process::until,
+};
 
 /// What OpenSSH asks people with. It answers as the file beside it says, after it was asked.
 const ASKPASS: &str = r#"#!/bin/sh
@@ -109,13 +112,16 @@ fn keygen(file: &Path, arguments: &[&str]) {
 }
 
 /// What an honest service answers.
-fn input(account: &str) -> SigningInput {
+async fn input(account: &str) -> SigningInput {
+    let file = NamedTempFile::new().unwrap();
+    fs::write(file.path(), module()).unwrap();
+    let covered = Covered::read(file.path()).await.unwrap();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     // Any module's key.
     let subject = "MB2ZDBY7MU2UY7QUBAKQQFJ4J7DQP46OOWS6BLZYPDWDIWE2HAMFVPGA";
     let claims = json!({
         "jti": "x", "iat": now.as_secs(), "iss": account, "sub": subject,
-        "wascap": {"name": "echo", "hash": "0".repeat(64)},
+        "wascap": {"name": "echo", "hash": sha256(&module())},
         "wascap_revision": 3,
     });
     let part = |text: &str| data_encoding::BASE64URL_NOPAD.encode(text.as_bytes());
@@ -132,13 +138,13 @@ fn input(account: &str) -> SigningInput {
         subject: Some(subject.into()),
         ..SignPrepareParams::default()
     };
-    SigningInput::check(&answer, &asked).unwrap()
+    SigningInput::check(&answer, &asked, &covered).unwrap()
 }
 
 /// Signs, and verifies with a library that is not ours.
 async fn signs(signer: &Signer) -> Result<()> {
     let account = signer.account().as_str();
-    let input = input(account);
+    let input = input(account).await;
     let signature = signer.sign(&input).await?;
     let pair = nkeys::KeyPair::from_public_key(account).unwrap();
     pair.verify(input.as_str().as_bytes(), &signature.to_bytes())
@@ -188,7 +194,7 @@ async fn keys_of_an_agent_sign() {
     says(keys[3].account().as_ref().unwrap_err(), unusable, "ECDSA");
     // One key signs nothing of another's.
     let signer = Signer::of_agent(keys[0].clone()).unwrap();
-    let other = input(keys[2].account().unwrap().as_str());
+    let other = input(keys[2].account().unwrap().as_str()).await;
     says(
         &signer.sign(&other).await.unwrap_err(),
         unusable,

@@ -14,7 +14,7 @@ use crate::{
     spelling::Spelling,
     tally::Tally,
 };
-use futures_util::{StreamExt as _, stream};
+use futures_util::{StreamExt as _, future::try_join, stream};
 use serde_json::{Map, Value, json};
 use std::{
     cell::RefCell,
@@ -29,7 +29,7 @@ use vouch_client::{
         SignComplete, SignCompleteParams, SignCompleteResult, SignPrepare, SignPrepareParams,
         SignPrepareResult,
     },
-    signing::{Signer, SigningInput, TokenSignature},
+    signing::{Covered, Signer, SigningInput, TokenSignature},
 };
 
 /// How many files are read or written at a time.
@@ -179,7 +179,8 @@ pub(crate) async fn batch(
     Ok(tally.outcome())
 }
 
-/// Asks what is to be signed for a file, and checks that it is what was asked for.
+/// Asks what is to be signed for a file, and checks that it is what was asked for and what is in the
+/// file, which is read meanwhile. Where neither can read it, the service says why.
 async fn prepare(
     client: &Client,
     bars: &Bars,
@@ -190,12 +191,12 @@ async fn prepare(
         path: job.path.clone(),
         ..wish.clone()
     };
-    let answer = bars
-        .ask::<SignPrepare>(&job.name, 1, client, asked.clone())
-        .await?;
+    let answer = bars.ask::<SignPrepare>(&job.name, 1, client, asked.clone());
+    let covered = async { Ok(Covered::read(&job.path).await) };
+    let (answer, covered) = try_join(answer, covered).await?;
     let answer: SignPrepareResult =
         serde_json::from_value(answer).map_err(|error| unreadable(&error))?;
-    let input = SigningInput::check(&answer, &asked)?;
+    let input = SigningInput::check(&answer, &asked, &covered?)?;
     Ok(Prepared { answer, input })
 }
 

@@ -1,6 +1,6 @@
 //! Services that want something else signed than what they were asked for.
 
-use super::{key, run};
+use super::{file, key, run};
 use crate::{
     service::{Ran, Service, vouch},
     spawn::Home,
@@ -11,7 +11,7 @@ use std::{
     sync::{Arc, Mutex},
     time::{SystemTime, UNIX_EPOCH},
 };
-use vouch_testing::forge::{HEADER, base64};
+use vouch_testing::forge::{HEADER, base64, module, sha256};
 
 /// Any module's key.
 const SUBJECT: &str = "MB2ZDBY7MU2UY7QUBAKQQFJ4J7DQP46OOWS6BLZYPDWDIWE2HAMFVPGA";
@@ -21,7 +21,7 @@ fn honest(account: &Value) -> Value {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     json!({
         "jti": "x", "iat": now.as_secs(), "iss": account, "sub": SUBJECT,
-        "wascap": {"name": "echo", "hash": "0".repeat(64)},
+        "wascap": {"name": "echo", "hash": sha256(&module())},
         "wascap_revision": 3,
     })
 }
@@ -59,7 +59,7 @@ fn signed(home: &Home, change: impl Fn(&mut Value) + Send + 'static) -> (Ran, Ve
         .arg(service.socket())
         .args(["sign", "--name", "echo", "--subject", SUBJECT, "--key"])
         .arg(home.path("k"))
-        .arg("/a.wasm");
+        .arg(file(home, "a.wasm", &module()));
     let ran = Ran::of(&mut command);
     let called = called.lock().unwrap().clone();
     (ran, called)
@@ -98,6 +98,7 @@ fn nothing_is_signed_that_was_not_asked_for() {
     check("an end", "/exp", json!(4_000_000_000_u64));
     check("a begin", "/nbf", json!(1));
     check("another date", "/iat", json!(1));
+    check("other bytes", "/wascap/hash", "0".repeat(64).into());
     check("a member more", "/aud", json!("bank"));
 }
 

@@ -1,11 +1,12 @@
 //! What is signed, once it is certain that it was asked for.
 
 use super::{
+    covered::Covered,
     error::{Result, SigningError, SigningErrorKind},
     nkey::Account,
     signature::TokenSignature,
     subject,
-    token::{self, Said},
+    token::{self, Hashes, Said},
 };
 use std::{
     fmt::Debug,
@@ -32,18 +33,25 @@ pub struct SigningInput {
 }
 
 impl SigningInput {
-    /// Checks what a service answered to `sign/prepare` against what it was asked. Its words are not
-    /// believed: what is to be signed is decoded here. What was not asked for must stand in the
+    /// Checks what a service answered to `sign/prepare` against what it was asked, and against the
+    /// file. Its words are not believed: what is to be signed is decoded here. What was not asked for must stand in the
     /// token that is replaced, whose signature is verified here, or be derived from what was. A name
     /// and a version that were not asked for may be the artifact's own: show them.
-    ///
-    /// The hashes in it are not compared with the file; `sign/complete` does that.
-    pub fn check(prepared: &SignPrepareResult, asked: &SignPrepareParams) -> Result<Self> {
+    pub fn check(
+        prepared: &SignPrepareResult,
+        asked: &SignPrepareParams,
+        covered: &Covered,
+    ) -> Result<Self> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        Self::check_at(prepared, asked, now.map_or(0, |now| now.as_secs()))
+        Self::check_at(prepared, asked, covered, now.map_or(0, |now| now.as_secs()))
     }
 
-    fn check_at(prepared: &SignPrepareResult, asked: &SignPrepareParams, now: u64) -> Result<Self> {
+    fn check_at(
+        prepared: &SignPrepareResult,
+        asked: &SignPrepareParams,
+        covered: &Covered,
+        now: u64,
+    ) -> Result<Self> {
         let text = prepared.signing_input.as_str();
         let said = token::to_be_signed(text)
             .map_err(|why| refused(&format!("what it wants signed {why}")))?;
@@ -52,6 +60,7 @@ impl SigningInput {
         let old = token.map(token::signed).transpose();
         let old = old.map_err(|why| refused(&format!("the token that it would replace {why}")))?;
         compare(&said, asked, old.as_ref(), now)?;
+        covers(&said.covers, covered.hashes())?;
         Ok(Self {
             text: text.to_owned(),
             account: said.account,
@@ -179,6 +188,33 @@ fn compare(said: &Said, asked: &SignPrepareParams, old: Option<&Said>, now: u64)
         None if !is_kept() && !is_derived() => Err(added("subject", subject)),
         _ => Ok(()),
     }
+}
+
+/// Fails unless the token would cover the file, all of it and nothing else.
+fn covers(said: &Hashes, file: &Hashes) -> Result<()> {
+    let what = match (said, file) {
+        (said, file) if said == file => return Ok(()),
+        (Hashes::Entries(said), Hashes::Entries(file)) => {
+            let names = said.keys().chain(file.keys());
+            let odd = names
+                .map(String::as_str)
+                .find(|name| said.get(*name) != file.get(*name));
+            let name = odd.unwrap_or_default();
+            match (said.contains_key(name), file.contains_key(name)) {
+                (true, false) => format!(
+                    "it would cover {}, which the file does not have",
+                    shown(name)
+                ),
+                (false, _) => format!("it would not cover {}, which the file has", shown(name)),
+                _ => format!("its hash of {} is not that of the file", shown(name)),
+            }
+        }
+        _ => "its hash is not that of the file".to_owned(),
+    };
+    Err(refused(&what).help(
+        "If the file was being written, try again. If not, the service may see other files than you \
+         do, or somebody else may answer in its place: do not sign there.",
+    ))
 }
 
 /// Fails unless it is as asked; or where nothing was asked, as it was, or absent.

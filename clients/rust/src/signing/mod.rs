@@ -5,7 +5,7 @@
 //! # async fn example(client: vouch_client::Client) -> Result<(), Box<dyn std::error::Error>> {
 //! use vouch_client::{
 //!     protocol::{SignComplete, SignPrepare, SignPrepareParams},
-//!     signing::{Places, SigningInput},
+//!     signing::{Covered, Places, SigningInput},
 //! };
 //!
 //! let signer = Places::from_environment().find(&"ssh:ann@laptop".parse()?).await?;
@@ -14,8 +14,12 @@
 //!     account: signer.account().to_string(),
 //!     ..Default::default()
 //! };
-//! let prepared = client.call::<SignPrepare>(asked.clone()).await?;
-//! let input = SigningInput::check(&prepared, &asked)?;
+//! // Both read the file: at a time, it takes hardly longer.
+//! let (prepared, covered) = tokio::join!(
+//!     client.call::<SignPrepare>(asked.clone()),
+//!     Covered::read(&asked.path),
+//! );
+//! let input = SigningInput::check(&prepared?, &asked, &covered?)?;
 //! println!("{:?}", input.claims());
 //! let signature = signer.sign(&input).await?;
 //! let params = input.complete(&asked.path, &signature);
@@ -25,7 +29,8 @@
 //! ```
 //!
 //! A [`Signer`] signs nothing but a [`SigningInput`], and only [`SigningInput::check`] makes one: a
-//! service that lies gets nothing signed that it was not asked for.
+//! service that lies gets nothing signed that it was not asked for, and no bytes but those of the file,
+//! which [`Covered::read`] hashes itself.
 //!
 //! Files depend on those above them:
 //!
@@ -37,7 +42,8 @@
 //! | `name` | what people call a key |
 //! | `token` | a token, or the two parts that are signed, read to the letter |
 //! | `subject` | the subject that follows from account and name |
-//! | `signature` | the signature of a token
+//! | `covered` | what a token for a file has to cover, read from the file |
+//! | `signature` | the signature of a token |
 //! | `input` | what is signed, once it is certain that it was asked for |
 //! | `agent` | keys in ssh-agent |
 //! | `file` | keys in files |
@@ -46,6 +52,7 @@
 //! | `places` | where keys are, and which one is meant |
 
 mod agent;
+mod covered;
 mod error;
 mod file;
 mod input;
@@ -60,6 +67,7 @@ mod subject;
 mod token;
 
 pub use agent::{Agent, AgentKey};
+pub use covered::Covered;
 pub use error::{Result, SigningError, SigningErrorKind};
 pub use file::{KeyFile, Passphrase};
 pub use input::SigningInput;

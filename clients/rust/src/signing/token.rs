@@ -13,7 +13,7 @@ use vouch_protocol::{Claims, PlainJson, needs_escape};
 const LONGEST: usize = 256 << 10;
 
 /// The most entries of an archive that are believed.
-const MOST_ENTRIES: usize = 256;
+pub(super) const MOST_ENTRIES: usize = 256;
 /// The longest name or the like that is signed, in bytes.
 const LONGEST_TEXT: usize = 256;
 
@@ -60,6 +60,7 @@ pub(super) struct Said {
     pub(super) account: Account,
     pub(super) kind: Kind,
     pub(super) claims: Claims,
+    pub(super) covers: Hashes,
     /// What claims of the protocol do not hold.
     id: String,
     pub(super) is_provider: bool,
@@ -89,6 +90,15 @@ impl Said {
 /// Whether people who look at a text see all of it.
 fn can_be_seen(text: &String) -> bool {
     text.len() <= LONGEST_TEXT && !text.contains(needs_escape)
+}
+
+/// What a token covers: SHA-256 as wascap writes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Hashes {
+    /// Of a module or component without its token.
+    Rest(String),
+    /// Of an archive's entries without its token: of each by its name.
+    Entries(BTreeMap<String, String>),
 }
 
 /// What a token is about.
@@ -248,25 +258,27 @@ fn said(kind: Kind, object: Map<String, Value>) -> Result<Said, String> {
     let payload: Payload = serde_json::from_value(Value::Object(object))
         .map_err(|_| "does not have the claims of a token")?;
     let wascap = payload.wascap;
-    let mut targets = Vec::new();
     let covers = match (kind, wascap.hash, wascap.target_hashes, &wascap.vendor) {
-        (Kind::Wasm, Some(hash), None, None) => is_hash(&hash),
-        (Kind::Archive, None, Some(hashes), Some(_)) => {
-            let holds = !hashes.is_empty()
+        (Kind::Wasm, Some(hash), None, None) if is_hash(&hash) => Hashes::Rest(hash),
+        (Kind::Archive, None, Some(hashes), Some(_))
+            if !hashes.is_empty()
                 && hashes.len() <= MOST_ENTRIES
                 && hashes
                     .iter()
-                    .all(|(name, hash)| !name.is_empty() && is_hash(hash));
-            targets = hashes.into_keys().collect();
-            // The description of its interface is an entry, and not a target.
-            targets.retain(|name| name != "world.wasm");
-            holds
+                    .all(|(name, hash)| !name.is_empty() && is_hash(hash)) =>
+        {
+            Hashes::Entries(hashes)
         }
-        _ => false,
+        _ => return Err("does not say what it covers as a token does".into()),
     };
-    if !covers {
-        return Err("does not say what it covers as a token does".into());
-    }
+    let targets = match &covers {
+        Hashes::Rest(_) => Vec::new(),
+        // The description of its interface is an entry, and not a target.
+        Hashes::Entries(hashes) => {
+            let names = hashes.keys().filter(|name| *name != "world.wasm");
+            names.cloned().collect()
+        }
+    };
     let Some(account) = Account::parse(&payload.iss) else {
         return Err("names an issuer that is not an account".into());
     };
@@ -280,6 +292,7 @@ fn said(kind: Kind, object: Map<String, Value>) -> Result<Said, String> {
         account,
         kind,
         id: payload.jti,
+        covers,
         is_provider: wascap.prov,
         config_schema: wascap.config_schema,
         claims: Claims {

@@ -9,7 +9,26 @@ use vouch_protocol::{Artifact, ArtifactKind, ReplacedToken};
 
 const NOW: u64 = 1_800_000_000;
 const HEADER: &str = r#"{"typ":"jwt","alg":"Ed25519"}"#;
-const HASH: &str = "E3B0C44298FC1C149AFBF4C8996FB92427AE41E4649B934CA495991B7852B855";
+/// A file, and its hash; of an archive each entry.
+const FILE: &[u8] = b"\0asm\x01\0\0\0";
+const HASH: &str = "93A44BBB96C751218E4C00D479E4C14358122A389ACCA16205B1E4D0DC5F9476";
+
+fn file(entries: Option<&[&str]>) -> Covered {
+    let bytes = match entries {
+        Some(names) => {
+            let entries: Vec<_> = names.iter().map(|name| (*name, FILE)).collect();
+            vouch_testing::forge::tar(&entries)
+        }
+        None => FILE.to_vec(),
+    };
+    Covered::of(&*bytes).unwrap()
+}
+
+/// The file that a token of that kind is about.
+fn file_of(claims: &Value) -> Covered {
+    let is_archive = claims["wascap"]["target_hashes"].is_object();
+    file(is_archive.then_some(&["x86_64-linux.bin", "world.wasm"]))
+}
 
 fn key(seed: u8) -> SigningKey {
     SigningKey::from_bytes(&[seed; 32])
@@ -121,7 +140,7 @@ fn asked() -> SignPrepareParams {
 }
 
 fn checked(asked: &SignPrepareParams, claims: &Value, old: Option<String>) -> Result<SigningInput> {
-    SigningInput::check_at(&answer(input(claims), old), asked, NOW)
+    SigningInput::check_at(&answer(input(claims), old), asked, &file_of(claims), NOW)
 }
 
 fn list(names: &[&str]) -> Vec<String> {
@@ -388,6 +407,54 @@ fn lies_about_what_was_there() {
 }
 
 #[test]
+fn lies_about_the_file() {
+    let check = |covered: &Covered, claims: &Value, expected: &str| {
+        let asked = SignPrepareParams {
+            vendor: claims["wascap"]["vendor"].as_str().map(Into::into),
+            ..asked()
+        };
+        let answer = answer(input(claims), None);
+        let error = SigningInput::check_at(&answer, &asked, covered, NOW).unwrap_err();
+        assert_eq!(error.kind, SigningErrorKind::NotAskedFor, "{claims}");
+        assert!(error.message.ends_with(expected), "{expected}: {error}");
+        assert!(error.help.unwrap().contains("being written"));
+    };
+    let other = "0".repeat(64);
+    let of_wasm = with(wasm(), json!({"wascap": {"hash": other}}));
+    check(&file(None), &of_wasm, "its hash is not that of the file");
+    let hashes = |hashes: Value| with(archive(), json!({"wascap": {"target_hashes": hashes}}));
+    let both = file(Some(&["x86_64-linux.bin", "world.wasm"]));
+    check(
+        &both,
+        &hashes(json!({"x86_64-linux": other, "world.wasm": HASH})),
+        "its hash of \"x86_64-linux\" is not that of the file",
+    );
+    check(
+        &both,
+        &hashes(json!({"x86_64-linux": HASH, "world.wasm": other})),
+        "its hash of \"world.wasm\" is not that of the file",
+    );
+    check(
+        &both,
+        &hashes(json!({"x86_64-linux": HASH, "world.wasm": HASH, "arm": HASH})),
+        "it would cover \"arm\", which the file does not have",
+    );
+    check(
+        &both,
+        &hashes(json!({"x86_64-linux": HASH})),
+        "it would not cover \"world.wasm\", which the file has",
+    );
+    check(
+        &both,
+        &hashes(json!({"world.wasm": HASH, "x86_64-linux.bin": HASH})),
+        "it would cover \"x86_64-linux.bin\", which the file does not have",
+    );
+    // Of the other kind.
+    check(&file(None), &archive(), "its hash is not that of the file");
+    check(&both, &wasm(), "its hash is not that of the file");
+}
+
+#[test]
 fn vendors_belong_to_archives() {
     let check = |asked: SignPrepareParams, claims: Value, old: Option<&Value>, expected: &str| {
         let old = old.map(|old| token(1, old));
@@ -412,7 +479,8 @@ fn vendors_belong_to_archives() {
 #[test]
 fn what_is_not_the_beginning_of_a_token() {
     let check = |text: String, expected: &str| {
-        let error = SigningInput::check_at(&answer(text.clone(), None), &asked(), NOW).unwrap_err();
+        let error = SigningInput::check_at(&answer(text.clone(), None), &asked(), &file(None), NOW)
+            .unwrap_err();
         assert!(error.message.contains(expected), "{text}: {error}");
     };
     let good = wasm().to_string();
