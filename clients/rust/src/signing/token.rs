@@ -88,7 +88,7 @@ impl Said {
 }
 
 /// Whether people who look at a text see all of it.
-fn can_be_seen(text: &String) -> bool {
+fn can_be_seen(text: &str) -> bool {
     text.len() <= LONGEST_TEXT && !text.contains(needs_escape)
 }
 
@@ -160,7 +160,7 @@ pub(super) fn to_be_signed(text: &str) -> Result<Said, String> {
         return Err(format!("is not of wascap's revision {REVISION}"));
     }
     let said = said(kind, object)?;
-    if !said.texts().all(can_be_seen) {
+    if !said.texts().all(|text| can_be_seen(text)) {
         return Err("says something that is too long, or holds what people do not see".into());
     }
     Ok(said)

@@ -476,17 +476,21 @@ fn vendors_belong_to_archives() {
     check(of("acme"), schema, Some(&other_schema), "schema");
 }
 
+/// Checks why a text is not the beginning of a token.
+#[track_caller]
+fn check(text: impl Into<String>, expected: &str) {
+    let text = text.into();
+    let answer = answer(text.clone(), None);
+    let error = SigningInput::check_at(&answer, &asked(), &file(None), NOW).unwrap_err();
+    assert!(error.message.contains(expected), "{text}: {error}");
+}
+
 #[test]
 fn what_is_not_the_beginning_of_a_token() {
-    let check = |text: String, expected: &str| {
-        let error = SigningInput::check_at(&answer(text.clone(), None), &asked(), &file(None), NOW)
-            .unwrap_err();
-        assert!(error.message.contains(expected), "{text}: {error}");
-    };
     let good = wasm().to_string();
     let of = |payload: &str| encode(HEADER, payload);
     check(String::new(), "two parts");
-    check("SSH".into(), "two parts");
+    check("SSH", "two parts");
     check(format!("{}.", of(&good)), "base64url");
     check(token(1, &wasm()), "base64url");
     check(format!("{}=", of(&good)), "base64url");
@@ -533,6 +537,10 @@ fn what_is_not_the_beginning_of_a_token() {
         of(&good.replacen('{', &format!(r#"{{"x":{deep},"#), 1)),
         "JSON of a text",
     );
+}
+
+#[test]
+fn claims_that_no_token_has() {
     let of_wasm = |changes| input(&with(wasm(), changes));
     for unseen in [
         "a\u{1b}[2K",
