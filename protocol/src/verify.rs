@@ -158,8 +158,8 @@ impl TryFrom<Members> for VerifyParams {
     type Error = &'static str;
 
     fn try_from(members: Members) -> Result<Self, Self::Error> {
-        if members.path.is_none() && members.bundle.is_some() {
-            return Err("`bundle` goes with `path`");
+        if members.bundle.is_some() && (members.path.is_none() || members.destination.is_some()) {
+            return Err("`bundle` goes with `path` alone: a push publishes no bundle");
         }
         let subject = match (members.path, members.reference, members.destination) {
             (Some(path), None, None) => VerifySubject::Path(path),
@@ -240,6 +240,7 @@ mod tests {
         };
         check(r#"{"path":"/a","bundle":"/b"}"#, Some(bundled));
         check(r#"{"reference":"a","bundle":"/b"}"#, None);
+        check(r#"{"path":"/a","pushTo":"c","bundle":"/b"}"#, None);
         check("{}", None);
         check(r#"{"pushTo":"b"}"#, None);
         check(r#"{"reference":"a","pushTo":"b"}"#, None);

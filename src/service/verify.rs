@@ -78,7 +78,13 @@ async fn stored(
     let goes_nowhere = matches!(usage, Use::Verify(None));
     let looks = bundle.is_some() || trust::asks_for_evidence(&examined, &request.clock()());
     let judge = move |request: &Request| {
-        let beside = beside::of_file(&file, bundle.as_deref())?;
+        // A push publishes the file alone: what lies beside it would not be there for who pulls.
+        let beside = if let Use::Ask { .. } = usage {
+            None
+        } else {
+            Some(beside::of_file(&file, bundle.as_deref())?)
+        };
+        let beside = beside.into_iter().flatten();
         let now = request.clock()();
         trust::judge(examined, beside, usage, signer.as_deref(), &now)
     };
