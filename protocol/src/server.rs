@@ -91,8 +91,8 @@ pub struct TrustStatus {
     /// user has no home.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub file: Option<String>,
-    /// SHA-256 of that file as it was when what is in force was read (`sha256:…`); absent if there
-    /// was no file.
+    /// SHA-256 of that file as it was when what is in force was read (`sha256:…`); absent if the
+    /// file did not exist.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
     /// How often the file was looked for, whether or not it could be used.

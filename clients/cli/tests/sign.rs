@@ -5,7 +5,11 @@ mod agent;
 mod lies;
 mod par;
 
-use crate::{service::Ran, spawn::Home, terminal::Terminal};
+use crate::{
+    service::{Ran, done, fails},
+    spawn::Home,
+    terminal::Terminal,
+};
 use serde_json::Value;
 use std::{
     fs,
@@ -42,22 +46,6 @@ fn at(home: &Home, arguments: &[&str]) -> Command {
 
 fn run(home: &Home, arguments: &[&str]) -> Ran {
     Ran::of(&mut at(home, arguments))
-}
-
-#[track_caller]
-fn done(ran: &Ran, says: &[&str]) {
-    assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{}", ran.out);
-    for says in says {
-        assert!(ran.out.contains(says), "{says:?} is not in {}", ran.out);
-    }
-}
-
-#[track_caller]
-fn fails(ran: &Ran, code: i32, says: &[&str]) {
-    assert_eq!(ran.code, code, "{}{}", ran.out, ran.err);
-    for says in says {
-        assert!(ran.err.contains(says), "{says:?} is not in {}", ran.err);
-    }
 }
 
 #[test]

@@ -1,6 +1,10 @@
 //! `vouch trust` with the built service: what it does to files, and that the service took it.
 
-use crate::{service::Ran, spawn::Home, terminal::Terminal};
+use crate::{
+    service::{Ran, done, fails},
+    spawn::Home,
+    terminal::Terminal,
+};
 use serde_json::Value;
 use std::{
     fs,
@@ -24,22 +28,6 @@ fn write(home: &Home, text: &str) -> PathBuf {
 
 fn read(home: &Home) -> String {
     fs::read_to_string(config(home)).unwrap()
-}
-
-#[track_caller]
-fn done(ran: &Ran, says: &[&str]) {
-    assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{}", ran.out);
-    for says in says {
-        assert!(ran.out.contains(says), "{says:?} is not in {}", ran.out);
-    }
-}
-
-#[track_caller]
-fn fails(ran: &Ran, code: i32, says: &[&str]) {
-    assert_eq!(ran.code, code, "{}{}", ran.out, ran.err);
-    for says in says {
-        assert!(ran.err.contains(says), "{says:?} is not in {}", ran.err);
-    }
 }
 
 fn status(home: &Home) -> Value {

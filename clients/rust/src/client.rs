@@ -188,18 +188,14 @@ impl Client {
     /// Calls a method. Dropping the future cancels the call on the server.
     pub async fn call<M: Method>(&self, params: M::Params) -> Result<M::Result, CallError> {
         let result = self.send(M::NAME, Params::of(&params)?).await?;
-        serde_json::from_str(result.get()).map_err(|error| {
-            CallError::Protocol(format!("cannot read the result of {}: {error}", M::NAME))
-        })
+        rpc::read(M::NAME, &result)
     }
 
     /// Calls a method by name. `params` is an object, or null for none; the result is what the
     /// server sent.
     pub async fn request(&self, method: &str, params: Value) -> Result<Value, CallError> {
         let result = self.send(method, Params::of(&params)?).await?;
-        serde_json::from_str(result.get()).map_err(|error| {
-            CallError::Protocol(format!("cannot read the result of {method}: {error}"))
-        })
+        rpc::read(method, &result)
     }
 
     /// Sends a notification.

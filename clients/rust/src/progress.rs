@@ -1,6 +1,10 @@
 //! Calls that report how far they are.
 
-use crate::{client::Client, error::CallError, rpc::Params};
+use crate::{
+    client::Client,
+    error::CallError,
+    rpc::{self, Params},
+};
 use serde_json::{Map, Value};
 use std::pin::pin;
 use vouch_protocol::{
@@ -56,9 +60,7 @@ impl Client {
             }
         };
         subscription.unseen.pass_to(&mut progress);
-        serde_json::from_str(result?.get()).map_err(|error| {
-            CallError::Protocol(format!("cannot read the result of {method}: {error}"))
-        })
+        rpc::read(method, &result?)
     }
 
     /// [`Client::verify`] with [progress](Self::call_with_progress).

@@ -6,6 +6,7 @@ use jsonrpsee::core::{
     middleware::RpcServiceBuilder,
     traits::ToRpcParams,
 };
+use serde::de::DeserializeOwned;
 use serde_json::value::{RawValue, to_raw_value};
 use std::time::Duration;
 use tokio::{
@@ -13,7 +14,7 @@ use tokio::{
     time::timeout,
 };
 use vouch_protocol::{
-    ClientInfo, Initialize, InitializeParams, InitializeResult, Method, PROTOCOL_VERSION,
+    ClientInfo, Initialize, InitializeParams, InitializeResult, Method, PROTOCOL_VERSION, PlainJson,
 };
 
 /// Pushing 4 GiB over a slow line takes hours, and the server bounds its own waits.
@@ -54,6 +55,16 @@ pub(crate) async fn introduce(
         .await
         .map_err(|_| late("the service does not answer"))?
         .map_err(CallError::from)
+}
+
+/// Reads a result. What others wrote is in it, an artifact's annotations for example: of JSON that
+/// `Value` would take for more than it says, nothing is read.
+pub(crate) fn read<T: DeserializeOwned>(method: &str, result: &RawValue) -> Result<T, CallError> {
+    serde_json::from_str::<PlainJson>(result.get())
+        .and_then(|_| serde_json::from_str(result.get()))
+        .map_err(|error| {
+            CallError::Protocol(format!("cannot read the result of {method}: {error}"))
+        })
 }
 
 /// The error for a server that did not act in time.

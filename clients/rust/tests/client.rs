@@ -191,6 +191,26 @@ async fn a_result_of_another_type_is_an_error_of_its_call_alone() {
 }
 
 #[tokio::test]
+async fn json_in_texts_of_a_result_is_not_read() {
+    let (client, _folder) = connected(|mut peer| async move {
+        let hidden: Value = json!({
+            "$serde_json::private::RawValue": "[".repeat(100_000)
+        });
+        for _ in 0..2 {
+            let request = peer.request().await;
+            peer.result(&request, json!({"annotations": hidden})).await;
+        }
+    })
+    .await;
+    for method in ["inspect", "verify"] {
+        let params = json!({"path": "/a"});
+        let answer = soon(client.request(method, params)).await;
+        let error = answer.expect_err("no such name is read").to_string();
+        assert!(error.contains("makes JSON of a text"), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_dies_is_an_error_and_no_wait() {
     let (client, _folder) = connected(|mut peer| async move {
         peer.request().await;

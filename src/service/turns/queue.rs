@@ -1,8 +1,8 @@
 //! The turns of one kind of work: who holds them, who waits, and whose the next one is.
 //!
 //! However many wait, a step costs about the same: connections that hold no turn wait by place, in
-//! an order that names the next at once. Those that hold some are looked at one by one, and there
-//! are no more of them than turns.
+//! an order that names the next at once. Those that hold some are looked at one by one: there
+//! are at most as many of them as turns.
 
 use std::{
     cell::Cell,

@@ -171,3 +171,19 @@ impl From<Output> for Ran {
         }
     }
 }
+
+#[track_caller]
+pub(crate) fn done(ran: &Ran, says: &[&str]) {
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{}", ran.out);
+    for says in says {
+        assert!(ran.out.contains(says), "{says:?} is not in {}", ran.out);
+    }
+}
+
+#[track_caller]
+pub(crate) fn fails(ran: &Ran, code: i32, says: &[&str]) {
+    assert_eq!(ran.code, code, "{}{}", ran.out, ran.err);
+    for says in says {
+        assert!(ran.err.contains(says), "{says:?} is not in {}", ran.err);
+    }
+}

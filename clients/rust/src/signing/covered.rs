@@ -199,7 +199,7 @@ fn entries(archive: impl Read) -> io::Result<BTreeMap<String, String>> {
     Ok(hashes)
 }
 
-/// The name under which a token covers an entry. The world's is no target's.
+/// The name under which a token covers an entry. No target may have the world's.
 fn covered(name: &str) -> Option<&str> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
     let target = |name: &&str| {

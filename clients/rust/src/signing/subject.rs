@@ -81,7 +81,7 @@ mod tests {
         check(small(1), false);
         check(of(0xec, 0x7f), false);
         check(small(0), false);
-        // y + p for y = 3 and 4, one of which is no point at all.
+        // y + p for y = 3 and 4, one of which is not a point at all.
         check(of(0xf0, 0x7f), false);
         check(of(0xf1, 0x7f), false);
         check(small(3), true);
