@@ -8,6 +8,7 @@
 
 #![cfg_attr(test, allow(clippy::expect_used))]
 
+mod document;
 mod error;
 mod escape;
 mod inspect;
@@ -29,6 +30,10 @@ mod verify;
 #[cfg(feature = "schemars")]
 pub mod openrpc;
 
+pub use document::{
+    DocumentCheck, DocumentCheckParams, DocumentCheckResult, DocumentReference, Fix, FixBy,
+    FixKind, Judgement, Lookup, Position, Range, TextEdit, UnknownReason,
+};
 pub use error::{ErrorData, ErrorKind};
 pub use escape::needs_escape;
 pub use inspect::{
