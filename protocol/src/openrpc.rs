@@ -36,11 +36,14 @@ pub fn document() -> Value {
     let errors: Map<String, Value> = ErrorKind::ALL
         .iter()
         .map(|kind| {
-            let error = json!({
+            let mut error = json!({
                 "code": kind.code(),
                 "message": kind.meaning(),
                 "data": { "kind": kind.name(), "retryable": kind.retryable() },
             });
+            if kind.is_refusal() {
+                error["x-refusal"] = json!(true);
+            }
             (kind.name().to_owned(), error)
         })
         .collect();
