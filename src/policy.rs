@@ -13,29 +13,28 @@
 //! | `"write"` | `written`: the digest of the new config; or `changes` again, if somebody else changed the file meanwhile |
 //! | `"keep"`, or `"undo"` if the service refused it | |
 //!
-//! or `error` at any point, which ends it. From the writing to the end, the config's folder is
+//! or `error` at any point, which ends it. Of a root, `changes` tells of its file too, and `written`
+//! comes with the digest of the root that counts by its name from then on. From the writing to the end, the config's folder is
 //! locked, so that changes come one after the other. Pins count as soon as they are written.
 
 mod difference;
+mod found;
+mod root;
+mod talk;
 
 use difference::difference;
-use rustix::{
-    fs::{FlockOperation, flock},
-    io::Errno,
-};
+use found::{Change, Found, lock};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::{
-    fs::{DirBuilder, File, Metadata, Permissions},
-    io::{self, BufRead, Read, Write},
-    os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, fchown},
-    path::{Path, PathBuf},
-    thread,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+    io::{self, BufRead, Write},
+    path::Path,
+    time::{SystemTime, UNIX_EPOCH},
 };
+use talk::Talk;
 use vouch_protocol::ErrorKind;
 use vouchd::{
-    config::{Config, Problem, keep_key},
+    config::keep_key,
     error::{Error, Result},
     name::Digest,
     trust::{
@@ -43,11 +42,6 @@ use vouchd::{
         edit::{self, Edit},
     },
 };
-
-/// The longest line that is read, in bytes: a key and some scopes.
-const LONGEST_LINE: u64 = 64 << 10;
-/// How long to wait for another process that changes the same file.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What to do.
 #[derive(Debug, Deserialize)]
@@ -73,6 +67,8 @@ enum Wanted {
         repository: String,
         signer: Option<String>,
     },
+    /// List or change the roots.
+    Root(root::Wanted),
     /// Tell the section `[sign]`.
     Sign {},
     /// Keep a key there.
@@ -120,6 +116,7 @@ fn serve(
         Wanted::Keep { key } => {
             return change(talk, file, &|text, _| keep_key(text, &key));
         }
+        Wanted::Root(wanted) => return root::run(talk, file, wanted),
         Wanted::List {} => return talk.say(&json!({"list": list(file, &store)?})),
         Wanted::Accept { repository, signer } => {
             let config = Found::read(file)?.config;
@@ -186,9 +183,6 @@ fn serve(
     })
 }
 
-/// What a change makes of the text of a config, which is this one.
-type Change<'a> = &'a dyn Fn(&str, &Config) -> Result<String>;
-
 fn pinned(store: &Pins, repository: &str) -> Result<Vec<Pin>> {
     let mut pins = store.all()?;
     pins.retain(|pin| pin.repository == repository);
@@ -249,151 +243,5 @@ fn change(talk: &mut Talk<impl BufRead, impl Write>, file: &Path, edit: Change<'
             talk.say(&json!({"undone": true}))?;
         }
         return Ok(());
-    }
-}
-
-/// A config file as it was read.
-struct Found {
-    file: PathBuf,
-    /// Where it lies once links are resolved.
-    target: PathBuf,
-    text: String,
-    /// Nothing, where there is no file yet.
-    about: Option<Metadata>,
-    config: Config,
-}
-
-impl Found {
-    fn read(file: &Path) -> Result<Self> {
-        let failed = |error| Error::at(file, "read", error);
-        if let Err(error) = file.symlink_metadata()
-            && error.kind() == io::ErrorKind::NotFound
-        {
-            return Ok(Self {
-                file: file.to_owned(),
-                target: file.to_owned(),
-                text: String::new(),
-                about: None,
-                config: Config::default(),
-            });
-        }
-        let config = Config::load(Some(file))?;
-        let target = file.canonicalize().map_err(failed)?;
-        let opened = File::open(&target).map_err(failed)?;
-        let about = opened.metadata().map_err(failed)?;
-        let mut text = String::new();
-        opened
-            .take(1 << 20)
-            .read_to_string(&mut text)
-            .map_err(failed)?;
-        Ok(Self {
-            file: file.to_owned(),
-            target,
-            text,
-            about: Some(about),
-            config,
-        })
-    }
-
-    /// Its text after a change, which is a config whose policy can be used.
-    fn edited(&self, edit: Change<'_>) -> Result<String> {
-        let edited = edit(&self.text, &self.config)?;
-        match Config::check(&edited, &self.file, self.about.as_ref()) {
-            Ok(_) => Ok(edited),
-            Err(problems) => Err(unfit(problems)),
-        }
-    }
-
-    /// Replaces it, or removes it; the old one or the new one is there at any moment.
-    fn replace(&self, text: Option<&str>) -> Result<()> {
-        let failed = |error| Error::at(&self.target, "write", error);
-        let folder = self.target.parent().unwrap_or(Path::new("/"));
-        let Some(text) = text else {
-            return std::fs::remove_file(&self.target).map_err(failed);
-        };
-        let mut new = tempfile::Builder::new()
-            .prefix(".config.")
-            .tempfile_in(folder)
-            .map_err(failed)?;
-        if let Some(about) = &self.about {
-            let made = new.as_file().metadata().map_err(failed)?;
-            if (made.uid(), made.gid()) != (about.uid(), about.gid()) {
-                fchown(new.as_file(), Some(about.uid()), Some(about.gid())).map_err(failed)?;
-            }
-            let mode = Permissions::from_mode(about.mode() & 0o7777);
-            new.as_file().set_permissions(mode).map_err(failed)?;
-        }
-        new.write_all(text.as_bytes()).map_err(failed)?;
-        new.as_file().sync_all().map_err(failed)?;
-        new.persist(&self.target)
-            .map_err(|error| failed(error.error))?;
-        File::open(folder)
-            .and_then(|folder| folder.sync_all())
-            .map_err(failed)
-    }
-}
-
-/// Why a change is not made.
-fn unfit(problems: Vec<Problem>) -> Error {
-    let mut problems = problems.into_iter();
-    let Some(first) = problems.next() else {
-        return Error::new(ErrorKind::Internal, "a config was refused without a reason");
-    };
-    let message = format!("the config could not be used after that: {first}");
-    let error = Error::new(ErrorKind::InvalidParams, message);
-    match first.help {
-        Some(help) => error.help(help),
-        None => error.help("`vouchd config check` shows what is wrong now."),
-    }
-}
-
-/// Keeps others from changing the files of a folder, which is made if it is missing.
-fn lock(target: &Path) -> Result<File> {
-    let folder = target.parent().unwrap_or(Path::new("/"));
-    let failed = |error| Error::at(folder, "lock", error);
-    let mut make = DirBuilder::new();
-    make.recursive(true)
-        .mode(0o700)
-        .create(folder)
-        .map_err(failed)?;
-    let lock = File::open(folder).map_err(failed)?;
-    let begun = Instant::now();
-    while let Err(error) = flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-        if !matches!(error, Errno::WOULDBLOCK | Errno::INTR) {
-            return Err(failed(error.into()));
-        }
-        if begun.elapsed() > PATIENCE {
-            let message = format!("another process has locked {} too long", folder.display());
-            return Err(Error::new(ErrorKind::Busy, message).help("Try again."));
-        }
-        thread::sleep(Duration::from_millis(5));
-    }
-    Ok(lock)
-}
-
-/// The talk with `vouch`.
-struct Talk<R, W> {
-    from: R,
-    to: W,
-}
-
-impl<R: BufRead, W: Write> Talk<R, W> {
-    fn say(&mut self, line: &Value) -> Result<()> {
-        let said = writeln!(self.to, "{line}").and_then(|()| self.to.flush());
-        said.map_err(|error| Error::at(Path::new("standard output"), "write to", error))
-    }
-
-    /// The next line; nothing at the end.
-    fn hear(&mut self) -> Result<Option<String>> {
-        let mut line = String::new();
-        let heard = (&mut self.from).take(LONGEST_LINE).read_line(&mut line);
-        heard.map_err(|error| Error::at(Path::new("standard input"), "read", error))?;
-        Ok(Some(line.trim_end().to_owned()).filter(|line| !line.is_empty()))
-    }
-
-    /// Tells what would change, and answers whether to go on.
-    fn agree(&mut self, file: Option<&Path>, lines: &[String]) -> Result<bool> {
-        self.say(&json!({"changes": {"file": file, "lines": lines}}))?;
-        Ok(!lines.is_empty() && self.hear()?.as_deref() == Some("\"write\""))
     }
 }

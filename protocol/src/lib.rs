@@ -51,7 +51,7 @@ pub use pull::{Pull, PullParams, PullResult};
 pub use push::{Push, PushParams, PushResult};
 pub use server::{
     CacheStatus, Discover, DiscoverResult, IdleKeeper, IdleStatus, LastError, OpenRpcInfo,
-    OpenRpcMethod, RequestStatus, ServerRestart, ServerRestartResult, ServerStatus,
+    OpenRpcMethod, RequestStatus, RootStatus, ServerRestart, ServerRestartResult, ServerStatus,
     ServerStatusResult, ServerStop, ServerStopResult, TrustStatus,
 };
 pub use session::{

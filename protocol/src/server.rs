@@ -114,6 +114,38 @@ pub struct TrustStatus {
     /// Why signers cannot be remembered, or what is remembered cannot be told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pins_error: Option<String>,
+    /// The roots that bundles are verified by: those that come with the server, and the owner's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roots: Vec<RootStatus>,
+}
+
+/// A trusted root of Sigstore.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct RootStatus {
+    /// What signers call it.
+    pub name: String,
+    /// The owner's file; absent where it comes with the server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// SHA-256 of its text (`sha256:…`); absent where it cannot be used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digest: Option<String>,
+    /// Since when the newest of its authorities and logs has been valid, in seconds since 1970:
+    /// about its age.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<u64>,
+    /// When the last log in it ends, or the last authority of a kind, in seconds since 1970; absent
+    /// where none does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<u64>,
+    /// The signers that name it, at most 16 of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub signers: Vec<String>,
+    /// What its owner should know: that it has ended, or what in it is not used.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
 }
 
 /// A request under way.

@@ -2,13 +2,20 @@
 
 use super::{BUILD, VERSION, request::Request, under_way::Running};
 use crate::{error::Result, session, trust::Policy};
-use std::{path::Path, sync::atomic::Ordering, time::Duration};
+use std::{
+    path::Path,
+    sync::atomic::Ordering,
+    time::{Duration, SystemTime},
+};
 use vouch_protocol::{
-    CacheStatus, NoParams, PROTOCOL_VERSION, RequestStatus, ServerStatusResult, TrustStatus,
+    CacheStatus, NoParams, PROTOCOL_VERSION, RequestStatus, RootStatus, ServerStatusResult,
+    TrustStatus,
 };
 
 /// The most requests under way that are listed: the answer stays small.
 const REQUESTS: usize = 256;
+/// The most signers that are listed of a root.
+const SIGNERS: usize = 16;
 
 #[allow(clippy::unnecessary_wraps)]
 pub(super) fn status(request: &Request, _: NoParams) -> Result<ServerStatusResult> {
@@ -37,6 +44,7 @@ pub(super) fn status(request: &Request, _: NoParams) -> Result<ServerStatusResul
             reads: reading.times,
             error: policy.err().map(ToString::to_string),
             signers: section.map_or(0, |section| section.signer.len() as u64),
+            roots: policy.ok().map_or_else(Vec::new, roots),
             rules: section.map_or(0, |section| section.rule.len() as u64),
             pins: state.pins.path().as_deref().map(shown),
             pins_error: state.pins.trouble().map(|trouble| trouble.to_string()),
@@ -63,6 +71,18 @@ pub(super) fn status(request: &Request, _: NoParams) -> Result<ServerStatusResul
             .map(|(name, value)| (name.to_owned(), value.to_string_lossy().into_owned()))
             .collect(),
     })
+}
+
+/// The roots that count, and what is to be known of them now.
+fn roots(policy: &Policy) -> Vec<RootStatus> {
+    let now = SystemTime::now();
+    let roots = policy.roots();
+    let roots = roots.iter().map(|root| {
+        let mut status = root.on_the_wire(now);
+        status.signers.truncate(SIGNERS);
+        status
+    });
+    roots.collect()
 }
 
 fn shown_request(running: &Running) -> RequestStatus {

@@ -29,7 +29,7 @@ mod token;
 mod tests;
 
 pub use evidence::{Evidence, Layer};
-pub use sigstore::{Anchors, LARGEST_BUNDLE, MOST_EVIDENCE, Root};
+pub use sigstore::{Anchors, LARGEST_BUNDLE, MOST_EVIDENCE, Member, Root};
 pub use token::{Asked, Draft, Sealed};
 
 use crate::artifact::{ArtifactKind, Covered, Facts, Finding, Refusal, Row};

@@ -4,22 +4,18 @@
 //! and a policy that can be used, is for the config's own reader to say before it is written.
 
 mod layout;
+mod rule;
 
 use super::{
-    key,
+    key, material,
     place::{Place, Scope},
-    section::{Mode, Section},
+    section::Section,
     signer::Signer,
 };
-use crate::{
-    error::{Error, Result},
-    name::PlainHosts,
-};
-use layout::{keep_remarks, push, replace};
-use toml_edit::{
-    Array, ArrayOfTables, DocumentMut, InlineTable, Item, RawString, Table, TableLike, Value, value,
-};
-use vouch_protocol::ErrorKind;
+use crate::{error::Result, name::PlainHosts};
+use layout::{keep_remarks, section, shaped, wrong};
+use rule::{accept, is_of, leave, rules};
+use toml_edit::{Array, DocumentMut, Item, RawString, Table, TableLike, value};
 
 /// A change of the policy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +37,18 @@ pub enum Edit {
         name: String,
         /// The scopes, in any spelling.
         scopes: Vec<String>,
+    },
+    /// Names a root that is not named yet.
+    AddRoot {
+        /// What signers call it.
+        name: String,
+        /// Its file, as the config says it.
+        path: String,
+    },
+    /// Names a root no more.
+    RemoveRoot {
+        /// What signers call it.
+        name: String,
     },
 }
 
@@ -81,6 +89,30 @@ impl Edit {
                     }
                 }
             }
+            Self::AddRoot { name, path } => {
+                let trust = section(file.as_item_mut(), "trust")?;
+                let roots = section(trust, "root")?;
+                let inline = roots.is_inline_table();
+                let not = || wrong("`trust.root` is not a section");
+                let roots = roots.as_table_like_mut().ok_or_else(not)?;
+                if roots.contains_key(name) {
+                    return Err(wrong(format!("there is a root `{name}` already")));
+                }
+                let mut made = Table::new();
+                made.insert("path", value(path));
+                made.set_dotted(roots.is_dotted());
+                roots.insert(name, shaped(made, inline));
+            }
+            Self::RemoveRoot { name } => {
+                let trust = section(file.as_item_mut(), "trust")?;
+                let roots = section(trust, "root")?.as_table_like_mut();
+                let removed = roots.and_then(|roots| roots.remove(name));
+                match removed {
+                    Some(Item::Table(removed)) => keep_remarks(&mut file, &removed),
+                    Some(_) => {}
+                    None => return Err(wrong(format!("there is no root `{name}`"))),
+                }
+            }
         }
         let edited = file.to_string();
         Ok(match head.as_ref().and_then(RawString::as_str) {
@@ -99,10 +131,12 @@ pub fn repository(text: &str, plain: &PlainHosts) -> Result<String> {
 }
 
 /// The id of a signer that is named as people do: by a name of the config, a key, or the id itself.
+/// Blocks.
 pub fn signer_id(text: &str, section: &Section) -> Result<String> {
     if let Some(signer) = section.signer.get(text) {
-        return signer.id(None).ok_or_else(|| {
-            wrong(format!("`{text}` is known by a key in a file"))
+        let fingerprint = signer.key_file().map(material::fingerprint).transpose()?;
+        return signer.id(fingerprint).ok_or_else(|| {
+            wrong(format!("`{text}` stands for more than one signer"))
                 .help("Write the signer's id, as `vouch verify` shows it.")
         });
     }
@@ -115,33 +149,6 @@ pub fn signer_id(text: &str, section: &Section) -> Result<String> {
         ))
     })?;
     Ok(format!("token:{account}"))
-}
-
-fn wrong(what: impl Into<String>) -> Error {
-    Error::new(ErrorKind::InvalidParams, what)
-}
-
-/// A section of another one, which is made if it is missing.
-fn section<'a>(parent: &'a mut Item, key: &str) -> Result<&'a mut Item> {
-    let inline = parent.is_inline_table();
-    let not = || wrong(format!("`{key}` does not stand in a section"));
-    let table = parent.as_table_like_mut().ok_or_else(not)?;
-    if !table.contains_key(key) {
-        let mut made = Table::new();
-        made.set_implicit(true);
-        made.set_dotted(table.is_dotted());
-        table.insert(key, shaped(made, inline));
-    }
-    table.get_mut(key).ok_or_else(not)
-}
-
-/// A table, as its surroundings are written.
-fn shaped(table: Table, inline: bool) -> Item {
-    if inline {
-        value(table.into_inline_table())
-    } else {
-        Item::Table(table)
-    }
 }
 
 /// Fails unless there is a signer of that name.
@@ -238,128 +245,6 @@ fn revoke(signers: &mut Item, name: &str) {
     if let Some(signer) = signer {
         signer.insert("revoked", value(true));
     }
-}
-
-/// The rules, however they are written.
-fn rules(trust: &mut Item) -> Vec<&mut dyn TableLike> {
-    match trust.get_mut("rule") {
-        Some(Item::ArrayOfTables(tables)) => tables
-            .iter_mut()
-            .map(|table| table as &mut dyn TableLike)
-            .collect(),
-        Some(Item::Value(Value::Array(values))) => values
-            .iter_mut()
-            .filter_map(Value::as_inline_table_mut)
-            .map(|table| table as &mut dyn TableLike)
-            .collect(),
-        _ => Vec::new(),
-    }
-}
-
-fn is_of(rule: &dyn TableLike, scope: &str) -> bool {
-    rule.get("scope").and_then(Item::as_str) == Some(scope)
-}
-
-/// Lets a scope's rule accept a signer; makes the rule if it is missing.
-fn accept(trust: &mut Item, scope: &str, name: &str) -> Result<()> {
-    if let Some(rule) = rules(trust).into_iter().find(|rule| is_of(*rule, scope)) {
-        return join(rule, scope, name);
-    }
-    let names = value(Array::from_iter([name]));
-    let inline = trust.is_inline_table();
-    let not = || wrong("`trust` is not a section");
-    let trust = trust.as_table_like_mut().ok_or_else(not)?;
-    let as_values = inline || trust.is_dotted();
-    if !trust.contains_key("rule") {
-        let none = if as_values {
-            value(Array::new())
-        } else {
-            Item::ArrayOfTables(ArrayOfTables::new())
-        };
-        trust.insert("rule", none);
-    }
-    match trust.get_mut("rule").ok_or_else(not)? {
-        Item::ArrayOfTables(tables) => {
-            let mut rule = Table::new();
-            rule.insert("scope", value(scope));
-            rule.insert("accept", names);
-            tables.push(rule);
-        }
-        Item::Value(Value::Array(values)) => {
-            let mut rule = InlineTable::new();
-            rule.insert("scope", scope.into());
-            if let Item::Value(names) = names {
-                rule.insert("accept", names);
-            }
-            push(values, rule.into());
-        }
-        _ => return Err(wrong("`trust.rule` is not a list of rules")),
-    }
-    Ok(())
-}
-
-/// The names in a rule's `accept`.
-fn accepted(accept: Option<&Item>) -> Vec<String> {
-    match accept {
-        Some(Item::Value(Value::String(name))) => vec![name.value().clone()],
-        Some(Item::Value(Value::Array(names))) => {
-            let names = names.iter().filter_map(Value::as_str);
-            names.map(ToOwned::to_owned).collect()
-        }
-        _ => Vec::new(),
-    }
-}
-
-/// Adds a signer to a rule's `accept`.
-fn join(rule: &mut dyn TableLike, scope: &str, name: &str) -> Result<()> {
-    let mut names = accepted(rule.get("accept"));
-    if names.iter().any(|known| known == name) {
-        return Ok(());
-    }
-    match names.first().and_then(|name| Mode::of_name(name)) {
-        None | Some(Mode::None) => {}
-        Some(mode @ (Mode::Any | Mode::Pinned)) => {
-            let message = format!(
-                "the rule `{scope}` accepts `{}`, which stands alone",
-                mode.name()
-            );
-            return Err(wrong(message).help(format!(
-                "If only `{name}` is to be accepted there from now on, write \
-                 `accept = [\"{name}\"]` in that rule."
-            )));
-        }
-    }
-    if let Some(Item::Value(Value::Array(array))) = rule.get_mut("accept")
-        && names.iter().all(|name| Mode::of_name(name).is_none())
-    {
-        push(array, name.into());
-        return Ok(());
-    }
-    names.retain(|name| Mode::of_name(name).is_none());
-    names.push(name.to_owned());
-    replace(rule, Array::from_iter(names).into());
-    Ok(())
-}
-
-/// Takes a signer out of a rule's `accept`, and answers whether it was in there. A rule without
-/// signers goes on to keep others out: it accepts nobody.
-fn leave(rule: &mut dyn TableLike, name: &str) -> bool {
-    let names = accepted(rule.get("accept"));
-    let Some(index) = names.iter().position(|known| known == name) else {
-        return false;
-    };
-    match rule.get_mut("accept") {
-        Some(Item::Value(Value::Array(array))) if names.len() > 1 => {
-            let removed = array.remove(index);
-            if index == 0
-                && let (Some(first), Some(before)) = (array.get_mut(0), removed.decor().prefix())
-            {
-                first.decor_mut().set_prefix(before.clone());
-            }
-        }
-        _ => replace(rule, Mode::None.name().into()),
-    }
-    true
 }
 
 /// Removes a signer from the file and from all rules.

@@ -6,7 +6,7 @@ use crate::{
     error::{Error, Result, quoted},
     file::Source,
     name::Digest,
-    signature::Anchors,
+    signature::{Anchors, Root},
 };
 use std::{collections::BTreeMap, io::Read, os::unix::fs::MetadataExt, path::Path};
 use vouch_protocol::ErrorKind;
@@ -52,6 +52,25 @@ impl Material {
     }
 }
 
+/// The root in a file, whoever can write it.
+pub fn root(name: &str, path: &Path) -> Result<(Root, Vec<u8>)> {
+    let bytes = bounded(path, &Source::open(path)?)?;
+    let root = Root::parse(name, &bytes).map_err(|why| unusable(path, &why))?;
+    Ok((root, bytes))
+}
+
+/// The root of a file that nobody else can write.
+pub(super) fn own_root(name: &str, path: &Path) -> Result<Root> {
+    Root::parse(name, &read(path)?).map_err(|why| unusable(path, &why))
+}
+
+/// SHA-256 of the key in a file that nobody else can write.
+pub(super) fn fingerprint(path: &Path) -> Result<Digest> {
+    let pem = read(path)?;
+    let added = Anchors::new().add_key(&pem, None);
+    added.map_err(|why| unusable(path, &why))
+}
+
 /// The bytes of a file that nobody else can write.
 fn read(path: &Path) -> Result<Vec<u8>> {
     let source = Source::open(path)?;
@@ -71,9 +90,14 @@ fn read(path: &Path) -> Result<Vec<u8>> {
         let help = format!("Close it: `chmod go-w {}`", quoted(path));
         return Err(unusable(path, "others can write it").help(help));
     }
+    bounded(path, &source)
+}
+
+fn bounded(path: &Path, source: &Source) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut reader = source.reader().take(LARGEST + 1);
-    reader.read_to_end(&mut bytes).map_err(failed)?;
+    let read = reader.read_to_end(&mut bytes);
+    read.map_err(|error| Error::at(path, "read", error))?;
     if bytes.len() as u64 > LARGEST {
         return Err(unusable(
             path,

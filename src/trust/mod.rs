@@ -40,6 +40,7 @@
 //! | `place` | [`Place`]: where an artifact comes from or goes to, and the scopes that hold there |
 //! | `material` | the files that a section names: keys and roots |
 //! | `policy` | [`Policy`]: a section that makes sense as a whole |
+//! | `roots` | the roots of a policy, as their owner sees them |
 //! | `pins`, `store` | whose signatures a repository has had; [`Pins`]: where that is kept |
 //! | `dates` | when a signature is valid |
 //! | `case`, `questions` | what is decided about, and what a policy asks of it |
@@ -69,6 +70,7 @@ mod pins;
 mod place;
 mod policy;
 mod questions;
+pub mod roots;
 mod section;
 mod signer;
 mod store;
@@ -76,6 +78,7 @@ mod suggestion;
 mod usage;
 mod written;
 
+pub use material::root as read_root;
 pub use pins::Pin;
 pub use place::Place;
 pub use policy::{Policy, Problem};

@@ -259,7 +259,7 @@ fn check_name(name: &str) -> Result<(), String> {
     check_plain(name).map_err(|what| format!("{name:?} is not a signer's name, which {what}"))
 }
 
-fn check_plain(name: &str) -> Result<(), &'static str> {
+pub(super) fn check_plain(name: &str) -> Result<(), &'static str> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-@+".contains(&byte);
     if name.is_empty() || name.len() > 100 || !name.bytes().all(is_plain) {
         return Err("has at most 100 letters, digits and `. _ - @ +`");

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use std::{
     fmt::{Display, Write as _},
     io::{self, IsTerminal as _, Stdout, Write},
-    time::{Duration, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use vouch_client::protocol::{
     ArtifactKind, Check, CheckOutcome, Signer, Trust, TrustMode, Verification, needs_escape,
@@ -314,6 +314,13 @@ pub(crate) fn date(seconds: u64) -> String {
         Some(text.trim_end_matches('Z').replace('T', " ") + " UTC")
     });
     date.unwrap_or_else(|| format!("{seconds} s after 1970"))
+}
+
+/// How long ago a moment was, given in seconds since 1970.
+pub(crate) fn age(since: u64) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = now.map_or(0, |now| now.as_secs());
+    span(now.saturating_sub(since))
 }
 
 /// A size, for people.

@@ -4,7 +4,7 @@ use crate::{
     call::{answer, ask},
     failure::Outcome,
     sessions::state,
-    show::{Screen, escaped, size, span},
+    show::{Screen, age, date, escaped, size, span},
     signals::Signals,
 };
 use clap::Args;
@@ -19,8 +19,8 @@ use tokio::time::{sleep, timeout};
 use vouch_client::{
     Client,
     protocol::{
-        IdleKeeper, IdleStatus, LastError, Method, NoParams, RequestStatus, ServerStatus,
-        ServerStatusResult, SessionStatus, TrustStatus,
+        IdleKeeper, IdleStatus, LastError, Method, NoParams, RequestStatus, RootStatus,
+        ServerStatus, ServerStatusResult, SessionStatus, TrustStatus,
     },
 };
 
@@ -146,6 +146,12 @@ fn lines(status: &ServerStatusResult) -> Vec<String> {
         );
     }
     line("trust", trust(&status.trust));
+    for root in &status.trust.roots {
+        line("root", self::root(root));
+        for warning in &root.warnings {
+            line("", warning.clone());
+        }
+    }
     if let Some(error) = &status.trust.pins_error {
         line("", error.clone());
     }
@@ -202,6 +208,18 @@ fn trust(trust: &TrustStatus) -> String {
         counted(trust.signers, "signer"),
         counted(trust.rules, "rule"),
         pins.unwrap_or_default()
+    )
+}
+
+/// How old a root of bundles is.
+fn root(root: &RootStatus) -> String {
+    let since = root.since.map(|since| format!(", {} old", age(since)));
+    let until = root.until.map(|until| format!(", ends {}", date(until)));
+    format!(
+        "{}{}{}",
+        root.name,
+        since.unwrap_or_default(),
+        until.unwrap_or_default()
     )
 }
 

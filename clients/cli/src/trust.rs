@@ -6,6 +6,7 @@
 //! back.
 
 mod arguments;
+mod root;
 
 use crate::{
     call::{ask, unreadable},
@@ -39,18 +40,20 @@ pub(crate) async fn trust(
         let status = status(client).await?;
         let mut editor = start(&status)?;
         let agreed = command.is_agreed();
-        let of_config = matches!(command, TrustCommand::Add(_) | TrustCommand::Remove { .. });
-        if of_config {
+        if command.is_of_config() {
             check_process(&status)?;
         }
         let mut answer = editor.ask(&wanted(command))?;
         if let Some(list) = answer.get("list") {
             return Ok(Done::Listed(list.clone()));
         }
+        if let Some(roots) = answer.get("roots") {
+            return Ok(Done::Roots(roots.clone()));
+        }
         loop {
             let changes = answer["changes"].clone();
-            let nothing = changes["lines"].as_array().is_none_or(Vec::is_empty);
-            if nothing {
+            let none = |lines: &Value| lines.as_array().is_none_or(Vec::is_empty);
+            if none(&changes["lines"]) && none(&changes["root"]["lines"]) {
                 return Ok(Done::Nothing(changes));
             }
             if !screen.is_json() {
@@ -62,7 +65,8 @@ pub(crate) async fn trust(
             answer = editor.ask(&json!("write"))?;
             if let Some(written) = answer.get("written") {
                 if let Some(digest) = written.as_str()
-                    && let Err(failure) = adopted(client, digest, status.trust.reads).await
+                    && let Err(failure) =
+                        adopted(client, digest, &answer["root"], status.trust.reads).await
                 {
                     editor.ask(&json!("undo"))?;
                     // What is wrong with the file is not wrong any more.
@@ -84,6 +88,7 @@ pub(crate) async fn trust(
 /// How it ended.
 enum Done {
     Listed(Value),
+    Roots(Value),
     /// It is so already.
     Nothing(Value),
     /// The person said no.
@@ -107,6 +112,7 @@ fn wanted(command: TrustCommand) -> Value {
         TrustCommand::Forget {
             repository, signer, ..
         } => json!({"forget": {"repository": repository.told, "signer": signer}}),
+        TrustCommand::Root { command } => root::wanted(command),
     }
 }
 
@@ -181,13 +187,14 @@ fn hang_up(status: &ServerStatusResult) -> Result<(), Failure> {
     })
 }
 
-/// Makes the service read its config again, and waits until that of this digest is in force.
-async fn adopted(client: &Client, digest: &str, reads: u64) -> Result<(), Failure> {
+/// Makes the service read its config again, and waits until that of this digest is in force, and
+/// this root, if one was changed.
+async fn adopted(client: &Client, digest: &str, root: &Value, reads: u64) -> Result<(), Failure> {
     hang_up(&status(client).await?)?;
     let begun = Instant::now();
     loop {
         let now = status(client).await?;
-        if now.trust.digest.as_deref() == Some(digest) {
+        if now.trust.digest.as_deref() == Some(digest) && root::is_in_force(root, &now.trust) {
             return Ok(());
         }
         if now.trust.reads > reads
@@ -211,11 +218,20 @@ fn agrees() -> Result<bool, Failure> {
 }
 
 fn show_changes(screen: &mut Screen, changes: &Value) -> io::Result<()> {
-    screen.text(changes["file"].as_str().unwrap_or_default())?;
-    for line in changes["lines"].as_array().into_iter().flatten() {
-        let line = line.as_str().unwrap_or_default();
-        let (sign, line) = line.split_at_checked(1).unwrap_or((line, ""));
-        screen.text(format!("  {sign} {line}").trim_end())?;
+    for changes in [changes, &changes["root"]] {
+        let lines = changes["lines"].as_array().into_iter().flatten();
+        let mut lines = lines.peekable();
+        if lines.peek().is_some() {
+            screen.text(changes["file"].as_str().unwrap_or_default())?;
+        }
+        for line in lines {
+            let line = line.as_str().unwrap_or_default();
+            let (sign, line) = line.split_at_checked(1).unwrap_or((line, ""));
+            screen.text(format!("  {sign} {line}").trim_end())?;
+        }
+        for warning in changes["warnings"].as_array().into_iter().flatten() {
+            screen.line("warning", warning.as_str().unwrap_or_default())?;
+        }
     }
     screen.flush()
 }
@@ -223,14 +239,20 @@ fn show_changes(screen: &mut Screen, changes: &Value) -> io::Result<()> {
 fn show(screen: &mut Screen, done: Done) -> io::Result<()> {
     let (changed, changes) = match done {
         Done::Listed(list) if screen.is_json() => return screen.json(&list),
+        Done::Roots(roots) if screen.is_json() => return screen.json(&roots),
         Done::Listed(list) => return show_list(screen, &list),
+        Done::Roots(roots) => return root::show_list(screen, &roots),
         Done::Changed(changes) => (true, changes),
         Done::Nothing(changes) => (false, changes),
         Done::Left => return Ok(()),
     };
     if screen.is_json() {
         let (file, lines) = (&changes["file"], &changes["lines"]);
-        return screen.json(&json!({"changed": changed, "file": file, "lines": lines}));
+        let mut done = json!({"changed": changed, "file": file, "lines": lines});
+        if let Some(root) = changes.get("root") {
+            done["root"] = root.clone();
+        }
+        return screen.json(&done);
     }
     if changed {
         screen.heading(true, "changed", "and in force")

@@ -8,9 +8,10 @@ use crate::{
 use serde_json::Value;
 use std::{
     fs,
-    os::unix::fs::{MetadataExt as _, symlink},
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink},
     path::PathBuf,
 };
+use vouch_testing::sigstore::Sigstore;
 
 const ACME: &str = "ACOJJN6WUP4ODD75XEBKKTCCUJJCY5ZKQ56XVKYK4BEJWGVAOOQHZMCW";
 const ANN: &str = "ADOIOFYU3KSKTVKAPTKWKPZQSP4C2ZURNHBH3JB6LIUOYX5VT5EMAQQD";
@@ -101,6 +102,189 @@ fn a_policy_is_made_and_changed() {
         &["  - [trust.signer.acme]"],
     );
     assert_eq!(status(&home)["trust"]["signers"], 0);
+}
+
+/// The digest of the root of that name that is in force.
+fn in_force(home: &Home, name: &str) -> Option<Value> {
+    let roots = status(home)["trust"]["roots"].clone();
+    let mut roots = roots.as_array().unwrap().iter();
+    let found = roots.find(|root| root["name"] == name)?;
+    Some(found["digest"].clone())
+}
+
+#[test]
+fn a_root_is_added_updated_and_removed_and_what_changes_is_shown() {
+    let home = Home::new();
+    let text = "# mine\n[limits]\n# small\nnesting = 9\n";
+    let config = write(&home, text);
+    let (one, other) = (Sigstore::default(), Sigstore::default());
+    let mut newer = one.trusted_root();
+    newer["tlogs"][0]["publicKey"]["validFor"]["end"] = "2020-06-01T00:00:00Z".into();
+    let files = [
+        ("one.json", one.trusted_root()),
+        ("newer.json", newer),
+        ("other.json", other.trusted_root()),
+    ];
+    for (name, root) in files {
+        fs::write(home.path(name), root.to_string()).unwrap();
+    }
+    let file = |name: &str| home.path(name).display().to_string();
+    let copy = config.with_file_name("roots").join("lab.json");
+    let root = |arguments: &[&str]| home.run(&[&["trust", "root"][..], arguments].concat());
+
+    done(
+        &root(&["list"]),
+        &[
+            "public-good, comes with the service",
+            "github, comes with",
+            "  age  ",
+        ],
+    );
+    let first = file("one.json");
+    fails(&root(&["add", "lab", &first]), 64, &["--yes"]);
+    fails(
+        &root(&["update", "lab", &first, "-y"]),
+        2,
+        &["there is no root", "public-good, github"],
+    );
+    fails(
+        &root(&["add", "../lab", &first, "-y"]),
+        2,
+        &["not a root's name"],
+    );
+    fails(
+        &root(&["add", "github", &first, "-y"]),
+        2,
+        &["which the service brings along", "root update github FILE"],
+    );
+    fails(
+        &root(&["add", "lab", &config.display().to_string(), "-y"]),
+        2,
+        &["not a trusted root"],
+    );
+    assert!(!copy.exists());
+    done(
+        &root(&["add", "lab", &first, "-y"]),
+        &[
+            "  + [trust.root.lab]\n",
+            "  + path = \"roots/lab.json\"\n",
+            "  + log of signatures https://log.test, sha256:",
+            "  + certificate authority ",
+            "changed   and in force",
+        ],
+    );
+    assert!(read(&home).starts_with(text), "{}", read(&home));
+    assert_eq!(
+        fs::metadata(&copy).unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+    let before = in_force(&home, "lab").unwrap();
+    done(
+        &root(&["update", "lab", &first, "-y"]),
+        &["nothing to change"],
+    );
+
+    let text = read(&home);
+    done(
+        &root(&["update", "lab", &file("newer.json"), "-y"]),
+        &[
+            &format!("  - {}", before.as_str().unwrap()),
+            "  - log of signatures https://log.test",
+            "until 2020-06-01 00:00:00 UTC",
+            "its last log of signatures ended at 2020-06-01",
+            "changed   and in force",
+        ],
+    );
+    assert_eq!(read(&home), text, "the config says the same");
+    assert_ne!(in_force(&home, "lab").unwrap(), before);
+    for ran in [home.run(&["status"]), root(&["list"])] {
+        done(
+            &ran,
+            &["lab", "its last log of signatures ended at 2020-06-01"],
+        );
+    }
+
+    let signer = [
+        "trust",
+        "add",
+        "ann",
+        "--email",
+        "a@b.c",
+        "--issuer",
+        "https://b.c",
+    ];
+    done(
+        &home.run(&[&signer[..], &["--root", "lab", "-y"]].concat()),
+        &["in force"],
+    );
+    done(&root(&["list"]), &["ann"]);
+    fails(
+        &root(&["remove", "lab", "-y"]),
+        2,
+        &["signers name the root lab: ann", "vouch trust remove ann"],
+    );
+    done(&home.run(&["trust", "remove", "ann", "-y"]), &["in force"]);
+    done(
+        &root(&["remove", "lab", "-y"]),
+        &["  - [trust.root.lab]", "in force"],
+    );
+    assert!(!copy.exists());
+    assert_eq!(in_force(&home, "lab"), None);
+
+    // The one that comes along is replaced, and counts again once that file is gone.
+    let own = in_force(&home, "github").unwrap();
+    fails(&root(&["remove", "github", "-y"]), 2, &["brings along"]);
+    done(
+        &root(&["update", "github", &file("other.json"), "-y"]),
+        &["  + [trust.root.github]", "  - timestamp authority"],
+    );
+    assert_ne!(in_force(&home, "github").unwrap(), own);
+    done(
+        &root(&["remove", "github", "-y"]),
+        &["  + timestamp authority"],
+    );
+    assert_eq!(in_force(&home, "github").unwrap(), own);
+}
+
+/// Where the config says that a root lies, there it is replaced; a file that is there and that the
+/// config does not name is left alone.
+#[test]
+fn a_root_is_replaced_where_it_lies() {
+    let home = Home::new();
+    let (one, other) = (Sigstore::default(), Sigstore::default());
+    let given = home.path("given.json");
+    fs::write(&given, other.trusted_root().to_string()).unwrap();
+    let lies = home.path("elsewhere.json");
+    fs::write(&lies, one.trusted_root().to_string()).unwrap();
+    let config = write(
+        &home,
+        &format!("[trust.root.lab]\npath = '{}' # there\n", lies.display()),
+    );
+    let given = given.display().to_string();
+    done(
+        &home.run(&["trust", "root", "update", "lab", &given, "-y"]),
+        &[&lies.display().to_string(), "in force"],
+    );
+    assert_eq!(fs::read(&lies).unwrap(), fs::read(&given).unwrap());
+    assert!(read(&home).ends_with("# there\n"));
+    let taken = config.with_file_name("roots");
+    fs::create_dir(&taken).unwrap();
+    fs::write(taken.join("new.json"), "mine").unwrap();
+    fails(
+        &home.run(&["trust", "root", "add", "new", &given, "-y"]),
+        2,
+        &["new.json is there, and the config does not name it"],
+    );
+    // One that cannot be read is mended by a file that can.
+    fs::write(&lies, "{").unwrap();
+    done(
+        &home.run(&["trust", "root", "list"]),
+        &["lab", "cannot be used"],
+    );
+    done(
+        &home.run(&["trust", "root", "update", "lab", &given, "-y"]),
+        &["in force"],
+    );
 }
 
 #[test]

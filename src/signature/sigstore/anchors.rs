@@ -79,12 +79,20 @@ impl Anchors {
         embedded.chain(self.own.iter().map(Ok))
     }
 
+    /// The root that the service brings along by that name, if there is one; or why it cannot be
+    /// used.
+    pub fn brought_along(name: &str) -> Option<Result<&'static Arc<Root>, &'static str>> {
+        let (_, root) = EMBEDDED.iter().find(|(own, _)| *own == name)?;
+        Some(root.as_ref().map_err(String::as_str))
+    }
+
     /// The names of the roots that the service brings along.
     pub fn built_in() -> impl Iterator<Item = &'static str> {
         EMBEDDED.iter().map(|(name, _)| *name)
     }
 
-    pub(super) fn root(&self, name: &str) -> Option<&Arc<Root>> {
+    /// The root that counts by that name.
+    pub fn root(&self, name: &str) -> Option<&Arc<Root>> {
         let mut roots = self.roots().flatten();
         roots.find(|root| root.name() == name)
     }

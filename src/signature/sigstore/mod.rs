@@ -34,7 +34,7 @@ mod verifier;
 pub use anchors::Anchors;
 pub use bundle::LARGEST as LARGEST_BUNDLE;
 pub(super) use candidate::Subjects;
-pub use root::Root;
+pub use root::{Member, Root};
 
 use super::{Evidence, Signatures, Signed, step::Report};
 use crate::artifact::{ArtifactKind, Facts, Refusal, Row};

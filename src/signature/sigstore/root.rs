@@ -1,10 +1,15 @@
 //! A root: whose certificates and logs count. It comes from the disk, never from the network.
 
 use super::verifier::Verifier;
-use crate::{name::Digest, signature::identity::GITHUB_ROOT};
+use crate::{
+    name::Digest,
+    signature::{date, identity::GITHUB_ROOT, step::shortened},
+};
 use chrono::DateTime;
 use data_encoding::BASE64;
 use serde_json::{Value, json};
+use std::fmt;
+use vouch_protocol::PlainJson;
 use x509_cert::{
     Certificate,
     der::{Decode, Encode},
@@ -13,13 +18,61 @@ use x509_cert::{
 /// The most bytes of a root. Real ones have some thirty thousand.
 pub(crate) const LARGEST: usize = 1 << 20;
 
-/// What it lists, by the names of its members.
-const LISTS: [&str; 4] = [
-    "tlogs",
-    "ctlogs",
-    "certificateAuthorities",
-    "timestampAuthorities",
+/// What it lists, by the names of its members, and what people call one of each.
+const LISTS: [(&str, &str); 4] = [
+    ("certificateAuthorities", "certificate authority"),
+    ("ctlogs", "log of certificates"),
+    ("tlogs", "log of signatures"),
+    ("timestampAuthorities", "timestamp authority"),
 ];
+
+/// The most members of a root. Real ones have some ten.
+const MOST_MEMBERS: usize = 256;
+
+/// An authority or a log in a root.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    kind: &'static str,
+    name: String,
+    /// SHA-256 of its key or, of an authority, of its own certificate.
+    key: Option<Digest>,
+    since: Option<u64>,
+    until: Option<u64>,
+}
+
+impl Member {
+    fn of(kind: &'static str, member: &Value) -> Self {
+        let name = member.get("baseUrl").or_else(|| member.get("uri"));
+        let name = name.and_then(Value::as_str).filter(|name| !name.is_empty());
+        let certificate = member.pointer("/certChain/certificates/0/rawBytes");
+        let key = member.pointer("/publicKey/rawBytes").or(certificate);
+        let key = key.and_then(Value::as_str);
+        let key = key.and_then(|key| BASE64.decode(key.as_bytes()).ok());
+        Self {
+            kind,
+            name: shortened(name.unwrap_or("without a name")),
+            key: key.map(|key| Digest::of(&key)),
+            since: dated(member, "start"),
+            until: dated(member, "end"),
+        }
+    }
+}
+
+impl fmt::Display for Member {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.kind, self.name)?;
+        if let Some(key) = self.key {
+            write!(f, ", {key}")?;
+        }
+        if let Some(since) = self.since {
+            write!(f, ", from {}", date(since))?;
+        }
+        match self.until {
+            Some(until) => write!(f, ", until {}", date(until)),
+            None => f.write_str(", without an end"),
+        }
+    }
+}
 
 /// A trusted root.
 #[derive(Debug)]
@@ -29,25 +82,35 @@ pub struct Root {
     pub(super) verifier: Verifier,
     /// The names of those who issue certificates under it, in DER.
     issuers: Vec<Vec<u8>>,
-    since: Option<u64>,
-    until: Option<u64>,
+    members: Vec<Member>,
     left_out: Vec<String>,
 }
 
 impl Root {
     /// Reads a root. What it holds of an unknown kind is left out: newer keys are no reason to
     /// forget all others.
-    pub(super) fn parse(name: &str, bytes: &[u8]) -> Result<Self, String> {
+    pub(crate) fn parse(name: &str, bytes: &[u8]) -> Result<Self, String> {
         if bytes.len() > LARGEST {
             return Err(format!("it is larger than {LARGEST} bytes"));
         }
-        let mut read: Value = serde_json::from_slice(bytes)
+        // A value of anything else may read texts in it as JSON, without end.
+        let mut read: Value = serde_json::from_slice::<PlainJson>(bytes)
+            .and_then(|_| serde_json::from_slice(bytes))
             .map_err(|error| format!("it is not a trusted root: {error}"))?;
         let kind = read.get("mediaType").and_then(Value::as_str);
         if !kind.is_some_and(|kind| kind.starts_with("application/vnd.dev.sigstore.trustedroot")) {
             return Err(
                 "it is not a trusted root of Sigstore: its `mediaType` says another".into(),
             );
+        }
+        let all: usize = LISTS
+            .iter()
+            .map(|(list, _)| members(&read, list).count())
+            .sum();
+        if all > MOST_MEMBERS {
+            return Err(format!(
+                "it has {all} authorities and logs, and no more than {MOST_MEMBERS} are taken"
+            ));
         }
         let mut left_out = Vec::new();
         let verifier = if let Ok(verifier) = Verifier::new(&read.to_string()) {
@@ -60,15 +123,16 @@ impl Root {
         if issuers.is_empty() {
             return Err("it has no certificate authority that can be used".into());
         }
-        let ends = LISTS.iter().filter_map(|list| last(&read, list, "end"));
-        let starts = LISTS.iter().filter_map(|list| last(&read, list, "start"));
+        let all = LISTS.iter().flat_map(|(list, kind)| {
+            let members = members(&read, list);
+            members.map(|member| Member::of(kind, member))
+        });
         Ok(Self {
             name: name.to_owned(),
             digest: Digest::of(bytes),
             verifier,
             issuers,
-            since: starts.max(),
-            until: ends.min(),
+            members: all.collect(),
             left_out,
         })
     }
@@ -83,16 +147,27 @@ impl Root {
         self.digest
     }
 
+    /// Its authorities and logs.
+    pub fn members(&self) -> &[Member] {
+        &self.members
+    }
+
     /// Since when the newest of its keys and certificates has been valid, in seconds since 1970:
     /// about its age.
     pub fn since(&self) -> Option<u64> {
-        self.since
+        self.members.iter().filter_map(|member| member.since).max()
     }
 
     /// From when on it has no valid log, or no valid authority of a kind that it has, in seconds
-    /// since 1970.
-    pub fn until(&self) -> Option<u64> {
-        self.until
+    /// since 1970; and what people call those.
+    pub fn until(&self) -> Option<(u64, &'static str)> {
+        let ends = LISTS.iter().filter_map(|(_, kind)| {
+            let those = self.members.iter().filter(|member| member.kind == *kind);
+            let ends = those.map(|member| member.until);
+            let last = ends.collect::<Option<Vec<_>>>()?.into_iter().max()?;
+            Some((last, *kind))
+        });
+        ends.min()
     }
 
     /// What of it is of an unknown kind, and not used.
@@ -115,7 +190,7 @@ impl Root {
 fn leave_out(root: &mut Value) -> Vec<String> {
     let kind = root["mediaType"].clone();
     let mut left_out = Vec::new();
-    for list in LISTS {
+    for (list, called) in LISTS {
         let Some(members) = root.get_mut(list).and_then(Value::as_array_mut) else {
             continue;
         };
@@ -124,9 +199,8 @@ fn leave_out(root: &mut Value) -> Vec<String> {
             let Err(why) = Verifier::new(&alone.to_string()) else {
                 return true;
             };
-            let name = member.get("baseUrl").or_else(|| member.get("uri"));
-            let name = name.and_then(Value::as_str).unwrap_or("without a name");
-            left_out.push(format!("{list}: {name}: {why}"));
+            let member = Member::of(called, member);
+            left_out.push(shortened(&format!("{member}: {why}")));
             false
         });
     }
@@ -138,16 +212,13 @@ fn members<'a>(root: &'a Value, list: &str) -> impl Iterator<Item = &'a Value> {
     members.into_iter().flatten()
 }
 
-/// The latest date that members of a list have; nothing where one of them has none.
-fn last(root: &Value, list: &str, end: &str) -> Option<u64> {
-    let dates = members(root, list).map(|member| {
-        let valid = member
-            .pointer("/publicKey/validFor")
-            .or(member.get("validFor"))?;
-        let date = DateTime::parse_from_rfc3339(valid.get(end)?.as_str()?).ok()?;
-        u64::try_from(date.timestamp()).ok()
-    });
-    dates.collect::<Option<Vec<_>>>()?.into_iter().max()
+/// When a member's validity starts or ends, in seconds since 1970.
+fn dated(member: &Value, end: &str) -> Option<u64> {
+    let valid = member
+        .pointer("/publicKey/validFor")
+        .or(member.get("validFor"))?;
+    let date = DateTime::parse_from_rfc3339(valid.get(end)?.as_str()?).ok()?;
+    u64::try_from(date.timestamp()).ok()
 }
 
 /// The names of a root's authorities.

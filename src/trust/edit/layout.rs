@@ -1,6 +1,35 @@
 //! Where things stand in the text of a config, and the remarks around them: both stay.
 
-use toml_edit::{Array, DocumentMut, Item, RawString, Table, TableLike, Value};
+use crate::error::{Error, Result};
+use toml_edit::{Array, DocumentMut, Item, RawString, Table, TableLike, Value, value};
+use vouch_protocol::ErrorKind;
+
+pub(super) fn wrong(what: impl Into<String>) -> Error {
+    Error::new(ErrorKind::InvalidParams, what)
+}
+
+/// A section of another one, which is made if it is missing.
+pub(super) fn section<'a>(parent: &'a mut Item, key: &str) -> Result<&'a mut Item> {
+    let inline = parent.is_inline_table();
+    let not = || wrong(format!("`{key}` does not stand in a section"));
+    let table = parent.as_table_like_mut().ok_or_else(not)?;
+    if !table.contains_key(key) {
+        let mut made = Table::new();
+        made.set_implicit(true);
+        made.set_dotted(table.is_dotted());
+        table.insert(key, shaped(made, inline));
+    }
+    table.get_mut(key).ok_or_else(not)
+}
+
+/// A table, as its surroundings are written.
+pub(super) fn shaped(table: Table, inline: bool) -> Item {
+    if inline {
+        value(table.into_inline_table())
+    } else {
+        Item::Table(table)
+    }
+}
 
 /// Adds a value where the last one stands: in its line, or in one of its own. A remark behind the
 /// last one stays behind that.

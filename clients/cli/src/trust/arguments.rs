@@ -1,10 +1,10 @@
 //! What may be written behind `vouch trust`.
 
 use crate::subject::Reference;
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueHint};
 use std::{
     io::{self, IsTerminal as _, Read as _},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 #[derive(Debug, Subcommand)]
@@ -58,6 +58,60 @@ pub(crate) enum TrustCommand {
         /// Only this signer: an account nkey, or a name of the config
         #[arg(long, value_name = "SIGNER")]
         signer: Option<String>,
+        #[command(flatten)]
+        agreed: Agreed,
+    },
+    /// List, add, update and remove the roots that bundles are verified by
+    ///
+    /// Those of Sigstore's public service and of GitHub come with the service. Nothing is ever
+    /// fetched: get a newer root, or another one, as its publisher says, and name its file here.
+    Root {
+        #[command(subcommand)]
+        command: RootCommand,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum RootCommand {
+    /// List the roots, how old they are, and who signs under them
+    #[command(after_help = "Example:\n  vouch trust root list")]
+    List,
+    /// Add a root: signers that name it sign under it
+    ///
+    /// Its file is copied to `roots` beside the config.
+    #[command(after_help = "Example:
+  vouch trust root add lab trusted_root.json
+  vouch trust add build --key build.pub --root lab --scope registry.lab")]
+    Add {
+        /// What to call it
+        name: String,
+        /// The file: a trusted root of Sigstore, in JSON
+        #[arg(value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+        #[command(flatten)]
+        agreed: Agreed,
+    },
+    /// Put another file in the place of a root
+    ///
+    /// It shows which authorities and logs come and go. One that comes with the service is replaced
+    /// by the file until that is removed.
+    #[command(after_help = "Example:\n  vouch trust root update public-good trusted_root.json")]
+    Update {
+        /// What it is called
+        name: String,
+        /// The file: a trusted root of Sigstore, in JSON
+        #[arg(value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+        #[command(flatten)]
+        agreed: Agreed,
+    },
+    /// Remove a root that no signer names
+    ///
+    /// Where one comes with the service by that name, that one counts again.
+    #[command(after_help = "Example:\n  vouch trust root remove lab")]
+    Remove {
+        /// What it is called
+        name: String,
         #[command(flatten)]
         agreed: Agreed,
     },
@@ -124,12 +178,34 @@ impl TrustCommand {
             Self::Remove { agreed, .. }
             | Self::Accept { agreed, .. }
             | Self::Forget { agreed, .. } => agreed.yes,
+            Self::Root { command } => match command {
+                RootCommand::List => true,
+                RootCommand::Add { agreed, .. }
+                | RootCommand::Update { agreed, .. }
+                | RootCommand::Remove { agreed, .. } => agreed.yes,
+            },
+        }
+    }
+
+    /// Whether it changes the config, or files that the config names.
+    pub(crate) fn is_of_config(&self) -> bool {
+        match self {
+            Self::Add(_) | Self::Remove { .. } => true,
+            Self::Root { command } => !matches!(command, RootCommand::List),
+            Self::List | Self::Accept { .. } | Self::Forget { .. } => false,
         }
     }
 
     pub(crate) fn complete(&mut self) -> Result<(), String> {
         if !self.is_agreed() && !io::stdin().is_terminal() {
             return Err("there is no terminal to ask: use --yes".to_owned());
+        }
+        if let Self::Root {
+            command: RootCommand::Add { file, .. } | RootCommand::Update { file, .. },
+        } = self
+        {
+            let absolute = std::path::absolute(&*file);
+            *file = absolute.map_err(|error| format!("{}: {error}", file.display()))?;
         }
         let Self::Add(add) = self else { return Ok(()) };
         if let Some(key) = &mut add.key {
