@@ -140,6 +140,10 @@ pub struct InspectResult {
     /// What the token says, where that signature is one's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claims: Option<Claims>,
+    /// What that signature's signer says of how it was built, where a bundle of theirs does. They
+    /// say so; nobody checked it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provenance: Option<Provenance>,
     /// What the outermost module or component imports, in its own words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub imports: Option<Names>,
@@ -247,6 +251,42 @@ pub struct Producer {
     pub name: String,
     /// Its version; may be empty.
     pub version: String,
+}
+
+/// What a signer says of how an artifact was built: SLSA's provenance, version 1.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Provenance {
+    /// What built it, as a URI.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub builder: Option<String>,
+    /// What the parameters mean, as a URI.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build_type: Option<String>,
+    /// What the build was given, by names with dots between their parts (`workflow.ref`); at most
+    /// 16.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub parameters: BTreeMap<String, String>,
+    /// What it was built of, at most 16.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dependencies: Vec<Dependency>,
+    /// How much of that is not told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<u64>,
+}
+
+/// Something that an artifact was built of.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Dependency {
+    /// Where it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uri: Option<String>,
+    /// Its digests, by their algorithms (`gitCommit`).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub digests: BTreeMap<String, String>,
 }
 
 /// A target of a provider archive.

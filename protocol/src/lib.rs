@@ -37,8 +37,8 @@ pub use document::{
 pub use error::{ErrorData, ErrorKind};
 pub use escape::needs_escape;
 pub use inspect::{
-    Content, Descriptor, Inspect, InspectParams, InspectResult, InspectSubject, Manifest, Metadata,
-    Names, Producer, Target,
+    Content, Dependency, Descriptor, Inspect, InspectParams, InspectResult, InspectSubject,
+    Manifest, Metadata, Names, Producer, Provenance, Target,
 };
 pub use lifecycle::{
     Cancel, CancelParams, ClientInfo, Exit, Initialize, InitializeParams, InitializeResult,

@@ -12,6 +12,7 @@
 //! | `remote` | a repository in a registry: addresses, and what its answers are worth |
 //! | `push`, `upload`, `turns` | publishing: the order, a blob, and one upload of it at a time |
 //! | `endpoints`, `lookup`, `download` | fetching: mirrors and the registry, a manifest, a blob |
+//! | `memory` | how much memory that may take which is fetched beside artifacts |
 //! | `candidates` | what may sign a manifest from beside it, as indexes and manifests say |
 //! | `referrers`, `search` | fetching that: of a registry and its mirrors; of wherever an artifact is |
 //! | `tags` | which tags a repository or a layout has |
@@ -26,6 +27,7 @@ pub mod fuzzing;
 mod layout;
 mod lookup;
 mod manifest;
+mod memory;
 mod push;
 mod ranges;
 mod referrers;
@@ -48,6 +50,7 @@ use content::Content;
 pub use download::Download;
 use endpoints::Endpoints;
 use manifest::Manifest;
+pub(crate) use memory::Memory;
 pub use ranges::{NotInParts, Ranges};
 use referrers::Referrers;
 pub use search::Search;
@@ -212,12 +215,16 @@ impl Found {
     /// Looks for what may sign it from beside it. Nothing is asked before the first round.
     pub fn beside(&self, progress: &Progress) -> Search {
         let manifest = self.published.manifest;
+        let memory = Memory::at(&match &self.published.from {
+            Reference::Registry(reference) => reference.registry.as_str().to_owned(),
+            Reference::Layout(reference) => reference.path.display().to_string(),
+        });
         let place = match &self.origin {
             Origin::Registry(endpoints) => {
-                let referrers = Referrers::of(manifest, endpoints.clone());
+                let referrers = Referrers::of(manifest, endpoints.clone(), memory);
                 search::Place::Registry(Box::new(referrers))
             }
-            Origin::Layout(root, _) => search::Place::Layout(root.clone(), manifest),
+            Origin::Layout(root, _) => search::Place::Layout(root.clone(), manifest, memory),
         };
         Search::new(self.runtime.clone(), progress.clone(), place)
     }

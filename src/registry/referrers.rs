@@ -13,6 +13,7 @@ use super::{
     },
     endpoints::{Endpoint, Endpoints},
     manifest::{ACCEPT, LARGEST},
+    memory::{Charge, Memory, PATIENCE},
     remote::Remote,
     tags::{Next, next},
 };
@@ -24,9 +25,11 @@ use crate::{
     trust::Layer,
 };
 use futures_util::{StreamExt, stream};
+use parking_lot::Mutex;
 use reqwest::{Method, Request, header};
 use std::{
     collections::HashSet,
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -54,6 +57,10 @@ pub(super) struct Referrers {
     fetched: HashSet<Digest>,
     /// Why something could not be asked for that may count.
     lost: Option<Error>,
+    /// What all of it takes in memory.
+    memory: Arc<Memory>,
+    /// The bytes that may still be kept.
+    left: usize,
 }
 
 /// What comes next.
@@ -74,7 +81,9 @@ struct Place {
     endpoint: Arc<Endpoint>,
     remote: Remote,
     behind: Option<Endpoints>,
-    until: Instant,
+    until: Mutex<Instant>,
+    memory: Arc<Memory>,
+    /// The bytes that may still be kept.
     bytes: AtomicUsize,
 }
 
@@ -95,12 +104,14 @@ impl From<String> for Missed {
 
 impl Referrers {
     /// Nothing is asked yet. The endpoints are those that may have the manifest.
-    pub(super) fn of(subject: Digest, endpoints: Endpoints) -> Self {
+    pub(super) fn of(subject: Digest, endpoints: Endpoints, memory: Arc<Memory>) -> Self {
         Self {
             subject,
             step: Step::List(endpoints),
             fetched: HashSet::new(),
             lost: None,
+            memory,
+            left: MOST_BYTES,
         }
     }
 
@@ -122,6 +133,8 @@ impl Referrers {
                 Step::Signatures(place) => {
                     let round = self.signatures(&place).await;
                     if let Some(others) = place.behind {
+                        // What a mirror did not use, others may.
+                        self.left += place.bytes.into_inner();
                         self.step = Step::List(others);
                     }
                     round
@@ -138,13 +151,15 @@ impl Referrers {
         // What a mirror could not say, others can.
         self.lost = None;
         let subject = self.subject;
+        let memory = &self.memory;
         let list = |endpoint: Arc<Endpoint>, remote: Remote| async move {
             let place = Place {
                 endpoint,
                 remote,
                 behind: None,
-                until: Instant::now() + WAIT,
-                bytes: AtomicUsize::new(MOST_BYTES),
+                until: Mutex::new(Instant::now() + WAIT),
+                memory: Arc::clone(memory),
+                bytes: AtomicUsize::new(0),
             };
             let listed = place.in_time(place.list(subject)).await?;
             Ok((place, listed))
@@ -155,7 +170,16 @@ impl Referrers {
         left.retain(|digest| *digest != subject && !self.fetched.contains(digest));
         let those = left.split_off(FIRST.min(left.len()));
         let behind = endpoints.past_this();
-        self.step = Step::Fetch(Place { behind, ..place }, left, those);
+        // A mirror leaves some for those behind it.
+        let bytes = self.left / if behind.is_some() { 2 } else { 1 };
+        self.left -= bytes;
+        let bytes = AtomicUsize::new(bytes);
+        let place = Place {
+            behind,
+            bytes,
+            ..place
+        };
+        self.step = Step::Fetch(place, left, those);
         Ok(told.into_iter().collect())
     }
 
@@ -182,15 +206,19 @@ impl Referrers {
     async fn signatures(&mut self, place: &Place) -> Vec<Evidence> {
         let tag = signature_tag(self.subject);
         let from = format!("{}:{tag}", place.name());
-        let (signed, all) = match place.in_time(place.signatures(&tag)).await {
-            Ok(signed) => signed,
+        let (signed, all, charge) = match place.in_time(place.signatures(&tag)).await {
+            Ok(Some(signed)) => signed,
+            Ok(None) => return Vec::new(),
             Err(missed) => return self.read(vec![(from, Err(missed))]),
         };
+        // What is annotated is kept.
+        let charge = &Arc::new(charge);
         let told = told(&from, signed.len(), all);
         let fetch = |(at, signed): (usize, Result<Signed, String>)| {
             let from = format!("{from} (layer {})", at + 1);
             async move {
                 let fetched = place.in_time(place.payload(&from, signed)).await;
+                let fetched = fetched.map(|evidence| evidence.holding(Arc::clone(charge) as _));
                 (from, fetched)
             }
         };
@@ -225,12 +253,33 @@ impl Place {
         &self,
         work: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
-        let done = timeout_at(self.until, work).await;
-        done.unwrap_or_else(|_| {
-            let what = "takes too long to say what lies beside the artifact";
-            let session = &self.remote.session;
-            Err(session.fault(ErrorKind::RegistryTimeout, what).into())
-        })
+        let mut work = pin!(work);
+        loop {
+            let until = *self.until.lock();
+            if let Ok(done) = timeout_at(until, work.as_mut()).await {
+                return done;
+            }
+            // A wait for memory is not the registry's fault.
+            if *self.until.lock() <= until {
+                let what = "takes too long to say what lies beside the artifact";
+                let session = &self.remote.session;
+                return Err(session.fault(ErrorKind::RegistryTimeout, what).into());
+            }
+        }
+    }
+
+    /// Makes sure that so many bytes may be held. What that takes is not counted as the registry's
+    /// time.
+    async fn charge(&self, bytes: usize) -> Result<Charge> {
+        if let Some(charge) = self.memory.free(bytes) {
+            return Ok(charge);
+        }
+        let begun = Instant::now();
+        *self.until.lock() += PATIENCE;
+        let charge = self.memory.charge(bytes).await;
+        let mut until = self.until.lock();
+        *until = *until - PATIENCE + begun.elapsed().min(PATIENCE);
+        charge
     }
 
     /// What refers to a manifest, as the registry lists it; where it has no such list or nothing in
@@ -245,7 +294,7 @@ impl Place {
                 url.set_query(query.as_deref());
                 request(Method::GET, url, [(header::ACCEPT, ACCEPT)])
             };
-            let (page, follows) = match self.get(ACTION, &get, LARGEST).await {
+            let (page, follows, _charge) = match self.get(ACTION, &get, LARGEST).await {
                 Ok(page) => page,
                 Err(error) if has_none(&error) => break,
                 Err(error) => return Err(error),
@@ -272,7 +321,7 @@ impl Place {
         };
         match self.get(ACTION, &get, LARGEST).await {
             // GitLab answers the artifact's own manifest, which lists nothing.
-            Ok((index, _)) => drop(listed.add(&index)),
+            Ok((index, _, _charge)) => drop(listed.add(&index)),
             Err(error) if has_none(&error) => {}
             Err(error) => return Err(error),
         }
@@ -285,22 +334,24 @@ impl Place {
         digest: Digest,
         subject: Digest,
     ) -> Result<Evidence, Missed> {
-        let manifest = self.manifest(&digest.to_string()).await?;
+        let (manifest, charge) = self.manifest(&digest.to_string()).await?;
         self.spend(manifest.len() as u64)?;
         check(&manifest, digest)?;
         let bundle = Referrer::read(&manifest)?.of(subject)?;
-        let bytes = self.blob(bundle.layer).await?;
-        Ok(bundle.evidence(from, bytes))
+        drop((manifest, charge));
+        let (bytes, charge) = self.blob(bundle.layer).await?;
+        Ok(bundle.evidence(from, bytes).holding(Arc::new(charge)))
     }
 
-    /// What cosign 2 stored, and how much of that there is; nothing where there is no such tag.
-    async fn signatures(&self, tag: &str) -> Result<(Vec<Result<Signed, String>>, usize), Missed> {
-        let manifest = match self.manifest(tag).await {
-            Err(error) if has_none(&error) => return Ok((Vec::new(), 0)),
+    /// What cosign 2 stored; nothing where there is no such tag.
+    async fn signatures(&self, tag: &str) -> Result<Option<Stored>, Missed> {
+        let (manifest, charge) = match self.manifest(tag).await {
+            Err(error) if has_none(&error) => return Ok(None),
             manifest => manifest?,
         };
         self.spend(manifest.len() as u64)?;
-        Ok(signatures(&manifest)?)
+        let (signed, all) = signatures(&manifest)?;
+        Ok(Some((signed, all, charge)))
     }
 
     async fn payload(
@@ -309,11 +360,11 @@ impl Place {
         signed: Result<Signed, String>,
     ) -> Result<Evidence, Missed> {
         let signed = signed?;
-        let payload = self.blob(signed.payload).await?;
-        Ok(signed.evidence(from, payload))
+        let (payload, charge) = self.blob(signed.payload).await?;
+        Ok(signed.evidence(from, payload).holding(Arc::new(charge)))
     }
 
-    async fn manifest(&self, name: &str) -> Result<Vec<u8>> {
+    async fn manifest(&self, name: &str) -> Result<(Vec<u8>, Charge)> {
         let path = format!("manifests/{name}");
         let get = || {
             request(
@@ -323,16 +374,17 @@ impl Place {
             )
         };
         let got = self.get("reading a signature's manifest", &get, LARGEST_MANIFEST);
-        Ok(got.await?.0)
+        let (manifest, _, charge) = got.await?;
+        Ok((manifest, charge))
     }
 
-    async fn blob(&self, layer: Layer) -> Result<Vec<u8>, Missed> {
+    async fn blob(&self, layer: Layer) -> Result<(Vec<u8>, Charge), Missed> {
         self.spend(layer.size)?;
         let get = || self.remote.get_blob(layer.digest, None);
         let most = usize::try_from(layer.size).unwrap_or_default();
-        let (bytes, _) = self.get("reading a signature", &get, most).await?;
+        let (bytes, _, charge) = self.get("reading a signature", &get, most).await?;
         check(&bytes, layer.digest)?;
-        Ok(bytes)
+        Ok((bytes, charge))
     }
 
     /// Counts bytes that are held in memory until the artifact is judged.
@@ -351,19 +403,27 @@ impl Place {
         action: &str,
         get: &impl Fn() -> Request,
         most: usize,
-    ) -> Result<(Vec<u8>, Next)> {
+    ) -> Result<(Vec<u8>, Next, Charge)> {
         let mut retries = self.endpoint.retries(&self.remote);
         let fetch = || async {
             let response = self.remote.attempt(action, get).await?;
             let follows = next(response.url(), response.headers());
             let session = &self.remote.session;
             let over = ErrorKind::TooLarge;
+            // Of what does not say how large it is, the most.
+            let size = response.content_length().map(usize::try_from);
+            let size = size.and_then(Result::ok).unwrap_or(most).min(most);
+            let charge = self.charge(size).await?;
+            // No more comes than it says.
             let body = bounded(session, action, response, most, over).await?;
-            Ok::<_, Failure>((body, follows))
+            Ok::<_, Failure>((body, follows, charge))
         };
         retries.again(fetch).await
     }
 }
+
+/// What cosign 2 stored, how much of that there is, and what that takes.
+type Stored = (Vec<Result<Signed, String>>, usize, Charge);
 
 /// The outcomes of some requests, in their order.
 async fn outcomes<T>(requests: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {

@@ -1,13 +1,13 @@
 //! What lies beside a published artifact, wherever that is, looked for as far as somebody asks.
 
-use super::{layout, referrers::Referrers};
+use super::{layout, memory::Memory, referrers::Referrers};
 use crate::{
     error::{Error, Result},
     name::Digest,
     progress::Progress,
     signature::Evidence,
 };
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 use tokio::runtime::Handle;
 
 /// Rounds of what may sign an artifact, the likeliest first; one fails where it is not known whether
@@ -23,8 +23,8 @@ pub struct Search {
 #[derive(Debug)]
 pub(super) enum Place {
     Registry(Box<Referrers>),
-    /// The folder of a layout, and the manifest.
-    Layout(PathBuf, Digest),
+    /// The folder of a layout, the manifest, and what is held of it.
+    Layout(PathBuf, Digest, Arc<Memory>),
 }
 
 impl Search {
@@ -56,7 +56,10 @@ impl Iterator for Search {
                 }
                 Some(round)
             }
-            Place::Layout(root, manifest) => Some(layout::beside(&root, manifest, &self.progress)),
+            Place::Layout(root, manifest, memory) => {
+                let charge = |bytes| memory.wait(&self.runtime, &self.progress, bytes);
+                Some(layout::beside(&root, manifest, &self.progress, &charge))
+            }
         }
     }
 }

@@ -18,7 +18,8 @@ use std::{
     sync::Arc,
 };
 use vouch_protocol::{
-    Artifact, Content, InspectParams, InspectResult, InspectSubject, Target, Verification,
+    Artifact, Content, InspectParams, InspectResult, InspectSubject, Provenance, Signature, Target,
+    Verification,
 };
 
 /// What is not larger is read whole, and judged.
@@ -40,7 +41,7 @@ async fn stored(request: &Arc<Request>, path: PathBuf) -> Result<InspectResult> 
         request.progress().enter(Phase::Verifying);
         let (path, size) = (source.path().to_owned(), source.size());
         let reader = request.progress().watch(source.reader());
-        let beside = beside::of_file(&path, None)?;
+        let beside = beside::of_file(&path, None, request.progress())?;
         whole(request, reader, size, &path, Use::Verify(None), beside)
     };
     request.examine_file(path, examine).await
@@ -86,28 +87,29 @@ fn whole(
         .map_err(|error| Error::from_io(error, name, "read"))?;
     let facts = examined.facts();
     let verdict = trust::judge(examined, beside, usage, None, &request.clock()())?;
-    let verification = match verdict {
-        Ok(vouched) => vouched.verification(),
+    let (verification, provenance, signature) = match verdict {
+        Ok(vouched) => {
+            let signed = vouched.signed();
+            let provenance = signed.provenance().cloned();
+            let signature = signed.on_the_wire();
+            (vouched.verification(), provenance, Some(signature))
+        }
         Err(refused) => {
             request.progress().enter(Phase::Refused);
-            refused.verification(&name.display().to_string())
+            let signed = refused.signed();
+            let provenance = signed.as_ref().and_then(|it| it.provenance().cloned());
+            let signature = signed.as_deref().map(Signed::on_the_wire);
+            let verification = refused.verification(&name.display().to_string());
+            (verification, provenance, signature)
         }
     };
-    let (artifact, accepted) = match &verification {
-        Verification::Accepted {
-            artifact,
-            signature,
-            ..
-        } => (Some(artifact.clone()), Some(signature.clone())),
-        Verification::Refused { artifact, .. } => (artifact.clone(), None),
+    let artifact = match &verification {
+        Verification::Accepted { artifact, .. } => Some(artifact.clone()),
+        Verification::Refused { artifact, .. } => artifact.clone(),
     };
     let content = Content::Checked { verification };
     let told = told(content, artifact, facts.as_deref(), description.as_ref());
-    Ok(InspectResult {
-        // Of a bundle, where the artifact carries none of its own.
-        signature: told.signature.or(accepted),
-        ..told
-    })
+    Ok(besides(told, signature, provenance))
 }
 
 /// Reads the heads of a module's or component's sections and its token alone, where that is
@@ -157,8 +159,8 @@ fn skipped(
     let (published, beside) = (found.published.clone(), found.beside(request.progress()));
     let layer = published.layer;
     let outlook = trust::consider(skimmed, beside, published, &request.clock()())?;
-    let (refusal, signature, trust) = match outlook {
-        Ok((signature, trust)) => (None, Some(signature), Some(trust)),
+    let (refusal, signed, trust) = match outlook {
+        Ok((signed, trust)) => (None, Some(signed), Some(trust)),
         Err(refusal) => (Some(refusal.on_the_wire(name)), None, None),
     };
     let content = Content::NotChecked { refusal, trust };
@@ -169,10 +171,23 @@ fn skipped(
     };
     let (facts, description) = (skimmed.facts(), skimmed.description());
     let told = told(content, Some(artifact), facts, description);
-    Ok(InspectResult {
+    let provenance = signed.as_ref().and_then(|it| it.provenance().cloned());
+    let signature = signed.as_deref().map(Signed::on_the_wire);
+    Ok(besides(told, signature, provenance))
+}
+
+/// With what a bundle signs and says, where the artifact carries no signature of its own.
+fn besides(
+    told: InspectResult,
+    signature: Option<Signature>,
+    provenance: Option<Provenance>,
+) -> InspectResult {
+    let own = told.signature.is_some() && told.signature != signature;
+    InspectResult {
         signature: told.signature.or(signature),
+        provenance: provenance.filter(|_| !own),
         ..told
-    })
+    }
 }
 
 /// Of signature and claims only what verifies with the signer's key: nothing of another token is
@@ -197,6 +212,7 @@ fn told(
         artifact,
         signature: first.map(Signed::on_the_wire),
         claims: first.and_then(Signed::claims).cloned(),
+        provenance: None,
         imports: description.map(Description::imports),
         exports: description.map(Description::exports),
         metadata: description.map(|description| description.metadata().clone()),

@@ -82,7 +82,11 @@ async fn stored(
         let beside = if let Use::Ask { .. } = usage {
             None
         } else {
-            Some(beside::of_file(&file, bundle.as_deref())?)
+            Some(beside::of_file(
+                &file,
+                bundle.as_deref(),
+                request.progress(),
+            )?)
         };
         let beside = beside.into_iter().flatten();
         let now = request.clock()();

@@ -1,12 +1,14 @@
 //! What was fetched beside an artifact, to judge it by: bytes, of which nothing is verified.
 
-use std::sync::Arc;
+use std::{any::Any, sync::Arc};
 
 /// One thing that may sign an artifact from beside it, and where it came from.
 #[derive(Debug, Clone)]
 pub struct Evidence {
     from: Arc<str>,
     pub(super) what: What,
+    /// What the memory is counted by that its bytes take.
+    held: Vec<Arc<dyn Any + Send + Sync>>,
 }
 
 #[derive(Debug, Clone)]
@@ -25,6 +27,7 @@ impl Evidence {
         Self {
             from: from.into(),
             what: What::Bundle(bytes.into()),
+            held: Vec::new(),
         }
     }
 
@@ -33,6 +36,7 @@ impl Evidence {
         Self {
             from: from.into(),
             what: What::Layer(Arc::new(layer)),
+            held: Vec::new(),
         }
     }
 
@@ -41,7 +45,15 @@ impl Evidence {
         Self {
             from: from.into(),
             what: What::Unread(why.into()),
+            held: Vec::new(),
         }
+    }
+
+    /// Keeps something until the last copy of this is dropped: what counts the memory of its bytes.
+    #[must_use]
+    pub fn holding(mut self, held: Arc<dyn Any + Send + Sync>) -> Self {
+        self.held.push(held);
+        self
     }
 
     /// Where it was found.

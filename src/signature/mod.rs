@@ -37,7 +37,7 @@ use crate::name::Digest;
 use identity::{Identity, Name};
 use std::{collections::BTreeMap, sync::Arc};
 use step::Report;
-use vouch_protocol::{Claims, ErrorKind, Signer};
+use vouch_protocol::{Claims, ErrorKind, Provenance, Signer};
 
 /// What an artifact is judged with.
 #[derive(Debug, Clone, Copy)]
@@ -82,6 +82,8 @@ pub(crate) struct Bundled {
     pub(crate) root: String,
     /// How that was found.
     pub(crate) report: Report,
+    /// What its signer says of how it was built.
+    pub(crate) provenance: Option<Provenance>,
 }
 
 /// Whom a bundle is signed by.
@@ -162,6 +164,11 @@ impl Signed {
     /// What a bundle proved, where it is signed by one.
     pub(crate) fn bundled(&self) -> Option<&Bundled> {
         self.bundle.as_ref()
+    }
+
+    /// What its signer says of how it was built, where they do.
+    pub fn provenance(&self) -> Option<&Provenance> {
+        self.bundle.as_ref()?.provenance.as_ref()
     }
 
     /// What was signed, where that is the same from one version to the next.

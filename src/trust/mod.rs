@@ -104,7 +104,7 @@ use std::{
     path::PathBuf,
     sync::Arc,
 };
-use vouch_protocol::{Check, ErrorKind, Signature, Trust, Verification};
+use vouch_protocol::{Check, ErrorKind, Trust, Verification};
 
 /// What naming a file takes. Nothing outside of this module can make one.
 #[derive(Debug)]
@@ -293,7 +293,7 @@ pub fn consider(
     beside: impl IntoIterator<Item = Result<Vec<Evidence>>>,
     from: Published,
     now: &Now,
-) -> Result<Result<(Signature, Trust), Refusal>> {
+) -> Result<Result<(Arc<Signed>, Trust), Refusal>> {
     let facts = match skimmed.found() {
         Ok(facts) => facts,
         Err(refusal) => return Ok(Err(refusal)),
@@ -307,7 +307,7 @@ pub fn consider(
     };
     let considered = considered.decide(&mut beside.into_iter(), now)?;
     Ok(considered
-        .map(|(_, accepted)| (accepted.signed.on_the_wire(), accepted.trust))
+        .map(|(_, accepted)| (accepted.signed, accepted.trust))
         .map_err(|refused| refused.refusal))
 }
 
@@ -508,6 +508,12 @@ fn misused(how: &str) -> Error {
 }
 
 impl Refused {
+    /// The signature that holds and is refused; of several, the nearest.
+    pub fn signed(&self) -> Option<Arc<Signed>> {
+        let (judged, basis) = self.judged.as_ref()?;
+        judged.nearest(basis)
+    }
+
     /// The refusal as an error of a request that would have moved the artifact of that name.
     pub fn error(self, name: impl fmt::Display) -> Error {
         self.refusal.error(name)

@@ -48,7 +48,11 @@ pub fn roots(section: &Section) -> Vec<Listed> {
 
 fn listed(section: &Section, own: impl Fn(&str, &Written) -> Result<Arc<Root>>) -> Vec<Listed> {
     let mut names: Vec<&str> = Vec::new();
-    names.extend(Anchors::built_in().filter(|name| !section.root.contains_key(*name)));
+    for name in Anchors::built_in() {
+        if !section.root.contains_key(name) {
+            names.push(name);
+        }
+    }
     names.extend(section.root.keys().map(String::as_str));
     let all = names.into_iter().map(|name| {
         let written = section.root.get(name);

@@ -17,8 +17,8 @@ use std::{io, path::Path};
 use vouch_client::{
     Client,
     protocol::{
-        Artifact, ArtifactKind, Claims, Content, Inspect, InspectParams, InspectResult,
-        InspectSubject, Manifest, Metadata, Names, Signature, Verification,
+        Artifact, ArtifactKind, Claims, Content, Dependency, Inspect, InspectParams, InspectResult,
+        InspectSubject, Manifest, Metadata, Names, Provenance, Signature, Signer, Verification,
     },
 };
 
@@ -161,6 +161,12 @@ fn show(
             known(screen, result)?;
         }
     }
+    if let Some(signature) = &result.signature {
+        workflow(screen, &signature.signer)?;
+    }
+    if let Some(provenance) = &result.provenance {
+        built(screen, provenance)?;
+    }
     for (what, names) in [("imports", &result.imports), ("exports", &result.exports)] {
         list(screen, what, names.as_ref())?;
     }
@@ -198,8 +204,13 @@ fn known(screen: &mut Screen, result: &InspectResult) -> io::Result<()> {
         signer, subject, ..
     }) = &result.signature
     {
-        let key = signer.names.get("account").unwrap_or(&signer.id);
-        screen.line("its token", format!("is signed by {key}, for {subject}"))?;
+        match signer.names.get("account") {
+            Some(key) => screen.line("its token", format!("is signed by {key}, for {subject}"))?,
+            None => {
+                let by = format!("is signed by {}, for {subject}", signer.id);
+                screen.line("its bundle", by)?;
+            }
+        }
     }
     if let Some(Claims { name, version, .. }) = &result.claims {
         let name: Vec<_> = [name, version].into_iter().flatten().cloned().collect();
@@ -208,6 +219,54 @@ fn known(screen: &mut Screen, result: &InspectResult) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// What a certificate says of the workflow that it was issued to.
+fn workflow(screen: &mut Screen, signer: &Signer) -> io::Result<()> {
+    let claims = [
+        ("issuer", "issuer", None),
+        ("repository", "repository", Some("repositoryId")),
+        ("owner", "owner", Some("ownerId")),
+        ("ref", "ref", None),
+        ("commit", "commit", None),
+        ("trigger", "trigger", None),
+    ];
+    for (what, claim, id) in claims {
+        let id = id.and_then(|id| signer.names.get(id));
+        match (signer.names.get(claim), id) {
+            (Some(text), Some(id)) => screen.line(what, format!("{text} (id {id})"))?,
+            (Some(text), None) => screen.line(what, text)?,
+            (None, _) => {}
+        }
+    }
+    Ok(())
+}
+
+/// What its signer says of how it was built.
+fn built(screen: &mut Screen, provenance: &Provenance) -> io::Result<()> {
+    screen.text("How it was built, in its signer's words, which nobody checked:")?;
+    let texts = [
+        ("builder", &provenance.builder),
+        ("type", &provenance.build_type),
+    ];
+    for (what, text) in texts {
+        if let Some(text) = text {
+            screen.line(what, text)?;
+        }
+    }
+    for (name, value) in &provenance.parameters {
+        screen.line("given", format!("{name}={value}"))?;
+    }
+    for Dependency { uri, digests } in &provenance.dependencies {
+        let digests = digests.iter();
+        let digests = digests.map(|(algorithm, digest)| format!("{algorithm}:{digest}"));
+        let parts: Vec<_> = uri.iter().cloned().chain(digests).collect();
+        screen.line("built of", parts.join(" "))?;
+    }
+    match provenance.left_out {
+        Some(count) => screen.line("not told", format!("{count} more")),
+        None => Ok(()),
+    }
 }
 
 fn list(screen: &mut Screen, what: &str, names: Option<&Names>) -> io::Result<()> {

@@ -310,6 +310,36 @@ async fn bytes_in_all_are_bounded() {
     assert!(found[11].contains("no more than 8388608 bytes"));
 }
 
+/// Each of 64 requests is offered 64 bundles of a megabyte at once: 512 MiB, if each took what it
+/// may. It is counted, not measured.
+#[tokio::test(flavor = "multi_thread")]
+async fn bytes_of_all_requests_are_bounded() {
+    let mut shelf = Shelf::new();
+    let content = |n: usize| format!(r#"{{"verificationMaterial":{}}}{n}"#, " ".repeat(1 << 19));
+    let entries = (0..64).map(|n| put(&mut shelf, &referrer(subject(), &content(n)), &content(n)));
+    let entries: Vec<_> = entries.collect();
+    shelf.insert(list(), ok(index(&entries)));
+    let registry = registry(shelf);
+    let sessions = patient();
+    let reference = testing::reference(&format!("{}/acme/echo:1", registry.name()));
+    let search = || async {
+        let found = find(&sessions, &reference, &Limits::default())
+            .await
+            .unwrap();
+        let search = tokio::task::spawn_blocking(move || {
+            let rounds: Result<Vec<_>> = found.beside(&Progress::default()).collect();
+            rounds.map(|rounds| rounds.iter().map(Vec::len).sum::<usize>())
+        });
+        search.await.unwrap()
+    };
+    let all = futures_util::future::join_all((0..64).map(|_| search())).await;
+    // Others of these tests may hold some as well.
+    let bound = 4 * memory::ROOM + 2 * 64 * memory::FREE;
+    assert!(memory::Share::most() <= bound, "{}", memory::Share::most());
+    // Who had to wait too long is told so, and nobody else misses anything.
+    assert!(all.iter().flatten().all(|found| *found == 64), "{all:?}");
+}
+
 #[tokio::test]
 async fn what_cosign_2_stored_comes_last() {
     let mut shelf = Shelf::new();

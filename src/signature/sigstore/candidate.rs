@@ -4,6 +4,7 @@ use super::{
     anchors::{Anchors, Key},
     bundle::{Bundle, Content, Material},
     legacy::{self, Image},
+    provenance,
     root::Root,
     statement::Statement,
     verifier::{After, Fault, Terms, Verified},
@@ -19,7 +20,7 @@ use crate::{
     },
 };
 use std::sync::Arc;
-use vouch_protocol::Signer;
+use vouch_protocol::{Provenance, Signer};
 use x509_cert::{
     Certificate,
     der::{Decode, Encode},
@@ -389,6 +390,18 @@ impl Draft {
         }
     }
 
+    /// What its signer says of how it was built.
+    fn provenance(&self) -> Option<Provenance> {
+        match (&self.signs, &self.bundle.content) {
+            (Signs::Statement(statement), Content::Statement(text))
+                if statement.predicate == provenance::PREDICATE =>
+            {
+                provenance::read(text)
+            }
+            _ => None,
+        }
+    }
+
     /// Who signed it.
     fn signer(&self, by: &By<'_>) -> Result<Bundled, Fault> {
         let root = by.root;
@@ -415,6 +428,7 @@ impl Draft {
             of,
             root: root.name().to_owned(),
             report: Report::new(""),
+            provenance: self.provenance(),
         })
     }
 }

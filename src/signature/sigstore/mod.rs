@@ -10,6 +10,7 @@
 //! |---|---|
 //! | `few` | lists of bounded length |
 //! | `bundle` | a bundle, and the bounds that hold before anything is verified |
+//! | `provenance` | what a statement says of how something was built |
 //! | `statement` | what one says, and of what |
 //! | `legacy` | what cosign 2 stored, as a bundle |
 //! | `verifier` | the one way to `sigstore-verify`, and its cryptography |
@@ -27,6 +28,7 @@ mod bundle;
 mod candidate;
 mod few;
 mod legacy;
+mod provenance;
 mod root;
 mod statement;
 mod verifier;

@@ -1,7 +1,7 @@
 //! What a statement says: of which artifacts, and what. Its signer wrote it, and nothing of it is
 //! told before the signature held.
 
-use super::few::Few;
+use super::{few::Few, provenance};
 use crate::name::Digest;
 use serde::Deserialize;
 use vouch_protocol::PlainJson;
@@ -63,7 +63,7 @@ impl Statement {
     pub(super) fn check(&self) -> Result<&'static str, String> {
         match &*self.predicate {
             "https://sigstore.dev/cosign/sign/v1" => Ok("a signature, by cosign"),
-            "https://slsa.dev/provenance/v1" => Ok("its provenance, by SLSA"),
+            provenance::PREDICATE => Ok("its provenance, by SLSA"),
             other => Err(format!(
                 "it attests something else: its predicate is {other:?}"
             )),

@@ -1,4 +1,5 @@
 use super::*;
+use crate::registry::memory::Memory;
 use serde_json::{Value, json};
 use std::fs;
 
@@ -66,7 +67,17 @@ impl Made {
     fn found(&self) -> Vec<String> {
         let index = json!({ "schemaVersion": 2, "manifests": self.entries }).to_string();
         fs::write(self.folder.path().join(INDEX), index).unwrap();
-        let found = beside(self.folder.path(), self.artifact, &Progress::default()).unwrap();
+        let memory = Memory::at(&self.folder.path().display().to_string());
+        let runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = { runtime }.enable_all().build().unwrap();
+        let charge = |bytes| runtime.block_on(memory.charge(bytes));
+        let found = beside(
+            self.folder.path(),
+            self.artifact,
+            &Progress::default(),
+            &charge,
+        )
+        .unwrap();
         found.iter().map(|one| format!("{one:?}")).collect()
     }
 }
