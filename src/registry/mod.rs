@@ -10,6 +10,7 @@
 //! | `manifest` | manifests, as they are written and as they are read |
 //! | `layout` | image layouts on disk |
 //! | `remote` | a repository in a registry: addresses, and what its answers are worth |
+//! | `link` | the link from one page of a list to the next |
 //! | `push`, `upload`, `turns` | publishing: the order, a blob, and one upload of it at a time |
 //! | `endpoints`, `lookup`, `download` | fetching: mirrors and the registry, a manifest, a blob |
 //! | `memory` | how much memory that may take which is fetched beside artifacts |
@@ -25,6 +26,7 @@ mod endpoints;
 #[doc(hidden)]
 pub mod fuzzing;
 mod layout;
+mod link;
 mod lookup;
 mod manifest;
 mod memory;

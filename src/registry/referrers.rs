@@ -12,10 +12,10 @@ use super::{
         signatures, told,
     },
     endpoints::{Endpoint, Endpoints},
+    link::{Next, next},
     manifest::{ACCEPT, LARGEST},
     memory::{Charge, Memory, PATIENCE},
     remote::Remote,
-    tags::{Next, next},
 };
 use crate::{
     error::{Error, Result},

@@ -2,13 +2,18 @@
 
 use super::{Policy, Section, pins::Pins, place::Scope};
 use crate::name::PlainHosts;
+use std::path::PathBuf;
 
 /// Reads the inside of `[trust]`. What is accepted as a scope is its canonical form.
 pub fn policy(text: &str) {
     let plain = PlainHosts::default();
-    let Ok(section) = toml::from_str::<Section>(text) else {
+    let Ok(mut section) = toml::from_str::<Section>(text) else {
         return;
     };
+    // Nothing that an input names is opened.
+    for (_, path) in section.files_mut() {
+        *path = PathBuf::new();
+    }
     if Policy::new(section.clone(), &plain).is_ok() {
         for rule in &section.rule {
             let scope = Scope::parse(&rule.scope, &plain).map(|scope| scope.to_string());

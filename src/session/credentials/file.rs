@@ -17,7 +17,7 @@ use std::{
     fmt,
     path::{Path, PathBuf},
 };
-use vouch_protocol::ErrorKind;
+use vouch_protocol::{ErrorKind, PlainJson};
 use zeroize::Zeroizing;
 
 /// The largest file that is read, in bytes.
@@ -114,12 +114,16 @@ impl fmt::Debug for ConfigFile {
 /// all, the file itself.
 fn find(text: &[u8], search: &Search) -> Result<Option<Entry>, &'static str> {
     const MALFORMED: &str = "it is not what docker and podman write";
+    const NOT_JSON: &str = "it is not the JSON that docker and podman write";
+    const ODD: &str = "it has a name twice, or one that makes JSON of a text";
     // As after `touch`, or while somebody writes it: docker takes it for no file.
     if text.iter().all(u8::is_ascii_whitespace) {
         return Ok(None);
     }
-    let config: Map<String, Value> = serde_json::from_slice(text)
-        .map_err(|_| "it is not the JSON that docker and podman write")?;
+    // A value of anything else may read texts in it as JSON, without end.
+    let config: Map<String, Value> = serde_json::from_slice::<PlainJson>(text)
+        .map_err(|error| PlainJson::fault(&error).map_or(NOT_JSON, |_| ODD))
+        .and_then(|_| serde_json::from_slice(text).map_err(|_| NOT_JSON))?;
     let best = |section: &str, counts: fn(&Value) -> bool| -> Result<_, &'static str> {
         let section = match field(&config, section) {
             None | Some(Value::Null) => return Ok(None),
