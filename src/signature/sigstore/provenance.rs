@@ -165,7 +165,7 @@ mod tests {
             deep = json!([deep]);
         }
         let wide: Vec<_> = (0..1000).collect();
-        let long = "\u{1b}[2J".repeat(10_000);
+        let long = "\u{1b}[2J".repeat(500);
         for much in [
             deep,
             json!(wide),
@@ -177,7 +177,7 @@ mod tests {
             assert!(found.left_out.is_some(), "{found:?}");
         }
         let names: Value = json!({long.clone(): {long.clone(): long.clone()}});
-        let digests: BTreeMap<_, _> = (0..1000).map(|n| (n.to_string(), long.clone())).collect();
+        let digests: BTreeMap<_, _> = (0..20).map(|n| (n.to_string(), long.clone())).collect();
         let found = read_of(&json!({
             "buildDefinition": {
                 "buildType": long,
