@@ -16,6 +16,7 @@
 //! | [`session`] | registry logins, and the one way requests go out |
 //! | [`registry`] | manifests and transfer, for registries and layouts on disk |
 //! | [`config`] | the config file |
+//! | [`document`] | references in other programs' manifests and lock files |
 //! | [`service`] | the methods, a file each |
 //! | [`transport`] | framing, connections, the socket, stdio, HTTP |
 //!
@@ -36,6 +37,7 @@
 
 pub mod artifact;
 pub mod config;
+pub mod document;
 pub mod error;
 pub mod file;
 pub mod name;

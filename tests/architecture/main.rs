@@ -28,6 +28,7 @@ const ORDER: &[&str] = &[
     "session",
     "registry",
     "config",
+    "document",
     "service",
     "transport",
     "demo",

@@ -1,0 +1,185 @@
+//! References in manifests, lock files and configs of other programs, and where they stand there.
+//!
+//! [`read`] is a pure function of a text: nothing is asked, no file is opened, and the same text
+//! gives the same answer. The text is anybody's, so all of it is bounded: its length, what is kept
+//! of it, the steps that looking through it takes, and what is done to read broken text.
+//!
+//! | file | what it has |
+//! |---|---|
+//! | `position` | lines and UTF-16 code units, as editors count |
+//! | `tree` | scalars, lists and maps, which YAML, JSON and TOML have in common |
+//! | `yaml` | YAML and JSON, healed where they are broken |
+//! | `format` | the kinds of documents, and where each names artifacts |
+//! | `found` | [`Found`]: what is named, where, and how to pin it |
+
+mod format;
+mod found;
+mod position;
+mod tree;
+mod yaml;
+
+pub use format::Format;
+pub use found::{Demanded, Edit, Found, Resolved, What};
+pub use position::{Position, Range};
+
+use crate::name::{PlainHosts, Reference, RegistryReference};
+use position::Places;
+
+/// The longest text that is read, in bytes; of a longer one, its beginning.
+pub const LONGEST: usize = 1024 * 1024;
+/// References of one document; what is named further behind is left out.
+pub const MOST: usize = 1000;
+
+/// What a document names.
+#[derive(Debug, Clone, Default)]
+pub struct Document {
+    /// What it names, in the order of the text, each place once.
+    pub references: Vec<Found>,
+    /// Whether all of the text was looked at: not, where it passes the bounds.
+    pub whole: bool,
+}
+
+/// What is being typed at a place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Partial {
+    /// The kind of document.
+    pub format: Format,
+    /// From the start of what is written to its end.
+    pub range: Range,
+    /// What stands there before the cursor.
+    pub typed: String,
+    /// The tag that is being typed, if it is one.
+    pub tag: Option<PartialTag>,
+}
+
+/// A tag that is being typed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartialTag {
+    /// What has the tag, without it.
+    pub repository: RegistryReference,
+    /// The tag's beginning, up to the cursor.
+    pub typed: String,
+    /// The whole tag as it is written, behind the cursor too: what a completion replaces.
+    pub range: Range,
+}
+
+/// Reads a document; its file's name, path or URI says what it may be. Nothing, where this is not a
+/// kind of document that names artifacts.
+pub fn read(name: &str, text: &str, plain: &PlainHosts) -> Option<Document> {
+    let (text, cut) = shortened(text);
+    let places = Places::new(text);
+    let mut document = Document {
+        references: Vec::new(),
+        whole: !cut,
+    };
+    let mut found = |found: Found| document.references.push(found);
+    let whole = match kind(name)? {
+        Kind::Yaml => read_yaml(&places, plain, &mut found)?,
+    };
+    document.references.sort_by_key(|found| found.range.start);
+    document.references.dedup_by_key(|found| found.range.start);
+    document.whole &= whole && document.references.len() <= MOST;
+    document.references.truncate(MOST);
+    Some(document)
+}
+
+/// What is being typed at a place of a document.
+pub fn at(name: &str, text: &str, cursor: Position, plain: &PlainHosts) -> Option<Partial> {
+    let (text, _) = shortened(text);
+    let places = Places::new(text);
+    let byte = places.at(cursor)?;
+    // Half a reference is seldom YAML, as `ghcr.io/acme/echo:`; with a letter it is. Quotes may not
+    // be closed yet.
+    ["x", "x\"", "x'"].iter().find_map(|letter| {
+        let with = format!("{}{letter}{}", &text[..byte], &text[byte..]);
+        let document = read(name, &with, plain)?;
+        let here = |found: &&Found| {
+            let Range { start, end } = found.range;
+            start <= cursor && cursor < end
+        };
+        let found = document.references.iter().find(here)?;
+        partial(found, &places, byte, plain)
+    })
+}
+
+/// What is typed, of what was found in the text with one letter more at that byte.
+fn partial(found: &Found, places: &Places<'_>, byte: usize, plain: &PlainHosts) -> Option<Partial> {
+    let text = places.text();
+    let start = places.at(found.range.start)?;
+    let typed = text.get(start..byte)?;
+    let end = start + found.written.len().checked_sub(1)?;
+    // What is put in for the quotes that are missing does not count.
+    let end = end.min(places.line(places.line_of(byte)).end).max(byte);
+    let tag = typed
+        .rfind(['/', ':', '@'])
+        .filter(|at| typed[*at..].starts_with(':'));
+    let tag = tag.and_then(|colon| {
+        let name = found.format.without_scheme(&typed[..colon]);
+        let Ok(Reference::Registry(repository)) = plain.reference(name) else {
+            return None;
+        };
+        let behind = text.get(byte..end)?;
+        let end = byte + behind.find('@').unwrap_or(behind.len());
+        Some(PartialTag {
+            repository,
+            typed: typed[colon + 1..].to_owned(),
+            range: places.range(start + colon + 1..end),
+        })
+    });
+    Some(Partial {
+        format: found.format,
+        range: places.range(start..end),
+        typed: typed.to_owned(),
+        tag,
+    })
+}
+
+/// How a document is written.
+enum Kind {
+    Yaml,
+}
+
+fn kind(name: &str) -> Option<Kind> {
+    let name = name.rsplit(['/', '\\']).next().unwrap_or_default();
+    let (_, extension) = name.rsplit_once('.')?;
+    match extension {
+        "yaml" | "yml" | "json" => Some(Kind::Yaml),
+        _ => None,
+    }
+}
+
+fn shortened(text: &str) -> (&str, bool) {
+    let short = crate::name::shortened(text, LONGEST);
+    (short, short.len() < text.len())
+}
+
+/// Nothing where it is not a document of ours, and else whether all was looked at.
+fn read_yaml(
+    places: &Places<'_>,
+    plain: &PlainHosts,
+    found: &mut dyn FnMut(Found),
+) -> Option<bool> {
+    if !format::may_be_resource(places.text()) {
+        return None;
+    }
+    let masked = yaml::masked(places.text());
+    let mut whole = true;
+    yaml::each(&masked, |part| {
+        let Some(root) = part.tree.root() else { return };
+        format::resource(root, &mut |named| {
+            let Some(scalar) = named.reference.scalar() else {
+                return;
+            };
+            let piece = part.content(places, scalar);
+            let value = scalar.value.trim();
+            found::found(places, plain, named.format, piece, value)
+                .into_iter()
+                .for_each(&mut *found);
+        });
+        whole &= part.tree.is_whole();
+    });
+    Some(whole)
+}
+
+#[cfg(test)]
+mod tests;
