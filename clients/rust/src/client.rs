@@ -20,7 +20,7 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     process::{Child, Command},
     sync::Semaphore,
-    time::timeout,
+    time::{sleep, timeout},
 };
 use vouch_protocol::{
     ClientInfo, Exit, InitializeResult, Method, NoParams, Notification, Pull, PullParams,
@@ -35,6 +35,9 @@ const GRACE: Duration = Duration::from_secs(15);
 
 /// How often a call is retried with the next service: services are not replaced that often.
 const REPLACEMENTS: u32 = 5;
+
+/// How long a call waits before it is made once more, where the server was busy.
+const BUSY_PAUSE: Duration = Duration::from_millis(250);
 
 /// More would be answered `busy`: see "Limits" in the specification.
 const UNDER_WAY: usize = 64;
@@ -213,8 +216,13 @@ impl Client {
         let _permit = self.under_way.acquire().await;
         let mut rpc = self.rpc();
         let mut replacements = 0;
+        let mut was_busy = false;
         loop {
             match rpc.request(method, params.clone()).await {
+                Err(error) if sent::is_busy(&error) && !was_busy => {
+                    was_busy = true;
+                    sleep(BUSY_PAUSE).await;
+                }
                 Err(error) if sent::may_be_retried(&error) && replacements < REPLACEMENTS => {
                     rpc = match self.replaced(&rpc).await {
                         Some(next) => next,

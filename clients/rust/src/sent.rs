@@ -104,6 +104,11 @@ pub(crate) fn may_be_retried(error: &RpcError) -> bool {
     }
 }
 
+/// Whether the server had no room for the call, and has not begun with it.
+pub(crate) fn is_busy(error: &RpcError) -> bool {
+    matches!(error, RpcError::Call(error) if error.code() == ErrorKind::Busy.code())
+}
+
 /// Whether this is the error of a call that was never sent.
 pub(crate) fn is_unsent(error: &RpcError) -> bool {
     matches!(error, RpcError::Custom(text) if text == UNSENT)
