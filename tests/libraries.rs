@@ -60,18 +60,34 @@ mod signing;
 
 use driver::Library;
 use libtest_mimic::{Arguments, Trial};
-use std::process::Command;
+use std::{path::Path, process::Command};
 
 /// The libraries.
-const LIBRARIES: &[Library] = &[Library {
-    name: "rust",
-    prepare: || (),
-    command: || {
-        let mut own = Command::new(std::env::current_exe().expect("it runs"));
-        own.env(rust::IS_DRIVER, "1");
-        own
+const LIBRARIES: &[Library] = &[
+    Library {
+        name: "rust",
+        prepare: || (),
+        command: || {
+            let mut own = Command::new(std::env::current_exe().expect("it runs"));
+            own.env(rust::IS_DRIVER, "1");
+            own
+        },
     },
-}];
+    // As it lies there: it needs nothing else.
+    Library {
+        name: "python",
+        prepare: || (),
+        command: || {
+            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients/python");
+            let mut python = Command::new("python3");
+            python
+                .args(["-X", "dev", "-B"])
+                .arg(folder.join("tests/driver.py"))
+                .env("PYTHONPATH", folder.join("src"));
+            python
+        },
+    },
+];
 
 /// What is played, and who needs root for that.
 const SCENARIOS: &[(&str, fn(&Library))] = &[

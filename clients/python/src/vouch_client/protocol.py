@@ -19,6 +19,7 @@ __all__ = [
     "Claims",
     "ClientInfo",
     "CredentialFile",
+    "Dependency",
     "Descriptor",
     "DiscoverResult",
     "ErrorData",
@@ -51,6 +52,7 @@ __all__ = [
     "Producer",
     "ProgressParams",
     "ProgressToken",
+    "Provenance",
     "PullParams",
     "PullResult",
     "PushParams",
@@ -59,6 +61,7 @@ __all__ = [
     "ReplacedToken",
     "RequestId",
     "RequestStatus",
+    "RootStatus",
     "ServerCapabilities",
     "ServerInfo",
     "ServerRestartResult",
@@ -674,6 +677,9 @@ class InspectResultChecked(_InspectResultChecked, total=False):
     signature: Signature | None
     #: What the token says, where that signature is one's.
     claims: Claims | None
+    #: What that signature's signer says of how it was built, where a bundle of theirs does.
+    #: They say so; nobody checked it.
+    provenance: Provenance | None
     #: What the outermost module or component imports, in its own words.
     imports: Names | None
     #: What the outermost module or component exports, in its own words.
@@ -707,6 +713,9 @@ class InspectResultNotChecked(_InspectResultNotChecked, total=False):
     signature: Signature | None
     #: What the token says, where that signature is one's.
     claims: Claims | None
+    #: What that signature's signer says of how it was built, where a bundle of theirs does.
+    #: They say so; nobody checked it.
+    provenance: Provenance | None
     #: What the outermost module or component imports, in its own words.
     imports: Names | None
     #: What the outermost module or component exports, in its own words.
@@ -734,6 +743,9 @@ class LaterInspectResult(_LaterInspectResult, total=False):
     signature: Signature | None
     #: What the token says, where that signature is one's.
     claims: Claims | None
+    #: What that signature's signer says of how it was built, where a bundle of theirs does.
+    #: They say so; nobody checked it.
+    provenance: Provenance | None
     #: What the outermost module or component imports, in its own words.
     imports: Names | None
     #: What the outermost module or component exports, in its own words.
@@ -780,6 +792,31 @@ class LaterVerification(TypedDict):
     """Of a later version."""
 
     verdict: str
+
+
+class Provenance(TypedDict, total=False):
+    """What a signer says of how an artifact was built: SLSA's provenance, version 1."""
+
+    #: What built it, as a URI.
+    builder: str | None
+    #: What the parameters mean, as a URI.
+    buildType: str | None
+    #: What the build was given, by names with dots between their parts (`workflow.ref`); at
+    #: most 16.
+    parameters: dict[str, str]
+    #: What it was built of, at most 16.
+    dependencies: list[Dependency]
+    #: How much of that is not told.
+    leftOut: int | None
+
+
+class Dependency(TypedDict, total=False):
+    """Something that an artifact was built of."""
+
+    #: Where it is.
+    uri: str | None
+    #: Its digests, by their algorithms (`gitCommit`).
+    digests: dict[str, str]
 
 
 class NamesRead(TypedDict):
@@ -1100,6 +1137,32 @@ class TrustStatus(_TrustStatus, total=False):
     pins: str | None
     #: Why signers cannot be remembered, or what is remembered cannot be told.
     pinsError: str | None
+    #: The roots that bundles are verified by: those that come with the server, and the owner's.
+    roots: list[RootStatus]
+
+
+class _RootStatus(TypedDict):
+    #: What signers call it.
+    name: str
+
+
+class RootStatus(_RootStatus, total=False):
+    """A trusted root of Sigstore."""
+
+    #: The owner's file; absent where it comes with the server.
+    path: str | None
+    #: SHA-256 of its text (`sha256:…`); absent where it cannot be used.
+    digest: str | None
+    #: Since when the newest of its authorities and logs has been valid, in seconds since 1970:
+    #: about its age.
+    since: int | None
+    #: When the last log in it ends, or the last authority of a kind, in seconds since 1970;
+    #: absent where none does.
+    until: int | None
+    #: The signers that name it, at most 16 of them.
+    signers: list[str]
+    #: What its owner should know: that it has ended, or what in it is not used.
+    warnings: list[str]
 
 
 class _IdleStatus(TypedDict):
