@@ -645,6 +645,7 @@ class Sync(unittest.TestCase):
         with self.client() as client:
             self.assertEqual(client.server["serverInfo"]["name"], "script")
             self.assertEqual(client.verify(path="/a"), {"verdict": "/a"})
+            self.assertEqual(client.call("verify", {"path": "/c"}), {"verdict": "/c"})
             call = client.verify_with_progress(path="/b")
             self.assertEqual([it["kind"] for it in call], ["end"])
             self.assertEqual(call.result(), {"verdict": "/b"})
@@ -665,6 +666,13 @@ class Sync(unittest.TestCase):
             self.assertEqual(sorted(results), [f"/{n}" for n in range(8)])
         with self.assertRaises(errors.ConnectionFailed):
             client.verify(path="/a")
+
+    def test_what_fails_inside_ends_it_at_once(self) -> None:
+        with self.assertRaises(ZeroDivisionError), self.client() as client:
+            call = client.verify_with_progress(path="/hang")
+            self.assertEqual(next(iter(call))["kind"], "end")
+            raise ZeroDivisionError
+        client.close()
 
     def test_one_that_cannot_be_run(self) -> None:
         for command in [["/absent/vouchd"], [sys.executable, "-c", ""]]:

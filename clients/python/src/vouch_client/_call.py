@@ -72,6 +72,11 @@ class Call(Generic[T]):
     async def _run(self) -> T:
         return await self._make(self)
 
+    def forget(self) -> None:
+        """Whoever made it is gone, and need not be told how it ends."""
+        if self._task is not None:
+            self._task.add_done_callback(lambda task: task.cancelled() or task.exception())
+
     def sent(self, give_up: Callable[[], None]) -> None:
         """The client has sent it; this is how it is cancelled."""
         self._give_up = give_up

@@ -189,6 +189,8 @@ class Client(Methods):
 
     async def _abandon(self) -> None:
         self._service = None
+        for call in self._calls.values():
+            call.forget()
         await self._release()
 
     async def _release(self) -> None:

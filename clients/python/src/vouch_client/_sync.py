@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Mapping
 from concurrent.futures import Future
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
@@ -82,7 +82,7 @@ class SyncClient(SyncMethods):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.close()
+        self._leave(self._client.__aexit__(kind, error, trace))
 
     def open(self) -> None:
         """Connects, as `with` does."""
@@ -99,10 +99,14 @@ class SyncClient(SyncMethods):
 
     def close(self) -> None:
         """Ends the connection in good order: see `Client.close`."""
+        self._leave(self._client.close())
+
+    def _leave(self, work: Coroutine[Any, Any, None]) -> None:
         if self._loop is None:
+            work.close()
             return
         try:
-            self.wait(self._client.close())
+            self.wait(work)
         finally:
             self._end()
 
@@ -116,6 +120,10 @@ class SyncClient(SyncMethods):
         thread.join()
         loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()
+
+    def call(self, method: str, params: Mapping[str, object] | None = None) -> Any:
+        """Calls a method by its name in the specification, and answers what the service answered."""
+        return self.wait(self._client.call(method, params))
 
     def wait(self, work: Coroutine[Any, Any, T]) -> T:
         """Runs a coroutine of the client in its event loop, and waits for what comes of it."""
