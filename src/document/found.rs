@@ -1,8 +1,9 @@
 //! What a document names, where, and how to write its digest there.
 
 use super::{
-    format::Format,
+    format::{Demands, Format},
     position::{Places, Range},
+    tree::{Scalar, Style},
 };
 use crate::{
     error::{Error, Result, error},
@@ -23,7 +24,7 @@ pub struct Found {
     pub what: What,
     /// The digest that the document demands of it, other than in the reference.
     pub demanded: Option<Demanded>,
-    pub(super) place: Place,
+    places: Vec<Place>,
 }
 
 /// What is named.
@@ -64,87 +65,44 @@ pub struct Edit {
     pub text: String,
 }
 
-/// Where a digest is written.
+/// A place where a digest is written, or may be.
 #[derive(Debug, Clone)]
-pub(super) enum Place {
-    /// Behind the reference, as `@sha256:…`: what is replaced, and what comes before the digest.
-    Reference(Range, String),
-    /// Nowhere.
-    Nowhere,
+struct Place {
+    range: Range,
+    /// What stands there.
+    is: String,
+    /// What comes before the digest.
+    before: String,
+    demands: Demands,
 }
 
-/// What is at a piece of a text, whose value it is once quotes and escapes are undone. Nothing
-/// where that is not for this service: it is empty, or comes from a template, or is somewhere else.
-pub(super) fn found(
-    places: &Places<'_>,
-    plain: &PlainHosts,
-    format: Format,
-    piece: ops::Range<usize>,
-    value: &str,
-) -> Option<Found> {
-    let written = &places.text()[piece.clone()];
-    let is_template = TEMPLATES.iter().any(|mark| written.contains(mark));
-    let is_nothing = value.is_empty() || matches!(value, "null" | "~");
-    if is_nothing || is_template || ELSEWHERE.iter().any(|scheme| value.starts_with(scheme)) {
-        return None;
-    }
-    let mut place = Place::Nowhere;
-    let what = if let Some(path) = value.strip_prefix("file://") {
-        What::File(path.to_owned())
-    } else {
-        match reference(format.without_scheme(value), plain) {
-            Ok(reference) => {
-                let (name, _) = value.split_once('@').unwrap_or((value, ""));
-                place = if written == value {
-                    let digest = piece.start + name.len()..piece.end;
-                    Place::Reference(places.range(digest), String::new())
-                } else {
-                    Place::Reference(places.range(piece.clone()), name.to_owned())
-                };
-                What::Reference(reference)
-            }
-            Err(error) => What::Malformed(error),
-        }
-    };
-    Some(Found {
-        format,
-        range: places.range(piece),
-        written: written.to_owned(),
-        what,
-        demanded: None,
-        place,
-    })
-}
-
-/// What templates begin with.
-const TEMPLATES: [&str; 3] = ["{{", "${", "$("];
-/// What is not in a registry, and not a file either.
-const ELSEWHERE: [&str; 3] = ["wasmcloud+builtin://", "http://", "https://"];
-
-fn reference(text: &str, plain: &PlainHosts) -> Result<RegistryReference> {
-    match plain.reference(text)? {
-        Reference::Registry(reference) => Ok(reference),
-        Reference::Layout(_) => Err(
-            error!(InvalidReference: "{text:?} is not a reference to a registry")
-                .help("A document names registries alone: `registry/repository:tag`."),
-        ),
+impl Place {
+    /// What is to stand there; nothing, where that is not known.
+    fn text(&self, to: Resolved) -> Option<String> {
+        let digest = match self.demands {
+            Demands::Manifest => to.manifest.to_string(),
+            Demands::ManifestHex => to.manifest.hex(),
+            Demands::Content => to.content?.to_string(),
+        };
+        Some(format!("{}{digest}", self.before))
     }
 }
 
 impl Found {
-    /// The change that makes the document name these very bytes. Nothing, where it does already, or
+    /// The changes that make the document name these very bytes: none, where it does already, or
     /// where its format has no place for a digest.
-    pub fn pin(&self, to: Resolved) -> Option<Edit> {
-        let What::Reference(reference) = &self.what else {
-            return None;
-        };
-        match &self.place {
-            Place::Reference(range, name) if reference.digest != Some(to.manifest) => Some(Edit {
-                range: *range,
-                text: format!("{name}@{}", to.manifest),
-            }),
-            Place::Reference(..) | Place::Nowhere => None,
+    pub fn pin(&self, to: Resolved) -> Vec<Edit> {
+        if !matches!(self.what, What::Reference(_)) {
+            return Vec::new();
         }
+        let edits = self.places.iter().filter_map(|place| {
+            let text = place.text(to)?;
+            (text != place.is).then_some(Edit {
+                range: place.range,
+                text,
+            })
+        });
+        edits.collect()
     }
 
     /// Whether the document says which very bytes it means.
@@ -153,5 +111,153 @@ impl Found {
             What::Reference(reference) => reference.digest.is_some() || self.demanded.is_some(),
             What::File(_) | What::Malformed(_) => false,
         }
+    }
+}
+
+/// The longest value that is looked at, with all that belongs to it.
+const LONGEST: usize = 16 * 1024;
+
+/// A value in a text: the bytes where it is written, and what is meant once quotes and escapes are
+/// undone.
+#[derive(Clone)]
+pub(super) struct Value<'v> {
+    pub(super) piece: ops::Range<usize>,
+    pub(super) meant: &'v str,
+}
+
+impl<'v> Value<'v> {
+    /// That of a scalar, whose reader says where it is.
+    pub(super) fn of(
+        scalar: &'v Scalar<'_>,
+        content: &dyn Fn(&Scalar<'_>) -> ops::Range<usize>,
+    ) -> Option<Self> {
+        if scalar.span().len() > LONGEST {
+            return None;
+        }
+        let (piece, meant) = (content(scalar), scalar.value.trim());
+        // A plain value runs on over lines that stand deeper: what is broken runs into it. No
+        // reference holds space.
+        Some(match meant.split_once(char::is_whitespace) {
+            Some((first, _)) if scalar.style == Style::Plain => Self {
+                piece: piece.start..piece.start + first.len(),
+                meant: first,
+            },
+            _ => Self { piece, meant },
+        })
+    }
+}
+
+/// What a document names at a value. Nothing, where that is not for this service: it is empty, or
+/// comes from a template, or is somewhere else.
+pub(super) fn found(
+    places: &Places<'_>,
+    plain: &PlainHosts,
+    format: Format,
+    value: &Value<'_>,
+    composed: Option<&str>,
+    digest: Option<(Demands, Value<'_>)>,
+) -> Option<Found> {
+    let written = &places.text()[value.piece.clone()];
+    let meant = composed.unwrap_or(value.meant);
+    let is_template = |text: &str| TEMPLATES.iter().any(|mark| text.contains(mark));
+    let is_nothing = meant.is_empty() || matches!(meant, "null" | "~");
+    let is_elsewhere = ELSEWHERE.iter().any(|scheme| meant.starts_with(scheme));
+    if is_nothing || is_elsewhere || is_template(written) || is_template(meant) {
+        return None;
+    }
+    let mut found = Found {
+        format,
+        range: places.range(value.piece.clone()),
+        written: written.to_owned(),
+        what: What::File(String::new()),
+        demanded: None,
+        places: Vec::new(),
+    };
+    if let Some(path) = meant.strip_prefix("file://") {
+        found.what = What::File(path.to_owned());
+        return Some(found);
+    }
+    let digest = digest.filter(|(_, value)| {
+        let written = &places.text()[value.piece.clone()];
+        !value.meant.is_empty() && !is_template(written)
+    });
+    found.what = match demanded(digest.as_ref()) {
+        Err(error) => What::Malformed(error),
+        Ok(demanded) => {
+            found.demanded = demanded;
+            match reference(without_scheme(meant), plain) {
+                Ok(reference) => What::Reference(reference),
+                Err(error) => What::Malformed(error),
+            }
+        }
+    };
+    let is_pinned = matches!(&found.what, What::Reference(reference) if reference.digest.is_some());
+    // Where a digest stands beside, it need not be in the reference too.
+    if composed.is_none() && (is_pinned || digest.is_none()) {
+        found.places.push(in_reference(places, value));
+    }
+    found.places.extend(digest.map(|(demands, value)| Place {
+        range: places.range(value.piece.clone()),
+        is: value.meant.to_owned(),
+        before: String::new(),
+        demands,
+    }));
+    Some(found)
+}
+
+/// Where the digest of a reference stands, or is to stand.
+fn in_reference(places: &Places<'_>, value: &Value<'_>) -> Place {
+    let written = &places.text()[value.piece.clone()];
+    let (name, digest) = value
+        .meant
+        .split_at(value.meant.find('@').unwrap_or(value.meant.len()));
+    let before = |name: &str| format!("{name}@");
+    let (start, is, before) = if written == value.meant {
+        (value.piece.start + name.len(), digest, before(""))
+    } else {
+        // It holds escapes, which references have no need of.
+        (value.piece.start, value.meant, before(name))
+    };
+    Place {
+        range: places.range(start..value.piece.end),
+        is: is.to_owned(),
+        before,
+        demands: Demands::Manifest,
+    }
+}
+
+fn demanded(digest: Option<&(Demands, Value<'_>)>) -> Result<Option<Demanded>> {
+    let Some((demands, value)) = digest else {
+        return Ok(None);
+    };
+    Ok(Some(match demands {
+        Demands::Manifest => Demanded::Manifest(value.meant.parse()?),
+        Demands::ManifestHex => Demanded::Manifest(format!("sha256:{}", value.meant).parse()?),
+        Demands::Content => Demanded::Content(value.meant.parse()?),
+    }))
+}
+
+/// What templates begin with: Helm's, and those that put an environment's variables in.
+const TEMPLATES: [&str; 3] = ["{{", "${", "$("];
+/// What is not in a registry, and not a file either.
+const ELSEWHERE: [&str; 3] = ["wasmcloud+builtin://", "http://", "https://"];
+/// What programs write before a reference.
+const SCHEMES: [&str; 2] = ["oci://", "registry://"];
+
+/// A reference without what programs write before it.
+pub(super) fn without_scheme(written: &str) -> &str {
+    let mut without = SCHEMES
+        .iter()
+        .filter_map(|scheme| written.strip_prefix(scheme));
+    without.next().unwrap_or(written)
+}
+
+fn reference(text: &str, plain: &PlainHosts) -> Result<RegistryReference> {
+    match plain.reference(text)? {
+        Reference::Registry(reference) => Ok(reference),
+        Reference::Layout(_) => Err(
+            error!(InvalidReference: "{text:?} is not a reference to a registry")
+                .help("A document names registries alone: `registry/repository:tag`."),
+        ),
     }
 }

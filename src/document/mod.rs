@@ -9,12 +9,14 @@
 //! | `position` | lines and UTF-16 code units, as editors count |
 //! | `tree` | scalars, lists and maps, which YAML, JSON and TOML have in common |
 //! | `yaml` | YAML and JSON, healed where they are broken |
-//! | `format` | the kinds of documents, and where each names artifacts |
+//! | `toml` | TOML |
+//! | `format` | the kinds of documents, a row each, and where each names artifacts |
 //! | `found` | [`Found`]: what is named, where, and how to pin it |
 
 mod format;
 mod found;
 mod position;
+mod toml;
 mod tree;
 mod yaml;
 
@@ -23,7 +25,11 @@ pub use found::{Demanded, Edit, Found, Resolved, What};
 pub use position::{Position, Range};
 
 use crate::name::{PlainHosts, Reference, RegistryReference};
+use format::{Row, Syntax};
+use found::Value;
 use position::Places;
+use std::ops;
+use tree::{Scalar, Tree};
 
 /// The longest text that is read, in bytes; of a longer one, its beginning.
 pub const LONGEST: usize = 1024 * 1024;
@@ -72,9 +78,18 @@ pub fn read(name: &str, text: &str, plain: &PlainHosts) -> Option<Document> {
         references: Vec::new(),
         whole: !cut,
     };
-    let mut found = |found: Found| document.references.push(found);
-    let whole = match kind(name)? {
-        Kind::Yaml => read_yaml(&places, plain, &mut found)?,
+    let rows = format::rows(name, text);
+    let mut whole = true;
+    let mut read = |tree: &Tree<'_>, content: &dyn Fn(&Scalar<'_>) -> ops::Range<usize>| {
+        let found = find(tree, &rows, &places, plain, content);
+        whole &= tree.is_whole() && found.len() <= MOST;
+        found
+    };
+    document.references = match rows.first()?.syntax() {
+        Syntax::Yaml => yaml::each(&yaml::masked(text), MOST, |part| {
+            read(&part.tree, &|scalar| part.content(&places, scalar))
+        }),
+        Syntax::Toml => read(&toml::read(text), &|scalar| scalar.span()),
     };
     document.references.sort_by_key(|found| found.range.start);
     document.references.dedup_by_key(|found| found.range.start);
@@ -114,7 +129,7 @@ fn partial(found: &Found, places: &Places<'_>, byte: usize, plain: &PlainHosts) 
         .rfind(['/', ':', '@'])
         .filter(|at| typed[*at..].starts_with(':'));
     let tag = tag.and_then(|colon| {
-        let name = found.format.without_scheme(&typed[..colon]);
+        let name = found::without_scheme(&typed[..colon]);
         let Ok(Reference::Registry(repository)) = plain.reference(name) else {
             return None;
         };
@@ -134,51 +149,42 @@ fn partial(found: &Found, places: &Places<'_>, byte: usize, plain: &PlainHosts) 
     })
 }
 
-/// How a document is written.
-enum Kind {
-    Yaml,
-}
-
-fn kind(name: &str) -> Option<Kind> {
-    let name = name.rsplit(['/', '\\']).next().unwrap_or_default();
-    let (_, extension) = name.rsplit_once('.')?;
-    match extension {
-        "yaml" | "yml" | "json" => Some(Kind::Yaml),
-        _ => None,
-    }
-}
-
 fn shortened(text: &str) -> (&str, bool) {
     let short = crate::name::shortened(text, LONGEST);
     (short, short.len() < text.len())
 }
 
-/// Nothing where it is not a document of ours, and else whether all was looked at.
-fn read_yaml(
+/// What a tree names, in all rows that it may be of; one more than there may be, where there is
+/// more.
+fn find(
+    tree: &Tree<'_>,
+    rows: &[&Row],
     places: &Places<'_>,
     plain: &PlainHosts,
-    found: &mut dyn FnMut(Found),
-) -> Option<bool> {
-    if !format::may_be_resource(places.text()) {
-        return None;
-    }
-    let masked = yaml::masked(places.text());
-    let mut whole = true;
-    yaml::each(&masked, |part| {
-        let Some(root) = part.tree.root() else { return };
-        format::resource(root, &mut |named| {
-            let Some(scalar) = named.reference.scalar() else {
+    content: &dyn Fn(&Scalar<'_>) -> ops::Range<usize>,
+) -> Vec<Found> {
+    let mut all = Vec::new();
+    for (row, root) in rows.iter().zip(std::iter::repeat(tree.root())) {
+        let Some(root) = root else { break };
+        row.read(root, &mut |named| {
+            if all.len() > MOST {
+                return;
+            }
+            let Some(at) = named.at.scalar() else { return };
+            let digest = named
+                .digest
+                .and_then(|(demands, at)| Some((demands, at.scalar()?)));
+            let digest = digest.and_then(|(demands, at)| Some((demands, Value::of(at, content)?)));
+            let Some(value) = Value::of(at, content) else {
                 return;
             };
-            let piece = part.content(places, scalar);
-            let value = scalar.value.trim();
-            found::found(places, plain, named.format, piece, value)
-                .into_iter()
-                .for_each(&mut *found);
+            let composed = named.composed.as_deref();
+            all.extend(found::found(
+                places, plain, row.format, &value, composed, digest,
+            ));
         });
-        whole &= part.tree.is_whole();
-    });
-    Some(whole)
+    }
+    all
 }
 
 #[cfg(test)]

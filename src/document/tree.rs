@@ -6,10 +6,8 @@ use std::{borrow::Cow, cell::Cell, collections::HashSet, ops};
 
 /// Nodes of one tree; what is further behind is not looked at.
 const NODES: usize = 100_000;
-/// How deep a node may lie.
-const DEPTH: usize = 64;
 /// Steps that looking into one tree may take.
-const STEPS: usize = 2_000_000;
+const STEPS: usize = 1_000_000;
 
 /// A node of a tree.
 pub(super) type Id = usize;
@@ -47,118 +45,78 @@ pub(super) struct Tree<'t> {
     steps: Cell<usize>,
 }
 
-/// Makes a tree from a walk over what is written.
-pub(super) struct Builder<'t> {
-    tree: Tree<'t>,
-    /// The containers that are open; `None` for those that are left out.
-    open: Vec<Option<Id>>,
-    /// The key that waits for its value, for each open container.
-    keys: Vec<Option<Id>>,
-}
-
-impl<'t> Builder<'t> {
+impl<'t> Tree<'t> {
     pub(super) fn new() -> Self {
-        let tree = Tree {
+        Self {
             nodes: Vec::new(),
             root: None,
             whole: true,
             steps: Cell::new(STEPS),
-        };
-        Self {
-            tree,
-            open: Vec::new(),
-            keys: Vec::new(),
         }
     }
 
     pub(super) fn scalar(&mut self, scalar: Scalar<'t>) -> Option<Id> {
-        let id = self.add(Node::Scalar(scalar));
-        self.put(id);
-        id
+        self.add(Node::Scalar(scalar))
     }
 
     pub(super) fn list(&mut self) -> Option<Id> {
-        self.begin(Node::List(Vec::new()))
+        self.add(Node::List(Vec::new()))
     }
 
     pub(super) fn map(&mut self) -> Option<Id> {
-        self.begin(Node::Map(Vec::new()))
-    }
-
-    fn begin(&mut self, node: Node<'t>) -> Option<Id> {
-        let id = if self.open.len() < DEPTH {
-            self.add(node)
-        } else {
-            self.tree.whole = false;
-            None
-        };
-        self.put(id);
-        self.open.push(id);
-        self.keys.push(None);
-        id
-    }
-
-    /// Ends the list or map that was begun last.
-    pub(super) fn end(&mut self) {
-        self.open.pop();
-        self.keys.pop();
-    }
-
-    /// Names a node again.
-    pub(super) fn alias(&mut self, to: Option<Id>) {
-        self.put(to);
-    }
-
-    /// The tree of what was written so far.
-    pub(super) fn finish(self) -> Tree<'t> {
-        self.tree
+        self.add(Node::Map(Vec::new()))
     }
 
     fn add(&mut self, node: Node<'t>) -> Option<Id> {
-        // What lies in something that is left out is left out.
-        if self.open.last().is_some_and(Option::is_none) {
+        if self.nodes.len() >= NODES {
+            self.whole = false;
             return None;
         }
-        if self.tree.nodes.len() >= NODES {
-            self.tree.whole = false;
-            return None;
-        }
-        self.tree.nodes.push(node);
-        Some(self.tree.nodes.len() - 1)
+        self.nodes.push(node);
+        Some(self.nodes.len() - 1)
     }
 
-    fn put(&mut self, id: Option<Id>) {
-        let Some(within) = self.open.last() else {
-            self.tree.root = self.tree.root.or(id);
-            return;
-        };
-        let Some(within) = *within else { return };
-        // A key that is left out still takes its turn.
-        const LEFT_OUT: Id = usize::MAX;
-        match &mut self.tree.nodes[within] {
-            Node::Scalar(_) => {}
-            Node::List(nodes) => nodes.extend(id),
-            Node::Map(entries) => {
-                let Some(waiting) = self.keys.last_mut() else {
-                    return;
-                };
-                match (waiting.take(), id) {
-                    (None, key) => *waiting = Some(key.unwrap_or(LEFT_OUT)),
-                    (Some(key), Some(value)) if key != LEFT_OUT => entries.push((key, value)),
-                    (Some(_), _) => {}
-                }
-            }
+    pub(super) fn make_root(&mut self, id: Id) {
+        self.root = Some(id);
+    }
+
+    /// Puts a node at the end of a list.
+    pub(super) fn push(&mut self, list: Id, node: Id) {
+        if let Some(Node::List(nodes)) = self.nodes.get_mut(list) {
+            nodes.push(node);
         }
     }
-}
 
-impl<'t> Tree<'t> {
+    /// Sets a key of a map.
+    pub(super) fn set(&mut self, map: Id, key: Id, value: Id) {
+        if let Some(Node::Map(entries)) = self.nodes.get_mut(map) {
+            entries.push((key, value));
+        }
+    }
+
+    /// What is added last to a list.
+    pub(super) fn last_of(&self, list: Id) -> Option<Id> {
+        match self.nodes.get(list)? {
+            Node::List(nodes) => nodes.last().copied(),
+            _ => None,
+        }
+    }
+
+    pub(super) fn is_map(&self, id: Id) -> bool {
+        matches!(self.nodes.get(id), Some(Node::Map(_)))
+    }
+
     /// Its first node, if there is any.
     pub(super) fn root(&self) -> Option<At<'_, 't>> {
         Some(At {
             tree: self,
             id: self.root?,
         })
+    }
+
+    /// Something is left out.
+    pub(super) fn leave_out(&mut self) {
+        self.whole = false;
     }
 
     /// Whether all that is written was, and could be, looked at.
@@ -189,9 +147,16 @@ impl<'a, 't> At<'a, 't> {
             .last()
     }
 
-    /// The value at a path of keys.
-    pub(super) fn path(self, keys: &[&str]) -> Option<Self> {
-        keys.iter().try_fold(self, |at, key| at.get(key))
+    /// The values at a path of keys: all of them where a key stands there twice, as readers differ
+    /// in which they take, and broken texts run into each other.
+    pub(super) fn all<const N: usize>(self, keys: [&'static str; N]) -> Vec<Self> {
+        keys.into_iter().fold(vec![self], |found, key| {
+            let values = found.into_iter().flat_map(Self::entries);
+            values
+                .filter(|(name, _)| name.text() == Some(key))
+                .map(|(_, value)| value)
+                .collect()
+        })
     }
 
     /// What is in a list, each once.

@@ -4,7 +4,7 @@
 
 use super::{
     position::Places,
-    tree::{Builder, Id, Scalar, Style, Tree},
+    tree::{Id, Scalar, Style, Tree},
 };
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 use std::{borrow::Cow, collections::HashMap, ops::Range};
@@ -14,6 +14,9 @@ const ATTEMPTS: usize = 128;
 /// Bytes that may be read again to heal one text.
 const AGAIN: usize = 2 * 1024 * 1024;
 
+/// How deep a node may lie.
+const DEPTH: usize = 64;
+
 /// One document of a text.
 pub(super) struct Part<'t> {
     pub(super) tree: Tree<'t>,
@@ -21,20 +24,43 @@ pub(super) struct Part<'t> {
     before: usize,
 }
 
-/// Reads each document of a text, as it was masked, and hands it on.
-pub(super) fn each(masked: &str, mut read: impl FnMut(&Part<'_>)) {
+/// Reads each document of a text, as it was masked. Where one is broken it is healed in two ways,
+/// and the one in which more is found counts. Where more than so much is found, the rest is left.
+pub(super) fn each<T>(
+    masked: &str,
+    most: usize,
+    mut read: impl FnMut(&Part<'_>) -> Vec<T>,
+) -> Vec<T> {
+    let mut all = Vec::new();
     let mut left = Left {
         attempts: ATTEMPTS,
         bytes: AGAIN,
     };
-    let (mut byte, mut before) = (0, 0);
+    let mut before = 0;
     for piece in split(masked) {
-        debug_assert_eq!(piece.start, byte);
-        let text = &masked[piece.clone()];
-        healed(text, before, &mut left, &mut read);
+        if all.len() > most {
+            break;
+        }
+        let text = &masked[piece];
+        let (tree, error) = parse(text);
+        let found = match error {
+            None => read(&Part { tree, before }),
+            Some(at) => {
+                drop(tree);
+                let ways = [Way::Furthest, Way::Own].into_iter().map(|way| {
+                    let healed = healed(text, at, way, &mut left);
+                    let (tree, _) = parse(&healed);
+                    read(&Part { tree, before })
+                });
+                // Of two that are alike, the first.
+                ways.reduce(|one, other| if other.len() > one.len() { other } else { one })
+                    .unwrap_or_default()
+            }
+        };
+        all.extend(found);
         before += text.chars().count();
-        byte = piece.end;
     }
+    all
 }
 
 /// What is left of the work that healing may be.
@@ -43,84 +69,104 @@ struct Left {
     bytes: usize,
 }
 
-fn healed(text: &str, before: usize, left: &mut Left, read: &mut impl FnMut(&Part<'_>)) {
-    let (tree, error) = parse(text);
-    let Some(mut at) = error else {
-        return read(&Part { tree, before });
-    };
+/// Which lines are blanked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// Of those that may be to blame, the one without which more can be read.
+    Furthest,
+    /// The one that the error is in.
+    Own,
+}
+
+/// A text that can be read to its end, or as far as it can be healed, which is broken at that
+/// character.
+fn healed(text: &str, mut at: usize, way: Way, left: &mut Left) -> String {
     let mut best = text.to_owned();
-    // Of the two lines that may be to blame, the one without which more can be read.
     loop {
-        let lines = to_blame(&best, at);
         let mut further: Option<(usize, String)> = None;
-        for line in lines {
-            let cost = best.len();
-            if left.attempts == 0 || left.bytes < cost {
-                break;
+        for (line, keeps_dash) in to_blame(&best, at) {
+            if left.attempts == 0 || left.bytes < best.len() {
+                return best;
             }
             left.attempts -= 1;
-            left.bytes -= cost;
-            let attempt = without(&best, line);
-            let (tree, error) = parse(&attempt);
-            let Some(reached) = error else {
-                return read(&Part { tree, before });
+            left.bytes -= best.len();
+            let attempt = without(&best, line, keeps_dash);
+            let Some(reached) = parse(&attempt).1 else {
+                return attempt;
             };
             if further.as_ref().is_none_or(|(other, _)| reached > *other) {
                 further = Some((reached, attempt));
             }
+            if way == Way::Own && reached > at {
+                break;
+            }
         }
         match further {
             Some((reached, attempt)) if reached > at => (at, best) = (reached, attempt),
-            _ => break,
+            _ => return best,
         }
     }
-    let (tree, _) = parse(&best);
-    read(&Part { tree, before });
 }
 
 /// The lines that may be to blame for an error at that character: its own, and the last one before
-/// it that says something.
-fn to_blame(text: &str, character: usize) -> impl Iterator<Item = Range<usize>> + use<> {
+/// it that says something. Of one that begins a list's item, the item may be left where it is.
+fn to_blame(text: &str, character: usize) -> Vec<(Range<usize>, bool)> {
     let byte = text
         .char_indices()
         .nth(character)
         .map_or(text.len(), |(byte, _)| byte);
-    let says = |line: &Range<usize>| !text[line.clone()].trim().is_empty();
-    let line_at = |byte: usize| {
-        let start = text[..byte].rfind(['\n', '\r']).map_or(0, |end| end + 1);
-        let end = text[byte..]
-            .find(['\n', '\r'])
-            .map_or(text.len(), |end| byte + end);
-        start..end
-    };
-    let own = line_at(byte);
+    let own = line_at(text, byte);
     let mut before = own.start;
+    let says = |line: &Range<usize>| !matches!(text[line.clone()].trim(), "" | "-");
     let before = std::iter::from_fn(|| {
-        before = before.checked_sub(1)?;
-        let line = line_at(before);
+        let line = line_at(text, before.checked_sub(1)?);
         before = line.start;
         Some(line)
     })
     .find(says);
-    let own = Some(own).filter(says);
-    own.into_iter().chain(before)
+    let mut blamed = Vec::new();
+    for line in [Some(own).filter(says), before].into_iter().flatten() {
+        if text[line.clone()].trim_start().starts_with("- ") {
+            blamed.push((line.clone(), true));
+        }
+        blamed.push((line, false));
+    }
+    blamed
 }
 
-/// A text with a line of spaces in place of that one, as many as it has characters.
-fn without(text: &str, line: Range<usize>) -> String {
+fn line_at(text: &str, byte: usize) -> Range<usize> {
+    let start = text[..byte].rfind(['\n', '\r']).map_or(0, |end| end + 1);
+    let end = text[byte..]
+        .find(['\n', '\r'])
+        .map_or(text.len(), |end| byte + end);
+    start..end
+}
+
+/// A text with a line of spaces in place of that one, as many as it has characters; the dash that
+/// it begins with may stay.
+fn without(text: &str, line: Range<usize>, keeps_dash: bool) -> String {
     let mut blank = String::with_capacity(text.len());
     blank.push_str(&text[..line.start]);
-    blank.extend(text[line.clone()].chars().map(|_| ' '));
+    let mut keeps_dash = keeps_dash;
+    blank.extend(text[line.clone()].chars().map(|char| {
+        let is_dash = char == '-' && std::mem::take(&mut keeps_dash);
+        if is_dash { '-' } else { ' ' }
+    }));
     blank.push_str(&text[line.end..]);
     blank
 }
 
 /// Reads until the end or the first error, which is the character it is at.
 fn parse(text: &str) -> (Tree<'_>, Option<usize>) {
-    let mut builder = Builder::new();
+    let mut walk = Walk {
+        tree: Tree::new(),
+        open: Vec::new(),
+    };
     let mut anchors: HashMap<usize, Option<Id>> = HashMap::new();
     let mut parser = Parser::new_from_str(text);
     let mut error = None;
+    #[cfg(test)]
+    READ.with(|read| read.set(read.get() + text.len()));
     while let Some(event) = parser.next_event() {
         let (event, span) = match event {
             Ok(event) => event,
@@ -131,16 +177,16 @@ fn parse(text: &str) -> (Tree<'_>, Option<usize>) {
         };
         let (anchor, id) = match event {
             Event::Scalar(value, style, anchor, _) => {
-                (anchor, builder.scalar(scalar(value, style, span)))
+                (anchor, walk.leaf(scalar(value, style, span)))
             }
-            Event::SequenceStart(anchor, _) => (anchor, builder.list()),
-            Event::MappingStart(anchor, _) => (anchor, builder.map()),
+            Event::SequenceStart(anchor, _) => (anchor, walk.begin(Tree::list)),
+            Event::MappingStart(anchor, _) => (anchor, walk.begin(Tree::map)),
             Event::SequenceEnd | Event::MappingEnd => {
-                builder.end();
+                walk.open.pop();
                 continue;
             }
             Event::Alias(anchor) => {
-                builder.alias(anchors.get(&anchor).copied().flatten());
+                walk.put(anchors.get(&anchor).copied().flatten());
                 continue;
             }
             _ => continue,
@@ -149,7 +195,72 @@ fn parse(text: &str) -> (Tree<'_>, Option<usize>) {
             anchors.insert(anchor, id);
         }
     }
-    (builder.finish(), error)
+    (walk.tree, error)
+}
+
+#[cfg(test)]
+thread_local! {
+    /// Bytes that were read, those that were read again too.
+    pub(super) static READ: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}
+
+/// Makes a tree from what is met on the way through a text.
+struct Walk<'t> {
+    tree: Tree<'t>,
+    /// The lists and maps that are open.
+    open: Vec<Open>,
+}
+
+struct Open {
+    /// Nothing, where it is left out with all that is in it.
+    id: Option<Id>,
+    /// The key that waits for its value, in a map; nothing in it is a key that is left out.
+    key: Option<Option<Id>>,
+}
+
+impl<'t> Walk<'t> {
+    fn leaf(&mut self, scalar: Scalar<'t>) -> Option<Id> {
+        let id = self.is_kept().then(|| self.tree.scalar(scalar)).flatten();
+        self.put(id);
+        id
+    }
+
+    fn begin(&mut self, add: impl Fn(&mut Tree<'t>) -> Option<Id>) -> Option<Id> {
+        let mut id = None;
+        if self.open.len() >= DEPTH {
+            self.tree.leave_out();
+        } else if self.is_kept() {
+            id = add(&mut self.tree);
+        }
+        self.put(id);
+        self.open.push(Open { id, key: None });
+        id
+    }
+
+    fn is_kept(&self) -> bool {
+        self.open.last().is_none_or(|within| within.id.is_some())
+    }
+
+    /// Puts a node where it was met; nothing, where it is left out.
+    fn put(&mut self, id: Option<Id>) {
+        let Some(within) = self.open.last_mut() else {
+            id.into_iter().for_each(|id| self.tree.make_root(id));
+            return;
+        };
+        let Some(container) = within.id else { return };
+        if !self.tree.is_map(container) {
+            id.into_iter().for_each(|id| self.tree.push(container, id));
+            return;
+        }
+        match within.key.take() {
+            None => within.key = Some(id),
+            Some(key) => {
+                if let (Some(key), Some(value)) = (key, id) {
+                    self.tree.set(container, key, value);
+                }
+            }
+        }
+    }
 }
 
 fn scalar<'t>(value: Cow<'t, str>, style: ScalarStyle, span: Span) -> Scalar<'t> {
