@@ -385,7 +385,9 @@ class Method:
 
 def methods(document: Schema, types: Types) -> tuple[str, str]:
     listed = [Method(it, types) for it in document["methods"] if it["name"] not in OWN]
-    used = sorted({method.result for method in listed})
+    said = " ".join(argument for method in listed for argument in method.arguments())
+    named = set(re.findall(r"\w+", said)) & set(types.names)
+    used = sorted({method.result for method in listed} | named)
     names = "".join(f"    {name},\n" for name in used)
     bodies = "\n".join(method.asynchronous() for method in listed)
     asynchronous = (
