@@ -1,5 +1,6 @@
 //! Sigstore bundles from outside: a file, what lies beside it, and a config that says whose counts.
 
+mod conformance;
 mod published;
 
 use serde_json::{Value, json};

@@ -28,6 +28,7 @@ fn waits() -> Timeouts {
         connect: EVER,
         idle: EVER,
         answer: EVER,
+        beside: EVER,
         backoff: Duration::from_millis(1),
         ..Timeouts::default()
     }

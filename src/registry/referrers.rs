@@ -34,7 +34,6 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
 };
 use tokio::time::{Instant, timeout_at};
 use vouch_protocol::ErrorKind;
@@ -45,8 +44,6 @@ const FIRST: usize = 8;
 const AT_ONCE: usize = 4;
 /// Pages of a registry's list that are read.
 const PAGES: usize = 8;
-/// How long all that one registry has may take.
-const WAIT: Duration = Duration::from_secs(30);
 
 /// A search for them.
 #[derive(Debug)]
@@ -153,11 +150,12 @@ impl Referrers {
         let subject = self.subject;
         let memory = &self.memory;
         let list = |endpoint: Arc<Endpoint>, remote: Remote| async move {
+            let until = Instant::now() + remote.session.timeouts().beside;
             let place = Place {
                 endpoint,
                 remote,
                 behind: None,
-                until: Mutex::new(Instant::now() + WAIT),
+                until: Mutex::new(until),
                 memory: Arc::clone(memory),
                 bytes: AtomicUsize::new(0),
             };

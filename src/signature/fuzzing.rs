@@ -1,7 +1,10 @@
-//! What fuzzing reaches of artifacts and tokens: see `tests/fuzz`.
+//! What fuzzing reaches of artifacts, tokens and bundles: see `tests/fuzz`.
 
-use super::{Beside, Sealed, signatures};
-use crate::artifact::{Covered, Facts, Limits, inspect, replaced};
+use super::{Anchors, Beside, Evidence, Layer, Sealed, bundled, signatures};
+use crate::{
+    artifact::{Covered, Facts, Limits, inspect, replaced},
+    name::Digest,
+};
 use std::{
     io::{self, Read},
     sync::Arc,
@@ -80,5 +83,41 @@ pub fn put_in(bytes: &[u8]) {
             assert_eq!(old.fault(), new.fault());
         }
         _ => panic!("it is something else"),
+    }
+}
+
+/// What a bundle says beside a root that somebody brings: a line of each, or a root and what cosign
+/// 2 stored, in five lines. What holds, holds again, for one artifact alone.
+pub fn bundle(text: &[u8]) {
+    let mut lines = text.split(|byte| *byte == b'\n');
+    let mut line = || lines.next().unwrap_or_default();
+    let (root, bundle) = (line(), line());
+    let mut anchors = Anchors::new();
+    // A root that cannot be read leaves those that are brought along.
+    let _ = anchors.add_root("public-good", root);
+    let evidence = if let b"cosign 2" = bundle {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).replace('|', "\n");
+        let some = |bytes: &[u8]| (!bytes.is_empty()).then(|| text(bytes));
+        Evidence::layer(
+            "it",
+            Layer {
+                payload: line().to_vec(),
+                signature: text(line()),
+                certificate: some(line()),
+                chain: None,
+                bundle: some(line()),
+            },
+        )
+    } else {
+        let _ = anchors.add_key(line(), None);
+        Evidence::bundle("it", bundle)
+    };
+    let ours = Digest::of(b"an artifact");
+    let held = |digest| bundled(digest, evidence.clone(), &anchors);
+    let first = held(ours);
+    assert_eq!(first, held(ours));
+    if first.is_ok_and(|signed| !signed.is_empty()) {
+        let other = held(Digest::of(b"another"));
+        assert!(!other.is_ok_and(|signed| !signed.is_empty()));
     }
 }

@@ -280,10 +280,22 @@ const METHODS: &[Method] = &[
                 file: facts.digest,
                 manifest: beside.manifest,
             };
-            sigstore::signatures(facts, subjects, beside.evidence, beside.anchors, reports)
+            let (covered, evidence) = (&facts.covered, beside.evidence);
+            sigstore::signatures(covered, subjects, evidence, beside.anchors, reports)
         },
     },
 ];
+
+/// The bundle's signatures of bytes that have that digest, whatever they are: what is asked of an
+/// artifact's bundle, apart from the artifact.
+pub(crate) fn bundled(digest: Digest, bundle: Evidence, anchors: &Anchors) -> Signatures {
+    let subjects = sigstore::Subjects {
+        file: digest,
+        manifest: None,
+    };
+    let covered = Covered::Rest(None);
+    sigstore::signatures(&covered, subjects, &[bundle], anchors, &mut Vec::new())
+}
 
 /// The signatures of an artifact that hold: at least one.
 pub fn signatures(facts: &Facts, beside: Beside<'_>) -> Looked {

@@ -50,11 +50,14 @@
 //! | `usage` | [`Use`] and [`Now`]: what is judged for, and by |
 //! | `judged` | whether an artifact is accepted at a moment; remembering who signed it |
 //! | `explanation` | every check, for people |
+//! | `conformance` | whether one bundle is by one signer: what the test suite of Sigstore's clients asks |
 //! | `edit` | changes to the section and to the pins, by their owner |
 //! | `mod` | [`judge`] and [`Vouched`]: a permission for one use |
 
 mod case;
 mod choice;
+#[doc(hidden)]
+pub mod conformance;
 mod dates;
 mod decision;
 pub mod edit;

@@ -1,5 +1,7 @@
 //! Registries that lie about what signs an artifact: each costs some requests, and some time.
 
+mod signed;
+
 use super::*;
 use crate::session::RegistryConfig;
 use std::collections::HashMap;
@@ -384,6 +386,12 @@ async fn where_it_is_not_known_whether_there_is_any_it_fails() {
     )
     .await;
     check(
+        &|shelf, _| drop(shelf.insert(list(), Answer::new(401))),
+        ErrorKind::Unauthorized,
+        "the list wants a login",
+    )
+    .await;
+    check(
         &|shelf, _| {
             shelf.remove(&list());
             shelf.insert(fallback(), Answer::new(500));
@@ -419,6 +427,100 @@ async fn where_it_is_not_known_whether_there_is_any_it_fails() {
         "cosign 2's tag fails",
     )
     .await;
+}
+
+/// However slow it is, and whichever part of it.
+#[tokio::test]
+async fn a_registry_has_so_long_for_all_of_it() {
+    let slow = |wait| {
+        let timeouts = Timeouts {
+            beside: Duration::from_millis(wait),
+            ..waits()
+        };
+        sessions(Config::new()).timeouts(timeouts)
+    };
+    let check = async |spoil: &dyn Fn(&mut Shelf, &Value), told: bool, reason: &str| {
+        let mut shelf = Shelf::new();
+        let entry = bundles(&mut shelf, 1).remove(0);
+        shelf.insert(list(), ok(index(std::slice::from_ref(&entry))));
+        spoil(&mut shelf, &entry);
+        let registry = registry(shelf);
+        let (rounds, error) = searched(&slow(400), &registry).await;
+        assert_eq!(error, Some(ErrorKind::RegistryTimeout), "{reason}");
+        let said = rounds
+            .iter()
+            .flatten()
+            .any(|one| one.contains("takes too long"));
+        assert_eq!(said, told, "{reason}: {rounds:?}");
+    };
+    let drips = |text: String| ok(text).trickle(Duration::from_millis(100));
+    let at = |entry: &Value| path(&format!("manifests/{}", entry["digest"].as_str().unwrap()));
+    check(
+        &|shelf, _| drop(shelf.insert(list(), ok("{}").stall(1))),
+        false,
+        "the list hangs",
+    )
+    .await;
+    check(
+        &|shelf, entry| drop(shelf.insert(list(), drips(index(std::slice::from_ref(entry))))),
+        false,
+        "the list drips",
+    )
+    .await;
+    check(
+        &|shelf, _| {
+            shelf.remove(&list());
+            shelf.insert(fallback(), ok("{}").stall(1));
+        },
+        false,
+        "the fallback tag hangs",
+    )
+    .await;
+    check(
+        &|shelf, entry| drop(shelf.insert(at(entry), ok("{}").stall(1))),
+        true,
+        "a manifest hangs",
+    )
+    .await;
+    check(
+        &|shelf, _| {
+            let blob = path(&format!("blobs/{}", Digest::of(BUNDLE.as_bytes())));
+            shelf.insert(blob, drips(BUNDLE.into()));
+        },
+        true,
+        "a bundle drips",
+    )
+    .await;
+    check(
+        &|shelf, _| {
+            shelf.remove(&list());
+            shelf.insert(format!("{}.sig", fallback()), ok("{}").stall(1));
+        },
+        true,
+        "cosign 2's tag hangs",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn among_thousands_the_likeliest_are_looked_at() {
+    let mut shelf = Shelf::new();
+    let good = bundles(&mut shelf, 1).remove(0);
+    let mut entries: Vec<_> = (0..10_000)
+        .map(|n| {
+            let mut other = entry(&referrer(subject(), &n.to_string()));
+            other["artifactType"] = "application/spdx+json".into();
+            other
+        })
+        .collect();
+    entries.push(good);
+    shelf.insert(list(), ok(index(&entries)));
+    let registry = registry(shelf);
+    let (rounds, error) = searched(&patient(), &registry).await;
+    assert_eq!(error, None);
+    assert!(rounds[0][0].contains("64 of 10001 were looked at"));
+    assert!(is_bundle(&rounds[1][0]), "{:?}", rounds[1]);
+    assert!(asked(&registry).len() <= 2 + 2 * 64 + 1);
 }
 
 #[tokio::test]

@@ -23,6 +23,8 @@ pub struct Timeouts {
     pub idle: Duration,
     /// For the head of a response once the request was sent, and for a small body as a whole.
     pub answer: Duration,
+    /// For all that one registry has beside an artifact to judge it by.
+    pub beside: Duration,
     /// Before the second attempt; twice as long before each further one, less some jitter.
     pub backoff: Duration,
     /// The longest `Retry-After` that is waited for, and the most that all waits of one request
@@ -38,6 +40,7 @@ impl Default for Timeouts {
             connect: Duration::from_secs(10),
             idle: Duration::from_secs(30),
             answer: Duration::from_secs(60),
+            beside: Duration::from_secs(30),
             backoff: Duration::from_millis(250),
             retry_after: Duration::from_secs(60),
             attempts: 5,

@@ -10,7 +10,7 @@ use super::{
     verifier::{After, Fault, Terms, Verified},
 };
 use crate::{
-    artifact::{Covered, Facts},
+    artifact::Covered,
     name::Digest,
     signature::{
         Bundled, Dates, Evidence, Layer, Of, Signed, date,
@@ -61,7 +61,7 @@ pub(super) enum Outcome {
 
 /// Looks at one candidate.
 pub(super) fn look(
-    facts: &Facts,
+    covered: &Covered,
     subjects: Subjects,
     evidence: &Evidence,
     anchors: &Anchors,
@@ -80,7 +80,7 @@ pub(super) fn look(
     match read {
         Ok(draft) => {
             report.held(Step::Bundle, "a bundle, within bounds");
-            draft.judge(facts, subjects, anchors, &report)
+            draft.judge(covered, subjects, anchors, &report)
         }
         Err(Fault { step, what, .. }) => {
             report.failed(step, what);
@@ -163,7 +163,13 @@ impl Draft {
 
     /// Whether it holds by one of the roots that may have issued its certificate, or by one of the
     /// owner's keys.
-    fn judge(self, facts: &Facts, subjects: Subjects, anchors: &Anchors, read: &Report) -> Looked {
+    fn judge(
+        self,
+        covered: &Covered,
+        subjects: Subjects,
+        anchors: &Anchors,
+        read: &Report,
+    ) -> Looked {
         let mut best: Option<Looked> = None;
         let mut signed = Vec::new();
         let by = match self.by(anchors) {
@@ -178,7 +184,7 @@ impl Draft {
             }
         };
         for by in by {
-            let looked = self.judge_by(facts, subjects, &by, read.clone());
+            let looked = self.judge_by(covered, subjects, &by, read.clone());
             if let Outcome::Holds(held) = &looked.outcome {
                 signed.extend(held.iter().cloned());
             }
@@ -237,9 +243,15 @@ impl Draft {
         Ok(by)
     }
 
-    fn judge_by(&self, facts: &Facts, subjects: Subjects, by: &By<'_>, report: Report) -> Looked {
+    fn judge_by(
+        &self,
+        covered: &Covered,
+        subjects: Subjects,
+        by: &By<'_>,
+        report: Report,
+    ) -> Looked {
         let mut report = report;
-        match self.check(facts, subjects, by, &mut report) {
+        match self.check(covered, subjects, by, &mut report) {
             Ok(signed) => Looked {
                 report: report.clone(),
                 outcome: Outcome::Holds(vec![Arc::new(Signed {
@@ -265,7 +277,7 @@ impl Draft {
 
     fn check(
         &self,
-        facts: &Facts,
+        covered: &Covered,
         subjects: Subjects,
         by: &By<'_>,
         report: &mut Report,
@@ -296,7 +308,7 @@ impl Draft {
             "the manifest that names it"
         };
         report.held(Step::Subject, format!("{what}, {subject}"));
-        let covers = match &facts.covered {
+        let covers = match covered {
             Covered::Rest(_) => Ok(()),
             // What nobody could tell the contents of is no archive, whoever signed it.
             Covered::Entries(entries) => entries.fault().cloned().map_or(Ok(()), Err),

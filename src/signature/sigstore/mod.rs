@@ -39,7 +39,7 @@ pub(super) use candidate::Subjects;
 pub use root::{Member, Root};
 
 use super::{Evidence, Signatures, Signed, step::Report};
-use crate::artifact::{ArtifactKind, Facts, Refusal, Row};
+use crate::artifact::{ArtifactKind, Covered, Refusal, Row};
 use candidate::{Looked, Outcome, look};
 use std::sync::Arc;
 use vouch_protocol::ErrorKind;
@@ -58,7 +58,7 @@ pub(super) fn absent(_: ArtifactKind) -> (&'static str, &'static str) {
 /// The bundles that hold and sign it as a release; or, of those that do not, what is wrong with the
 /// nearest.
 pub(super) fn signatures(
-    facts: &Facts,
+    covered: &Covered,
     subjects: Subjects,
     evidence: &[Evidence],
     anchors: &Anchors,
@@ -67,7 +67,7 @@ pub(super) fn signatures(
     let mut held: Vec<Arc<Signed>> = Vec::new();
     let mut nearest: Option<Looked> = None;
     for one in evidence.iter().take(MOST_EVIDENCE) {
-        let looked = look(facts, subjects, one, anchors);
+        let looked = look(covered, subjects, one, anchors);
         reports.push(looked.report.clone());
         match &looked.outcome {
             Outcome::Holds(signed) => {

@@ -4,14 +4,15 @@ mod real;
 
 use super::{verifier::VERIFIED, *};
 use crate::{
-    artifact::{Limits, inspect},
+    artifact::{Facts, Limits, inspect},
     name::Digest,
     signature::{Beside, Looked as Found, signatures as signatures_of, step::Step},
 };
 use serde_json::{Value, json};
 use vouch_testing::{
     forge::module,
-    sigstore::{COSIGN, Key, Over, PROVENANCE, SIGNED, Sigstore, Spec, statement},
+    seeds::seed,
+    sigstore::{COSIGN, Key, Made, Over, PROVENANCE, SIGNED, Sigstore, Spec, statement},
 };
 
 fn facts() -> Arc<Facts> {
@@ -401,4 +402,60 @@ fn the_first_bundles_may_come_at_once() {
             });
         }
     });
+}
+
+/// What fuzzing begins with: see [`bundle`](crate::signature::fuzzing::bundle).
+#[test]
+fn what_fuzzing_begins_with_holds() {
+    let own = Sigstore::default();
+    let root = own.trusted_root().to_string();
+    let artifact = b"an artifact";
+    let hex = Digest::of(artifact).hex();
+    let mut anchors = Anchors::new();
+    anchors.add_root("public-good", root.as_bytes()).unwrap();
+    let holds = |evidence: Evidence, digest: Digest| {
+        let signed = crate::signature::bundled(digest, evidence, &anchors);
+        assert_eq!(signed.map(|signed| signed.len()), Ok(1));
+    };
+    let over = || Over::Bytes(artifact.to_vec());
+    let of = |over| Spec::workflow(over, "acme/echo");
+    let stamped = Spec {
+        stamp: Made::Right,
+        ..of(over())
+    };
+    for spec in [
+        of(over()),
+        of(statement(&hex, COSIGN)),
+        of(statement(&hex, PROVENANCE)),
+        Spec::of(over(), 0x81, "ann@example.org", "https://accounts.example"),
+        stamped,
+    ] {
+        let bundle = own.bundle(&spec).to_string();
+        let evidence = Evidence::bundle("it", bundle.as_bytes());
+        holds(evidence, Digest::of(artifact));
+        seed("bundle", format!("{root}\n{bundle}"));
+    }
+    let kind = "cosign container image signature";
+    let layer = own.layer(&format!("sha256:{hex}"), &of(over()), kind);
+    let text = |text: Option<&String>| text.map(|text| text.replace('\n', "|"));
+    seed(
+        "bundle",
+        [
+            root.clone(),
+            "cosign 2".into(),
+            String::from_utf8(layer.payload.clone()).unwrap(),
+            layer.signature.clone(),
+            text(layer.certificate.as_ref()).unwrap(),
+            text(layer.bundle.as_ref()).unwrap(),
+        ]
+        .join("\n"),
+    );
+    let layer = crate::signature::Layer {
+        payload: layer.payload,
+        signature: layer.signature,
+        certificate: layer.certificate,
+        chain: None,
+        bundle: layer.bundle,
+    };
+    holds(Evidence::layer("it", layer), Digest::of(artifact));
 }

@@ -23,7 +23,13 @@ fn became_of(bundle: &str, digest: &str, anchors: &Anchors) -> String {
     };
     let evidence = Evidence::bundle("beside", bundle.as_bytes());
     let mut reports = Vec::new();
-    let found = signatures(&facts(), subjects, &[evidence], anchors, &mut reports);
+    let found = signatures(
+        &facts().covered,
+        subjects,
+        &[evidence],
+        anchors,
+        &mut reports,
+    );
     match found {
         Ok(signed) => {
             let signed = signed.first().map(|signed| signed.on_the_wire()).unwrap();
