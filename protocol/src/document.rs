@@ -57,15 +57,12 @@ pub enum Lookup {
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct DocumentCheckResult {
-    /// What the document was recognised as, for example `kubewarden`; nothing where it is not of a
-    /// kind that names artifacts.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub format: Option<String>,
-    /// The references, in the order of the document.
+    /// Whether it is of a kind that names artifacts, as its name and its text tell.
+    pub recognised: bool,
+    /// Whether all of it was looked at: not, where it names too much, or is broken beyond mending.
+    pub whole: bool,
+    /// What it names, in its order.
     pub references: Vec<DocumentReference>,
-    /// How many references stand behind these and were not looked at.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub left_out: Option<u64>,
 }
 
 /// A reference in a document.
@@ -77,6 +74,8 @@ pub struct DocumentReference {
     pub range: Range,
     /// What is written there.
     pub written: String,
+    /// What kind of document it stands in, for example `wadm`. More may come.
+    pub format: String,
     /// The reference that is meant, in its canonical form; where it is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
@@ -278,6 +277,7 @@ mod tests {
         let reference = DocumentReference {
             range,
             written: "a.io/b:1".into(),
+            format: "wadm".into(),
             reference: Some("a.io/b:1".into()),
             pinned: None,
             digest: None,
@@ -311,7 +311,7 @@ mod tests {
             "start": {"line": 3, "character": 14}, "end": {"line": 3, "character": 22},
         });
         let wire = json!({
-            "range": range, "written": "a.io/b:1", "reference": "a.io/b:1",
+            "range": range, "written": "a.io/b:1", "format": "wadm", "reference": "a.io/b:1",
             "state": "unknown", "why": "notAllowed", "message": "no", "help": "yes",
             "fixes": [
                 {"kind": "pin", "title": "Pin it", "by": "edit",

@@ -113,7 +113,7 @@ macro_rules! listed {
 // A method is a type of this crate, a name here, and a file of the service.
 listed! {
     methods:
-        Initialize Shutdown Verify Inspect Push Pull Tags SignPrepare SignComplete SessionLogin SessionLogout SessionList
+        Initialize Shutdown Verify Inspect Push Pull Tags DocumentCheck SignPrepare SignComplete SessionLogin SessionLogout SessionList
         ServerStatus ServerRestart ServerStop Discover;
     of_clients: Initialized Exit Cancel;
     of_servers: Progress;

@@ -20,6 +20,9 @@ const CAPACITY: NonZeroUsize = NonZeroUsize::MIN.saturating_add(1023);
 const LARGEST_TOKEN: usize = 8 << 10;
 const MOST_ENTRIES: usize = 32;
 const LARGEST_IMPORTS: usize = 16 << 10;
+/// What any facts weigh, and an archive's entry, in bytes: about.
+const LEAST: usize = 512;
+const AN_ENTRY: usize = 256;
 
 /// A bounded memory of files that were examined.
 #[derive(Debug)]
@@ -39,16 +42,32 @@ impl Default for Cache {
     }
 }
 
-impl Examined<()> {
-    /// The same facts once more.
-    pub(crate) fn share(&self) -> Self {
-        Self {
+impl<F> Examined<F> {
+    /// The same facts once more, without the file.
+    pub(crate) fn share(&self) -> Examined<()> {
+        Examined {
             file: (),
             found: self.found.clone(),
             blocks: Vec::new(),
         }
     }
 
+    /// About as many bytes as the facts take.
+    pub(crate) fn weight(&self) -> usize {
+        let facts = match &self.found {
+            Ok(facts) => facts,
+            Err(_) => return LEAST,
+        };
+        let token = facts.token.as_ref().map_or(0, |token| token.bytes.len());
+        let entries = match &facts.covered {
+            Covered::Entries(entries) => entries.hashes.len(),
+            Covered::Rest(_) => 0,
+        };
+        LEAST + token + facts.imports.size() + entries * AN_ENTRY
+    }
+}
+
+impl Examined<()> {
     fn is_small(&self) -> bool {
         let Ok(facts) = &self.found else {
             return true;

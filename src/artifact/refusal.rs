@@ -16,6 +16,8 @@ pub struct Refusal {
     what: String,
     /// What to do next; see [`FILE`].
     help: Option<Cow<'static, str>>,
+    /// The command that would have the artifact accepted, where the help ends with one.
+    command: Option<String>,
 }
 
 /// Stands in a help for the artifact's path, as a shell takes it.
@@ -29,6 +31,7 @@ impl Refusal {
             kind,
             what,
             help: help.map(Cow::Borrowed),
+            command: None,
         }
     }
 
@@ -39,6 +42,27 @@ impl Refusal {
             help: Some(help.into()),
             ..self
         }
+    }
+
+    /// The same refusal, with the command that would have the artifact accepted.
+    #[must_use]
+    pub(crate) fn mended_by(self, command: Option<String>) -> Self {
+        Self { command, ..self }
+    }
+
+    /// The command that would have the published artifact of that name accepted. Words in capitals
+    /// are for people to fill in. It holds nothing of what others wrote but what a shell takes as a
+    /// word.
+    pub(crate) fn command(&self, reference: &str) -> Option<String> {
+        let signing = |help: &Cow<'_, str>| {
+            let constant = matches!(help, Cow::Borrowed(_));
+            constant && help.contains("`vouch sign {file}`")
+        };
+        if self.help.as_ref().is_some_and(signing) {
+            let place = reference.split('@').next().unwrap_or_default();
+            return Some(format!("vouch sign FILE && vouch push FILE {}", quoted(place)));
+        }
+        self.command.clone()
     }
 
     /// The same refusal, by another row.

@@ -12,18 +12,25 @@
 //! | `restarts` | who is asked for a new process |
 //! | `history`, `idle`, `handles` | what was answered; when the service ends; file handles |
 //! | `beside` | what lies beside a file that is judged |
+//! | `memory` | what published artifacts were found to be |
+//! | `look_up` | what a document's references name, asked as far as one may have us ask |
+//! | `documents` | documents: their references, and what could be done about them |
 //! | `failure`, `text` | responses; other people's words |
 //! | `verify`, `push`, … | a method each |
 
 mod beside;
 mod caller;
 mod discover;
+mod document_check;
+mod documents;
 mod failure;
 mod handles;
 mod history;
 mod idle;
 mod initialize;
 mod inspect;
+mod look_up;
+mod memory;
 mod method;
 mod pull;
 mod push;
@@ -60,6 +67,7 @@ use crate::{
 };
 use futures_util::{FutureExt, future::BoxFuture};
 use history::History;
+use look_up::LookUps;
 use method::Table;
 use parking_lot::{Mutex, RwLock};
 use request::Request;
@@ -79,7 +87,7 @@ use tokio_util::sync::CancellationToken;
 use turns::Turns;
 use under_way::until;
 use vouch_protocol::{
-    Discover, Initialize, Inspect, ProgressToken, Pull, Push, RequestId, ServerRestart,
+    Discover, DocumentCheck, Initialize, Inspect, ProgressToken, Pull, Push, RequestId, ServerRestart,
     ServerStatus, ServerStop, SessionList, SessionLogin, SessionLogout, Shutdown, SignComplete,
     SignPrepare, Tags, Verify,
 };
@@ -131,7 +139,7 @@ impl Service {
         let ends = Mutex::new(config.idle.clone());
         let log = config.log.path().map(std::path::Path::to_owned);
         let sessions = Sessions::new(std::mem::take(&mut config.registry));
-        let settings = Settings::new(config, sessions, Arc::default());
+        let settings = Settings::new(config, sessions, Arc::default(), Arc::default());
         let reading = Mutex::new(Reading {
             times: 1,
             error: settings.policy.as_ref().err().map(ToString::to_string),
@@ -144,6 +152,7 @@ impl Service {
             log,
             started: Instant::now(),
             turns: Turns::new(Shares::of_this_process().requests),
+            look_ups: LookUps::default(),
             connections: AtomicU64::new(0),
             under_way: Arc::default(),
             history: History::default(),
@@ -181,15 +190,16 @@ impl Service {
         }
         let before = self.state.settings();
         let sessions = before.sessions.under(std::mem::take(&mut config.registry));
-        let cache = if config.limits == before.config.limits {
-            Arc::clone(&before.cache)
+        let (cache, memory) = if config.limits == before.config.limits {
+            (Arc::clone(&before.cache), Arc::clone(&before.memory))
         } else {
-            Arc::default()
+            Default::default()
         };
         for key in before.config.waits(&config) {
             tracing::warn!("`{key}` in the config takes effect after a restart: `vouch restart`");
         }
-        *self.state.settings.write() = Arc::new(Settings::new(config, sessions, cache));
+        *self.state.settings.write() = Arc::new(Settings::new(config, sessions, cache, memory));
+        self.state.look_ups.changed();
         Ok(())
     }
 
@@ -389,6 +399,7 @@ fn table() -> Table {
         .in_time::<Push, _, _>(push::push)
         .in_time::<Pull, _, _>(pull::pull)
         .in_time::<Tags, _, _>(tags::tags)
+        .in_time::<DocumentCheck, _, _>(document_check::check)
         .in_time::<SignPrepare, _, _>(sign_prepare::prepare)
         .in_time::<SignComplete, _, _>(sign_complete::complete)
         .in_time::<SessionLogin, _, _>(session::login)

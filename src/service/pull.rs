@@ -1,6 +1,6 @@
 //! `pull`: fetch an artifact, verify it, and only then give it its name.
 
-use super::{request::Request, turns::Work};
+use super::{memory::Noted, request::Request, turns::Work};
 use crate::{
     artifact,
     error::{Error, Result, error},
@@ -64,6 +64,8 @@ pub(super) async fn pull(request: Arc<Request>, params: PullParams) -> Result<Pu
             }
         })
         .await?;
+    // It may have pinned who signed it.
+    request.state().look_ups.changed();
     Ok(PullResult {
         path: path.display().to_string(),
         reference: reference.with_digest(manifest).to_string(),
@@ -95,8 +97,11 @@ fn fetch(
             let examined = artifact::receive(download, layer.size, file, request.limits())
                 .map_err(|error| Error::from_io(error, Path::new(&name), "download"))?;
             let (usage, now) = (Use::Pull(found.published.clone()), request.clock()());
-            let beside = found.beside(request.progress());
-            trust::judge(examined, beside, usage, wanted.signer, &now)
+            let mut beside = Noted::new(found.beside(request.progress()));
+            let known = examined.share();
+            let verdict = trust::judge(examined, &mut beside, usage, wanted.signer, &now);
+            request.remember(&found.published, known, beside);
+            verdict
         })?
         .map_err(|refused| refused.error(&name))?;
     let vouched = match wanted.target {

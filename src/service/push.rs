@@ -30,6 +30,7 @@ pub(super) async fn push(request: Arc<Request>, params: PushParams) -> Result<Pu
             artifact::examine(source, request.limits(), request.progress())
         })
         .await?;
+    let known = examined.share();
     let usage = Use::Push {
         to: reference.clone(),
     };
@@ -46,6 +47,7 @@ pub(super) async fn push(request: Arc<Request>, params: PushParams) -> Result<Pu
         request.progress(),
     )
     .await?;
+    request.published(&reference, pushed.manifest, known);
     Ok(PushResult {
         reference: reference.with_digest(pushed.manifest).to_string(),
         digest: pushed.manifest.to_string(),

@@ -3,25 +3,25 @@
 use super::{
     caller::Caller,
     failure::panicked,
+    memory::Noted,
     state::{Settings, State},
     text::ending,
     turns::{SMALL, Turn, Work},
     under_way::{Running, Taken, Working},
 };
 use crate::{
-    artifact::Limits,
+    artifact::{Examined, Limits},
     error::{Error, Result, error},
     file::Source,
-    name::Reference,
+    name::{Digest, Reference},
     progress::{Phase, Progress},
     registry::{self, Found},
     session::clean_to,
-    trust::Now,
+    trust::{Layer, Now, Published},
 };
 use std::{
     path::{Path, PathBuf},
     sync::{Arc, OnceLock},
-    time::SystemTime,
 };
 use tracing::{Span, field::Empty};
 use vouch_protocol::{Declaration, ErrorKind, LogLevel, ProgressToken, RequestId};
@@ -105,7 +105,7 @@ impl Request {
         let _ = self.running.path.set(shown);
     }
 
-    pub(super) fn state(&self) -> &State {
+    pub(super) fn state(&self) -> &Arc<State> {
         &self.state
     }
 
@@ -130,11 +130,7 @@ impl Request {
     /// began.
     pub(super) fn clock(&self) -> impl Fn() -> Now + Send + Sync + use<> {
         let state = Arc::clone(&self.state);
-        move || Now {
-            policy: state.settings().policy.clone(),
-            pins: state.pins.clone(),
-            time: SystemTime::now(),
-        }
+        move || state.now()
     }
 
     /// Looks a reference up, when it is the request's turn.
@@ -142,6 +138,26 @@ impl Request {
         let _turn = self.turn(Work::Lookup).await?;
         self.progress().enter(Phase::Asking);
         registry::find(&self.settings.sessions, reference, self.limits()).await
+    }
+
+    /// Remembers what a published artifact was found to be, and what lies beside it.
+    pub(super) fn remember(&self, published: &Published, known: Examined<()>, beside: Noted) {
+        if let Reference::Registry(reference) = &published.from {
+            let (manifest, layer) = (published.manifest, published.layer);
+            let memory = &self.settings.memory;
+            memory.found(reference, manifest, layer, known, Some(beside.found()));
+        }
+    }
+
+    /// Remembers what was published, and has documents judged again.
+    pub(super) fn published(&self, to: &Reference, manifest: Digest, known: Examined<()>) {
+        if let (Reference::Registry(to), Some(digest)) = (to, known.digest()) {
+            let size = known.size();
+            let layer = Layer { digest, size };
+            let memory = &self.settings.memory;
+            memory.found(to, manifest, layer, known, None);
+        }
+        self.state.look_ups.changed();
     }
 
     /// Waits until it is the request's turn.

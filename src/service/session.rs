@@ -48,7 +48,9 @@ pub(super) async fn login(
         )
         .help("A user name has at most 1,024 bytes and no colon or line break; a password or token has at most 65,536 bytes."));
     };
-    sessions.login(&registry, credential).await
+    let status = sessions.login(&registry, credential).await?;
+    request.state().look_ups.changed();
+    Ok(status)
 }
 
 pub(super) fn logout(
@@ -58,6 +60,7 @@ pub(super) fn logout(
     let sessions = &request.settings().sessions;
     let registry = sessions.plain_hosts().registry(&registry)?;
     let logged_out = sessions.logout(&registry);
+    request.state().look_ups.changed();
     Ok(SessionLogoutResult {
         registry: registry.to_string(),
         logged_out,

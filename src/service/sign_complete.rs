@@ -107,6 +107,7 @@ fn write(
     } else {
         vouched.put(&to.or_name, to.overwrite)?
     };
+    request.state().look_ups.changed();
     Ok(SignCompleteResult {
         path: written.display().to_string(),
         artifact,

@@ -1,12 +1,15 @@
 //! What the methods share.
 
-use super::{history::History, restarts::Restarts, turns::Turns, under_way::UnderWay};
+use super::{
+    history::History, look_up::LookUps, memory::Memory, restarts::Restarts, turns::Turns,
+    under_way::UnderWay,
+};
 use crate::{
     artifact::Cache,
     config::{Config, Idle},
     error::Result,
     session::Sessions,
-    trust::{Pins, Policy},
+    trust::{Now, Pins, Policy},
 };
 use parking_lot::{Mutex, RwLock};
 use std::{
@@ -15,7 +18,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::Instant,
+    time::{Instant, SystemTime},
 };
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -30,15 +33,23 @@ pub(super) struct Settings {
     pub(super) policy: Result<Arc<Policy>>,
     /// Files that were verified under the config's limits.
     pub(super) cache: Arc<Cache>,
+    /// Published artifacts that were examined under them.
+    pub(super) memory: Arc<Memory>,
 }
 
 impl Settings {
-    pub(super) fn new(config: Config, sessions: Sessions, cache: Arc<Cache>) -> Self {
+    pub(super) fn new(
+        config: Config,
+        sessions: Sessions,
+        cache: Arc<Cache>,
+        memory: Arc<Memory>,
+    ) -> Self {
         Self {
             policy: config.policy().map(Arc::new),
             config,
             sessions,
             cache,
+            memory,
         }
     }
 }
@@ -65,6 +76,7 @@ pub(super) struct State {
     pub(super) log: Option<PathBuf>,
     pub(super) started: Instant,
     pub(super) turns: Turns,
+    pub(super) look_ups: LookUps,
     pub(super) connections: AtomicU64,
     pub(super) under_way: Arc<UnderWay>,
     pub(super) history: History,
@@ -86,6 +98,15 @@ impl State {
     /// What holds for a request that begins now.
     pub(super) fn settings(&self) -> Arc<Settings> {
         Arc::clone(&self.settings.read())
+    }
+
+    /// What is judged by, as of now.
+    pub(super) fn now(&self) -> Now {
+        Now {
+            policy: self.settings().policy.clone(),
+            pins: self.pins.clone(),
+            time: SystemTime::now(),
+        }
     }
 
     pub(super) fn reading(&self) -> Reading {

@@ -1,6 +1,6 @@
 //! `verify`: is this artifact signed? Answers a result whether it accepts or refuses.
 
-use super::{beside, request::Request, turns::Work};
+use super::{beside, memory::Noted, request::Request, turns::Work};
 use crate::{
     artifact,
     error::{Error, Result},
@@ -113,8 +113,11 @@ async fn published(
             let examined = artifact::inspect(download, size, request.limits())
                 .map_err(|error| Error::from_io(error, Path::new(&name), "download"))?;
             let (usage, now) = (Use::Verify(Some(published.clone())), request.clock()());
-            let beside = found.beside(request.progress());
-            trust::judge(examined, beside, usage, signer.as_deref(), &now)
+            let mut beside = Noted::new(found.beside(request.progress()));
+            let known = examined.share();
+            let verdict = trust::judge(examined, &mut beside, usage, signer.as_deref(), &now);
+            request.remember(&published, known, beside);
+            verdict
         })
     });
     Ok((verdict.await?, manifest))

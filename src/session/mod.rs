@@ -60,8 +60,11 @@ pub(crate) use authorization::{Action, Scope};
 pub use config::{Config, Mirror, RegistryConfig, plain_hosts};
 pub use credentials::OWN_VARIABLES;
 pub(crate) use credentials::{Credential, Secret, environment};
+pub(crate) use flight::Flight;
 pub use http::Timeouts;
-pub(crate) use http::{Activity, Failure, Retries, bounded, location, request};
+pub(crate) use http::{
+    Activity, Failure, Retries, bounded, is_link_local, location, request,
+};
 pub(crate) use sessions::Session;
 pub use sessions::{Carried, Sessions};
 pub(crate) use text::{clean, clean_to};

@@ -56,6 +56,29 @@ impl Evidence {
         self
     }
 
+    /// The same for who counts its bytes otherwise.
+    #[must_use]
+    pub fn held_elsewhere(&self) -> Self {
+        Self {
+            held: Vec::new(),
+            ..self.clone()
+        }
+    }
+
+    /// The bytes that it takes, about.
+    pub fn size(&self) -> usize {
+        let more = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let what = match &self.what {
+            What::Bundle(bytes) => bytes.len(),
+            What::Layer(layer) => {
+                let texts = [&layer.certificate, &layer.chain, &layer.bundle];
+                layer.payload.len() + layer.signature.len() + texts.map(more).iter().sum::<usize>()
+            }
+            What::Unread(why) => why.len(),
+        };
+        size_of::<Self>() + self.from.len() + what
+    }
+
     /// Where it was found.
     pub fn from(&self) -> &str {
         &self.from

@@ -246,7 +246,7 @@ impl Signed {
 pub type Signatures = Result<Vec<Arc<Signed>>, Refusal>;
 
 /// What was found of an artifact's signatures.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Looked {
     /// Those that hold: at least one.
     pub signatures: Signatures,

@@ -95,6 +95,8 @@ pub(super) struct Denial {
     /// What is said of the artifact: "is signed by …".
     pub(super) what: String,
     pub(super) help: String,
+    /// The command that the help ends with, where it does.
+    pub(super) command: Option<String>,
     /// How little is missing: of several signatures, the nearest is told about.
     pub(super) near: u8,
 }

@@ -69,6 +69,7 @@ pub(super) fn choose(policy: &Policy, cases: &[Case<'_>]) -> Result<Choice, Deni
             kind: ErrorKind::Unsigned,
             what: "is not signed: no signature was found".into(),
             help: "Sign it, or get it from its publisher.".into(),
+            command: None,
             near: 0,
         }));
     };
@@ -185,6 +186,7 @@ fn unmet(
         let more = ["; by ", method, " it ", &refused.what];
         denial.what.extend(more);
         denial.help.clone_from(&refused.help);
+        denial.command.clone_from(&refused.command);
     }
     denial
 }

@@ -71,6 +71,7 @@ pub(super) fn decide(policy: &Policy, case: &Case<'_>, explain: bool) -> Decisio
             kind: ErrorKind::Internal,
             what: "was not accepted, and nothing says why".into(),
             help: "Please report this.".into(),
+            command: None,
             near: 0,
         }),
     };

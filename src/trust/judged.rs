@@ -94,7 +94,7 @@ impl Judged {
         let policy = self.policy(now)?;
         let mut pins = Vec::new();
         if decision::asks_pins(&policy, &self.place) {
-            pins.extend(now.pins.read()?.of(&self.place.to_string()).cloned());
+            pins = now.pins.of(&self.place.to_string())?;
         }
         Ok(self.accept(policy, pins, now))
     }
@@ -203,9 +203,14 @@ impl Judged {
                 Ok(Accepted::new(&signatures[of], others, trusted, basis))
             }
             Err(Denial {
-                kind, what, help, ..
+                kind,
+                what,
+                help,
+                command,
+                ..
             }) => {
                 let refusal = Refusal::new(Row::Policy, kind, what, None).advise(help);
+                let refusal = refusal.mended_by(command);
                 Err((refusal, basis))
             }
         }

@@ -49,6 +49,7 @@
 //! | `choice` | which of several signatures is accepted |
 //! | `usage` | [`Use`] and [`Now`]: what is judged for, and by |
 //! | `judged` | whether an artifact is accepted at a moment; remembering who signed it |
+//! | `memo` | [`Memo`]: what was verified already |
 //! | `explanation` | every check, for people |
 //! | `conformance` | whether one bundle is by one signer: what the test suite of Sigstore's clients asks |
 //! | `edit` | changes to the section and to the pins, by their owner |
@@ -69,6 +70,7 @@ mod imports;
 mod judged;
 mod key;
 mod material;
+mod memo;
 mod pins;
 mod place;
 mod policy;
@@ -82,6 +84,7 @@ mod usage;
 mod written;
 
 pub use material::root as read_root;
+pub use memo::Memo;
 pub use pins::Pin;
 pub use place::Place;
 pub use policy::{Policy, Problem};
@@ -153,6 +156,29 @@ pub fn judge<F>(
     signer: Option<&str>,
     now: &Now,
 ) -> Result<Verdict<F>> {
+    judge_with(examined, None, beside, usage, signer, now)
+}
+
+/// The same of what was examined before, by whatever signer: what was verified then is not verified
+/// again, and everything else is judged anew. The memo is of this very artifact.
+pub fn judge_known(
+    examined: Examined<()>,
+    memo: &Memo,
+    beside: impl IntoIterator<Item = Result<Vec<Evidence>>>,
+    usage: Use,
+    now: &Now,
+) -> Result<Verdict<()>> {
+    judge_with(examined, Some(memo), beside, usage, None, now)
+}
+
+fn judge_with<F>(
+    examined: Examined<F>,
+    memo: Option<&Memo>,
+    beside: impl IntoIterator<Item = Result<Vec<Evidence>>>,
+    usage: Use,
+    signer: Option<&str>,
+    now: &Now,
+) -> Result<Verdict<F>> {
     if let Use::Pull(published) | Use::Verify(Some(published)) = &usage {
         confirm(&examined, published.layer)?;
     }
@@ -176,6 +202,7 @@ pub fn judge<F>(
     let mut rounds = beside.into_iter();
     let question = Asked {
         facts,
+        memo,
         usage: &usage,
         signer,
         rows,
@@ -194,6 +221,7 @@ pub fn judge<F>(
 /// What is asked about an artifact.
 struct Asked<'a> {
     facts: Arc<Facts>,
+    memo: Option<&'a Memo>,
     usage: &'a Use,
     signer: Option<&'a str>,
     rows: Rows,
@@ -235,7 +263,10 @@ impl Asked<'_> {
             evidence: evidence.to_vec(),
             policy: Arc::clone(&self.policy),
         };
-        let looked = beside.look(&self.facts, &beside.policy);
+        let looked = match self.memo {
+            Some(memo) => memo.look(&beside, &self.facts, &beside.policy),
+            None => beside.look(&self.facts, &beside.policy),
+        };
         let found = Ok(Arc::clone(&self.facts));
         if let Err(refusal) = &looked.signatures {
             return Ok(Err(Refused {
@@ -303,6 +334,7 @@ pub fn consider(
     };
     let considered = Asked {
         facts,
+        memo: None,
         usage: &Use::Verify(Some(from)),
         signer: None,
         rows: Rows::AllButContents,

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    name::PlainHosts,
+    name::{PlainHosts, Registry},
     signature::{Anchors, Signed},
 };
 use std::collections::HashMap;
@@ -130,6 +130,16 @@ impl Policy {
             Some((scope, rule))
         });
         found.collect()
+    }
+
+    /// Whether a rule names that registry, and accepts somebody there: its owner has dealings with
+    /// it.
+    pub fn names_registry(&self, registry: &Registry) -> bool {
+        self.rules.iter().any(|(scope, rule)| {
+            let named = matches!(scope, Scope::Registry(named, _) if named == registry);
+            let rule = self.section.rule.get(*rule).filter(|_| named);
+            rule.is_some_and(|rule| rule.accept != Accept::Mode(Mode::None))
+        })
     }
 
     /// What holds where no rule does.

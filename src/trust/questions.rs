@@ -162,7 +162,7 @@ impl Asked<'_> {
             }
             Denial {
                 near: u8::from(nearest.is_some()),
-                ..untrusted(what, self.how_to_accept())
+                ..self.acceptable(what)
             }
         });
         let found = || match &nearest {
@@ -180,7 +180,7 @@ impl Asked<'_> {
         let signer = self.shown();
         let place = self.case.place;
         let what = format!("is signed by {signer}, and no rule for {place} accepts a bundle");
-        let denial = untrusted(what, self.how_to_accept());
+        let denial = self.acceptable(what);
         let wanted = || "a token, or a rule that names the signer".into();
         self.note(Question::Accept, None, || signer, wanted, Some(denial));
         None
@@ -192,7 +192,7 @@ impl Asked<'_> {
         let signer = self.shown();
         if let Err(why) = signed.bundled().map_or(Ok(()), is_remembered) {
             let what = format!("is signed by {signer}, who is not remembered: {why}");
-            let denial = untrusted(what, self.how_to_accept());
+            let denial = self.acceptable(what);
             let wanted = || "a signer who can be remembered".into();
             self.note(Question::Pin, scope, || signer, wanted, Some(denial));
             return None;
@@ -208,7 +208,13 @@ impl Asked<'_> {
             list(known.map(|pin| shown(policy.name(&pin.signer), pin.key())))
         };
         let pin = pins.iter().find(|pin| pin.signer == signed.signer().id);
-        let denial = pin.is_none().then(|| Denial {
+        let denial = pin.is_none().then(|| {
+            let command = format!(
+                "vouch trust accept {} --signer {}",
+                quoted(place.to_string()),
+                self.spelled()
+            );
+            Denial {
             kind: ErrorKind::SignerChanged,
             what: format!(
                 "is signed by {signer}, but {place} has been signed by {} since {}",
@@ -217,7 +223,7 @@ impl Asked<'_> {
             ),
             help: format!(
                 "{}{} Ask the publisher whether the key was changed. If it was, accept the new \
-                 one beside the old: `vouch trust accept {} --signer {}`",
+                 one beside the old: `{command}`",
                 self.who(),
                 match pins.iter().find(|pin| pin.subject.is_some()
                     && pin.subject.as_deref() == signed.lasting_subject())
@@ -228,10 +234,10 @@ impl Asked<'_> {
                     ),
                     None => String::new(),
                 },
-                quoted(place.to_string()),
-                self.spelled()
             ),
+            command: Some(command),
             near: 0,
+        }
         });
         self.note(Question::Pin, scope, || signer, known, denial);
         pin.map(|pin| By::Pin { since: pin.since })
@@ -260,8 +266,8 @@ impl Asked<'_> {
         }
     }
 
-    /// What would accept the signer there, after who that would be.
-    fn how_to_accept(&self) -> String {
+    /// That the signer is not trusted; with what would accept them there, after who that would be.
+    fn acceptable(&self, what: String) -> Denial {
         let signed = self.case.signed;
         let told = match signed.bundled() {
             None => format!(" --account {}", signed.key()),
@@ -269,12 +275,16 @@ impl Asked<'_> {
             Some(_) if self.name.is_some() => String::new(),
             Some(bundled) => arguments(bundled),
         };
-        format!(
-            "{} To accept them here: `vouch trust add {}{told} --scope {}`",
-            self.who(),
+        let command = format!(
+            "vouch trust add {}{told} --scope {}",
             self.name.unwrap_or("NAME"),
             quoted(self.case.place.scope().to_string())
-        )
+        );
+        let help = format!("{} To accept them here: `{command}`", self.who());
+        Denial {
+            command: Some(command),
+            ..untrusted(what, help)
+        }
     }
 
     /// The signer as commands take them.
@@ -395,6 +405,7 @@ fn untrusted(what: String, help: String) -> Denial {
         kind: ErrorKind::UntrustedSigner,
         what,
         help,
+        command: None,
         near: 0,
     }
 }
@@ -408,6 +419,7 @@ pub(super) fn not_allowed(question: Question, scope: &Scope, found: &str, wanted
             "The server's owner sets `{}` of that rule in the config: `vouch trust list` shows it.",
             question.name()
         ),
+        command: None,
         near: 2,
     }
 }

@@ -15,6 +15,7 @@ use std::{
     io::{self, Read, Write},
     os::unix::fs::{DirBuilderExt, MetadataExt},
     path::{Path, PathBuf},
+    sync::{Arc, OnceLock},
     thread,
     time::{Duration, Instant},
 };
@@ -32,6 +33,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct Store {
     /// Nothing, where the user has no home: then nothing is remembered.
     folder: Option<PathBuf>,
+    /// What was read, where it is read only once.
+    once: Option<Arc<OnceLock<Result<Pins>>>>,
 }
 
 /// What a [`Store`] answers where pins can be kept, or not.
@@ -57,18 +60,44 @@ impl Store {
     pub fn of_this_user() -> Self {
         Self {
             folder: vouch_protocol::paths::state_folder(),
+            once: None,
         }
     }
 
     /// A store that remembers nothing.
     pub fn nowhere() -> Self {
-        Self { folder: None }
+        Self {
+            folder: None,
+            once: None,
+        }
     }
 
     /// The store in a folder, which need not exist yet.
     pub fn new(folder: PathBuf) -> Self {
         Self {
             folder: Some(folder),
+            once: None,
+        }
+    }
+
+    /// The same, read at most once: for many questions of one moment. What changes it reads it anew.
+    #[must_use]
+    pub fn once(&self) -> Self {
+        Self {
+            folder: self.folder.clone(),
+            once: Some(Arc::default()),
+        }
+    }
+
+    /// The pins of a repository. Blocks.
+    pub(super) fn of(&self, repository: &str) -> Result<Vec<Pin>> {
+        let of = |pins: &Pins| pins.of(repository).cloned().collect();
+        match &self.once {
+            None => self.read().map(|pins| of(&pins)),
+            Some(once) => match once.get_or_init(|| self.read()) {
+                Ok(pins) => Ok(of(pins)),
+                Err(error) => Err(error.clone()),
+            },
         }
     }
 

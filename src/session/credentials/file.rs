@@ -89,6 +89,26 @@ impl ConfigFile {
         Ok((entry, version))
     }
 
+    /// Whether the file has an entry for what is searched, be it that a helper has its secret. Blocks.
+    pub(super) fn names(&self, search: &Search) -> bool {
+        let text = match &self.text {
+            Some(text) => Zeroizing::new(text.as_bytes().to_vec()),
+            None => match Source::open(&self.path).and_then(|source| self.read(&source)) {
+                Ok(text) => text,
+                Err(_) => return false,
+            },
+        };
+        let Ok(config) = serde_json::from_slice::<Map<String, Value>>(&text) else {
+            return false;
+        };
+        let mut sections = ["auths", "credHelpers"].into_iter();
+        sections.any(|section| {
+            let section = field(&config, section).and_then(Value::as_object);
+            let mut keys = section.into_iter().flat_map(Map::keys);
+            keys.any(|key| search.fit(key).is_some())
+        })
+    }
+
     fn read(&self, source: &Source) -> Result<Zeroizing<Vec<u8>>> {
         match source.whole(LARGEST) {
             Ok(Some(text)) => Ok(Zeroizing::new(text)),

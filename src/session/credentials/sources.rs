@@ -162,6 +162,26 @@ impl Sources {
         }
         Ok(None)
     }
+
+    /// Whether any file names a registry as one with a login. A helper for all registries is not
+    /// asked, and says nothing of one.
+    pub(crate) async fn name(
+        &self,
+        registry: &Registry,
+        repository: &Repository,
+        hosts: &PlainHosts,
+    ) -> bool {
+        let search = Search {
+            registry: registry.clone(),
+            repository: Some(repository.clone()),
+            hosts: hosts.clone(),
+            key: None,
+        };
+        let sources = self.0.clone();
+        let look = move || sources.iter().any(|source| source.file.names(&search));
+        // A file that cannot be read names nobody.
+        tokio::task::spawn_blocking(look).await.unwrap_or_default()
+    }
 }
 
 /// What a file says about what is searched there.

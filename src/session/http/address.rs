@@ -1,5 +1,6 @@
 //! Where requests may go.
 
+use crate::name::Registry;
 use reqwest::{
     Url,
     dns::{Addrs, Name, Resolve, Resolving},
@@ -32,6 +33,12 @@ pub(super) fn is_local(url: &Url) -> bool {
 /// there.
 pub(super) fn is_link_local(url: &Url) -> bool {
     ip(url).is_some_and(has_no_route)
+}
+
+/// Whether a registry is a link-local address, written out.
+pub(crate) fn leads_nowhere(registry: &Registry) -> bool {
+    let url = Url::parse(&format!("https://{}/", registry.address()));
+    url.is_ok_and(|url| is_link_local(&url))
 }
 
 fn has_no_route(address: IpAddr) -> bool {

@@ -20,6 +20,7 @@ mod host;
 mod proxy;
 mod retries;
 
+pub(crate) use address::leads_nowhere as is_link_local;
 pub(crate) use exchange::{Activity, location, request};
 pub(super) use exchange::{exchange, execute};
 pub(crate) use failure::{Failure, bounded};

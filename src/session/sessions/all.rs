@@ -211,6 +211,16 @@ impl Sessions {
         sorted(alive.map(|entry| self.status(&entry)))
     }
 
+    /// Whether the user has a login to a registry: one that is in use, came from the process before
+    /// this one, or stands in a file. No helper is asked, and nothing is sent.
+    pub(crate) async fn has_login(&self, registry: &Registry, repository: &Repository) -> bool {
+        if self.store.lock().has_login(registry) {
+            return true;
+        }
+        let found = self.sources.name(registry, repository, &self.plain);
+        found.await
+    }
+
     /// The registries whose logins would be lost with this process, and how long ago each was
     /// used.
     pub(crate) fn in_memory(&self) -> Vec<(String, Duration)> {
