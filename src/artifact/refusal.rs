@@ -60,7 +60,10 @@ impl Refusal {
         };
         if self.help.as_ref().is_some_and(signing) {
             let place = reference.split('@').next().unwrap_or_default();
-            return Some(format!("vouch sign FILE && vouch push FILE {}", quoted(place)));
+            return Some(format!(
+                "vouch sign FILE && vouch push FILE {}",
+                quoted(place)
+            ));
         }
         self.command.clone()
     }

@@ -3,8 +3,9 @@
 
 use super::tree::At;
 
-/// A kind of document.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// A kind of document. Programs know it by its name in camel case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Format {
     /// Kubewarden's policies, and groups of them.
     Kubewarden,

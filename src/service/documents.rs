@@ -7,7 +7,7 @@ use super::{
     turns::Work,
 };
 use crate::{
-    document::{self, Demanded, Found, Resolved, What},
+    document::{self, Demanded, Format, Found, Resolved, What},
     error::{Error, Result, error, quoted},
     name::{Reference, Registry, RegistryReference},
 };
@@ -15,8 +15,8 @@ use futures_util::{StreamExt, stream};
 use std::{collections::HashMap, sync::Arc};
 use tokio::sync::watch;
 use vouch_protocol::{
-    DocumentReference, ErrorKind, Fix, FixBy, FixKind, Judgement, Lookup, Position, Range, TextEdit,
-    UnknownReason,
+    DocumentReference, ErrorKind, Fix, FixBy, FixKind, Judgement, Lookup, Position, Range,
+    TextEdit, UnknownReason,
 };
 
 /// References of one document that are asked about at once.
@@ -64,7 +64,8 @@ pub(super) async fn check(
         let now = reader.now();
         let mut seen = HashMap::new();
         for reference in document.references.iter().filter_map(asked) {
-            seen.entry(reference).or_insert_with_key(|reference| reader.remembered(reference, &now));
+            seen.entry(reference)
+                .or_insert_with_key(|reference| reader.remembered(reference, &now));
         }
         Some((document, seen))
     });
@@ -99,6 +100,7 @@ pub(super) async fn check(
 }
 
 /// Looks at one of a document's references.
+#[allow(dead_code, reason = "the language server asks here")]
 pub(super) async fn look(
     state: &Arc<State>,
     connection: u64,
@@ -120,6 +122,7 @@ pub(super) async fn look(
 }
 
 /// Has a registry asked unasked until the service ends.
+#[allow(dead_code, reason = "the language server asks here")]
 pub(super) fn allow(state: &State, registry: &str) -> Result<Registry> {
     let settings = state.settings();
     let registry = settings.sessions.plain_hosts().registry(registry)?;
@@ -129,6 +132,7 @@ pub(super) fn allow(state: &State, registry: &str) -> Result<Registry> {
 
 /// Rises when documents should be judged again: after a reload of the policy, a login, a signature,
 /// a push, a pull, or a permission.
+#[allow(dead_code, reason = "the language server asks here")]
 pub(super) fn changes(state: &State) -> watch::Receiver<u64> {
     state.look_ups.changes()
 }
@@ -217,7 +221,11 @@ impl Named {
         {
             let registry = reference.registry.as_str();
             let command = format!("vouch login {}", quoted(registry));
-            fixes.push(by_command(FixKind::Login, "Log in to the registry", command));
+            fixes.push(by_command(
+                FixKind::Login,
+                "Log in to the registry",
+                command,
+            ));
         }
         fixes.extend(self.pin());
         fixes
@@ -267,7 +275,7 @@ impl Named {
         DocumentReference {
             range: range(self.found.range),
             written: self.found.written.clone(),
-            format: self.found.format.name().to_owned(),
+            format: name_of(self.found.format),
             reference: reference.map(|reference| reference.to_string()),
             pinned,
             digest: digest.map(|digest| digest.to_string()),
@@ -275,6 +283,13 @@ impl Named {
             fixes: self.fixes(),
         }
     }
+}
+
+/// What programs know a kind of document by.
+fn name_of(format: Format) -> String {
+    let name = serde_json::to_value(format).ok();
+    let name = name.as_ref().and_then(serde_json::Value::as_str);
+    name.unwrap_or_default().to_owned()
 }
 
 /// So much of a digest is shown in a title: its algorithm, and twelve digits.
@@ -314,3 +329,6 @@ impl Outcome {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

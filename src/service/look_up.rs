@@ -236,9 +236,7 @@ impl LookUps {
             | ErrorKind::RegistryTimeout
             | ErrorKind::RateLimited
             | ErrorKind::InsecureRegistry
-            | ErrorKind::CredentialUnusable => {
-                Asked::Registry(question.reference.registry.clone())
-            }
+            | ErrorKind::CredentialUnusable => Asked::Registry(question.reference.registry.clone()),
             _ => Asked::Reference(question.reference.clone(), question.what),
         };
         self.failed.lock().put(asked, Failed::now(error.clone()));
@@ -353,9 +351,7 @@ impl Look {
         if let Some(known) = asked {
             return known;
         }
-        let known = sessions
-            .has_login(registry, &reference.repository)
-            .await;
+        let known = sessions.has_login(registry, &reference.repository).await;
         self.logins.lock().insert(registry.clone(), known);
         known
     }
@@ -371,12 +367,7 @@ impl Look {
 
     /// What is remembered of a reference, where that is recent enough for a look that goes so far.
     /// Blocks.
-    fn believed(
-        &self,
-        reference: &RegistryReference,
-        now: &Now,
-        how_far: Lookup,
-    ) -> Option<Seen> {
+    fn believed(&self, reference: &RegistryReference, now: &Now, how_far: Lookup) -> Option<Seen> {
         let manifest = self.resolved(reference, how_far)?;
         let known = self.known(reference, manifest, now)?;
         let suffices = known.as_ref().map_or(true, |known| match known.exhausted {
@@ -523,9 +514,18 @@ impl Look {
         } else if !self.is_patient() {
             self.spend(layer)?;
         }
-        let pinned = pinned(reference, manifest);
-        let judged = self.artifact(&pinned, reference, heard).await?;
-        seen.outcome = Outcome::Judged(judged);
+        // Of all tags of one manifest, one asks.
+        let question = RegistryReference {
+            tag: None,
+            ..pinned(reference, manifest)
+        };
+        let judged = self.artifact(&question, reference, heard).await?;
+        let own = self.in_memory(&pinned(reference, manifest), self.how_far);
+        seen.outcome = match own.await {
+            // It may have been judged under another's name.
+            Some(known) => known.outcome,
+            None => Outcome::Judged(judged),
+        };
         Ok(())
     }
 
@@ -566,7 +566,9 @@ impl Look {
         let named = Reference::Registry(reference.clone());
         let (sessions, limits) = (&self.settings.sessions, &self.settings.config.limits);
         let found = registry::find(sessions, &named, limits).await?;
-        let Published { manifest, layer, .. } = found.published;
+        let Published {
+            manifest, layer, ..
+        } = found.published;
         self.memory().resolved(reference, manifest, layer);
         Ok(found)
     }
@@ -587,7 +589,9 @@ impl Look {
             };
             let place = reference.registry.as_str().into();
             let turns = &look.state.turns;
-            let turn = turns.take(Work::Download, look.connection, Some(place)).await?;
+            let turn = turns
+                .take(Work::Download, look.connection, Some(place))
+                .await?;
             let fetch = move || {
                 let _turn = turn;
                 look.fetch(heard.found()?, &asked, &progress)
@@ -607,7 +611,9 @@ impl Look {
         asked: &RegistryReference,
         progress: &Progress,
     ) -> Result<Judged> {
-        let Published { manifest, layer, .. } = found.published;
+        let Published {
+            manifest, layer, ..
+        } = found.published;
         let mut beside = Noted::new(found.beside(progress));
         let judge = |examined, beside: &mut Noted| {
             let usage = Use::Verify(Some(found.published.clone()));
@@ -687,8 +693,10 @@ impl Look {
             let in_time = tokio::time::timeout(PATIENCE, ask);
             in_time.await.unwrap_or_else(|_| {
                 let registry = &question.reference.registry;
-                Err(error!(RegistryTimeout: "{registry} did not answer within {PATIENCE:?}")
-                    .registry(registry.as_str()))
+                Err(
+                    error!(RegistryTimeout: "{registry} did not answer within {PATIENCE:?}")
+                        .registry(registry.as_str()),
+                )
             })
         };
         if let Err(error) = &heard {
@@ -697,7 +705,10 @@ impl Look {
         heard
     }
 
-    async fn turn(&self, question: &Question) -> Result<(OwnedSemaphorePermit, super::turns::Turn)> {
+    async fn turn(
+        &self,
+        question: &Question,
+    ) -> Result<(OwnedSemaphorePermit, super::turns::Turn)> {
         let registry = &question.reference.registry;
         let semaphore = self.state.look_ups.semaphore(registry);
         let permit = semaphore.acquire_owned().await;
@@ -755,4 +766,4 @@ fn judged(verdict: Verdict<()>, reference: &RegistryReference) -> Judged {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -189,11 +189,6 @@ impl Memory {
         }))
     }
 
-    /// Forgets what tags named: somebody has moved one, or may see others now.
-    pub(super) fn forget_tags(&self) {
-        self.0.lock().tags.clear();
-    }
-
     /// Manifests and artifacts that are remembered.
     #[cfg(test)]
     pub(super) fn fill(&self) -> (usize, usize) {

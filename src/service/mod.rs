@@ -87,9 +87,9 @@ use tokio_util::sync::CancellationToken;
 use turns::Turns;
 use under_way::until;
 use vouch_protocol::{
-    Discover, DocumentCheck, Initialize, Inspect, ProgressToken, Pull, Push, RequestId, ServerRestart,
-    ServerStatus, ServerStop, SessionList, SessionLogin, SessionLogout, Shutdown, SignComplete,
-    SignPrepare, Tags, Verify,
+    Discover, DocumentCheck, Initialize, Inspect, ProgressToken, Pull, Push, RequestId,
+    ServerRestart, ServerStatus, ServerStop, SessionList, SessionLogin, SessionLogout, Shutdown,
+    SignComplete, SignPrepare, Tags, Verify,
 };
 
 /// The service's version.

@@ -215,29 +215,29 @@ impl Asked<'_> {
                 self.spelled()
             );
             Denial {
-            kind: ErrorKind::SignerChanged,
-            what: format!(
-                "is signed by {signer}, but {place} has been signed by {} since {}",
-                known(),
-                date(first.since)
-            ),
-            help: format!(
-                "{}{} Ask the publisher whether the key was changed. If it was, accept the new \
+                kind: ErrorKind::SignerChanged,
+                what: format!(
+                    "is signed by {signer}, but {place} has been signed by {} since {}",
+                    known(),
+                    date(first.since)
+                ),
+                help: format!(
+                    "{}{} Ask the publisher whether the key was changed. If it was, accept the new \
                  one beside the old: `{command}`",
-                self.who(),
-                match pins.iter().find(|pin| pin.subject.is_some()
-                    && pin.subject.as_deref() == signed.lasting_subject())
-                {
-                    Some(pin) => format!(
-                        " It signs the same subject as {} did, with another key.",
-                        pin.key()
-                    ),
-                    None => String::new(),
-                },
-            ),
-            command: Some(command),
-            near: 0,
-        }
+                    self.who(),
+                    match pins.iter().find(|pin| pin.subject.is_some()
+                        && pin.subject.as_deref() == signed.lasting_subject())
+                    {
+                        Some(pin) => format!(
+                            " It signs the same subject as {} did, with another key.",
+                            pin.key()
+                        ),
+                        None => String::new(),
+                    },
+                ),
+                command: Some(command),
+                near: 0,
+            }
         });
         self.note(Question::Pin, scope, || signer, known, denial);
         pin.map(|pin| By::Pin { since: pin.since })

@@ -23,11 +23,11 @@ use tokio::{
     time::{sleep, timeout},
 };
 use vouch_protocol::{
-    ClientInfo, Exit, InitializeResult, Method, NoParams, Notification, Pull, PullParams,
-    PullResult, Push, PushParams, PushResult, ServerStatus, ServerStatusResult, ServerStop,
-    ServerStopResult, SessionList, SessionListResult, SessionLogin, SessionLoginParams,
-    SessionLogout, SessionLogoutParams, SessionLogoutResult, SessionStatus, Shutdown, Verify,
-    VerifyParams, VerifyResult,
+    ClientInfo, DocumentCheck, DocumentCheckParams, DocumentCheckResult, Exit, InitializeResult,
+    Method, NoParams, Notification, Pull, PullParams, PullResult, Push, PushParams, PushResult,
+    ServerStatus, ServerStatusResult, ServerStop, ServerStopResult, SessionList, SessionListResult,
+    SessionLogin, SessionLoginParams, SessionLogout, SessionLogoutParams, SessionLogoutResult,
+    SessionStatus, Shutdown, Verify, VerifyParams, VerifyResult,
 };
 
 /// A server has ten seconds to finish what is under way; this is a little more.
@@ -254,6 +254,15 @@ impl Client {
     /// Judges an artifact by the signature rule. A refused artifact is a result, not an error.
     pub async fn verify(&self, params: VerifyParams) -> Result<VerifyResult, CallError> {
         self.call::<Verify>(params).await
+    }
+
+    /// Finds the references in a document, and judges what they name. A refused artifact is a part
+    /// of the result, not an error.
+    pub async fn document_check(
+        &self,
+        params: DocumentCheckParams,
+    ) -> Result<DocumentCheckResult, CallError> {
+        self.call::<DocumentCheck>(params).await
     }
 
     /// Verifies a file and publishes it.

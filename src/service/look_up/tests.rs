@@ -11,17 +11,19 @@ use vouch_testing::{
 };
 
 /// A service that finds no logins but those of a docker config.
-fn service(config: &str, docker: Option<&NamedTempFile>) -> Service {
+pub(in crate::service) fn service(config: &str, docker: Option<&NamedTempFile>) -> Service {
     let config = Config::check(config, Path::new("/nonexistent/config.toml"), None).unwrap();
     let service = Service::new(Config::default(), None);
-    let path = docker.map_or("/nonexistent/docker.json".into(), |file| file.path().to_owned());
+    let path = docker.map_or("/nonexistent/docker.json".into(), |file| {
+        file.path().to_owned()
+    });
     let sessions = Sessions::new(config.registry.clone()).docker_config(path);
     let settings = Settings::new(config, sessions, Arc::default(), Arc::default());
     *service.state.settings.write() = Arc::new(settings);
     service
 }
 
-fn allowing(registry: &Faulty) -> Service {
+pub(in crate::service) fn allowing(registry: &Faulty) -> Service {
     let service = service("", None);
     let registry = testing::registry(&registry.name());
     service.state.look_ups.allow(registry).unwrap();
@@ -49,7 +51,7 @@ fn manifest(layer: &str, size: u64) -> String {
 }
 
 /// A registry in which every tag names one artifact.
-fn serves(artifact: Vec<u8>) -> Faulty {
+pub(in crate::service) fn serves(artifact: Vec<u8>) -> Faulty {
     let named = manifest(&Digest::of(&artifact).to_string(), artifact.len() as u64);
     Faulty::start(move |seen, _| answer(seen, &named, &artifact))
 }
@@ -66,7 +68,7 @@ fn answer(seen: &Request, named: &str, artifact: &[u8]) -> Answer {
     }
 }
 
-fn signed() -> Vec<u8> {
+pub(in crate::service) fn signed() -> Vec<u8> {
     Signer::default().wasm(&module())
 }
 
@@ -94,7 +96,12 @@ fn told(seen: &Seen) -> String {
 
 async fn check(service: &Service, how_far: Lookup, name: &str, expected: &str) {
     let seen = see(service, how_far, name).await;
-    assert_eq!(told(&seen), expected, "{how_far:?} {name}: {:?}", seen.outcome);
+    assert_eq!(
+        told(&seen),
+        expected,
+        "{how_far:?} {name}: {:?}",
+        seen.outcome
+    );
 }
 
 #[tokio::test]
@@ -105,12 +112,24 @@ async fn nobody_is_asked_whom_nobody_allowed() {
     check(&service, Lookup::Memory, &name, "NotRemembered").await;
     check(&service, Lookup::Allowed, &name, "NotAllowed").await;
     let other = format!("[trust]\n[[trust.rule]]\nscope = \"*\"\naccept = \"any\"");
-    check(&self::service(&other, None), Lookup::Allowed, &name, "NotAllowed").await;
+    check(
+        &self::service(&other, None),
+        Lookup::Allowed,
+        &name,
+        "NotAllowed",
+    )
+    .await;
     let none = format!(
         "[[trust.rule]]\nscope = \"{}\"\naccept = \"none\"",
         registry.name()
     );
-    check(&self::service(&none, None), Lookup::Allowed, &name, "NotAllowed").await;
+    check(
+        &self::service(&none, None),
+        Lookup::Allowed,
+        &name,
+        "NotAllowed",
+    )
+    .await;
     assert_eq!(registry.lines(), [""; 0]);
 }
 
@@ -129,9 +148,21 @@ async fn who_has_dealings_with_a_registry_has_it_asked() {
     // As docker writes it beside a helper.
     let auths = json!({"auths": {registry.name(): {}, "other.example": {}}});
     write!(docker, "{auths}").unwrap();
-    check(&service("", Some(&docker)), Lookup::Allowed, &name, "accepted").await;
+    check(
+        &service("", Some(&docker)),
+        Lookup::Allowed,
+        &name,
+        "accepted",
+    )
+    .await;
     write!(docker, "x").unwrap();
-    check(&service("", Some(&docker)), Lookup::Allowed, &name, "NotAllowed").await;
+    check(
+        &service("", Some(&docker)),
+        Lookup::Allowed,
+        &name,
+        "NotAllowed",
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -154,7 +185,10 @@ async fn what_is_known_is_asked_for_no_more() {
     // The same artifact elsewhere is known by its digest, once its manifest is.
     let other = format!("{}/acme/other:1", registry.name());
     check(&service, Lookup::Allowed, &other, "accepted").await;
-    let blobs = registry.lines().into_iter().filter(|line| line.contains("/blobs/"));
+    let blobs = registry
+        .lines()
+        .into_iter()
+        .filter(|line| line.contains("/blobs/"));
     assert_eq!(blobs.count(), 1);
 }
 
@@ -165,7 +199,10 @@ async fn what_is_remembered_is_judged_anew() {
     let tag = format!("{}/acme/echo:1", registry.name());
     check(&service, Lookup::Allowed, &tag, "accepted").await;
     let asked = registry.seen().len();
-    let none = format!("[[trust.rule]]\nscope = \"{}\"\naccept = \"none\"", registry.name());
+    let none = format!(
+        "[[trust.rule]]\nscope = \"{}\"\naccept = \"none\"",
+        registry.name()
+    );
     let mut changes = service.state.look_ups.changes();
     let config = Config::check(&none, Path::new("/nonexistent/config.toml"), None).unwrap();
     service.reload(Ok(config)).unwrap();
@@ -177,7 +214,10 @@ async fn what_is_remembered_is_judged_anew() {
         panic!("it is known");
     };
     let command = judged.command.unwrap();
-    assert!(command.starts_with("vouch trust add NAME --account A"), "{command}");
+    assert!(
+        command.starts_with("vouch trust add NAME --account A"),
+        "{command}"
+    );
     assert_eq!(registry.seen().len(), asked);
 }
 
@@ -284,7 +324,11 @@ async fn a_registry_that_is_down_is_asked_once_for_a_whole_document() {
         async move { look.look_up(&reference(&name)).await }
     });
     for seen in futures_util::future::join_all(looks).await {
-        assert!(told(&seen).starts_with("Failed: registry"), "{}", told(&seen));
+        assert!(
+            told(&seen).starts_with("Failed: registry"),
+            "{}",
+            told(&seen)
+        );
     }
     let asked = registry.seen().len();
     assert!(asked <= AT_ONCE * 5, "{asked} requests");
@@ -293,7 +337,11 @@ async fn a_registry_that_is_down_is_asked_once_for_a_whole_document() {
 #[tokio::test]
 async fn no_document_leads_to_link_local_addresses() {
     let service = service("", None);
-    for host in ["169.254.169.254", "[fe80::1]", "[::ffff:169.254.169.254]:80"] {
+    for host in [
+        "169.254.169.254",
+        "[fe80::1]",
+        "[::ffff:169.254.169.254]:80",
+    ] {
         let name = format!("{host}/latest/meta-data:1");
         for how_far in [Lookup::Allowed, Lookup::Full] {
             check(&service, how_far, &name, "Failed: insecureRegistry").await;

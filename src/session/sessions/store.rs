@@ -139,11 +139,13 @@ impl Store {
 
     /// Whether there is a login to a registry, or comes one.
     pub(super) fn has_login(&self, registry: &Registry) -> bool {
-        let is = |login: &Login| {
-            login.registry == *registry && login.is_some() && !login.has_ended()
-        };
+        let is =
+            |login: &Login| login.registry == *registry && login.is_some() && !login.has_ended();
         self.all().any(|entry| is(&entry.login))
-            || self.waiting.iter().any(|carried| carried.registry == registry.as_str())
+            || self
+                .waiting
+                .iter()
+                .any(|carried| carried.registry == registry.as_str())
     }
 
     pub(super) fn waiting(&self) -> &[Carried] {
