@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ._call import Call
     from .protocol import (
         DiscoverResult,
+        DocumentCheckResult,
         InspectResult,
         PullResult,
         PushResult,
@@ -244,6 +245,42 @@ class Methods(ABC):
             "last": last,
         }
         return cast("TagsResult", await self.call("tags", given(params)))
+
+    async def document_check(
+        self,
+        uri: str,
+        text: str,
+        *,
+        lookup: Lookup | None = None,
+    ) -> DocumentCheckResult:
+        """Finds the references to artifacts in a document, and judges what they name.
+
+        uri: What the document is called: a URI or a path. Its name tells what it may be.
+            Nothing is read there.
+        text: The document's text, of at most 1 MiB.
+        lookup: How far to look. The default is `allowed`.
+        """
+        params: dict[str, object] = {
+            "uri": uri,
+            "text": text,
+            "lookup": lookup,
+        }
+        return cast("DocumentCheckResult", await self.call("document/check", given(params)))
+
+    def document_check_with_progress(
+        self,
+        uri: str,
+        text: str,
+        *,
+        lookup: Lookup | None = None,
+    ) -> Call[DocumentCheckResult]:
+        """`document_check`, which also tells how far it is: see `Call`."""
+        params: dict[str, object] = {
+            "uri": uri,
+            "text": text,
+            "lookup": lookup,
+        }
+        return cast("Call[DocumentCheckResult]", self.begin("document/check", given(params)))
 
     async def sign_prepare(
         self,

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ._sync import SyncCall
     from .protocol import (
         DiscoverResult,
+        DocumentCheckResult,
         InspectResult,
         PullResult,
         PushResult,
@@ -145,6 +146,26 @@ class SyncMethods(ABC):
     ) -> TagsResult:
         """`tags` of `Client`."""
         return self.wait(self.client.tags(repository, limit=limit, last=last))
+
+    def document_check(
+        self,
+        uri: str,
+        text: str,
+        *,
+        lookup: Lookup | None = None,
+    ) -> DocumentCheckResult:
+        """`document_check` of `Client`."""
+        return self.wait(self.client.document_check(uri, text, lookup=lookup))
+
+    def document_check_with_progress(
+        self,
+        uri: str,
+        text: str,
+        *,
+        lookup: Lookup | None = None,
+    ) -> SyncCall[DocumentCheckResult]:
+        """`document_check`, which also tells how far it is: see `SyncCall`."""
+        return self.begin(self.client.document_check_with_progress(uri, text, lookup=lookup))
 
     def sign_prepare(
         self,

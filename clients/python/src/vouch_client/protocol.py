@@ -22,8 +22,17 @@ __all__ = [
     "Dependency",
     "Descriptor",
     "DiscoverResult",
+    "DocumentCheckParams",
+    "DocumentCheckResult",
+    "DocumentReference",
+    "DocumentReferenceJudged",
+    "DocumentReferenceUnknown",
     "ErrorData",
     "ErrorKind",
+    "Fix",
+    "FixCommand",
+    "FixEdit",
+    "FixKind",
     "IdleKeeper",
     "IdleStatus",
     "InitializeParams",
@@ -35,12 +44,15 @@ __all__ = [
     "InspectResultChecked",
     "InspectResultNotChecked",
     "LastError",
+    "LaterDocumentReference",
+    "LaterFix",
     "LaterInspectResult",
     "LaterNames",
     "LaterVerification",
     "LaterVerifyResult",
     "LaterWorkDone",
     "LoginSource",
+    "Lookup",
     "Manifest",
     "Metadata",
     "Names",
@@ -49,6 +61,7 @@ __all__ = [
     "NoParams",
     "OpenRpcInfo",
     "OpenRpcMethod",
+    "Position",
     "Producer",
     "ProgressParams",
     "ProgressToken",
@@ -57,6 +70,7 @@ __all__ = [
     "PullResult",
     "PushParams",
     "PushResult",
+    "Range",
     "Refusal",
     "ReplacedToken",
     "RequestId",
@@ -84,9 +98,11 @@ __all__ = [
     "TagsParams",
     "TagsResult",
     "Target",
+    "TextEdit",
     "Trust",
     "TrustMode",
     "TrustStatus",
+    "UnknownReason",
     "Verification",
     "VerificationAccepted",
     "VerificationRefused",
@@ -103,17 +119,24 @@ __all__ = [
     "is_accepted",
     "is_begin",
     "is_checked",
+    "is_command",
+    "is_edit",
     "is_end",
+    "is_judged",
     "is_not_checked",
     "is_read",
     "is_refused",
     "is_report",
+    "is_unknown",
     "is_unread",
 ]
 
 #: Names a request in reports of its progress: a string of at most 256 bytes or a non-negative
 #: integer.
 ProgressToken = int | str
+
+#: How far a document may make the server look.
+Lookup = Literal["memory", "allowed", "full"] | str
 
 #: A request's id: a string or a non-negative integer.
 RequestId = int | str
@@ -187,6 +210,12 @@ ErrorKind = (
 
 #: How a `Check` ended.
 CheckOutcome = Literal["held", "failed", "absent", "notReached", "warning"] | str
+
+#: Why there is no verdict.
+UnknownReason = Literal["notAllowed", "tooMuch", "notRemembered", "failed"] | str
+
+#: What a `Fix` does.
+FixKind = Literal["pin", "move", "trust", "sign", "login"] | str
 
 #: Where a login comes from, in the order in which the server looks for one.
 LoginSource = Literal["session/login", "authFile", "docker", "podman", "anonymous"] | str
@@ -349,6 +378,23 @@ class TagsParams(_TagsParams, total=False):
     limit: int | None
     #: Begin behind this tag: the last one of the page before.
     last: str | None
+
+
+class _DocumentCheckParams(TypedDict):
+    #: What the document is called: a URI or a path. Its name tells what it may be. Nothing is
+    #: read there.
+    uri: str
+    #: The document's text, of at most 1 MiB.
+    text: str
+
+
+class DocumentCheckParams(_DocumentCheckParams, total=False):
+    """Params of `DocumentCheck`."""
+
+    #: How far to look. The default is `allowed`.
+    lookup: Lookup | None
+    #: Names the request in `$/progress`. Without one, nothing is reported.
+    workDoneToken: ProgressToken | None
 
 
 class _SignPrepareParams(TypedDict):
@@ -969,6 +1015,162 @@ class TagsResult(TypedDict):
     more: bool
 
 
+class DocumentCheckResult(TypedDict):
+    """Result of `DocumentCheck`."""
+
+    #: Whether it is of a kind that names artifacts, as its name and its text tell.
+    recognised: bool
+    #: Whether all of it was looked at: not, where it names too much, or is broken beyond
+    #: mending.
+    whole: bool
+    #: What it names, in its order.
+    references: list[DocumentReference]
+
+
+class _DocumentReferenceJudged(TypedDict):
+    state: Literal["judged"]
+    #: The verdict, as `verify` gives it.
+    verification: Verification
+    #: Where it stands.
+    range: Range
+    #: What is written there.
+    written: str
+    #: What kind of document it stands in, for example `wadm`. More may come.
+    format: str
+
+
+class DocumentReferenceJudged(_DocumentReferenceJudged, total=False):
+    """It was read and judged, now or before; the policy and the dates are those of now."""
+
+    #: The reference that is meant, in its canonical form; where it is one.
+    reference: str | None
+    #: The same with the digest of the manifest that it names now; where that is known.
+    pinned: str | None
+    #: That digest.
+    digest: str | None
+    #: What could be done about it, the likeliest first.
+    fixes: list[Fix]
+
+
+class _DocumentReferenceUnknown(TypedDict):
+    state: Literal["unknown"]
+    #: Why, for programs.
+    why: UnknownReason
+    #: Why, for people.
+    message: str
+    #: Where it stands.
+    range: Range
+    #: What is written there.
+    written: str
+    #: What kind of document it stands in, for example `wadm`. More may come.
+    format: str
+
+
+class DocumentReferenceUnknown(_DocumentReferenceUnknown, total=False):
+    """There is no verdict. That says nothing of the artifact."""
+
+    #: What to do next.
+    help: str | None
+    #: Where something failed: what did, as the same kinds say it that errors have.
+    kind: ErrorKind | None
+    #: The reference that is meant, in its canonical form; where it is one.
+    reference: str | None
+    #: The same with the digest of the manifest that it names now; where that is known.
+    pinned: str | None
+    #: That digest.
+    digest: str | None
+    #: What could be done about it, the likeliest first.
+    fixes: list[Fix]
+
+
+class _LaterDocumentReference(TypedDict):
+    state: str
+    #: Where it stands.
+    range: Range
+    #: What is written there.
+    written: str
+    #: What kind of document it stands in, for example `wadm`. More may come.
+    format: str
+
+
+class LaterDocumentReference(_LaterDocumentReference, total=False):
+    """Of a later version."""
+
+    #: The reference that is meant, in its canonical form; where it is one.
+    reference: str | None
+    #: The same with the digest of the manifest that it names now; where that is known.
+    pinned: str | None
+    #: That digest.
+    digest: str | None
+    #: What could be done about it, the likeliest first.
+    fixes: list[Fix]
+
+
+class Range(TypedDict):
+    """A part of a document, as the Language Server Protocol writes it: from `start` up to
+    `end`.
+    """
+
+    #: Where it begins.
+    start: Position
+    #: Where it ends.
+    end: Position
+
+
+class Position(TypedDict):
+    """A place in a document, as the Language Server Protocol writes it."""
+
+    #: The line, from 0.
+    line: int
+    #: UTF-16 code units before it in the line.
+    character: int
+
+
+class FixEdit(TypedDict):
+    """By changes of the document."""
+
+    by: Literal["edit"]
+    #: The changes, none of which overlap.
+    edits: list[TextEdit]
+    #: What it does.
+    kind: FixKind
+    #: The same, for people.
+    title: str
+
+
+class FixCommand(TypedDict):
+    """By a command that a person runs in a shell, once they have read it. Words in capitals
+    (`FILE`) are theirs to fill in.
+    """
+
+    by: Literal["command"]
+    #: The command.
+    command: str
+    #: What it does.
+    kind: FixKind
+    #: The same, for people.
+    title: str
+
+
+class LaterFix(TypedDict):
+    """Of a later version."""
+
+    by: str
+    #: What it does.
+    kind: FixKind
+    #: The same, for people.
+    title: str
+
+
+class TextEdit(TypedDict):
+    """A change of a document."""
+
+    #: What is replaced.
+    range: Range
+    #: What stands there afterwards.
+    newText: str
+
+
 class _SignPrepareResult(TypedDict):
     #: The file as it is.
     artifact: Artifact
@@ -1409,6 +1611,12 @@ Verification = VerificationAccepted | VerificationRefused | LaterVerification
 #: Names that an artifact lists: all of them, or why they are not told. A part is never told.
 Names = NamesRead | NamesUnread | LaterNames
 
+#: A reference in a document.
+DocumentReference = DocumentReferenceJudged | DocumentReferenceUnknown | LaterDocumentReference
+
+#: Something that could be done about a reference.
+Fix = FixEdit | FixCommand | LaterFix
+
 #: What there is to report of a request. It begins once, reports any number of times, and ends
 #: once, before it is answered.
 WorkDone = WorkDoneBegin | WorkDoneReport | WorkDoneEnd | LaterWorkDone
@@ -1458,6 +1666,26 @@ def is_read(value: Names) -> TypeGuard[NamesRead]:
 def is_unread(value: Names) -> TypeGuard[NamesUnread]:
     """Whether its `state` is `unread`."""
     return value.get("state") == "unread"
+
+
+def is_judged(value: DocumentReference) -> TypeGuard[DocumentReferenceJudged]:
+    """Whether its `state` is `judged`."""
+    return value.get("state") == "judged"
+
+
+def is_unknown(value: DocumentReference) -> TypeGuard[DocumentReferenceUnknown]:
+    """Whether its `state` is `unknown`."""
+    return value.get("state") == "unknown"
+
+
+def is_edit(value: Fix) -> TypeGuard[FixEdit]:
+    """Whether its `by` is `edit`."""
+    return value.get("by") == "edit"
+
+
+def is_command(value: Fix) -> TypeGuard[FixCommand]:
+    """Whether its `by` is `command`."""
+    return value.get("by") == "command"
 
 
 def is_begin(value: WorkDone) -> TypeGuard[WorkDoneBegin]:
