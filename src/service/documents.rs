@@ -2,7 +2,8 @@
 //! and the language server ask here.
 
 use super::{
-    look_up::{Judged, Look, Outcome, Seen, Unknown},
+    look_up::{Look, Outcome, Seen, Unknown},
+    questions::Judged,
     state::State,
     turns::Work,
 };

@@ -7,13 +7,10 @@
 //! registry are the owner's own words: they are asked where the registry may be. To link-local
 //! addresses nothing is sent, whoever wants to know: those that are written out are refused here, and
 //! the HTTP client leaves out those that names lead to.
-//!
-//! The same question is asked once, however many documents have it; few at a time are asked of a
-//! registry; a question ends when nobody waits for its answer any more; and what failed is not asked
-//! again for a moment.
 
 use super::{
-    memory::{Exhausted, Failed, Known, Memory, Noted},
+    memory::{Exhausted, Known, Memory, Noted},
+    questions::{Heard, Judged, Question, What, refused, unexpected},
     state::{Settings, State},
     turns::Work,
 };
@@ -23,14 +20,12 @@ use crate::{
     name::{Digest, PlainHosts, Reference, Registry, RegistryReference},
     progress::Progress,
     registry::{self, Found},
-    session::{Flight, is_link_local},
+    session::is_link_local,
     trust::{self, Layer, Now, Place, Published, Use, Verdict},
 };
-use lru::LruCache;
 use parking_lot::Mutex;
 use std::{
-    collections::{BTreeSet, HashMap},
-    num::NonZeroUsize,
+    collections::HashMap,
     path::Path,
     sync::{
         Arc,
@@ -38,85 +33,20 @@ use std::{
     },
     time::{Duration, Instant},
 };
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use vouch_protocol::{ErrorKind, Lookup, UnknownReason, Verification};
+use tokio::sync::OwnedSemaphorePermit;
+use vouch_protocol::{ErrorKind, Lookup, UnknownReason};
 
 /// The largest artifact that is fetched unasked, and the most bytes of those of one document.
 const SMALL: u64 = 4 << 20;
 const OF_A_DOCUMENT: u64 = 32 << 20;
 /// The most questions that one look at a document asks unasked.
 const QUESTIONS: usize = 256;
-/// Questions that are asked of one registry at once.
-const AT_ONCE: usize = 4;
 /// How long an unasked question may take.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long to believe what a tag named, and that there was nothing else beside an artifact, where
 /// nobody asks.
 const TAGS: Duration = Duration::from_secs(60);
 const NOTHING_BESIDE: Duration = Duration::from_secs(300);
-/// How long something that failed is left alone.
-const REST: Duration = Duration::from_secs(30);
-/// The most failures and permissions that are remembered, and registries whose questions are counted.
-const REMEMBERED: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
-
-/// The questions that documents ask, of the whole service.
-#[derive(Debug)]
-pub(super) struct LookUps {
-    asking: Mutex<HashMap<Question, Flight<Answer>>>,
-    registries: Mutex<LruCache<Registry, Arc<Semaphore>>>,
-    failed: Mutex<LruCache<Asked, Failed>>,
-    /// Registries that somebody has allowed, until the service ends.
-    allowed: Mutex<BTreeSet<Registry>>,
-    /// Rises when verdicts may have changed.
-    generation: watch::Sender<u64>,
-}
-
-/// What is asked, and how patiently.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Question {
-    reference: RegistryReference,
-    what: What,
-    patient: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum What {
-    Manifest,
-    Artifact,
-}
-
-/// Who or what could not be asked.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Asked {
-    Registry(Registry),
-    Reference(RegistryReference, What),
-}
-
-type Answer = Result<Arc<Heard>>;
-
-/// What was answered.
-#[derive(Debug)]
-enum Heard {
-    Manifest(Found),
-    Artifact(Judged),
-}
-
-impl Heard {
-    fn found(&self) -> Result<&Found> {
-        match self {
-            Self::Manifest(found) => Ok(found),
-            Self::Artifact(_) => Err(unexpected()),
-        }
-    }
-}
-
-/// A verdict, and what would mend it.
-#[derive(Debug, Clone)]
-pub(super) struct Judged {
-    pub(super) verification: Verification,
-    /// The command that would have the artifact accepted.
-    pub(super) command: Option<String>,
-}
 
 /// What is known of a reference.
 #[derive(Debug, Clone)]
@@ -164,103 +94,6 @@ impl Unknown {
             kind: None,
         }
     }
-}
-
-impl Default for LookUps {
-    fn default() -> Self {
-        Self {
-            asking: Mutex::default(),
-            registries: Mutex::new(LruCache::new(REMEMBERED)),
-            failed: Mutex::new(LruCache::new(REMEMBERED)),
-            allowed: Mutex::default(),
-            generation: watch::Sender::new(0),
-        }
-    }
-}
-
-impl LookUps {
-    /// Has a registry asked unasked until the service ends.
-    pub(super) fn allow(&self, registry: Registry) -> Result<()> {
-        if is_link_local(&registry) {
-            return Err(refused(&registry));
-        }
-        let mut allowed = self.allowed.lock();
-        if allowed.len() >= REMEMBERED.get() && !allowed.contains(&registry) {
-            return Err(error!(Busy: "{REMEMBERED} registries are allowed already")
-                .help("Restart the service to begin anew: `vouch restart`."));
-        }
-        allowed.insert(registry);
-        drop(allowed);
-        self.changed();
-        Ok(())
-    }
-
-    /// Says that verdicts may have changed. What failed may succeed now.
-    pub(super) fn changed(&self) {
-        self.failed.lock().clear();
-        self.generation.send_modify(|generation| *generation += 1);
-    }
-
-    /// Rises when verdicts may have changed.
-    pub(super) fn changes(&self) -> watch::Receiver<u64> {
-        self.generation.subscribe()
-    }
-
-    fn semaphore(&self, registry: &Registry) -> Arc<Semaphore> {
-        let mut registries = self.registries.lock();
-        let new = || Arc::new(Semaphore::new(AT_ONCE));
-        Arc::clone(registries.get_or_insert(registry.clone(), new))
-    }
-
-    /// Why something is not asked again, if it failed since then.
-    fn failure(&self, question: &Question, since: Option<Instant>) -> Option<Error> {
-        let mut failed = self.failed.lock();
-        let asked = [
-            Asked::Registry(question.reference.registry.clone()),
-            Asked::Reference(question.reference.clone(), question.what),
-        ];
-        asked.iter().find_map(|asked| {
-            let failure = failed.get(asked)?;
-            let counts = match since {
-                Some(since) => failure.at >= since,
-                None => failure.is_recent(REST),
-            };
-            counts.then(|| failure.error.clone())
-        })
-    }
-
-    fn fail(&self, question: &Question, error: &Error) {
-        let asked = match error.kind() {
-            ErrorKind::Cancelled => return,
-            ErrorKind::RegistryUnreachable
-            | ErrorKind::RegistryTimeout
-            | ErrorKind::RateLimited
-            | ErrorKind::InsecureRegistry
-            | ErrorKind::CredentialUnusable => Asked::Registry(question.reference.registry.clone()),
-            _ => Asked::Reference(question.reference.clone(), question.what),
-        };
-        self.failed.lock().put(asked, Failed::now(error.clone()));
-    }
-
-    /// The answer to a question, which is asked if nobody is asking it.
-    async fn ask<W>(&self, question: Question, ask: impl FnOnce() -> W) -> Answer
-    where
-        W: Future<Output = Answer> + Send + 'static,
-    {
-        let answer = {
-            let mut asking = self.asking.lock();
-            if asking.len() > QUESTIONS {
-                asking.retain(|_, flight| flight.is_under_way());
-            }
-            asking.entry(question).or_default().join(ask)
-        };
-        answer.await
-    }
-}
-
-fn refused(registry: &Registry) -> Error {
-    error!(InsecureRegistry: "{registry} is a link-local address, which no document may have asked")
-        .help("Clouds keep the secrets of machines at such addresses.")
 }
 
 /// One look at a document: what it may cost, and whom it may ask.
@@ -520,8 +353,8 @@ impl Look {
             ..pinned(reference, manifest)
         };
         let judged = self.artifact(&question, reference, heard).await?;
-        let own = self.in_memory(&pinned(reference, manifest), self.how_far);
-        seen.outcome = match own.await {
+        let own = pinned(reference, manifest);
+        seen.outcome = match self.in_memory(&own, self.how_far).await {
             // It may have been judged under another's name.
             Some(known) => known.outcome,
             None => Outcome::Judged(judged),
@@ -728,10 +561,6 @@ impl Drop for Stop {
     fn drop(&mut self) {
         self.0.stop();
     }
-}
-
-fn unexpected() -> Error {
-    error!(Internal: "a question was answered by something else")
 }
 
 fn pinned(reference: &RegistryReference, manifest: Digest) -> RegistryReference {

@@ -7,7 +7,7 @@
 
 use crate::{
     artifact::Examined,
-    error::{Error, Result},
+    error::Result,
     name::{Digest, RegistryReference},
     registry::Search,
     signature::Evidence,
@@ -15,13 +15,7 @@ use crate::{
 };
 use lru::LruCache;
 use parking_lot::Mutex;
-use std::{
-    cell::Cell,
-    hash::Hash,
-    num::NonZeroUsize,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{cell::Cell, hash::Hash, num::NonZeroUsize, sync::Arc, time::Instant};
 
 /// The most of each kind.
 const MOST: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
@@ -302,26 +296,5 @@ impl Iterator for Noted {
             None => self.found.whole = Some(Instant::now()),
         }
         round
-    }
-}
-
-/// Somebody could not be asked a moment ago.
-#[derive(Debug, Clone)]
-pub(super) struct Failed {
-    pub(super) error: Error,
-    pub(super) at: Instant,
-}
-
-impl Failed {
-    pub(super) fn now(error: Error) -> Self {
-        Self {
-            error,
-            at: Instant::now(),
-        }
-    }
-
-    /// Whether that still says something.
-    pub(super) fn is_recent(&self, within: Duration) -> bool {
-        self.at.elapsed() < within
     }
 }

@@ -13,6 +13,7 @@
 //! | `history`, `idle`, `handles` | what was answered; when the service ends; file handles |
 //! | `beside` | what lies beside a file that is judged |
 //! | `memory` | what published artifacts were found to be |
+//! | `questions` | what documents have asked: each once, few at a time |
 //! | `look_up` | what a document's references name, asked as far as one may have us ask |
 //! | `documents` | documents: their references, and what could be done about them |
 //! | `failure`, `text` | responses; other people's words |
@@ -34,6 +35,7 @@ mod memory;
 mod method;
 mod pull;
 mod push;
+mod questions;
 mod request;
 mod restart;
 mod restarts;
@@ -67,9 +69,9 @@ use crate::{
 };
 use futures_util::{FutureExt, future::BoxFuture};
 use history::History;
-use look_up::LookUps;
 use method::Table;
 use parking_lot::{Mutex, RwLock};
+use questions::LookUps;
 use request::Request;
 use restarts::Restarts;
 use serde_json::value::RawValue;

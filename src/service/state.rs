@@ -1,7 +1,7 @@
 //! What the methods share.
 
 use super::{
-    history::History, look_up::LookUps, memory::Memory, restarts::Restarts, turns::Turns,
+    history::History, memory::Memory, questions::LookUps, restarts::Restarts, turns::Turns,
     under_way::UnderWay,
 };
 use crate::{

@@ -1,10 +1,9 @@
 //! What was verified already: signatures over bytes that do not change, by roots and keys that did not.
 
-use super::judged::Fetched;
+use super::{judged::Fetched, policy::Policy};
 use crate::{
     artifact::Facts,
     signature::{Anchors, Looked},
-    trust::Policy,
 };
 use parking_lot::Mutex;
 use std::collections::BTreeMap;

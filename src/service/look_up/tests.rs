@@ -1,10 +1,18 @@
 //! What a look costs, counted; whom it asks; and that what is remembered is judged anew.
 
-use super::{super::Service, *};
-use crate::{config::Config, name::testing, session::Sessions};
+use super::{
+    super::{Service, questions::AT_ONCE},
+    *,
+};
+use crate::{
+    config::Config,
+    name::testing,
+    session::{Flight, Sessions},
+};
 use serde_json::json;
 use std::io::Write;
 use tempfile::NamedTempFile;
+use vouch_protocol::Verification;
 use vouch_testing::{
     faulty::{Answer, Faulty, Seen as Request},
     forge::{Signer, module},
