@@ -102,8 +102,25 @@ class Service(Ground):
                 self.assertNotIn("\x1b", ended.stdout + ended.stderr)
         lines = self.verify("--json", "samples/adder.wasm", "samples/forged.wasm").stdout.splitlines()
         self.assertEqual([json.loads(line)["verdict"] for line in lines], ["accepted", "refused"])
+        words = ["-m", "vouch_client", "verify", "--socket", "absent", "a"]
+        ended = self.run_python(*words, VOUCH_NO_SPAWN="1")
+        self.assertIn("no service listens", ended.stderr)
         self.assertEqual(self.run_python("-m", "vouch_client").returncode, 64)
         self.assertEqual(self.run_python("-m", "vouch_client", "--help").returncode, 0)
+
+    def test_nobody_reads_on(self) -> None:
+        script = f"{sys.executable} -m vouch_client verify samples/adder.wasm 2>&1 | true"
+        ended = subprocess.run(
+            ["bash", "-c", f"{script}; exit ${{PIPESTATUS[0]}}"],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        self.assertIn(ended.returncode, (0, 2))
+        self.assertEqual(ended.stderr, "")
 
     def test_a_plugin_host_gets_a_digest_and_a_file(self) -> None:
         layout = f"oci:{self.folder}/layout"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -18,6 +19,9 @@ from .protocol import VerifyResult, is_accepted, is_refused
 from .signing._token import UNSEEN
 
 ACCEPTED, REFUSED, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 64, 130
+
+#: The variable that forbids starting a service, as for `vouch`, and where it does not.
+NO_SPAWN, MAY_SPAWN = "VOUCH_NO_SPAWN", ("", "0", "false", "no")
 
 EXIT_STATUS = """\
 exit status:
@@ -81,7 +85,9 @@ def parser() -> Parser:
         metavar="PATH",
         help="the service's socket; the default is VOUCHD_SOCKET or the usual one",
     )
-    verify.add_argument("--no-spawn", action="store_true", help="start no service")
+    verify.add_argument(
+        "--no-spawn", action="store_true", help=f"start no service; {NO_SPAWN}=1 does the same"
+    )
     return whole
 
 
@@ -132,7 +138,8 @@ async def verify(arguments: argparse.Namespace) -> int:
     subjects: list[tuple[str, dict[str, object]]] = []
     subjects += [(file, {"path": absolute(file)}) for file in arguments.files]
     subjects += [(reference, {"reference": reference}) for reference in arguments.reference]
-    client = Client(arguments.socket, name="python -m vouch_client", start=not arguments.no_spawn)
+    start = not arguments.no_spawn and os.environ.get(NO_SPAWN, "") in MAY_SPAWN
+    client = Client(arguments.socket, name="python -m vouch_client", start=start)
     worst = ACCEPTED
     async with client:
         for subject, params in subjects:
@@ -163,9 +170,15 @@ def main(words: Sequence[str] | None = None) -> int:
     if any(not it for it in [*arguments.files, *arguments.reference]):
         whole.error("verify: a name cannot be empty")
     try:
-        return asyncio.run(verify(arguments))
+        code = asyncio.run(verify(arguments))
+        sys.stdout.flush()
+        return code
     except VouchError as error:
         complain(error)
+        return FAILED
+    except BrokenPipeError:
+        # Nobody reads on, nor would what Python still has for them at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
     except KeyboardInterrupt:
         return INTERRUPTED
