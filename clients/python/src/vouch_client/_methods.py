@@ -14,6 +14,7 @@ if TYPE_CHECKING:
         DiscoverResult,
         DocumentCheckResult,
         InspectResult,
+        Lookup,
         PullResult,
         PushResult,
         ServerRestartResult,

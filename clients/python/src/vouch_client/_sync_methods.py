@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         DiscoverResult,
         DocumentCheckResult,
         InspectResult,
+        Lookup,
         PullResult,
         PushResult,
         ServerRestartResult,
