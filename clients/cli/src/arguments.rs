@@ -1,6 +1,7 @@
 //! What may be written behind `vouch`. Each command's own arguments are beside it.
 
 use crate::{
+    check::CheckArguments,
     commands::{PullArguments, PushArguments, RpcArguments},
     hints::hinted,
     inspect::InspectArguments,
@@ -50,7 +51,7 @@ pub(crate) enum Wanted {
     /// never sees them.
     // Behind `par`, in front of `push`.
     #[command(
-        display_order = 7,
+        display_order = 8,
         after_help = "Examples:
   vouch keys list
   vouch keys new acme
@@ -94,6 +95,17 @@ pub(crate) enum Command {
   vouch verify --explain --for ghcr.io/acme/echo:1.0.1 echo.wasm
   curl -s https://example.org/echo.wasm | vouch verify -")]
     Verify(VerifyArguments),
+    /// Judge what manifests, lock files and configs name
+    ///
+    /// In folders, and in those inside them, YAML, JSON and the lock files of wkg, wasm and Spin are
+    /// looked at; .git, node_modules and target are not. Every registry that they name is asked,
+    /// unless --offline is given. Exits with 1 where something named is refused, and with 2 where it
+    /// could not be judged.
+    #[command(after_help = "Examples:
+  vouch check deploy/ wkg.lock
+  vouch check --offline -q .               # asks no registry
+  vouch check --format sarif . > vouch.sarif")]
+    Check(CheckArguments),
     /// Show all that is known of an artifact, and who says so
     ///
     /// Of a large artifact in a registry, only what its signature needs is read: then nobody vouches
@@ -204,7 +216,8 @@ impl Cli {
             Command::Login(login) => ("login", login.complete()),
             Command::Rpc(rpc) => ("rpc", rpc.complete()),
             Command::Trust { command } => ("trust", command.complete()),
-            Command::Inspect(_)
+            Command::Check(_)
+            | Command::Inspect(_)
             | Command::Pull(_)
             | Command::Tags(_)
             | Command::Logout(_)

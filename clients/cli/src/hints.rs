@@ -5,7 +5,7 @@ use clap::error::{ContextKind, ContextValue};
 /// Words, and what to do instead.
 pub(crate) const MEANT: &[(&[&str], &str)] = &[
     (
-        &["check", "show", "validate", "audit"],
+        &["show", "validate", "audit"],
         "`vouch verify` says whether artifacts are signed, and by whom",
     ),
     (

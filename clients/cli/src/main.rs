@@ -8,7 +8,7 @@
 //! | `connect` | the connection, over which a service may have to be started |
 //! | `call`, `progress` | one call, and the bar that is drawn meanwhile |
 //! | `editor` | the service's program, which changes its config |
-//! | `verify`, `inspect`, `sign`, `par`, `keys`, `tags`, `commands`, `sessions`, `trust`, `status`, `log` | the commands, each with its options |
+//! | `verify`, `check`, `inspect`, `sign`, `par`, `keys`, `tags`, `commands`, `sessions`, `trust`, `status`, `log` | the commands, each with its options |
 //! | `password`, `spool`, `signals` | secrets, standard input, and the end by a signal |
 //! | `show`, `tally`, `spelling`, `failure` | what people and programs see, and the exit code |
 
@@ -16,6 +16,7 @@
 
 mod arguments;
 mod call;
+mod check;
 mod commands;
 mod connect;
 mod editor;
@@ -129,6 +130,7 @@ async fn run(cli: Cli, screen: &mut Screen) -> io::Result<Outcome> {
     }
     match command {
         Command::Verify(arguments) => verify::verify(&client, arguments, screen).await,
+        Command::Check(arguments) => check::check(&client, arguments, screen).await,
         Command::Inspect(arguments) => inspect::inspect(&client, arguments, screen).await,
         Command::Push(arguments) => commands::push(&client, arguments, screen).await,
         Command::Sign(arguments) => sign::sign(&client, *arguments, screen).await,
