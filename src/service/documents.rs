@@ -246,10 +246,13 @@ impl Named {
         let pinned = self.found.is_pinned();
         let to = if pinned { (*moved)? } else { (*manifest)? };
         let content = layer.filter(|_| !pinned).map(|layer| layer.digest);
-        let edit = self.found.pin(Resolved {
+        let edits = self.found.pin(Resolved {
             manifest: to,
             content,
-        })?;
+        });
+        if edits.is_empty() {
+            return None;
+        }
         let short = &to.to_string()[..SHORT];
         let tag = reference.tag.as_ref().map(ToString::to_string);
         let (kind, title) = match tag {
@@ -259,10 +262,11 @@ impl Named {
             ),
             _ => (FixKind::Pin, format!("Pin the digest: {short}…")),
         };
-        let edits = vec![TextEdit {
+        let edits = edits.into_iter().map(|edit| TextEdit {
             range: range(edit.range),
             new_text: edit.text,
-        }];
+        });
+        let edits = edits.collect();
         let by = FixBy::Edit { edits };
         Some(Fix { kind, title, by })
     }
