@@ -11,6 +11,10 @@ pub(crate) const MANUAL: Manual = Manual {
         ("0", "It was stopped, or did what was asked."),
         ("1", "It failed; standard error says why."),
         ("64", "Wrong usage."),
+        (
+            "69",
+            "`vouchd connect`: the service ended the connection, because it stopped, was restarted, or died.",
+        ),
         ("75", "Another process serves the socket already."),
         ("130, 143", "A second SIGINT or SIGTERM ended it at once."),
     ],
@@ -98,6 +102,10 @@ pub(crate) enum Command {
     /// Serve clients on a Unix socket
     #[command(after_help = "Example:\n  vouchd serve --detach --idle-timeout 2h")]
     Serve(ServeArguments),
+    /// Join stdin and stdout to the service on the socket, for editors and scripts; the service is
+    /// started where none runs. The global options are those of a service that is started
+    #[command(after_help = "Example, as an editor's language server:\n  vouchd connect")]
+    Connect(ConnectArguments),
     /// Check or show the config, or print its schema
     #[command(after_help = "Example:\n  vouchd config check")]
     Config {
@@ -173,6 +181,15 @@ pub(crate) struct LoggingArguments {
     /// How to log [default: the config file, or text]
     #[arg(long, global = true, value_enum)]
     pub(crate) log_format: Option<LogFormat>,
+}
+
+/// Which service to join.
+#[derive(Clone, Args)]
+pub(crate) struct ConnectArguments {
+    /// The socket [default: `$VOUCHD_SOCKET`, `vouchd/vouchd.sock` in `$XDG_RUNTIME_DIR`, or
+    /// `/tmp/vouchd-$UID/vouchd.sock`]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) socket: Option<PathBuf>,
 }
 
 /// How to serve a socket.

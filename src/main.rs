@@ -12,12 +12,14 @@
 //! | `reload` | SIGHUP |
 //! | `allocator` | what the memory allocator is told |
 //! | `detach` | a service in the background |
+//! | `connect` | `vouchd connect`: standard input and output joined to the service |
 //! | `serve` | the process around a service: its runtime, signals and end |
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
 mod allocator;
 mod arguments;
+mod connect;
 mod demo;
 mod detach;
 mod logging;
@@ -135,6 +137,10 @@ fn run(arguments: Arguments) -> Result<u8> {
             vouch_pages::write_man(Arguments::command(), &arguments::MANUAL, &folder)
                 .map_err(|error| Error::at(&folder, "write the man pages to", error))?;
             Ok(0)
+        }
+        (Some(Command::Connect(arguments)), false) => {
+            let place = connect::Place::new(arguments, named.as_deref(), &logging)?;
+            connect::run(&place)
         }
         (Some(Command::Serve(arguments)), false) => {
             // One that takes over is in the session of the one before.

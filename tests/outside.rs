@@ -14,6 +14,8 @@ mod bundles;
 mod cancel;
 mod commands;
 mod config;
+mod connect;
+mod editor;
 mod gate;
 mod idle;
 mod inspect;

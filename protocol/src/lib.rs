@@ -3,18 +3,21 @@
 //! A method is a type that declares all that is said about it: see [`Method`]. `README.md` beside
 //! this crate is the specification in words, and `openrpc.json` is the same for programs. Of
 //! behaviour this crate holds only what service and clients must agree on: where they meet
-//! ([`paths`]), which characters [need escaping](needs_escape) before people see them, and which JSON
+//! ([`paths`]) and whose service that is ([`peer`]), which characters [need escaping](needs_escape) before people see them, and which JSON
 //! [all read alike](PlainJson). By default it depends on serde alone: it must stay cheap to depend on.
 
 #![cfg_attr(test, allow(clippy::expect_used))]
 
 mod document;
+mod editor;
 mod error;
 mod escape;
+mod fits;
 mod inspect;
 mod lifecycle;
 mod method;
 pub mod paths;
+pub mod peer;
 mod plain;
 mod progress;
 mod pull;
@@ -33,6 +36,10 @@ pub mod openrpc;
 pub use document::{
     DocumentCheck, DocumentCheckParams, DocumentCheckResult, DocumentReference, Fix, FixBy,
     FixKind, Judgement, Lookup, Position, Range, TextEdit, UnknownReason,
+};
+pub use editor::{
+    ActionCapabilities, DocumentCapabilities, EditCapabilities, EditorCapabilities,
+    HoverCapabilities, Object, RefreshCapabilities, WorkspaceCapabilities,
 };
 pub use error::{ErrorData, ErrorKind};
 pub use escape::needs_escape;

@@ -1,8 +1,8 @@
 //! `initialize`, `initialized`, `shutdown`, `exit` and `$/cancelRequest`: the life of a
 //! connection, as language servers have it. A client that asks one thing may skip them all.
 
-use crate::{ErrorKind, Method, NoParams, Notification};
-use serde::{Deserialize, Deserializer, Serialize, de::IgnoredAny};
+use crate::{EditorCapabilities, ErrorKind, Method, NoParams, Notification, fits::if_it_fits};
+use serde::{Deserialize, Serialize};
 
 /// Introduces client and server to each other. May be sent once, before or between requests.
 pub enum Initialize {}
@@ -43,6 +43,16 @@ pub struct InitializeParams {
         deserialize_with = "if_it_fits"
     )]
     pub process_id: Option<u32>,
+    /// An editor's, as the Language Server Protocol has them. If they are an object, the server is a
+    /// language server on this connection.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "if_it_fits"
+    )]
+    // The Language Server Protocol describes them, in many more words.
+    #[cfg_attr(feature = "schemars", schemars(skip))]
+    pub capabilities: Option<EditorCapabilities>,
 }
 
 /// A client's name and version.
@@ -58,24 +68,6 @@ pub struct ClientInfo {
         deserialize_with = "if_it_fits"
     )]
     pub version: Option<String>,
-}
-
-/// Reads what has the right type, and takes anything else for absent.
-fn if_it_fits<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
-where
-    D: Deserializer<'de>,
-    T: Deserialize<'de>,
-{
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Value<T> {
-        Fits(T),
-        Other(IgnoredAny),
-    }
-    Ok(match Value::deserialize(deserializer)? {
-        Value::Fits(value) => Some(value),
-        Value::Other(_) => None,
-    })
 }
 
 /// Result of [`Initialize`].

@@ -1,5 +1,6 @@
 //! Who asks: one connection.
 
+use super::opened::Opened;
 use crate::{
     error::{Result, error},
     name::shortened,
@@ -9,7 +10,7 @@ use rustix::{
     process::{Pid, test_kill_process},
 };
 use std::sync::{
-    OnceLock,
+    Arc, OnceLock,
     atomic::{AtomicBool, AtomicU64, Ordering},
 };
 use tokio::sync::Notify;
@@ -23,6 +24,9 @@ const NAME: usize = 100;
 pub struct Caller {
     number: u64,
     introduction: OnceLock<(Option<ClientInfo>, Option<Pid>)>,
+    /// What it has open, if it is an editor.
+    opened: OnceLock<Arc<Opened>>,
+    can_be_told: AtomicBool,
     shut_down: AtomicBool,
     /// Wakes those who wait for its last answer.
     pub(super) answered: Notify,
@@ -41,6 +45,8 @@ impl Caller {
         Self {
             number: CALLERS.fetch_add(1, Ordering::Relaxed),
             introduction: OnceLock::new(),
+            opened: OnceLock::new(),
+            can_be_told: AtomicBool::new(false),
             shut_down: AtomicBool::new(false),
             answered: Notify::new(),
         }
@@ -80,6 +86,30 @@ impl Caller {
             error!(InvalidRequest: "this connection has been initialized already")
                 .help("Send `initialize` once, or open another connection.")
         })
+    }
+
+    /// Says that the client can be told what it did not ask for: not over HTTP.
+    pub fn may_be_told(&self) {
+        self.can_be_told.store(true, Ordering::Release);
+    }
+
+    pub(super) fn can_be_told(&self) -> bool {
+        self.can_be_told.load(Ordering::Acquire)
+    }
+
+    /// Keeps what the client has open, which makes it an editor.
+    pub(super) fn edits(&self, opened: Opened) {
+        // A client introduces itself once.
+        let _ = self.opened.set(Arc::new(opened));
+    }
+
+    /// Whether it is an editor.
+    pub fn is_editor(&self) -> bool {
+        self.opened.get().is_some()
+    }
+
+    pub(super) fn opened(&self) -> Option<&Arc<Opened>> {
+        self.opened.get()
     }
 
     /// Whether the client has said that it sends no more requests.

@@ -1,15 +1,36 @@
 //! `initialize`: introduces client and server to each other.
 
-use super::{BUILD, VERSION, request::Request};
+use super::{
+    BUILD, VERSION,
+    editor::{self, Provided},
+    opened::Opened,
+    request::Request,
+};
 use crate::{
     error::{Result, error},
     name::shortened,
 };
-use vouch_protocol::{
-    InitializeParams, InitializeResult, METHODS, PROTOCOL_VERSION, ServerCapabilities, ServerInfo,
-};
+use serde::Serialize;
+use std::sync::Arc;
+use vouch_protocol::{InitializeParams, METHODS, PROTOCOL_VERSION, ServerInfo};
 
-pub(super) fn initialize(request: &Request, params: InitializeParams) -> Result<InitializeResult> {
+/// The answer; an editor's says more.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Introduced {
+    server_info: ServerInfo,
+    protocol_version: &'static str,
+    capabilities: Capabilities,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct Capabilities {
+    methods: Vec<&'static str>,
+    #[serde(flatten)]
+    editor: Option<Provided>,
+}
+
+pub(super) fn initialize(request: &Request, mut params: InitializeParams) -> Result<Introduced> {
     if let Some(version) = &params.protocol_version
         && let Some(major) = major(version)
         && Some(major) != self::major(PROTOCOL_VERSION)
@@ -20,16 +41,23 @@ pub(super) fn initialize(request: &Request, params: InitializeParams) -> Result<
         )
             .help("Install a client and a server of the same age."));
     }
-    request.caller().introduce(params)?;
-    Ok(InitializeResult {
+    let caller = request.caller();
+    let can = params.capabilities.take().filter(|_| caller.can_be_told());
+    caller.introduce(params)?;
+    let editor = can.map(|can| {
+        caller.edits(Opened::new(can, Arc::clone(&request.state().texts)));
+        editor::provided()
+    });
+    Ok(Introduced {
         server_info: ServerInfo {
             name: "vouchd".into(),
             version: VERSION.into(),
             build: BUILD.map(Into::into),
         },
-        protocol_version: PROTOCOL_VERSION.into(),
-        capabilities: ServerCapabilities {
-            methods: METHODS.iter().map(|method| method.name.into()).collect(),
+        protocol_version: PROTOCOL_VERSION,
+        capabilities: Capabilities {
+            methods: METHODS.iter().map(|method| method.name).collect(),
+            editor,
         },
     })
 }

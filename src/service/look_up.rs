@@ -147,7 +147,7 @@ impl Look {
     }
 
     /// Fails unless a reference may be asked about.
-    async fn may_ask(&self, reference: &RegistryReference) -> Result<(), Unknown> {
+    pub(super) async fn may_ask(&self, reference: &RegistryReference) -> Result<(), Unknown> {
         let registry = &reference.registry;
         if is_link_local(registry) {
             return Err(refused(registry).into());

@@ -59,6 +59,17 @@ impl Table {
         self.list::<M, M::Result, F, W>(false, method)
     }
 
+    /// The same, of one that looks at its connection as it is when the request arrives: it begins
+    /// before the next message is read.
+    pub(super) fn as_of_now<M, F, W>(self, method: F) -> Self
+    where
+        M: Method<Params: Send + 'static, Result: Clone + Send + 'static> + 'static,
+        F: Fn(Arc<Request>, M::Params) -> W + Copy + Send + Sync + 'static,
+        W: Future<Output = Result<M::Result>> + Send + 'static,
+    {
+        self.list::<M, M::Result, F, W>(true, method)
+    }
+
     fn list<M, R, F, W>(mut self, at_once: bool, method: F) -> Self
     where
         M: Method<Params: Send + 'static> + 'static,

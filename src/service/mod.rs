@@ -7,6 +7,7 @@
 //! | `request` | what a method gets beside its params |
 //! | `turns` | who may read, ask, download and upload when |
 //! | `under_way` | the requests under way, of all connections |
+//! | `opened` | what an editor has open |
 //! | `caller` | one connection |
 //! | `state` | what the methods share; settings that a reload replaces |
 //! | `restarts` | who is asked for a new process |
@@ -18,12 +19,14 @@
 //! | `documents` | documents: their references, and what could be done about them |
 //! | `failure`, `text` | responses; other people's words |
 //! | `verify`, `push`, … | a method each |
+//! | `editor` | the Language Server Protocol's methods |
 
 mod beside;
 mod caller;
 mod discover;
 mod document_check;
 mod documents;
+mod editor;
 mod failure;
 mod handles;
 mod history;
@@ -33,6 +36,7 @@ mod inspect;
 mod look_up;
 mod memory;
 mod method;
+mod opened;
 mod pull;
 mod push;
 mod questions;
@@ -70,6 +74,7 @@ use crate::{
 use futures_util::{FutureExt, future::BoxFuture};
 use history::History;
 use method::Table;
+use opened::Room;
 use parking_lot::{Mutex, RwLock};
 use questions::LookUps;
 use request::Request;
@@ -104,6 +109,8 @@ pub const BUILD: Option<&str> = option_env!("VOUCHD_BUILD");
 pub struct Service {
     state: Arc<State>,
     methods: Table,
+    /// Those that only editors know.
+    of_editors: Table,
 }
 
 /// The answer to a request: a JSON-RPC response.
@@ -155,6 +162,7 @@ impl Service {
             started: Instant::now(),
             turns: Turns::new(Shares::of_this_process().requests),
             look_ups: LookUps::default(),
+            texts: Room::of_all(),
             connections: AtomicU64::new(0),
             under_way: Arc::default(),
             history: History::default(),
@@ -169,6 +177,7 @@ impl Service {
         Self {
             state,
             methods: table(),
+            of_editors: editor::table(),
         }
     }
 
@@ -215,6 +224,12 @@ impl Service {
     ) -> Answer {
         let begun = self.admit(caller).and_then(|()| {
             let call = self.methods.read(method, params);
+            let editor = || {
+                caller
+                    .opened()
+                    .and_then(|_| self.of_editors.read(method, params))
+            };
+            let call = call.or_else(editor);
             let call = call.ok_or_else(|| failure::unknown(method))?;
             let token = call.reporting.as_ref().map(|(_, token)| token.clone());
             let (state, id) = (&self.state, id.clone());
@@ -264,6 +279,25 @@ impl Service {
                 .help("Send the request again once the service runs again: `vouch` starts it."));
         }
         Ok(())
+    }
+
+    /// Hears what a client notifies.
+    pub fn notified(&self, caller: &Arc<Caller>, method: &str, params: Option<&RawValue>) {
+        if !caller.has_shut_down() {
+            editor::notified(&self.state, caller, method, params);
+        }
+    }
+
+    /// What is to be sent to an editor unasked; the first time.
+    pub fn unsent(&self, caller: &Caller) -> Option<mpsc::Receiver<String>> {
+        caller.opened()?.unsent()
+    }
+
+    /// Forgets what an editor has open that is gone.
+    pub fn gone(&self, caller: &Caller) {
+        if let Some(opened) = caller.opened() {
+            opened.close_all();
+        }
     }
 
     /// Notes an error that did not happen in a request, for `server/status`.

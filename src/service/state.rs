@@ -1,8 +1,8 @@
 //! What the methods share.
 
 use super::{
-    history::History, memory::Memory, questions::LookUps, restarts::Restarts, turns::Turns,
-    under_way::UnderWay,
+    history::History, memory::Memory, opened::Room, questions::LookUps, restarts::Restarts,
+    turns::Turns, under_way::UnderWay,
 };
 use crate::{
     artifact::Cache,
@@ -77,6 +77,8 @@ pub(super) struct State {
     pub(super) started: Instant,
     pub(super) turns: Turns,
     pub(super) look_ups: LookUps,
+    /// For the texts that editors have open.
+    pub(super) texts: Arc<Room>,
     pub(super) connections: AtomicU64,
     pub(super) under_way: Arc<UnderWay>,
     pub(super) history: History,

@@ -17,7 +17,10 @@ use futures_util::{
 };
 use serde_json::value::RawValue;
 use std::sync::Arc;
-use vouch_protocol::{Cancel, CancelParams, ErrorKind, Exit, Notification, RequestId};
+use tokio::sync::mpsc;
+use vouch_protocol::{
+    Cancel, CancelParams, ErrorKind, Exit, Initialize, Method, Notification, RequestId,
+};
 
 /// The longest answer to a batch, in bytes; entries that do not fit answer an error.
 const LONGEST_BATCH_RESPONSE: usize = 8 << 20;
@@ -62,6 +65,16 @@ impl Client {
 
     pub(super) fn caller(&self) -> &Caller {
         &self.caller
+    }
+
+    /// Whether it is an editor, whose messages may carry whole documents.
+    pub(super) fn is_editor(&self) -> bool {
+        self.caller.is_editor()
+    }
+
+    /// Forgets what it has open, as it is gone.
+    pub(super) fn gone(&self) {
+        self.service.gone(&self.caller);
     }
 
     /// Waits until nothing is under way.
@@ -155,7 +168,7 @@ impl Client {
         }
     }
 
-    /// Others than these mean nothing here, `initialized` included.
+    /// Others than these are for editors' documents, or mean nothing.
     fn notified(&self, method: &str, params: Option<&RawValue>) -> Result<(), Finished> {
         match method {
             Exit::NAME => return Err(Finished),
@@ -165,7 +178,7 @@ impl Client {
                     self.service.cancel(&self.caller, &id);
                 }
             }
-            _ => {}
+            _ => self.service.notified(&self.caller, method, params),
         }
         Ok(())
     }
@@ -177,7 +190,14 @@ impl Client {
         params: Option<&RawValue>,
         queue: Option<&Queue>,
     ) -> Answer {
-        match (self.service.call(&self.caller, id, method, params), queue) {
+        let answer = self.service.call(&self.caller, id, method, params);
+        if method == Initialize::NAME
+            && let Some(queue) = queue
+            && let Some(unsent) = self.service.unsent(&self.caller)
+        {
+            tokio::spawn(pass_on(unsent, queue.downgrade()));
+        }
+        match (answer, queue) {
             (Answer::Later(mut pending), Some(queue)) => {
                 if let Some(reporting) = pending.reporting.take() {
                     let reports = Reports::new(reporting, queue);
@@ -186,6 +206,20 @@ impl Client {
                 Answer::Later(pending)
             }
             (answer, _) => answer,
+        }
+    }
+}
+
+/// Passes on what an editor is sent unasked. It keeps no connection open: the queue ends with the last
+/// answer.
+async fn pass_on(mut unsent: mpsc::Receiver<String>, queue: mpsc::WeakSender<Box<Outgoing>>) {
+    while let Some(text) = unsent.recv().await {
+        let Some(queue) = queue.upgrade() else {
+            return;
+        };
+        let notification = Outgoing::notification(text, Arc::default());
+        if queue.send(Box::new(notification)).await.is_err() {
+            return;
         }
     }
 }

@@ -12,6 +12,8 @@ use tokio::{
 
 /// The longest request, in bytes.
 pub(super) const LONGEST_REQUEST: usize = 1 << 20;
+/// The longest of an editor, which may carry documents.
+const LONGEST_OF_EDITOR: usize = 16 << 20;
 /// How much of a longer one is skipped, in bytes, and for how long; then the connection closes.
 const MOST_SKIPPED: usize = 16 << 20;
 const SKIPPING: Duration = Duration::from_secs(30);
@@ -93,6 +95,8 @@ pub(super) struct Input<R> {
     stream: R,
     bytes: Vec<u8>,
     room: Room,
+    /// The longest message, in bytes.
+    longest: usize,
 }
 
 impl<R: AsyncRead + Unpin> Input<R> {
@@ -101,7 +105,18 @@ impl<R: AsyncRead + Unpin> Input<R> {
             stream,
             bytes: Vec::new(),
             room,
+            longest: LONGEST_REQUEST,
         }
+    }
+
+    /// From now on, messages may carry documents.
+    pub(super) fn allow_documents(&mut self) {
+        self.longest = LONGEST_OF_EDITOR;
+    }
+
+    /// The longest message that may come, in bytes.
+    pub(super) fn longest(&self) -> usize {
+        self.longest
     }
 
     /// The stream, with what was read of it so far.
@@ -179,7 +194,7 @@ impl<R: AsyncRead + Unpin> Input<R> {
     async fn next_line(&mut self) -> io::Result<Read> {
         loop {
             let mut charge = self.room.charge();
-            let line = self.line(LONGEST_REQUEST, &mut charge).await?;
+            let line = self.line(self.longest, &mut charge).await?;
             let (line, ended) = match line {
                 Line::Whole(line) => (line, false),
                 Line::End => (self.take(usize::MAX), true),
@@ -271,7 +286,7 @@ impl<R: AsyncRead + Unpin> Input<R> {
         };
         let Some(wanted) = usize::try_from(length)
             .ok()
-            .filter(|it| *it <= LONGEST_REQUEST)
+            .filter(|it| *it <= self.longest)
         else {
             return Ok(Read::TooLong(Rest::Bytes(length)));
         };
@@ -330,8 +345,8 @@ fn content_length(header: &[u8]) -> Result<Option<u64>, &'static str> {
 }
 
 /// What a request is answered that is longer than may be.
-pub(super) fn too_long() -> Error {
-    error!(InvalidRequest: "the request is longer than 1 MiB")
+pub(super) fn too_long(longest: usize) -> Error {
+    error!(InvalidRequest: "the request is longer than {} MiB", longest >> 20)
 }
 
 #[cfg(test)]

@@ -209,7 +209,7 @@ fn is_ours(authority: &[u8]) -> bool {
 
 /// Reads a body, which takes room as it arrives.
 async fn read(mut body: Incoming, terms: &Terms) -> Result<(Vec<u8>, Charge), (StatusCode, Error)> {
-    let too_long = || (StatusCode::PAYLOAD_TOO_LARGE, too_long());
+    let too_long = || (StatusCode::PAYLOAD_TOO_LARGE, too_long(LONGEST_REQUEST));
     if body.size_hint().lower() > LONGEST_REQUEST as u64 {
         return Err(too_long());
     }

@@ -29,6 +29,7 @@ where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
+    client.caller().may_be_told();
     let closing = &terms.closing;
     let (queue, messages) = mpsc::channel(QUEUE);
     let mut writing = pin!(write(&mut output, framing, messages));
@@ -40,6 +41,7 @@ where
             () = closing.cancelled() => End::Closed,
         }
     };
+    client.gone();
     // The writer ends when nothing is under way: the last request drops the queue.
     let end = match end {
         End::Input => tokio::select! {
@@ -73,11 +75,16 @@ async fn read<R: AsyncRead + Unpin>(
         let mut rest = None;
         let (received, charge) = match input.next(framing).await {
             Ok(Read::Message(message, charge)) => {
-                (client.receive(&message, Some(&queue)), Some(charge))
+                let received = client.receive(&message, Some(&queue));
+                if client.is_editor() {
+                    input.allow_documents();
+                }
+                (received, Some(charge))
             }
             Ok(Read::TooLong(left)) => {
                 rest = Some(left);
-                (Received::Now(refusal(None, &too_long())), None)
+                let error = too_long(input.longest());
+                (Received::Now(refusal(None, &error)), None)
             }
             Ok(Read::Lost(error)) => {
                 let _ = queue.send(Box::new(refusal(None, &error))).await;

@@ -40,6 +40,7 @@ const ORDER: &[&str] = &[
     "reload",
     "allocator",
     "detach",
+    "connect",
     "serve",
 ];
 

@@ -1,10 +1,9 @@
-//! Where the service listens, and who runs it. Nothing may be sent to another user's service:
-//! anybody can put a socket into `/tmp`.
+//! Where the service listens, and who runs it: see [`peer`].
 
 use crate::error::CallError;
+use rustix::process::geteuid;
 use std::{
     env, io,
-    os::unix::fs::{FileTypeExt as _, MetadataExt as _},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -12,7 +11,7 @@ use tokio::{
     net::UnixStream,
     time::{Instant, sleep},
 };
-use vouch_protocol::paths;
+use vouch_protocol::{paths, peer};
 
 /// How long a service's queue of connections may stay full.
 const FULL_QUEUE: Duration = Duration::from_secs(5);
@@ -38,12 +37,9 @@ pub(crate) async fn connect(path: &Path) -> Result<UnixStream, CallError> {
 pub(crate) async fn find(path: &Path) -> Result<Option<UnixStream>, CallError> {
     match attempt(path).await {
         Ok(stream) => checked(path, stream).map(Some),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        // A socket that was left behind refuses, and so does a file that is not a socket.
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            may_be_replaced(path, error).map(|()| None)
-        }
-        Err(error) => Err(CallError::Connection(error)),
+        Err(error) => peer::nobody_listens(path, error, geteuid().as_raw())
+            .map(|()| None)
+            .map_err(CallError::Connection),
     }
 }
 
@@ -63,46 +59,11 @@ async fn attempt(path: &Path) -> io::Result<UnixStream> {
 }
 
 fn checked(path: &Path, stream: UnixStream) -> Result<UnixStream, CallError> {
-    let owner = stream.peer_cred().map_err(CallError::Connection)?.uid();
-    if !trusted(owner, rustix::process::geteuid().as_raw()) {
-        return Err(denied(format!(
-            "the service at {} runs as another user (uid {owner})",
-            path.display()
-        )));
-    }
+    let owner = stream.peer_cred().map(|peer| peer.uid());
+    owner
+        .and_then(|owner| peer::check_owner(path, owner, geteuid().as_raw()))
+        .map_err(CallError::Connection)?;
     Ok(stream)
-}
-
-/// Whether what refuses connections is a socket that a dead service of ours left behind.
-fn may_be_replaced(path: &Path, refused: io::Error) -> Result<(), CallError> {
-    let found = match std::fs::symlink_metadata(path) {
-        Ok(found) => found,
-        // It is gone by now.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(_) => return Err(CallError::Connection(refused)),
-    };
-    if !found.file_type().is_socket() {
-        return Err(CallError::Connection(io::Error::new(
-            io::ErrorKind::AlreadyExists,
-            format!("{} is not a socket", path.display()),
-        )));
-    }
-    if found.uid() != rustix::process::geteuid().as_raw() {
-        return Err(denied(format!(
-            "the socket {} was left by another user (uid {})",
-            path.display(),
-            found.uid()
-        )));
-    }
-    Ok(())
-}
-
-fn denied(message: String) -> CallError {
-    CallError::Connection(io::Error::new(io::ErrorKind::PermissionDenied, message))
-}
-
-fn trusted(owner: u32, own: u32) -> bool {
-    owner == own || owner == 0
 }
 
 #[cfg(test)]
@@ -134,13 +95,5 @@ mod tests {
         std::fs::write(&file, "").unwrap();
         check(&file, Err(io::ErrorKind::AlreadyExists)).await;
         check(&file.join("socket"), Err(io::ErrorKind::NotADirectory)).await;
-    }
-
-    #[test]
-    fn only_our_own_service_or_root_s_is_trusted() {
-        assert!(trusted(1000, 1000));
-        assert!(trusted(0, 1000));
-        assert!(!trusted(1001, 1000));
-        assert!(!trusted(1000, 0));
     }
 }

@@ -26,7 +26,9 @@ use tokio::{
     task::JoinHandle,
     time::{Instant, sleep, timeout, timeout_at},
 };
-use vouch_protocol::{ClientInfo, EXIT_ALREADY_SERVED, ErrorKind, InitializeResult};
+use vouch_protocol::{
+    ClientInfo, EXIT_ALREADY_SERVED, ErrorKind, InitializeResult, peer::NOT_PASSED_ON,
+};
 
 /// How long a service may take until it answers.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -48,19 +50,6 @@ const LAST_READ: Duration = Duration::from_millis(500);
 /// What is kept of what a service says when it starts: lines, and bytes.
 const LAST_LINES: usize = 10;
 const LAST_BYTES: usize = 4096;
-
-/// Variables by which a service manager speaks to a process: to us, or to whoever started us, and not
-/// to the service. And those that name keys: it signs nothing, and what it starts is others' programs.
-const NOT_PASSED_ON: [&str; 8] = [
-    "LISTEN_FDS",
-    "LISTEN_PID",
-    "LISTEN_FDNAMES",
-    "NOTIFY_SOCKET",
-    "WATCHDOG_PID",
-    "WATCHDOG_USEC",
-    "VOUCH_KEY_FILE",
-    "SSH_AUTH_SOCK",
-];
 
 /// How to start a service if none listens: see [`Client::connect_or_start`](crate::Client::connect_or_start).
 #[derive(Debug, Clone)]

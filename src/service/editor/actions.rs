@@ -1,0 +1,108 @@
+//! Code actions: what could be done about a reference. An edit is offered as one; a command for a
+//! shell is shown, for it is a person's to run.
+
+use super::{
+    commands::{ALLOW, SHOW, VERIFY},
+    hints::overlap,
+    wire::{Action, Command, DocumentEdit, VersionedDocument, WorkspaceEdit},
+    words::Form,
+};
+use vouch_protocol::{
+    DocumentReference, EditorCapabilities, Fix, FixBy, FixKind, Judgement, Range, TextEdit,
+    UnknownReason,
+};
+
+/// A document that actions are about.
+pub(super) struct Document<'a> {
+    pub(super) uri: &'a str,
+    pub(super) version: Option<i64>,
+    pub(super) can: &'a EditorCapabilities,
+}
+
+/// `registry` says which registry a reference is in.
+pub(super) fn actions(
+    references: &[DocumentReference],
+    within: Range,
+    document: &Document<'_>,
+    registry: impl Fn(&str) -> Option<String>,
+) -> Vec<Action> {
+    let mut actions = Vec::new();
+    let here = references.iter().filter(|it| overlap(it.range, within));
+    for reference in here {
+        let fixes = reference.fixes.iter();
+        actions.extend(fixes.filter_map(|fix| document.of_fix(fix)));
+        let Judgement::Unknown { why, .. } = &reference.judgement else {
+            continue;
+        };
+        let Some(named) = &reference.reference else {
+            continue;
+        };
+        if *why == UnknownReason::NotAllowed
+            && let Some(registry) = registry(named)
+        {
+            let shown = Form::Plain.word(&registry);
+            let title = format!("Look up what documents name at {shown}, until vouchd ends");
+            actions.push(document.of_command(title, ALLOW, registry, false));
+        }
+        let title = format!("Look up {}", Form::Plain.word(named));
+        actions.push(document.of_command(title, VERIFY, named.clone(), false));
+    }
+    actions
+}
+
+impl Document<'_> {
+    fn of_fix(&self, fix: &Fix) -> Option<Action> {
+        let title = Form::Plain.sentence(&fix.title);
+        match &fix.by {
+            // Clients of old take commands alone, and an edit is none.
+            FixBy::Edit { edits } if self.can.takes_actions() => Some(Action::Literal {
+                title,
+                kind: "quickfix".into(),
+                is_preferred: matches!(fix.kind, FixKind::Pin | FixKind::Move),
+                edit: Some(self.edit(edits.clone())),
+                command: None,
+            }),
+            FixBy::Command { command } => {
+                Some(self.of_command(title, SHOW, command.clone(), false))
+            }
+            FixBy::Edit { .. } | FixBy::Later => None,
+        }
+    }
+
+    fn of_command(
+        &self,
+        title: String,
+        command: &str,
+        argument: String,
+        is_preferred: bool,
+    ) -> Action {
+        let command = Command {
+            title: title.clone(),
+            command: command.into(),
+            arguments: vec![argument],
+        };
+        if !self.can.takes_actions() {
+            return Action::Command(command);
+        }
+        Action::Literal {
+            title,
+            kind: "quickfix".into(),
+            is_preferred,
+            edit: None,
+            command: Some(command),
+        }
+    }
+
+    fn edit(&self, edits: Vec<TextEdit>) -> WorkspaceEdit {
+        let uri = self.uri.to_owned();
+        if !self.can.takes_versions() {
+            return WorkspaceEdit::Changes([(uri, edits)].into());
+        }
+        // An editor leaves a document alone that has changed meanwhile.
+        let version = self.version;
+        WorkspaceEdit::DocumentChanges(vec![DocumentEdit {
+            text_document: VersionedDocument { uri, version },
+            edits,
+        }])
+    }
+}

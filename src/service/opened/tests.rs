@@ -1,0 +1,125 @@
+use super::*;
+use serde_json::{Value, json};
+
+fn opened() -> Opened {
+    Opened::new(EditorCapabilities::default(), Room::of_all())
+}
+
+fn open(opened: &Opened, uri: &str, text: &str) -> Option<Begun> {
+    let item =
+        json!({"textDocument": {"uri": uri, "languageId": "yaml", "version": 1, "text": text}});
+    opened.open(serde_json::from_value(item).unwrap())
+}
+
+fn change(opened: &Opened, uri: &str, version: i64, changes: &Value) {
+    let params =
+        json!({"textDocument": {"uri": uri, "version": version}, "contentChanges": changes});
+    opened.change(serde_json::from_value(params).unwrap());
+}
+
+fn text(opened: &Opened, uri: &str) -> Option<String> {
+    opened.get(uri)?.text.map(|text| text.to_string())
+}
+
+fn close(opened: &Opened, uri: &str) {
+    let params = json!({"textDocument": {"uri": uri}});
+    opened.close(&serde_json::from_value(params).unwrap());
+}
+
+#[test]
+fn a_text_is_what_was_sent_last() {
+    let opened = opened();
+    let begun = open(&opened, "file:///a", "ab\ncd").unwrap();
+    let insert = json!([
+        {"range": {"start": {"line": 1, "character": 0}, "end": {"line": 1, "character": 1}}, "rangeLength": 1, "text": "x"},
+        {"range": {"start": {"line": 0, "character": 2}, "end": {"line": 1, "character": 0}}, "text": ""},
+    ]);
+    let before = opened.get("file:///a").unwrap();
+    // Versions jump.
+    change(&opened, "file:///a", 9, &insert);
+    assert_eq!(text(&opened, "file:///a").as_deref(), Some("abxd"));
+    // Who has looked before has what stood there then.
+    assert_eq!(
+        before.text.map(|it| it.to_string()).as_deref(),
+        Some("ab\ncd")
+    );
+    assert_eq!(begun.latest.borrow().version, Some(9));
+    change(&opened, "file:///a", 10, &json!([{"text": "new"}]));
+    assert_eq!(text(&opened, "file:///a").as_deref(), Some("new"));
+    // Another is not open.
+    change(&opened, "file:///b", 1, &json!([{"text": "new"}]));
+    assert_eq!(text(&opened, "file:///b"), None);
+    close(&opened, "file:///a");
+    assert!(opened.get("file:///a").is_none());
+    assert!(begun.latest.has_changed().is_err(), "it has ended");
+}
+
+#[test]
+fn what_is_too_long_is_not_kept_until_it_fits() {
+    let opened = opened();
+    let long = "x".repeat(text::LONGEST + 1);
+    let begun = open(&opened, "a", &long);
+    assert!(begun.is_some());
+    assert_eq!(text(&opened, "a"), None);
+    let at = json!({"start": {"line": 0, "character": 0}, "end": {"line": 0, "character": 0}});
+    change(&opened, "a", 2, &json!([{"range": at, "text": "y"}]));
+    assert_eq!(text(&opened, "a"), None);
+    change(
+        &opened,
+        "a",
+        3,
+        &json!([{"text": "short"}, {"range": at, "text": "a "}]),
+    );
+    assert_eq!(text(&opened, "a").as_deref(), Some("a short"));
+    change(&opened, "a", 4, &json!([{"range": at, "text": long}]));
+    assert_eq!(text(&opened, "a"), None);
+}
+
+#[test]
+fn an_editor_has_so_much_open_and_gets_room_back() {
+    let opened = opened();
+    let most = "x".repeat(text::LONGEST);
+    let begun: Vec<_> = (0..17)
+        .map(|at| open(&opened, &format!("{at}"), &most))
+        .collect();
+    assert!(begun.iter().all(Option::is_some));
+    assert!(text(&opened, "15").is_some());
+    assert_eq!(text(&opened, "16"), None, "there is no room");
+    close(&opened, "3");
+    assert!(open(&opened, "16", &most).is_some());
+    assert!(text(&opened, "16").is_some());
+    opened.close_all();
+    let many = (0..=MOST).filter(|at| open(&opened, &format!("{at}"), "").is_some());
+    assert_eq!(many.count(), MOST);
+    assert!(open(&opened, &"x".repeat(LONGEST_NAME + 1), "").is_none());
+}
+
+#[tokio::test]
+async fn what_is_told_is_of_the_latest_version() {
+    let opened = opened();
+    let mut unsent = opened.unsent().unwrap();
+    assert!(opened.unsent().is_none());
+    let _begun = open(&opened, "a", "1");
+    let old = opened.get("a").unwrap();
+    assert!(opened.tell_of("a", &old, "m", &json!({"of": 1})).await);
+    change(&opened, "a", 2, &json!([{"text": "2"}]));
+    assert!(!opened.tell_of("a", &old, "m", &json!({"of": 1})).await);
+    opened.tell_of_closed("a", "m", &json!({})).await;
+    close(&opened, "a");
+    assert!(!opened.tell_of("a", &old, "m", &json!({})).await);
+    opened.tell_of_closed("a", "m", &json!({"of": 3})).await;
+    opened.ask("r").await;
+    drop(opened);
+    let mut said = Vec::new();
+    while let Some(text) = unsent.recv().await {
+        said.push(serde_json::from_str::<Value>(&text).unwrap());
+    }
+    assert_eq!(
+        said[0],
+        json!({"jsonrpc": "2.0", "method": "m", "params": {"of": 1}})
+    );
+    assert_eq!(said[1]["params"], json!({"of": 3}));
+    assert_eq!(said[2]["method"], "r");
+    assert!(said[2]["id"].is_string() && said[2].get("params").is_none());
+    assert_eq!(said.len(), 3);
+}
