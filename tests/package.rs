@@ -1,5 +1,7 @@
-//! The Debian package, and the files for service managers: built, looked at, installed in a folder
-//! and started from there.
+//! The packages, and the files for service managers: built, looked at, installed in a folder and
+//! started from there.
+
+mod installers;
 
 use std::{
     collections::BTreeMap,
