@@ -72,7 +72,7 @@ impl Examined<()> {
         let Ok(facts) = &self.found else {
             return true;
         };
-        let token = facts.token.as_ref().map_or(0, |token| token.bytes.len());
+        let token = facts.token.as_ref().map_or(0, |token| token.bytes().len());
         let entries = match &facts.covered {
             Covered::Entries(entries) => entries.hashes.len(),
             Covered::Rest(_) => 0,

@@ -52,9 +52,12 @@
 //! | `memo` | [`Memo`]: what was verified already |
 //! | `explanation` | every check, for people |
 //! | `conformance` | whether one bundle is by one signer: what the test suite of Sigstore's clients asks |
+//! | `refused` | [`Refused`]: an artifact that is refused, and why |
+//! | `asked` | what is asked about an artifact, round by round |
 //! | `edit` | changes to the section and to the pins, by their owner |
 //! | `mod` | [`judge`] and [`Vouched`]: a permission for one use |
 
+mod asked;
 mod case;
 mod choice;
 #[doc(hidden)]
@@ -75,6 +78,7 @@ mod pins;
 mod place;
 mod policy;
 mod questions;
+mod refused;
 pub mod roots;
 mod section;
 mod signer;
@@ -88,6 +92,7 @@ pub use memo::Memo;
 pub use pins::Pin;
 pub use place::Place;
 pub use policy::{Policy, Problem};
+pub use refused::Refused;
 pub use section::{Accept, Mode, Root, Rule, Section};
 pub use signer::Signer;
 pub use store::Store as Pins;
@@ -95,14 +100,15 @@ pub use usage::{Layer, Now, Published, Use};
 pub use written::WrittenSigner;
 
 use crate::{
-    artifact::{Examined, Facts, Found, Refusal, Row, Skimmed},
+    artifact::{Examined, Facts, Refusal, Skimmed},
     error::{Error, Result},
     file::{self, Source},
     name::{Digest, Reference},
     progress::Progress,
-    signature::{Evidence, Signed, step::Report},
+    signature::{Evidence, Signed},
 };
-use judged::{Accepted, Basis, Fetched, Judged, Rows};
+use asked::Asked;
+use judged::{Accepted, Judged, Rows};
 use std::{
     ffi::OsStr,
     fmt,
@@ -127,18 +133,6 @@ pub struct Vouched<F> {
     judged: Judged,
     usage: Use,
     accepted: Accepted,
-}
-
-/// An artifact that is refused.
-#[derive(Debug)]
-pub struct Refused {
-    /// The first condition of the rule that fails.
-    pub refusal: Refusal,
-    found: Found,
-    /// Where a signature holds: what was judged, and by what.
-    judged: Option<(Judged, Basis)>,
-    /// Where none does: what was found beside it.
-    reports: Vec<Report>,
 }
 
 /// Accepted or refused.
@@ -216,97 +210,6 @@ fn judge_with<F>(
         usage,
         accepted,
     }))
-}
-
-/// What is asked about an artifact.
-struct Asked<'a> {
-    facts: Arc<Facts>,
-    memo: Option<&'a Memo>,
-    usage: &'a Use,
-    signer: Option<&'a str>,
-    rows: Rows,
-    policy: Arc<Policy>,
-}
-
-impl Asked<'_> {
-    fn decide(
-        &self,
-        rounds: &mut dyn Iterator<Item = Result<Vec<Evidence>>>,
-        now: &Now,
-    ) -> Result<Result<(Judged, Accepted), Refused>> {
-        let mut evidence = Vec::new();
-        loop {
-            let refused = match self.decide_with(&evidence, now)? {
-                Err(refused) if self.may_change(&refused.refusal) => refused,
-                decided => return Ok(decided),
-            };
-            match rounds.next() {
-                Some(Ok(more)) => evidence.extend(more),
-                Some(Err(error))
-                    if refused.refusal.kind == ErrorKind::Unsigned
-                        || error.kind() == ErrorKind::Cancelled =>
-                {
-                    return Err(error);
-                }
-                _ => return Ok(Err(refused)),
-            }
-        }
-    }
-
-    fn decide_with(
-        &self,
-        evidence: &[Evidence],
-        now: &Now,
-    ) -> Result<Result<(Judged, Accepted), Refused>> {
-        let beside = Fetched {
-            manifest: self.usage.manifest(),
-            evidence: evidence.to_vec(),
-            policy: Arc::clone(&self.policy),
-        };
-        let looked = match self.memo {
-            Some(memo) => memo.look(&beside, &self.facts, &beside.policy),
-            None => beside.look(&self.facts, &beside.policy),
-        };
-        let found = Ok(Arc::clone(&self.facts));
-        if let Err(refusal) = &looked.signatures {
-            return Ok(Err(Refused {
-                refusal: refusal.clone(),
-                found,
-                judged: None,
-                reports: looked.reports,
-            }));
-        }
-        let judged = Judged {
-            facts: Arc::clone(&self.facts),
-            looked,
-            beside,
-            place: self.usage.place()?,
-            wanted: self.signer.map(ToOwned::to_owned),
-            rows: self.rows,
-        };
-        Ok(match judged.now(now)? {
-            Ok(accepted) => Ok((judged, accepted)),
-            Err((refusal, basis)) => Err(Refused {
-                refusal,
-                found,
-                judged: Some((judged, basis)),
-                reports: Vec::new(),
-            }),
-        })
-    }
-
-    /// Whether something else beside the artifact may have it accepted. Nothing heals a token that
-    /// does not hold.
-    fn may_change(&self, refusal: &Refusal) -> bool {
-        use ErrorKind::{SignatureInvalid, SignatureUnrelated, Unsigned};
-        let of_policy = refusal.row == Row::Policy;
-        match (&self.facts.token, refusal.kind) {
-            _ if self.rows == Rows::OfTheSigner => false,
-            (Some(_), _) => of_policy && self.policy.asks_for_bundles(),
-            (None, Unsigned | SignatureInvalid | SignatureUnrelated) => true,
-            (None, _) => of_policy,
-        }
-    }
 }
 
 /// Whether [`judge`] may ask for what lies beside an artifact: not where there is a token, and nobody
@@ -540,38 +443,6 @@ fn same(mut a: impl Read, mut b: impl Read) -> io::Result<bool> {
 fn misused(how: &str) -> Error {
     let message = format!("what was judged for another use cannot be {how}");
     Error::new(ErrorKind::Internal, message)
-}
-
-impl Refused {
-    /// The signature that holds and is refused; of several, the nearest.
-    pub fn signed(&self) -> Option<Arc<Signed>> {
-        let (judged, basis) = self.judged.as_ref()?;
-        judged.nearest(basis)
-    }
-
-    /// The refusal as an error of a request that would have moved the artifact of that name.
-    pub fn error(self, name: impl fmt::Display) -> Error {
-        self.refusal.error(name)
-    }
-
-    /// Every row of the rule, and what the policy asks, as it was judged.
-    pub fn checks(&self) -> Vec<Check> {
-        match &self.judged {
-            Some((judged, basis)) => explanation::of_refused(judged, basis),
-            None => explanation::of_unsigned(&self.found, &self.refusal, &self.reports),
-        }
-    }
-
-    /// The verdict, as clients see it; `name` is the artifact's path or reference.
-    pub fn verification(self, name: &str) -> Verification {
-        Verification::Refused {
-            refusal: self.refusal.on_the_wire(name),
-            artifact: match self.found {
-                Ok(facts) => Some(facts.artifact()),
-                Err(unfit) => unfit.artifact.clone(),
-            },
-        }
-    }
 }
 
 #[cfg(test)]

@@ -380,6 +380,9 @@ mod tests {
             check(json!({"auths": {"r.io": empty}}), "r.io", Ok(None));
         }
         check(json!({}), "r.io", Ok(None));
+        // Texts in such members would be read as JSON, without end.
+        let deep = json!({"$serde_json::private::RawValue": "1"});
+        check(json!({"auths": {"r.io": deep}}), "r.io", Err(()));
         check(json!({"auths": null}), "r.io", Ok(None));
         // As Go reads names: whatever their case, and the last of several.
         let odd = json!({"Auth": "x", "AUTH": "YW5uOnM6ZWNyZXQ="});

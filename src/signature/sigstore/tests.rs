@@ -45,6 +45,36 @@ fn good(of: &Sigstore) -> Value {
     of.bundle(&Spec::workflow(over, "acme/echo"))
 }
 
+/// What is said of how something was built is told of provenance alone, and only where it holds.
+#[test]
+fn provenance_is_told_once_its_signature_holds() {
+    let own = Sigstore::default();
+    let anchors = anchors(&own);
+    let said = |predicate: &str| {
+        let Over::Statement(text, kind) = statement(&facts().digest.hex(), predicate) else {
+            panic!("a statement");
+        };
+        let says = r#""predicate":{"runDetails":{"builder":{"id":"https://builder.test"}}}"#;
+        Over::Statement(text.replace(r#""predicate":{}"#, says), kind)
+    };
+    let check = |predicate: &str, expected: Option<&str>| {
+        let bundle = own.bundle(&Spec::workflow(said(predicate), "acme/echo"));
+        let signed = found(&anchors, bundle.to_string().as_bytes()).signatures;
+        let signed = signed.unwrap_or_else(|refusal| panic!("{refusal}"));
+        let provenance = signed[0].provenance();
+        let builder = provenance.and_then(|provenance| provenance.builder.as_deref());
+        assert_eq!(builder, expected, "{predicate}");
+    };
+    check(PROVENANCE, Some("https://builder.test"));
+    check(COSIGN, None);
+    let forged = Spec {
+        forged: true,
+        ..Spec::workflow(said(PROVENANCE), "acme/echo")
+    };
+    let forged = own.bundle(&forged).to_string();
+    assert!(found(&anchors, forged.as_bytes()).signatures.is_err());
+}
+
 #[test]
 fn a_bundle_that_holds_says_who_signed_what_and_when() {
     let own = Sigstore::default();
