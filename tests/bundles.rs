@@ -1,7 +1,9 @@
 //! Sigstore bundles from outside: a file, what lies beside it, and a config that says whose counts.
 
 mod conformance;
+mod kept;
 mod published;
+mod pushed;
 
 use serde_json::{Value, json};
 use std::fs;
@@ -28,29 +30,6 @@ fn trusting(own: &Sigstore, rules: &str) -> Daemon {
         fs::write(folder.join("root.json"), root).unwrap();
         fs::write(folder.join("config.toml"), format!("{TRUST}{rules}")).unwrap();
     })
-}
-
-/// Who pulls it would find none, and be refused.
-#[test]
-fn what_is_pushed_has_no_bundle() {
-    let own = Sigstore::default();
-    let service = trusting(&own, "[[trust.rule]]\nscope = '*'\naccept = ['release']\n");
-    let path = service.path("echo.wasm");
-    fs::write(&path, module()).unwrap();
-    let good = own.bundle(&Spec::workflow(Over::Bytes(module()), "acme/echo"));
-    let beside = service.path("echo.wasm.sigstore.json");
-    fs::write(&beside, good.to_string()).unwrap();
-    let mut client = service.connect();
-    let to = format!("oci:{}:1", service.path("layout").display());
-    let verified = client.call("verify", &json!({"path": path})).unwrap();
-    assert_eq!(verified["verdict"], "accepted", "{verified}");
-    let asked = client.call("verify", &json!({"path": path, "pushTo": to}));
-    assert_eq!(asked.unwrap()["refusal"]["kind"], "unsigned");
-    let both = json!({"path": path, "pushTo": to, "bundle": beside});
-    let error = client.call("verify", &both).unwrap_err();
-    assert_eq!(error["data"]["kind"], "invalidParams", "{error}");
-    let error = client.call("push", &json!({"path": path, "reference": to}));
-    assert_eq!(error.unwrap_err()["data"]["kind"], "unsigned");
 }
 
 #[test]

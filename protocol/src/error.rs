@@ -70,6 +70,7 @@ errors! {
     TooLarge "tooLarge" 1003 Refusal "The artifact, or something in it, exceeds the limits set by the server's owner.";
     ContentModified "contentModified" 1004 Final "The file changed while it was read, signed or sent; nothing was published or replaced.";
     TargetNotFound "targetNotFound" 1005 Final "The artifact has no such target.";
+    NoBundle "noBundle" 1006 Final "No bundle that was found would have the bare file verified again.";
 
     Unsigned "unsigned" 1101 Refusal "The artifact carries no token, and no bundle that signs it was found.";
     AmbiguousToken "ambiguousToken" 1102 Refusal "The artifact carries more than one token, or one where it does not belong.";

@@ -55,7 +55,7 @@ pub use method::{Declaration, LogLevel, Method, NoParams, Notification, Reportin
 pub use plain::PlainJson;
 pub use progress::{Progress, ProgressParams, WorkDone};
 pub use pull::{Pull, PullParams, PullResult};
-pub use push::{Push, PushParams, PushResult};
+pub use push::{PublishedBundle, Push, PushParams, PushResult};
 pub use server::{
     CacheStatus, Discover, DiscoverResult, IdleKeeper, IdleStatus, LastError, OpenRpcInfo,
     OpenRpcMethod, RequestStatus, RootStatus, ServerRestart, ServerRestartResult, ServerStatus,

@@ -17,6 +17,7 @@ impl Method for Pull {
             ErrorKind::LatestNotAllowed,
             ErrorKind::DestinationExists,
             ErrorKind::TargetNotFound,
+            ErrorKind::NoBundle,
             ErrorKind::PolicyUnusable,
         ],
     ];
@@ -47,6 +48,10 @@ pub struct PullParams {
     /// archive is verified all the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
+    /// Place the bundle that signs the file beside it, as `FILE.sigstore.json`, so that the file
+    /// verifies again; not with `target`. What is accepted by its token needs none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub with_bundle: Option<bool>,
     /// Accept this signer alone: a name of the server's config, an account (`A…`), or a signer's
     /// `id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -65,6 +70,9 @@ pub struct PullParams {
 pub struct PullResult {
     /// The file that was written.
     pub path: String,
+    /// The bundle that was written beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bundle: Option<String>,
     /// The reference with the manifest's digest.
     pub reference: String,
     /// The manifest's digest.

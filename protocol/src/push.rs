@@ -42,6 +42,11 @@ pub struct PushParams {
     pub path: String,
     /// Where to publish it: `registry/repository:tag` or `oci:/path/to/layout:tag`.
     pub reference: String,
+    /// The file's Sigstore bundle: an absolute path or `file:` URI. It has to count, and is published
+    /// with the file. Without it, the file `path` + `.sigstore.json` is looked at where the file's
+    /// token does not suffice, and published where it counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bundle: Option<String>,
     /// Annotations for the manifest. By convention their names are `org.opencontainers.image.*` or
     /// start with a reversed domain name.
     #[serde(
@@ -103,6 +108,19 @@ pub struct PushResult {
     pub uploaded: u64,
     /// Bytes of blobs that the registry already had.
     pub skipped: u64,
+    /// The bundles that are beside it now: those that counted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bundles: Vec<PublishedBundle>,
+}
+
+/// A Sigstore bundle beside a published artifact.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
+pub struct PublishedBundle {
+    /// The bundle's own digest.
+    pub digest: String,
+    /// The digest of its manifest, which refers to the artifact's.
+    pub manifest: String,
 }
 
 #[cfg(test)]

@@ -57,7 +57,8 @@ pub struct VerifyResult {
     /// The reference with the manifest's digest; where a reference was asked about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
-    /// The manifest's digest; where a reference was asked about.
+    /// The manifest's digest; where a reference was asked about. With `pushTo`, the digest that the
+    /// manifest of a push without annotations would have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
     /// Every row of the rule and what the policy asks, each with what was found; where `explain`
@@ -138,8 +139,9 @@ struct Members {
     /// A reference, with `path` alone: answers whether a push to there would pass.
     #[serde(default, rename = "pushTo", skip_serializing_if = "Option::is_none")]
     destination: Option<String>,
-    /// The file's Sigstore bundle, with `path` alone: an absolute path or `file:` URI. Without it,
-    /// the file `path` + `.sigstore.json` counts, where there is one.
+    /// The file's Sigstore bundle, with `path`: an absolute path or `file:` URI. Without it, the file
+    /// `path` + `.sigstore.json` counts, where there is one. With `pushTo`, one that is named has to
+    /// count, as it would be published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     bundle: Option<String>,
     /// Accept this signer alone: a name of the server's config, an account (`A…`), or a signer's
@@ -158,8 +160,8 @@ impl TryFrom<Members> for VerifyParams {
     type Error = &'static str;
 
     fn try_from(members: Members) -> Result<Self, Self::Error> {
-        if members.bundle.is_some() && (members.path.is_none() || members.destination.is_some()) {
-            return Err("`bundle` goes with `path` alone: a push publishes no bundle");
+        if members.bundle.is_some() && members.path.is_none() {
+            return Err("`bundle` goes with `path`, not with `reference`");
         }
         let subject = match (members.path, members.reference, members.destination) {
             (Some(path), None, None) => VerifySubject::Path(path),
@@ -240,7 +242,11 @@ mod tests {
         };
         check(r#"{"path":"/a","bundle":"/b"}"#, Some(bundled));
         check(r#"{"reference":"a","bundle":"/b"}"#, None);
-        check(r#"{"path":"/a","pushTo":"c","bundle":"/b"}"#, None);
+        let pushed = VerifyParams {
+            bundle: Some("/b".into()),
+            ..VerifyParams::push("/a", "c")
+        };
+        check(r#"{"path":"/a","pushTo":"c","bundle":"/b"}"#, Some(pushed));
         check("{}", None);
         check(r#"{"pushTo":"b"}"#, None);
         check(r#"{"reference":"a","pushTo":"b"}"#, None);

@@ -62,6 +62,15 @@ impl Destination {
         })
     }
 
+    /// The same folder, and that name in it.
+    pub fn named(&self, name: OsString) -> Result<Self> {
+        let same = self.try_clone()?;
+        Ok(Self {
+            name: Some(name),
+            ..same
+        })
+    }
+
     /// The same place, with a handle of its own.
     pub(super) fn try_clone(&self) -> Result<Self> {
         let folder = self.folder.try_clone();

@@ -26,7 +26,7 @@ pub(super) const LARGEST_MANIFEST: usize = 1 << 20;
 pub(super) const MOST_BYTES: usize = 8 << 20;
 
 /// What bundles are called.
-const BUNDLE: &str = "application/vnd.dev.sigstore.bundle";
+pub(super) const BUNDLE: &str = "application/vnd.dev.sigstore.bundle";
 /// What the payloads are called that cosign 2 signs.
 const PAYLOAD: &str = "application/vnd.dev.cosign.simplesigning.v1+json";
 /// What publishers say of a release.

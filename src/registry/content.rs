@@ -1,12 +1,14 @@
 //! A vouched-for file on its way out: each block leaves only after it hashed, together with all
 //! before it, to what was verified.
 
+use super::manifest::Artifact;
 use crate::{
-    artifact::{ArtifactKind, BLOCK, Buffers},
+    artifact::{BLOCK, Buffers},
     error::{Error, Result, error},
     file::Source,
     name::Digest,
     progress::Progress,
+    signature::{Bundle, Held},
     trust::{Now, Vouched},
 };
 use bytes::Bytes;
@@ -24,24 +26,20 @@ use vouch_protocol::Verification;
 /// A file that was vouched for. Clones share it.
 #[derive(Clone)]
 pub(super) struct Content {
-    pub(super) kind: ArtifactKind,
-    pub(super) digest: Digest,
-    pub(super) size: u64,
-    /// Seconds since 1970-01-01T00:00:00Z.
-    pub(super) signed: u64,
+    pub(super) artifact: Artifact,
     blocks: Arc<[Digest]>,
-    held: Arc<Held>,
+    file: Arc<File>,
     /// How far it was sent: what is sent again counts once.
     furthest: Arc<AtomicU64>,
     /// Set once all of it was seen to be what was verified, or is at its destination.
     checked: Arc<SetOnce<()>>,
 }
 
-enum Held {
+enum File {
     /// With what it is judged by right before its manifest is written.
     Vouched(Box<Vouched<Source>>, Box<dyn Fn() -> Now + Send + Sync>),
     #[cfg(test)]
-    Unverified(Source),
+    Unverified(Source, Vec<Bundle>),
 }
 
 impl Content {
@@ -49,35 +47,65 @@ impl Content {
         vouched: Vouched<Source>,
         now: impl Fn() -> Now + Send + Sync + 'static,
     ) -> Self {
-        let facts = vouched.facts();
         Self {
-            kind: facts.kind,
-            digest: facts.digest,
-            size: facts.size,
-            signed: vouched.signed().dates().signed_at.unwrap_or_default(),
+            artifact: Artifact::of(vouched.facts()),
             blocks: vouched.blocks().into(),
-            held: Arc::new(Held::Vouched(Box::new(vouched), Box::new(now))),
+            file: Arc::new(File::Vouched(Box::new(vouched), Box::new(now))),
             furthest: Arc::default(),
             checked: Arc::default(),
         }
     }
 
     fn source(&self) -> &Source {
-        match &*self.held {
-            Held::Vouched(vouched, _) => vouched.source(),
+        match &*self.file {
+            File::Vouched(vouched, _) => vouched.source(),
             #[cfg(test)]
-            Held::Unverified(source) => source,
+            File::Unverified(source, _) => source,
+        }
+    }
+
+    pub(super) fn digest(&self) -> Digest {
+        self.artifact.digest
+    }
+
+    pub(super) fn size(&self) -> u64 {
+        self.artifact.size
+    }
+
+    /// The bundles that it was judged by: they are published with it.
+    pub(super) fn bundles(&self) -> Vec<Bundle> {
+        match &*self.file {
+            File::Vouched(vouched, _) => {
+                let beside = vouched.beside().iter();
+                let bundles = beside.filter_map(|held| match held {
+                    Held::Bundle(bundle) => Some(bundle.clone()),
+                    Held::Layer(_) => None,
+                });
+                bundles.collect()
+            }
+            #[cfg(test)]
+            File::Unverified(_, bundles) => bundles.clone(),
+        }
+    }
+
+    /// Fails unless it was judged as what that manifest names.
+    pub(super) fn check_manifest(&self, manifest: Digest) -> Result<()> {
+        match &*self.file {
+            File::Vouched(vouched, _) if vouched.manifest() != Some(manifest) => Err(error!(
+                Internal: "it was judged for another manifest than {manifest}"
+            )),
+            _ => Ok(()),
         }
     }
 
     /// Begins the step that cannot be undone, if the file may still be published.
     pub(super) fn commit(&self, progress: &Progress) -> Result<()> {
-        match &*self.held {
-            Held::Vouched(vouched, now) => {
+        match &*self.file {
+            File::Vouched(vouched, now) => {
                 vouched.confirm(&now(), vouched.source().path().display())?;
             }
             #[cfg(test)]
-            Held::Unverified(_) => {}
+            File::Unverified(..) => {}
         }
         progress.commit()
     }
@@ -90,18 +118,18 @@ impl Content {
 
     /// What is said of it once the registry has it: see [`Vouched::published`].
     pub(super) async fn published(&self) -> Result<Verification> {
-        let held = Arc::clone(&self.held);
-        spawn_blocking(move || match &*held {
-            Held::Vouched(vouched, now) => Ok(vouched.published(&now())),
+        let file = Arc::clone(&self.file);
+        spawn_blocking(move || match &*file {
+            File::Vouched(vouched, now) => Ok(vouched.published(&now())),
             #[cfg(test)]
-            Held::Unverified(_) => Err(error!(Internal: "nobody vouched for it")),
+            File::Unverified(..) => Err(error!(Internal: "nobody vouched for it")),
         })
         .await?
     }
 
     /// What a file would be verified to be, without a check.
     #[cfg(test)]
-    pub(super) fn unverified(kind: ArtifactKind, path: &std::path::Path) -> Self {
+    pub(super) fn unverified(kind: crate::artifact::ArtifactKind, path: &std::path::Path) -> Self {
         let source = Source::open(path).unwrap();
         let bytes = std::fs::read(path).unwrap();
         let mut hash = Context::new(&SHA256);
@@ -110,14 +138,26 @@ impl Content {
             Digest::finish(&hash.clone().finish())
         });
         Self {
-            kind,
-            digest: Digest::of(&bytes),
-            size: bytes.len() as u64,
-            signed: 1_644_843_743,
+            artifact: Artifact {
+                kind,
+                digest: Digest::of(&bytes),
+                size: bytes.len() as u64,
+                signed: 1_644_843_743,
+            },
             blocks: blocks.collect(),
-            held: Arc::new(Held::Unverified(source)),
+            file: Arc::new(File::Unverified(source, Vec::new())),
             furthest: Arc::default(),
             checked: Arc::default(),
+        }
+    }
+
+    /// The same, with bundles that nobody verified.
+    #[cfg(test)]
+    pub(super) fn with(self, bundles: Vec<Bundle>) -> Self {
+        let source = Source::open(self.source().path()).unwrap();
+        Self {
+            file: Arc::new(File::Unverified(source, bundles)),
+            ..self
         }
     }
 
@@ -139,11 +179,11 @@ impl Content {
         };
         let failed = |error| Error::at(self.source().path(), "read", error);
         let mut at = from.clone();
-        let mut buffers = Buffers::new(Some(self.size));
+        let mut buffers = Buffers::new(Some(self.artifact.size));
         while at.offset < end {
             progress.check()?;
-            let length = (self.size - at.offset).min(BLOCK as u64);
-            let last = at.offset + length == self.size;
+            let length = (self.artifact.size - at.offset).min(BLOCK as u64);
+            let last = at.offset + length == self.artifact.size;
             let mut block = buffers.chunk().map_err(failed)?;
             let mut reader = self.source().reader_at(at.offset).take(length);
             loop {
@@ -160,7 +200,7 @@ impl Content {
             if block.len() as u64 != length
                 || verified != Some(&Digest::finish(&at.hash.clone().finish()))
                 // It still ends where it did.
-                || last && self.source().reader_at(self.size).read(&mut [0]).map_err(failed)? > 0
+                || last && self.source().reader_at(self.artifact.size).read(&mut [0]).map_err(failed)? > 0
             {
                 return Err(modified());
             }
@@ -185,7 +225,7 @@ impl Content {
 
     /// Counts all of it as sent: it is there, whoever brought it.
     pub(super) fn arrived(&self, progress: &Progress) {
-        self.reached(self.size, progress);
+        self.reached(self.artifact.size, progress);
         let _ = self.checked.set(());
     }
 
@@ -199,10 +239,15 @@ impl Content {
         let (content, progress) = (self.clone(), progress.clone());
         let read = spawn_blocking(move || {
             let mut all = Vec::new();
-            content.read(&Checkpoint::start(), content.size, &progress, |piece| {
-                all.extend_from_slice(&piece);
-                Ok(true)
-            })?;
+            content.read(
+                &Checkpoint::start(),
+                content.artifact.size,
+                &progress,
+                |piece| {
+                    all.extend_from_slice(&piece);
+                    Ok(true)
+                },
+            )?;
             Ok(all.into())
         });
         read.await?
@@ -211,7 +256,7 @@ impl Content {
     /// The next place after `offset` where sending may stop and go on, at least `step` further.
     pub(super) fn stop_after(&self, offset: u64, step: u64) -> u64 {
         let step = step.max(1).next_multiple_of(BLOCK as u64);
-        offset.saturating_add(step).min(self.size)
+        offset.saturating_add(step).min(self.artifact.size)
     }
 }
 

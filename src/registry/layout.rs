@@ -9,6 +9,7 @@ mod index;
 
 use super::{
     Pushed,
+    attached::{Attached, EMPTY},
     content::{Checkpoint, Content},
     lookup::Named,
     manifest::{Fetched, LARGEST, Manifest, describe},
@@ -99,12 +100,14 @@ fn write(
     progress: &Progress,
 ) -> Result<Pushed> {
     let root = &reference.path;
+    let attached = Attached::all(&content.bundles(), manifest.described())?;
     prepare(root)?;
     let mut index = read_index(root)?;
     let mut pushed = Pushed {
         manifest: manifest.digest,
         uploaded: 0,
         skipped: 0,
+        bundles: attached.iter().map(Attached::pushed).collect(),
     };
     let mut count = |size: u64, written: bool| {
         if written {
@@ -114,14 +117,21 @@ fn write(
         }
     };
     let failed = |error| Error::at(root, "write in", error);
-    let written = write_blob(root, content.digest, progress, content.size, |file| {
+    let written = write_blob(root, content.digest(), progress, content.size(), |file| {
         let take = |piece: Bytes| file.write_all(&piece).map(|()| true).map_err(failed);
-        let read = content.read(&Checkpoint::start(), content.size, progress, take);
+        let read = content.read(&Checkpoint::start(), content.size(), progress, take);
         read.map(drop)
     })?;
     content.arrived(progress);
-    count(content.size, written);
-    for (bytes, counts) in [(&manifest.config, true), (&manifest.bytes, false)] {
+    count(content.size(), written);
+    let mut small = vec![(&*manifest.config, true), (&*manifest.bytes, false)];
+    if !attached.is_empty() {
+        small.push((EMPTY, true));
+    }
+    for one in &attached {
+        small.extend([(&*one.bundle, true), (&*one.manifest, false)]);
+    }
+    for (bytes, counts) in small {
         let (digest, size) = (Digest::of(bytes), bytes.len() as u64);
         let written = write_blob(root, digest, progress, size, |file| {
             file.write_all(bytes).map_err(failed)
@@ -134,6 +144,7 @@ fn write(
         &mut index,
         manifest,
         reference.tag.as_ref().map(Tag::as_str),
+        &attached,
     )?;
     let index = serde_json::to_vec(&index)
         .map_err(|error| error!(Internal: "an index could not be written").source(error))?;

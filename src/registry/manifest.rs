@@ -3,12 +3,12 @@
 //! An artifact is the one layer of its manifest, whatever config and media types surround it: what
 //! it is, its content alone says. An index of one manifest stands for that manifest.
 
-use super::content::Content;
 use crate::{
-    artifact::{ArtifactKind, Limits},
+    artifact::{ArtifactKind, Facts, Limits},
     error::{Error, Result, error},
     name::Digest,
     session::clean,
+    signature::{self, Beside},
     trust::Layer,
 };
 use oci_distribution::manifest::{
@@ -56,6 +56,33 @@ const LISTED: usize = 16;
 const ANNOTATIONS: usize = 64;
 const ANNOTATION_BYTES: usize = 64 << 10;
 
+/// What a manifest says of a file: nothing but what follows from its bytes, so that who signs the
+/// manifest may do so before it is published.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Artifact {
+    pub(super) kind: ArtifactKind,
+    pub(super) digest: Digest,
+    pub(super) size: u64,
+    /// When it was signed, as its token says; without one, 0. Seconds since 1970-01-01T00:00:00Z.
+    pub(super) signed: u64,
+}
+
+impl Artifact {
+    pub(super) fn of(facts: &Facts) -> Self {
+        let looked = signature::signatures(facts, Beside::nothing());
+        let token = looked.signatures.ok();
+        let token = token.as_ref().and_then(|held| held.first());
+        Self {
+            kind: facts.kind,
+            digest: facts.digest,
+            size: facts.size,
+            signed: token
+                .and_then(|token| token.dates().signed_at)
+                .unwrap_or_default(),
+        }
+    }
+}
+
 /// A manifest that is about to be published, and its config.
 #[derive(Debug, Clone)]
 pub(super) struct Manifest {
@@ -66,10 +93,13 @@ pub(super) struct Manifest {
 
 impl Manifest {
     /// The manifest of a file; the same file and annotations make the same manifest, always.
-    pub(super) fn write(content: &Content, annotations: &BTreeMap<String, String>) -> Result<Self> {
+    pub(super) fn write(
+        artifact: Artifact,
+        annotations: &BTreeMap<String, String>,
+    ) -> Result<Self> {
         check(annotations)?;
-        let wasm = |os| serde_json::to_vec(&WasmConfig::new(content, os)).map_err(unwritten);
-        let (config_type, layer_type, config) = match content.kind {
+        let wasm = |os| serde_json::to_vec(&WasmConfig::new(artifact, os)).map_err(unwritten);
+        let (config_type, layer_type, config) = match artifact.kind {
             ArtifactKind::Module => (WASM_CONFIG, WASM_LAYER, wasm("wasip1")?),
             ArtifactKind::Component => (WASM_CONFIG, WASM_LAYER, wasm("wasip2")?),
             ArtifactKind::Provider => (PROVIDER_CONFIG, PROVIDER_LAYER, b"{}".to_vec()),
@@ -86,7 +116,7 @@ impl Manifest {
         let manifest = OciImageManifest {
             media_type: Some(OCI_IMAGE_MEDIA_TYPE.to_owned()),
             config: descriptor(config_type, Digest::of(&config), config.len() as u64)?,
-            layers: vec![descriptor(layer_type, content.digest, content.size)?],
+            layers: vec![descriptor(layer_type, artifact.digest, artifact.size)?],
             annotations: (!annotations.is_empty()).then(|| annotations.clone()),
             ..OciImageManifest::default()
         };
@@ -97,6 +127,14 @@ impl Manifest {
             config,
         })
     }
+
+    /// As others name it.
+    pub(super) fn described(&self) -> Layer {
+        Layer {
+            digest: self.digest,
+            size: self.bytes.len() as u64,
+        }
+    }
 }
 
 /// The CNCF's config. A type and no map: its bytes are part of what a manifest's digest covers, so
@@ -104,7 +142,8 @@ impl Manifest {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct WasmConfig {
-    /// When it was signed, so that nothing depends on when it is pushed.
+    /// When it was signed, so that nothing depends on when it is pushed. Readers want one, also of
+    /// what has no token.
     #[serde(skip_serializing_if = "Option::is_none")]
     created: Option<String>,
     architecture: &'static str,
@@ -113,8 +152,8 @@ struct WasmConfig {
 }
 
 impl WasmConfig {
-    fn new(content: &Content, os: &'static str) -> Self {
-        let created = i64::try_from(content.signed)
+    fn new(artifact: Artifact, os: &'static str) -> Self {
+        let created = i64::try_from(artifact.signed)
             .ok()
             .and_then(|seconds| chrono::DateTime::from_timestamp(seconds, 0))
             // RFC 3339 has four digits for the year.
@@ -124,7 +163,7 @@ impl WasmConfig {
             created,
             architecture: "wasm",
             os,
-            layer_digests: [content.digest.to_string()],
+            layer_digests: [artifact.digest.to_string()],
         }
     }
 }

@@ -8,20 +8,24 @@
 //! |---|---|
 //! | `content` | a vouched-for file on its way out: each block is checked before it leaves |
 //! | `manifest` | manifests, as they are written and as they are read |
+//! | `attached` | a bundle as a manifest that refers to another; indexes of such |
 //! | `layout` | image layouts on disk |
 //! | `remote` | a repository in a registry: addresses, and what its answers are worth |
 //! | `link` | the link from one page of a list to the next |
 //! | `push`, `upload`, `turns` | publishing: the order, a blob, and one upload of it at a time |
+//! | `fallback` | the tag that lists what refers to a manifest, where the registry does not |
 //! | `endpoints`, `lookup`, `download` | fetching: mirrors and the registry, a manifest, a blob |
 //! | `memory` | how much memory that may take which is fetched beside artifacts |
 //! | `candidates` | what may sign a manifest from beside it, as indexes and manifests say |
 //! | `referrers`, `search` | fetching that: of a registry and its mirrors; of wherever an artifact is |
 //! | `tags` | which tags a repository or a layout has |
 
+mod attached;
 mod candidates;
 mod content;
 mod download;
 mod endpoints;
+mod fallback;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -40,7 +44,7 @@ mod turns;
 mod upload;
 
 use crate::{
-    artifact::Limits,
+    artifact::{Examined, Limits},
     error::{Error, Result, error},
     file::Source,
     name::{Digest, Reference},
@@ -48,10 +52,11 @@ use crate::{
     session::Sessions,
     trust::{Now, Place, Published, Vouched},
 };
+pub use attached::Attachment;
 use content::Content;
 pub use download::Download;
 use endpoints::Endpoints;
-use manifest::Manifest;
+use manifest::{Artifact, Manifest};
 pub(crate) use memory::Memory;
 pub use ranges::{NotInParts, Ranges};
 use referrers::Referrers;
@@ -62,7 +67,7 @@ use tokio::runtime::Handle;
 use vouch_protocol::{ErrorKind, Verification};
 
 /// What a push did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pushed {
     /// The manifest's digest.
     pub manifest: Digest,
@@ -70,13 +75,30 @@ pub struct Pushed {
     pub uploaded: u64,
     /// Bytes of blobs that were there already.
     pub skipped: u64,
+    /// The bundles that are beside it.
+    pub bundles: Vec<Attachment>,
+}
+
+/// The manifest that a file would be published by; none for what is not an artifact. It follows from
+/// the file and the annotations alone.
+pub fn manifest<F>(
+    examined: &Examined<F>,
+    annotations: &BTreeMap<String, String>,
+) -> Result<Option<Digest>> {
+    let Some(facts) = examined.facts() else {
+        return Ok(None);
+    };
+    Ok(Some(
+        Manifest::write(Artifact::of(&facts), annotations)?.digest,
+    ))
 }
 
 /// Publishes a file that was vouched for, where that was vouched for. Each block is sent only after it
 /// hashed to what was verified; nothing is tagged before every blob is there. Right before the
 /// manifest is written, the file is judged again by what is in force then, and
 /// `progress.commit()` is called. Counts the file's size once, whatever of it was there already,
-/// and however often it was sent. The verdict is the one of when it was published.
+/// and however often it was sent. The verdict is the one of when it was published. The bundles that
+/// it was judged by are published with it.
 pub async fn push(
     sessions: &Sessions,
     vouched: Vouched<Source>,
@@ -99,7 +121,8 @@ async fn publish(
     annotations: &BTreeMap<String, String>,
     progress: &Progress,
 ) -> Result<Pushed> {
-    let manifest = Manifest::write(&content, annotations)?;
+    let manifest = Manifest::write(content.artifact, annotations)?;
+    content.check_manifest(manifest.digest)?;
     if let Some(named) = reference.digest()
         && named != manifest.digest
     {

@@ -2,7 +2,9 @@
 
 use super::{
     Pushed,
+    attached::{Attached, EMPTY},
     content::Content,
+    fallback,
     manifest::Manifest,
     remote::Remote,
     turns,
@@ -17,15 +19,22 @@ use crate::{
     trust::Layer,
 };
 use bytes::Bytes;
+use futures_util::future::try_join_all;
 use reqwest::{
-    Method,
+    Method, Response,
     header::{CONTENT_TYPE, HeaderValue},
+};
+use std::{
+    collections::HashSet,
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 const IMAGE_TYPE: HeaderValue =
     HeaderValue::from_static("application/vnd.oci.image.manifest.v1+json");
 
-/// Publishes the blobs, then the manifest.
+/// Publishes the blobs, then the manifest. Bundles come before its tag, so that nobody finds the tag
+/// without them: the manifest by its digest, what refers to it, and where the registry has no list
+/// of that, its fallback tag.
 pub(super) async fn push(
     sessions: &Sessions,
     content: Content,
@@ -35,102 +44,168 @@ pub(super) async fn push(
 ) -> Result<Pushed> {
     progress.enter(Phase::Asking);
     let remote = Remote::new(sessions, reference, Action::Push).await?;
-    let mut pushed = Pushed {
-        manifest: manifest.digest,
-        uploaded: 0,
-        skipped: 0,
-    };
+    let subject = manifest.described();
+    let attached = Attached::all(&content.bundles(), subject)?;
+    let digest = manifest.digest.to_string();
     let name = match (&reference.tag, reference.digest) {
         (Some(tag), _) => tag.to_string(),
-        (None, Some(digest)) => digest.to_string(),
+        (None, Some(_)) => digest.clone(),
         (None, None) => "latest".to_owned(),
     };
-    let path = format!("manifests/{name}");
-    let stored = Layer {
-        digest: manifest.digest,
-        size: manifest.bytes.len() as u64,
-    };
-    let (bytes, config) = (Bytes::from(manifest.bytes), Bytes::from(manifest.config));
-    let put = || {
-        let mut put = request(Method::PUT, remote.url(&path), [(CONTENT_TYPE, IMAGE_TYPE)]);
-        *put.body_mut() = Some(bytes.clone().into());
-        put
-    };
-    let mut retries = Retries::new(remote.session.timeouts());
-    let mut missing = true;
-    // Whether an attempt may have written it, whose answer was lost.
-    let mut unclear = false;
-    loop {
-        if missing {
-            let sent = provide_blobs(&remote, &content, &config, progress).await?;
-            pushed.uploaded += sent;
-        }
-        content.commit_aside(progress).await?;
-        let failure = match remote.attempt("writing the manifest", &put).await {
-            Ok(response) => {
-                remote.confirm(&response, &path, stored).await?;
-                let size = content.size + config.len() as u64;
-                pushed.skipped = size.saturating_sub(pushed.uploaded);
-                return Ok(pushed);
-            }
-            Err(failure) => failure,
-        };
-        missing = failure.unseen_blobs;
-        let failure = if missing {
-            // Nothing was written: until the next attempt, the push may be cancelled again.
-            if !unclear {
-                progress.withdraw();
-            }
-            let what = format!("does not see blobs that it has: {}", failure.error);
-            let error = remote.fault(&what);
-            Failure::passing(error.help("Others may push the same at this moment. Try again."))
-        } else {
-            unclear = true;
-            failure
-        };
-        retries.wait(failure).await?;
+    let mut small = vec![Bytes::from(manifest.config)];
+    if !attached.is_empty() {
+        small.push(Bytes::from_static(EMPTY));
+        small.extend(attached.iter().map(|one| one.bundle.clone()));
     }
+    let mut seen = HashSet::new();
+    small.retain(|blob| seen.insert(Digest::of(blob)));
+    let publishing = Publishing {
+        remote,
+        content,
+        small,
+        progress,
+        sent: AtomicU64::new(0),
+    };
+    publishing.provide_blobs().await?;
+    let bytes = Bytes::from(manifest.bytes);
+    if !attached.is_empty() {
+        // Who names it by its digest finds it signed, or not at all.
+        if name != digest {
+            publishing.write(&digest, &bytes, Step::Before).await?;
+        }
+        publishing.attach(&attached, manifest.digest).await?;
+    }
+    publishing.write(&name, &bytes, Step::Last).await?;
+    let small = publishing.small.iter().map(|blob| blob.len() as u64);
+    let size = publishing.content.size() + small.sum::<u64>();
+    let uploaded = publishing.sent.into_inner();
+    Ok(Pushed {
+        manifest: manifest.digest,
+        uploaded,
+        skipped: size.saturating_sub(uploaded),
+        bundles: attached.iter().map(Attached::pushed).collect(),
+    })
 }
 
-/// Sees to it that both blobs are there, side by side: most of a small push is waiting for answers.
-/// Answers how many bytes were sent.
-async fn provide_blobs(
-    remote: &Remote,
-    content: &Content,
-    config: &Bytes,
-    progress: &Progress,
-) -> Result<u64> {
-    let layer = async {
-        let blob = Layer {
-            digest: content.digest,
-            size: content.size,
-        };
-        // What is one block is checked while the registry is asked for it.
-        let body = async {
-            if content.size > BLOCK as u64 {
-                return Ok(Body::File(content.clone()));
+/// What is published, and where.
+struct Publishing<'a> {
+    remote: Remote,
+    content: Content,
+    /// All blobs but the artifact's, each once.
+    small: Vec<Bytes>,
+    progress: &'a Progress,
+    /// Bytes of blobs that were sent.
+    sent: AtomicU64,
+}
+
+/// Whether a manifest is the one that cannot be taken back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Before,
+    Last,
+}
+
+impl Publishing<'_> {
+    /// Has bundles refer to a manifest.
+    async fn attach(&self, attached: &[Attached], subject: Digest) -> Result<()> {
+        let mut unlisted = Vec::new();
+        for one in attached {
+            let digest = one.digest.to_string();
+            let answer = self.write(&digest, &one.manifest, Step::Before).await?;
+            let listed = answer.headers().get("oci-subject");
+            let listed = listed.and_then(|subject| subject.to_str().ok()?.parse().ok());
+            if listed != Some(subject) {
+                unlisted.push(one.entry.clone());
             }
-            content.whole(progress).await.map(Body::Memory)
+        }
+        if unlisted.is_empty() {
+            return Ok(());
+        }
+        fallback::list(&self.remote, subject, &unlisted).await
+    }
+
+    /// Writes a manifest whose blobs are there; the last one is judged again right before.
+    async fn write(&self, name: &str, bytes: &Bytes, step: Step) -> Result<Response> {
+        let path = format!("manifests/{name}");
+        let stored = Layer {
+            digest: Digest::of(bytes),
+            size: bytes.len() as u64,
         };
-        let sent = provide(remote, blob, body, progress).await?;
-        // It is there, whoever brought it.
-        content.arrived(progress);
-        Ok(sent)
-    };
-    let config = async {
-        let blob = Layer {
-            digest: Digest::of(config),
-            size: config.len() as u64,
+        let put = || {
+            let url = self.remote.url(&path);
+            let mut put = request(Method::PUT, url, [(CONTENT_TYPE, IMAGE_TYPE)]);
+            *put.body_mut() = Some(bytes.clone().into());
+            put
         };
-        // A file that changed shall leave nothing behind, not even its config.
-        let body = async {
-            content.checked().await;
-            Ok(Body::Memory(config.clone()))
+        let mut retries = Retries::new(self.remote.session.timeouts());
+        // Whether an attempt may have written it, whose answer was lost.
+        let mut unclear = false;
+        loop {
+            if step == Step::Last {
+                self.content.commit_aside(self.progress).await?;
+            }
+            let failure = match self.remote.attempt("writing the manifest", &put).await {
+                Ok(response) => {
+                    self.remote.confirm(&response, &path, stored).await?;
+                    return Ok(response);
+                }
+                Err(failure) => failure,
+            };
+            if !failure.unseen_blobs {
+                unclear = true;
+                retries.wait(failure).await?;
+                continue;
+            }
+            // Nothing was written: until the next attempt, the push may be cancelled again.
+            if step == Step::Last && !unclear {
+                self.progress.withdraw();
+            }
+            let what = format!("does not see blobs that it has: {}", failure.error);
+            let error = self.remote.fault(&what);
+            let error = error.help("Others may push the same at this moment. Try again.");
+            retries.wait(Failure::passing(error)).await?;
+            self.provide_blobs().await?;
+        }
+    }
+
+    /// Sees to it that all blobs are there, side by side: most of a small push is waiting for
+    /// answers.
+    async fn provide_blobs(&self) -> Result<()> {
+        let (remote, content, progress) = (&self.remote, &self.content, self.progress);
+        let layer = async {
+            let blob = Layer {
+                digest: content.digest(),
+                size: content.size(),
+            };
+            // What is one block is checked while the registry is asked for it.
+            let body = async {
+                if content.size() > BLOCK as u64 {
+                    return Ok(Body::File(content.clone()));
+                }
+                content.whole(progress).await.map(Body::Memory)
+            };
+            let sent = provide(remote, blob, body, progress).await?;
+            // It is there, whoever brought it.
+            content.arrived(progress);
+            Ok(sent)
         };
-        provide(remote, blob, body, progress).await
-    };
-    let (layer, config) = tokio::try_join!(layer, config)?;
-    Ok(layer + config)
+        let small = self.small.iter().map(|bytes| async move {
+            let blob = Layer {
+                digest: Digest::of(bytes),
+                size: bytes.len() as u64,
+            };
+            // A file that changed shall leave nothing behind, not even its config.
+            let body = async {
+                content.checked().await;
+                Ok(Body::Memory(bytes.clone()))
+            };
+            provide(remote, blob, body, progress).await
+        });
+        let (layer, small) = tokio::try_join!(layer, try_join_all(small))?;
+        let sent = layer + small.iter().sum::<u64>();
+        self.sent.fetch_add(sent, Ordering::Relaxed);
+        Ok(())
+    }
 }
 
 /// Sees to it that a blob is there, and answers how much of it had to be sent.

@@ -2,13 +2,15 @@
 
 use crate::{
     error::{Error, Result},
-    file::Source,
+    file::{Destination, Source, Unnamed},
     progress::Progress,
     registry::Memory,
-    signature::{Evidence, LARGEST_BUNDLE},
+    signature::{Bundle, Evidence, LARGEST_BUNDLE},
+    trust::Publication,
 };
 use std::{
-    io::Read,
+    ffi::{OsStr, OsString},
+    io::{Read, Write},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -24,9 +26,7 @@ pub(super) fn of_file(
 ) -> Result<impl Iterator<Item = Result<Vec<Evidence>>> + use<>> {
     let named = named.map(|named| bundle(named, progress)).transpose()?;
     let progress = progress.clone();
-    let mut beside = path.as_os_str().to_owned();
-    beside.push(".sigstore.json");
-    let beside = PathBuf::from(beside);
+    let beside = PathBuf::from(name_beside(path.as_os_str()));
     Ok(std::iter::once_with(move || {
         if let Some(named) = named {
             return Ok(vec![named]);
@@ -46,7 +46,71 @@ pub(super) fn of_file(
     }))
 }
 
-fn bundle(path: &Path, progress: &Progress) -> Result<Evidence> {
+/// What may sign a file that is to be published: the one beside it, unless another is named. Blocks.
+pub(super) fn of_pushed(
+    path: &Path,
+    publication: &Publication,
+    progress: &Progress,
+) -> Result<impl Iterator<Item = Result<Vec<Evidence>>> + use<>> {
+    let beside = match publication.bundle {
+        Some(_) => None,
+        None => Some(of_file(path, None, progress)?),
+    };
+    Ok(beside.into_iter().flatten())
+}
+
+fn name_beside(name: &OsStr) -> OsString {
+    let mut name = name.to_owned();
+    name.push(".sigstore.json");
+    name
+}
+
+/// A bundle on its way beside a file.
+pub(super) struct Beside {
+    /// Nothing where the very same lies there already.
+    new: Option<(Unnamed<()>, bool)>,
+    path: PathBuf,
+}
+
+impl Beside {
+    /// Writes it; it has no name yet. `or_name` is the file's, for a destination that is a folder. What
+    /// is there is replaced only where the file may be. Blocks.
+    pub(super) fn write(
+        bundle: &Bundle,
+        destination: &Destination,
+        or_name: &OsStr,
+        overwrite: bool,
+    ) -> Result<Self> {
+        let target = destination.target(or_name);
+        let name = name_beside(target.file_name().unwrap_or(or_name));
+        let place = destination.named(name)?;
+        let path = place.target(OsStr::new(""));
+        if let Some(standing) = place.standing()?
+            && standing.whole(LARGEST_BUNDLE as u64)?.as_deref() == Some(&**bundle.bytes())
+        {
+            return Ok(Self { new: None, path });
+        }
+        place.check(overwrite)?;
+        let mut file = place.create()?;
+        let written = file.write_all(bundle.bytes());
+        written.map_err(|error| Error::at(&path, "write", error))?;
+        Ok(Self {
+            new: Some((file, overwrite)),
+            path,
+        })
+    }
+
+    /// Gives it its name, and answers its path. It says nothing of any file but the one it signs.
+    pub(super) fn place(self) -> Result<PathBuf> {
+        match self.new {
+            Some((file, overwrite)) => file.give_name(OsStr::new(""), overwrite, || Ok(())),
+            None => Ok(self.path),
+        }
+    }
+}
+
+/// The bundle in a file. Blocks.
+pub(super) fn bundle(path: &Path, progress: &Progress) -> Result<Evidence> {
     let source = Source::open(path)?;
     // What grows meanwhile is cut.
     let size = source.size().min(LARGEST_BUNDLE as u64 + 1);

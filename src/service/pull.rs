@@ -1,6 +1,6 @@
 //! `pull`: fetch an artifact, verify it, and only then give it its name.
 
-use super::{memory::Noted, request::Request, turns::Work};
+use super::{beside::Beside, memory::Noted, request::Request, turns::Work};
 use crate::{
     artifact,
     error::{Error, Result, error},
@@ -10,7 +10,7 @@ use crate::{
     trust::{self, Published, Use, Vouched},
 };
 use std::{
-    ffi::OsString,
+    ffi::{OsStr, OsString},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -24,6 +24,7 @@ pub(super) async fn pull(request: Arc<Request>, params: PullParams) -> Result<Pu
     request.touches(&path);
     let overwrite = params.overwrite.unwrap_or(false);
     let (target, signer) = (params.target, params.signer);
+    let with_bundle = params.with_bundle.unwrap_or(false);
     if let Some(signer) = &signer {
         request.clock()().check_signer(signer)?;
     }
@@ -32,6 +33,12 @@ pub(super) async fn pull(request: Arc<Request>, params: PullParams) -> Result<Pu
     {
         // It may become part of a file's name.
         return Err(error!(InvalidParams: "the name of a target cannot hold `/` or NUL"));
+    }
+    if with_bundle && target.is_some() {
+        return Err(error!(
+            InvalidParams: "a bundle signs the whole archive, not a target of it"
+        )
+        .help("Pull the archive with its bundle, or the target without."));
     }
 
     // The folder may be on a file system that does not answer: such threads are bounded too.
@@ -47,30 +54,31 @@ pub(super) async fn pull(request: Arc<Request>, params: PullParams) -> Result<Pu
         .await?;
     let found = request.find(&reference).await?;
     let manifest = found.published.manifest;
-    let (path, verification) = request
+    let pulled = request
         .examine(Work::Download, move |request| {
-            let signer = signer.as_deref();
-            match (taken, target.as_deref()) {
-                (Some(taken), None) => already_there(request, &found, &destination, signer, taken),
-                // Only its archive tells what a target is.
-                (_, target) => {
-                    let wanted = Wanted {
-                        target,
-                        signer,
-                        overwrite,
-                    };
-                    fetch(request, &found, &destination, wanted)
+            let wanted = Wanted {
+                target: target.as_deref(),
+                signer: signer.as_deref(),
+                overwrite,
+                with_bundle,
+            };
+            match taken {
+                Some(taken) if wanted.target.is_none() => {
+                    already_there(request, &found, &destination, wanted, taken)
                 }
+                // Only its archive tells what a target is.
+                _ => fetch(request, &found, &destination, wanted),
             }
         })
         .await?;
     // It may have pinned who signed it.
     request.state().look_ups.changed();
     Ok(PullResult {
-        path: path.display().to_string(),
+        path: pulled.path.display().to_string(),
+        bundle: pulled.bundle.map(|path| path.display().to_string()),
         reference: reference.with_digest(manifest).to_string(),
         digest: manifest.to_string(),
-        verification,
+        verification: pulled.verification,
         downloaded: request.progress().bytes(),
     })
 }
@@ -81,6 +89,14 @@ struct Wanted<'a> {
     target: Option<&'a str>,
     signer: Option<&'a str>,
     overwrite: bool,
+    with_bundle: bool,
+}
+
+/// What is there now.
+struct Pulled {
+    path: PathBuf,
+    bundle: Option<PathBuf>,
+    verification: Verification,
 }
 
 fn fetch(
@@ -88,7 +104,7 @@ fn fetch(
     found: &Found,
     destination: &Destination,
     wanted: Wanted<'_>,
-) -> Result<(PathBuf, Verification)> {
+) -> Result<Pulled> {
     let Published { from, layer, .. } = &found.published;
     let name = from.to_string();
     let vouched = found
@@ -109,8 +125,35 @@ fn fetch(
         None => vouched,
     };
     let name = file_name(from, &vouched, wanted.target);
+    let beside = bundle_beside(&vouched, destination, &name, wanted)?;
     request.progress().commit()?;
-    vouched.place(&name, wanted.overwrite, request.clock())
+    // The bundle first: whoever finds the file finds what signs it.
+    let mut bundle = None;
+    let before = || -> Result<()> {
+        bundle = beside.map(Beside::place).transpose()?;
+        Ok(())
+    };
+    let (path, verification) =
+        vouched.place_with(&name, wanted.overwrite, request.clock(), before)?;
+    Ok(Pulled {
+        path,
+        bundle,
+        verification,
+    })
+}
+
+fn bundle_beside<F>(
+    vouched: &Vouched<F>,
+    destination: &Destination,
+    name: &OsStr,
+    wanted: Wanted<'_>,
+) -> Result<Option<Beside>> {
+    if !wanted.with_bundle {
+        return Ok(None);
+    }
+    let bundle = vouched.bundle_of_file()?;
+    let write = |bundle| Beside::write(bundle, destination, name, wanted.overwrite);
+    bundle.map(write).transpose()
 }
 
 /// A file that is there already will do, if it is the very one that was published.
@@ -118,9 +161,9 @@ fn already_there(
     request: &Request,
     found: &Found,
     destination: &Destination,
-    signer: Option<&str>,
+    wanted: Wanted<'_>,
     taken: Error,
-) -> Result<(PathBuf, Verification)> {
+) -> Result<Pulled> {
     let published = found.published.clone();
     let (name, size) = (published.from.to_string(), published.layer.size);
     let standing = destination.standing()?.filter(|file| file.size() == size);
@@ -132,15 +175,21 @@ fn already_there(
         .map_err(|error| Error::from_io(error, standing.path(), "read"))?;
     let now = request.clock();
     let (beside, usage) = (found.beside(request.progress()), Use::Pull(published));
-    let verdict = match trust::judge(examined, beside, usage, signer, &now()) {
+    let verdict = match trust::judge(examined, beside, usage, wanted.signer, &now()) {
         Ok(verdict) => verdict,
         Err(error) if error.kind() == ErrorKind::DigestMismatch => return Err(taken),
         Err(error) => return Err(error),
     };
     let vouched = verdict.map_err(|refused| refused.error(name))?;
+    let beside = bundle_beside(&vouched, destination, OsStr::new(""), wanted)?;
     request.progress().commit()?;
     let path = destination.keep(&standing)?;
-    Ok((path, vouched.stands(&now())?))
+    let verification = vouched.stands(&now())?;
+    Ok(Pulled {
+        path,
+        bundle: beside.map(Beside::place).transpose()?,
+        verification,
+    })
 }
 
 /// The file's name in a folder.

@@ -1,16 +1,16 @@
 //! `push`: verify a file and publish it. Nothing of a refused file is sent.
 
-use super::{request::Request, turns::Work};
+use super::{beside, request::Request, turns::Work};
 use crate::{
     artifact,
     error::Result,
     file,
     progress::Phase,
     registry,
-    trust::{self, Use},
+    trust::{self, Publication, Use},
 };
 use std::sync::Arc;
-use vouch_protocol::{PushParams, PushResult};
+use vouch_protocol::{PublishedBundle, PushParams, PushResult};
 
 pub(super) async fn push(request: Arc<Request>, params: PushParams) -> Result<PushResult> {
     let path = file::parse_path(&params.path)?;
@@ -19,9 +19,17 @@ pub(super) async fn push(request: Arc<Request>, params: PushParams) -> Result<Pu
     request.concerns(&reference);
     let reference = reference.pinned(params.allow_latest.unwrap_or(false))?;
     let annotations = params.annotations.unwrap_or_default();
+    let bundle = params.bundle.as_deref().map(file::parse_path).transpose()?;
+    let bundle = match bundle {
+        Some(path) => {
+            let read = move |request: &Request| beside::bundle(&path, request.progress());
+            Some(request.examine(Work::Small, read).await?)
+        }
+        None => None,
+    };
 
     // Never from the cache: what is sent is checked against the hashes that are made now.
-    let name = path.display().to_string();
+    let (name, file) = (path.display().to_string(), path.clone());
     let examined = request
         .examine_file(path, |request, source| {
             // It is read to be verified, and again to be sent.
@@ -31,11 +39,17 @@ pub(super) async fn push(request: Arc<Request>, params: PushParams) -> Result<Pu
         })
         .await?;
     let known = examined.share();
-    let usage = Use::Push {
+    let publication = Publication {
         to: reference.clone(),
+        manifest: registry::manifest(&examined, &annotations)?,
+        bundle,
     };
     let vouched = request
-        .blocking(move |request| trust::judge(examined, None, usage, None, &request.clock()()))
+        .blocking(move |request| {
+            let beside = beside::of_pushed(&file, &publication, request.progress())?;
+            let usage = Use::Push(publication);
+            trust::judge(examined, beside, usage, None, &request.clock()())
+        })
         .await?
         .map_err(|refused| refused.error(name))?;
     let _turn = request.turn(Work::Upload).await?;
@@ -48,11 +62,16 @@ pub(super) async fn push(request: Arc<Request>, params: PushParams) -> Result<Pu
     )
     .await?;
     request.published(&reference, pushed.manifest, known);
+    let bundles = pushed.bundles.iter().map(|bundle| PublishedBundle {
+        digest: bundle.bundle.to_string(),
+        manifest: bundle.manifest.to_string(),
+    });
     Ok(PushResult {
         reference: reference.with_digest(pushed.manifest).to_string(),
         digest: pushed.manifest.to_string(),
         verification,
         uploaded: pushed.uploaded,
         skipped: pushed.skipped,
+        bundles: bundles.collect(),
     })
 }

@@ -7,9 +7,11 @@ use crate::{
     file,
     name::{Digest, Reference},
     progress::Phase,
-    trust::{self, Use, Verdict},
+    registry,
+    trust::{self, Publication, Use, Verdict},
 };
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -26,8 +28,7 @@ pub(super) async fn verify(request: Arc<Request>, params: VerifyParams) -> Resul
         VerifySubject::Path(path) => {
             let path = file::parse_path(&path)?;
             let name = path.display().to_string();
-            let usage = Use::Verify(None);
-            let verdict = stored(&request, path, bundle, usage, signer).await?;
+            let (verdict, _) = stored(&request, path, bundle, None, signer).await?;
             Ok(answer(&request, verdict, &name, explain))
         }
         VerifySubject::Push { path, to } => {
@@ -35,8 +36,11 @@ pub(super) async fn verify(request: Arc<Request>, params: VerifyParams) -> Resul
             let name = path.display().to_string();
             let to = request.reference(&to)?;
             request.concerns(&to);
-            let verdict = stored(&request, path, bundle, Use::Ask { to }, signer).await?;
-            Ok(answer(&request, verdict, &name, explain))
+            let (verdict, manifest) = stored(&request, path, bundle, Some(to), signer).await?;
+            Ok(VerifyResult {
+                digest: manifest.map(|digest| digest.to_string()),
+                ..answer(&request, verdict, &name, explain)
+            })
         }
         VerifySubject::Reference(reference) => {
             let reference = request.reference(&reference)?;
@@ -55,9 +59,9 @@ async fn stored(
     request: &Arc<Request>,
     path: PathBuf,
     bundle: Option<PathBuf>,
-    usage: Use,
+    to: Option<Reference>,
     signer: Option<String>,
-) -> Result<Verdict<()>> {
+) -> Result<(Verdict<()>, Option<Digest>)> {
     request.touches(&path);
     // Another thread, and its turn, cost more than to look.
     let known = request.settings().cache.at_hand(&path);
@@ -75,27 +79,36 @@ async fn stored(
                 .await?
         }
     };
-    let goes_nowhere = matches!(usage, Use::Verify(None));
-    let looks = bundle.is_some() || trust::asks_for_evidence(&examined, &request.clock()());
-    let judge = move |request: &Request| {
-        // A push publishes the file alone: what lies beside it would not be there for who pulls.
-        let beside = if let Use::Ask { .. } = usage {
-            None
-        } else {
-            Some(beside::of_file(
-                &file,
-                bundle.as_deref(),
-                request.progress(),
-            )?)
+    let Some(to) = to else {
+        let looks = bundle.is_some() || trust::asks_for_evidence(&examined, &request.clock()());
+        let judge = move |request: &Request| {
+            let beside = beside::of_file(&file, bundle.as_deref(), request.progress())?;
+            let (usage, now) = (Use::Verify(None), request.clock()());
+            trust::judge(examined, beside, usage, signer.as_deref(), &now)
         };
-        let beside = beside.into_iter().flatten();
-        let now = request.clock()();
-        trust::judge(examined, beside, usage, signer.as_deref(), &now)
+        // What goes nowhere has no folder and no pins to look at.
+        let verdict = if looks {
+            request.blocking(judge).await?
+        } else {
+            judge(request)?
+        };
+        return Ok((verdict, None));
     };
-    // What goes nowhere has no folder and no pins to look at.
-    if goes_nowhere && !looks {
-        return judge(request);
-    }
+    let judge = move |request: &Request| {
+        let manifest = registry::manifest(&examined, &BTreeMap::new())?;
+        let publication = Publication {
+            to,
+            manifest,
+            bundle: bundle
+                .as_deref()
+                .map(|path| beside::bundle(path, request.progress()))
+                .transpose()?,
+        };
+        let beside = beside::of_pushed(&file, &publication, request.progress())?;
+        let (usage, now) = (Use::Ask(publication), request.clock()());
+        let verdict = trust::judge(examined, beside, usage, signer.as_deref(), &now)?;
+        Ok((verdict, manifest))
+    };
     request.blocking(judge).await
 }
 

@@ -62,7 +62,9 @@ pub use credentials::OWN_VARIABLES;
 pub(crate) use credentials::{Credential, Secret, environment};
 pub(crate) use flight::Flight;
 pub use http::Timeouts;
-pub(crate) use http::{Activity, Failure, Retries, bounded, is_link_local, location, request};
+pub(crate) use http::{
+    Activity, Failure, Retries, bounded, is_link_local, jitter, location, request,
+};
 pub(crate) use sessions::Session;
 pub use sessions::{Carried, Sessions};
 pub(crate) use text::{clean, clean_to};

@@ -1,5 +1,7 @@
-//! What was fetched beside an artifact, to judge it by: bytes, of which nothing is verified.
+//! What was fetched beside an artifact, to judge it by: bytes, of which nothing is verified; and
+//! what of that holds, which may be kept beside it.
 
+use crate::name::Digest;
 use std::{any::Any, sync::Arc};
 
 /// One thing that may sign an artifact from beside it, and where it came from.
@@ -98,4 +100,55 @@ pub struct Layer {
     pub chain: Option<String>,
     /// The annotation `dev.sigstore.cosign/bundle`, where there is one.
     pub bundle: Option<String>,
+}
+
+/// What signs an artifact from beside it, and holds. Only the check makes one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Held {
+    /// A Sigstore bundle.
+    Bundle(Bundle),
+    /// What cosign 2 stored.
+    Layer(Arc<Layer>),
+}
+
+/// A bundle that holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bundle {
+    pub(super) bytes: Arc<[u8]>,
+    pub(super) media_type: &'static str,
+    pub(super) predicate: Option<String>,
+    pub(super) subject: Digest,
+}
+
+impl Bundle {
+    /// The very bytes that were verified.
+    pub fn bytes(&self) -> &Arc<[u8]> {
+        &self.bytes
+    }
+
+    /// What it is called in a registry.
+    pub fn media_type(&self) -> &'static str {
+        self.media_type
+    }
+
+    /// What its statement says of its subjects; nothing where it signs bytes.
+    pub fn predicate(&self) -> Option<&str> {
+        self.predicate.as_deref()
+    }
+
+    /// What it signs: the file, or the manifest that names it.
+    pub fn subject(&self) -> Digest {
+        self.subject
+    }
+
+    /// One that nobody verified.
+    #[cfg(test)]
+    pub(crate) fn unverified(bytes: &[u8], subject: Digest) -> Self {
+        Self {
+            bytes: bytes.into(),
+            media_type: "application/vnd.dev.sigstore.bundle.v0.3+json",
+            predicate: Some("https://sigstore.dev/cosign/sign/v1".into()),
+            subject,
+        }
+    }
 }

@@ -28,7 +28,7 @@ mod token;
 #[cfg(test)]
 mod tests;
 
-pub use evidence::{Evidence, Layer};
+pub use evidence::{Bundle, Evidence, Held, Layer};
 pub use sigstore::{Anchors, LARGEST_BUNDLE, MOST_EVIDENCE, Member, Root};
 pub use token::{Asked, Draft, Sealed};
 
@@ -80,6 +80,8 @@ pub(crate) struct Bundled {
     pub(crate) of: Of,
     /// The root that says so.
     pub(crate) root: String,
+    /// What that was read from.
+    pub(crate) held: Held,
     /// How that was found.
     pub(crate) report: Report,
     /// What its signer says of how it was built.
@@ -252,6 +254,8 @@ pub struct Looked {
     pub signatures: Signatures,
     /// What was found about each thing that was fetched.
     pub(crate) reports: Vec<Report>,
+    /// Why nothing that was fetched holds, where that is so.
+    pub(crate) unheld: Option<Refusal>,
 }
 
 /// Of how many things that were fetched a message tells.
@@ -299,27 +303,33 @@ pub(crate) fn bundled(digest: Digest, bundle: Evidence, anchors: &Anchors) -> Si
 
 /// The signatures of an artifact that hold: at least one.
 pub fn signatures(facts: &Facts, beside: Beside<'_>) -> Looked {
-    let mut reports = Vec::new();
-    let signatures = look(facts, beside, &mut reports);
+    let (mut reports, mut unheld) = (Vec::new(), None);
+    let signatures = look(facts, beside, &mut reports, &mut unheld);
     Looked {
         signatures,
         reports,
+        unheld,
     }
 }
 
-fn look(facts: &Facts, beside: Beside<'_>, reports: &mut Vec<Report>) -> Signatures {
-    let (mut held, mut refusal) = (Vec::new(), None);
+fn look(
+    facts: &Facts,
+    beside: Beside<'_>,
+    reports: &mut Vec<Report>,
+    refusal: &mut Option<Refusal>,
+) -> Signatures {
+    let mut held = Vec::new();
     for method in METHODS {
         match (method.signatures)(facts, beside, reports) {
             Ok(found) => held.extend(found),
             Err(wrong) if method.binds => return Err(wrong),
-            Err(wrong) => refusal = refusal.or(Some(wrong)),
+            Err(wrong) => *refusal = refusal.take().or(Some(wrong)),
         }
     }
     if !held.is_empty() {
         return Ok(held);
     }
-    Err(refusal.unwrap_or_else(|| {
+    Err(refusal.clone().unwrap_or_else(|| {
         let absent = METHODS.iter().map(|method| (method.absent)(facts.kind));
         let (why, help): (Vec<_>, Vec<_>) = absent.unzip();
         // What was looked for is told; what was not is not said to be missing.

@@ -33,7 +33,7 @@ impl Asked<'_> {
         rounds: &mut dyn Iterator<Item = Result<Vec<Evidence>>>,
         now: &Now,
     ) -> Result<Result<(Judged, Accepted), Refused>> {
-        let mut evidence = Vec::new();
+        let mut evidence: Vec<_> = self.usage.bundle().cloned().into_iter().collect();
         loop {
             let refused = match self.decide_with(&evidence, now)? {
                 Err(refused) if self.may_change(&refused.refusal) => refused,
@@ -81,10 +81,18 @@ impl Asked<'_> {
             beside,
             place: self.usage.place()?,
             wanted: self.signer.map(ToOwned::to_owned),
+            together: self.usage.bundle().is_some(),
             rows: self.rows,
         };
         Ok(match judged.now(now)? {
             Ok(accepted) => Ok((judged, accepted)),
+            // Of what had to be published with it, nothing holds.
+            Err((refusal, _)) if judged.looked.unheld.as_ref() == Some(&refusal) => Err(Refused {
+                refusal,
+                found,
+                judged: None,
+                reports: judged.looked.reports,
+            }),
             Err((refusal, basis)) => Err(Refused {
                 refusal,
                 found,

@@ -16,6 +16,8 @@ pub(super) struct Choice {
     pub(super) of: usize,
     pub(super) trusted: Trusted,
     pub(super) others: Vec<usize>,
+    /// All that are accepted.
+    pub(super) accepted: Vec<usize>,
 }
 
 /// The signature that comes nearest to being accepted.
@@ -48,12 +50,16 @@ pub(super) fn choose(policy: &Policy, cases: &[Case<'_>]) -> Result<Choice, Deni
         let is = |method: &&Method| method.name() == cases[at].signed.method();
         required.is_empty() || required.iter().any(is)
     };
-    let mut accepted = Vec::new();
+    let (mut accepted, mut all) = (Vec::new(), Vec::new());
     let mut denial: Option<Denial> = None;
     for (at, decision) in decisions.into_iter().enumerate() {
         match decision.outcome {
-            Ok(trusted) if is_required(at) => accepted.push((at, trusted)),
-            Ok(_) => {}
+            Ok(trusted) => {
+                all.push(at);
+                if is_required(at) {
+                    accepted.push((at, trusted));
+                }
+            }
             Err(other) => {
                 if denial
                     .as_ref()
@@ -79,7 +85,17 @@ pub(super) fn choose(policy: &Policy, cases: &[Case<'_>]) -> Result<Choice, Deni
         of,
         trusted,
         others: others.collect(),
+        accepted: all,
     })
+}
+
+/// Why none of these is accepted, the nearest of them.
+pub(super) fn denial(policy: &Policy, cases: &[Case<'_>], of: &[usize]) -> Option<Denial> {
+    let decisions = decisions(policy, cases, None).into_iter().enumerate();
+    let refused = decisions
+        .filter(|(at, _)| of.contains(at))
+        .filter_map(|(_, decision)| decision.outcome.err());
+    refused.max_by_key(|denial| denial.near)
 }
 
 /// Every question about one of the signatures, and what is asked of all of them.

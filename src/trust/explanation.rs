@@ -95,8 +95,13 @@ pub(super) fn of_unsigned(found: &Found, refusal: &Refusal, reports: &[Report]) 
     let mut findings = findings(found);
     let nearest = reports.iter().max_by_key(|report| report.progress());
     let mut checks = match (found, nearest) {
-        (Ok(facts), Some(nearest)) if facts.token.is_none() => {
-            findings.push(absent());
+        // Where a token does not hold, nothing else was looked at.
+        (Ok(facts), Some(nearest)) => {
+            findings.retain(|finding| finding.row < Row::Token);
+            findings.push(match facts.token {
+                Some(_) => Finding::held(Row::Token, "a token, and a bundle has to count as well"),
+                None => absent(),
+            });
             let findings = findings.into_iter();
             let rows = findings.map(|finding| check(finding.row, Some(finding)));
             rows.chain(of_bundle(nearest)).collect()

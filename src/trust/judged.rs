@@ -15,9 +15,9 @@ use crate::{
     artifact::{Facts, Refusal, Row},
     error::Result,
     name::Digest,
-    signature::{self, Beside, Evidence, Looked, Signed},
+    signature::{self, Beside, Evidence, Held, Looked, Signed},
 };
-use std::{borrow::Cow, fmt, sync::Arc};
+use std::{fmt, sync::Arc};
 use vouch_protocol::{ErrorKind, Trust, TrustMode, Verification};
 
 /// What is decided about whenever it is judged.
@@ -30,6 +30,8 @@ pub(super) struct Judged {
     pub(super) place: Place,
     /// The one signer that the caller wants.
     pub(super) wanted: Option<String>,
+    /// Whether what lies beside it has to count as well: it is published with it.
+    pub(super) together: bool,
     pub(super) rows: Rows,
 }
 
@@ -71,6 +73,8 @@ pub(super) struct Accepted {
     pub(super) signed: Arc<Signed>,
     /// Those that a rule requires besides.
     others: Vec<Arc<Signed>>,
+    /// All that lie beside it and are accepted.
+    beside: Vec<Held>,
     pub(super) trust: Trust,
     pub(super) basis: Basis,
 }
@@ -173,9 +177,11 @@ impl Judged {
             pins,
             now: now.seconds(),
         };
-        let signatures = match self.signatures(&basis.policy) {
+        let anew = self.look_anew(&basis.policy);
+        let looked = anew.as_ref().unwrap_or(&self.looked);
+        let signatures = match &looked.signatures {
             Ok(signatures) => signatures,
-            Err(refusal) => return Err((refusal, basis)),
+            Err(refusal) => return Err((refusal.clone(), basis)),
         };
         for signed in signatures.iter() {
             let dates = || check_dates(signed.dates(), basis.now);
@@ -192,39 +198,49 @@ impl Judged {
             .iter()
             .map(|signed| self.case(signed, &basis))
             .collect();
-        match choice::choose(&basis.policy, &cases) {
-            Ok(Choice {
-                of,
-                trusted,
-                others,
-            }) => {
-                let others = others.into_iter().map(|at| Arc::clone(&signatures[at]));
-                let others = others.collect();
-                Ok(Accepted::new(&signatures[of], others, trusted, basis))
-            }
-            Err(Denial {
-                kind,
-                what,
-                help,
-                command,
-                ..
-            }) => {
-                let refusal = Refusal::new(Row::Policy, kind, what, None).advise(help);
-                let refusal = refusal.mended_by(command);
-                Err((refusal, basis))
+        let denied = |denial: Denial| {
+            let refusal = Refusal::new(Row::Policy, denial.kind, denial.what, None);
+            refusal.advise(denial.help).mended_by(denial.command)
+        };
+        let choice = match choice::choose(&basis.policy, &cases) {
+            Ok(choice) => choice,
+            Err(denial) => return Err((denied(denial), basis)),
+        };
+        let Choice {
+            of,
+            trusted,
+            others,
+            accepted,
+        } = choice;
+        let held = |at: &usize| {
+            let bundled = signatures[*at].bundled();
+            bundled.map(|bundled| bundled.held.clone())
+        };
+        let mut beside: Vec<Held> = Vec::new();
+        for held in accepted.iter().chain(&others).filter_map(held) {
+            // One may hold by several roots.
+            if !beside.contains(&held) {
+                beside.push(held);
             }
         }
+        if self.together && beside.is_empty() {
+            let bundled = (0..signatures.len()).filter(|at| held(at).is_some());
+            let denial = choice::denial(&basis.policy, &cases, &bundled.collect::<Vec<_>>());
+            let refusal = denial.map(denied).or_else(|| looked.unheld.clone());
+            return Err((refusal.unwrap_or_else(unread), basis));
+        }
+        let others = others.into_iter().map(|at| Arc::clone(&signatures[at]));
+        let others = others.collect();
+        let accepted = Accepted::new(&signatures[of], others, trusted, basis);
+        Ok(Accepted { beside, ..accepted })
     }
 
-    /// The signatures that hold by what the owner's policy verifies them by now.
-    fn signatures(&self, policy: &Policy) -> Result<Cow<'_, [Arc<Signed>]>, Refusal> {
+    /// What holds by what the owner's policy verifies it by now, where that is not the same as when
+    /// it was looked at first.
+    fn look_anew(&self, policy: &Policy) -> Option<Looked> {
         let before = self.beside.policy.anchors();
-        if self.beside.evidence.is_empty() || before == policy.anchors() {
-            let looked = self.looked.signatures.as_deref();
-            return looked.map(Cow::Borrowed).map_err(Refusal::clone);
-        }
-        let looked = self.beside.look(&self.facts, policy);
-        looked.signatures.map(Cow::Owned)
+        let same = self.beside.evidence.is_empty() || before == policy.anchors();
+        (!same).then(|| self.beside.look(&self.facts, policy))
     }
 
     fn cases<'a>(&'a self, basis: &'a Basis) -> Vec<Case<'a>> {
@@ -235,8 +251,14 @@ impl Judged {
 
     /// The signature that came nearest to being accepted.
     pub(super) fn nearest(&self, basis: &Basis) -> Option<Arc<Signed>> {
+        let signatures = self.looked.signatures.as_ref().ok()?;
+        // Where a bundle had to count besides, whatever the others are worth.
+        let of_bundle = |signed: &&Arc<Signed>| self.together && signed.bundled().is_some();
+        if let Some(bundled) = signatures.iter().find(of_bundle) {
+            return Some(Arc::clone(bundled));
+        }
         let at = choice::nearest(&basis.policy, &self.cases(basis));
-        self.looked.signatures.as_ref().ok()?.get(at).cloned()
+        signatures.get(at).cloned()
     }
 
     /// Every question of the policy about one of the signatures.
@@ -274,6 +296,7 @@ impl Accepted {
         Self {
             signed: Arc::clone(signed),
             others,
+            beside: Vec::new(),
             trust: Trust {
                 rule: rule.unwrap_or_else(|| "default".into()),
                 mode,
@@ -284,6 +307,11 @@ impl Accepted {
             },
             basis,
         }
+    }
+
+    /// What lies beside it and is accepted.
+    pub(super) fn beside(&self) -> &[Held] {
+        &self.beside
     }
 
     fn remembered(mut self) -> Self {
@@ -307,6 +335,12 @@ impl Accepted {
         self.trust.warnings.push(warning);
         self
     }
+}
+
+/// What had to be published with it was not read.
+fn unread() -> Refusal {
+    let what = "has no bundle that could be published with it".to_owned();
+    Refusal::new(Row::Token, ErrorKind::Unsigned, what, None)
 }
 
 /// What differs from what the signer last signed there. No signature binds a version: a registry

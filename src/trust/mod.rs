@@ -96,7 +96,7 @@ pub use refused::Refused;
 pub use section::{Accept, Mode, Root, Rule, Section};
 pub use signer::Signer;
 pub use store::Store as Pins;
-pub use usage::{Layer, Now, Published, Use};
+pub use usage::{Layer, Now, Publication, Published, Use};
 pub use written::WrittenSigner;
 
 use crate::{
@@ -105,7 +105,7 @@ use crate::{
     file::{self, Source},
     name::{Digest, Reference},
     progress::Progress,
-    signature::{Evidence, Signed},
+    signature::{Bundle, Evidence, Held, Signed},
 };
 use asked::Asked;
 use judged::{Accepted, Judged, Rows};
@@ -280,6 +280,41 @@ impl<F> Vouched<F> {
         &self.accepted.signed
     }
 
+    /// What signs it from beside it, and is accepted.
+    pub fn beside(&self) -> &[Held] {
+        self.accepted.beside()
+    }
+
+    /// The bundle by which the bare file verifies again; nothing where it needs none, as its token
+    /// is accepted. Fails where there is none that does so.
+    pub fn bundle_of_file(&self) -> Result<Option<&Bundle>> {
+        let beside = self.beside();
+        if beside.is_empty() {
+            return Ok(None);
+        }
+        let file = self.facts().digest;
+        let mut bundles = beside.iter().filter_map(|held| match held {
+            Held::Bundle(bundle) => Some(bundle),
+            Held::Layer(_) => None,
+        });
+        if let Some(bundle) = bundles.find(|bundle| bundle.subject() == file) {
+            return Ok(Some(bundle));
+        }
+        let manifest = self.manifest().map(|digest| digest.to_string());
+        let message = format!(
+            "what signs it signs its manifest, {}, of which the file alone shows nothing",
+            manifest.unwrap_or_default()
+        );
+        let help = "Pull it without its bundle, and verify it by its reference, which keeps both; or \
+                    ask its publisher for a bundle over the file: `cosign sign-blob`.";
+        Err(Error::new(ErrorKind::NoBundle, message).help(help))
+    }
+
+    /// The manifest that names it.
+    pub fn manifest(&self) -> Option<Digest> {
+        self.usage.manifest()
+    }
+
     /// Judges it again, as of now and while nobody pins; `name` is what an error calls it. Blocks.
     pub fn confirm(&self, now: &Now, name: impl fmt::Display) -> Result<()> {
         let place = self.usage.place()?;
@@ -322,7 +357,7 @@ impl Vouched<Source> {
     /// Where it may be published: a layout's folder is the one that was judged.
     pub fn to(&self) -> Result<Reference> {
         match &self.usage {
-            Use::Push { to } => Ok(self.judged.place.resolve(to)),
+            Use::Push(publication) => Ok(self.judged.place.resolve(&publication.to)),
             _ => Err(misused("published")),
         }
     }
@@ -368,6 +403,18 @@ impl Vouched<Unnamed> {
         overwrite: bool,
         now: impl FnOnce() -> Now,
     ) -> Result<(PathBuf, Verification)> {
+        self.place_with(or_name, overwrite, now, || Ok(()))
+    }
+
+    /// The same, with what has to be there before the file is: it is put there once all but the
+    /// naming is done.
+    pub fn place_with(
+        self,
+        or_name: &OsStr,
+        overwrite: bool,
+        now: impl FnOnce() -> Now,
+        before: impl FnOnce() -> Result<()>,
+    ) -> Result<(PathBuf, Verification)> {
         let Self {
             file,
             judged,
@@ -386,11 +433,13 @@ impl Vouched<Unnamed> {
             standing.filter(|standing| same(file.reader(), standing.reader()).unwrap_or(false));
         if let Some(standing) = standing {
             let verification = judged.pin(&now(), &from)?;
+            before()?;
             return Ok((file.give_way(&standing)?, verification));
         }
         let mut verification = None;
         let path = file.give_name(or_name, overwrite, || {
             verification = Some(judged.pin(&now(), &from)?);
+            before()?;
             Ok(Permit(()))
         })?;
         let verification = verification.ok_or_else(|| misused("named"))?;

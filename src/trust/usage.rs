@@ -4,6 +4,7 @@ use super::{place::Place, policy::Policy, store::Store as Pins};
 use crate::{
     error::Result,
     name::{Digest, Reference},
+    signature::Evidence,
 };
 use std::{
     path::PathBuf,
@@ -47,11 +48,8 @@ impl Now {
 /// What an artifact is judged for.
 #[derive(Debug, Clone)]
 pub enum Use {
-    /// Publishing it there.
-    Push {
-        /// The reference that was asked for.
-        to: Reference,
-    },
+    /// Publishing it.
+    Push(Publication),
     /// Giving it a name on this machine.
     Pull(Published),
     /// Saying what it is: a file, or what is published.
@@ -62,11 +60,19 @@ pub enum Use {
         /// The path that it gets.
         at: PathBuf,
     },
-    /// Saying whether it might be published there.
-    Ask {
-        /// The reference that was asked for.
-        to: Reference,
-    },
+    /// Saying whether it might be published.
+    Ask(Publication),
+}
+
+/// How something is to be published.
+#[derive(Debug, Clone)]
+pub struct Publication {
+    /// The reference that was asked for.
+    pub to: Reference,
+    /// The manifest that it gets: what a bundle may sign.
+    pub manifest: Option<Digest>,
+    /// What has to count, and is published beside it.
+    pub bundle: Option<Evidence>,
 }
 
 impl Use {
@@ -74,6 +80,15 @@ impl Use {
     pub(super) fn manifest(&self) -> Option<Digest> {
         match self {
             Self::Pull(published) | Self::Verify(Some(published)) => Some(published.manifest),
+            Self::Push(publication) | Self::Ask(publication) => publication.manifest,
+            Self::Verify(None) | Self::Sign { .. } => None,
+        }
+    }
+
+    /// What has to be published beside it.
+    pub(super) fn bundle(&self) -> Option<&Evidence> {
+        match self {
+            Self::Push(publication) | Self::Ask(publication) => publication.bundle.as_ref(),
             _ => None,
         }
     }
@@ -81,10 +96,22 @@ impl Use {
     /// Where the artifact comes from or goes to. Blocks.
     pub(super) fn place(&self) -> Result<Place> {
         match self {
-            Self::Push { to } | Self::Ask { to } => Place::of(to),
+            Self::Push(publication) | Self::Ask(publication) => Place::of(&publication.to),
             // It was read there, wherever its reference leads by now.
             Self::Pull(published) | Self::Verify(Some(published)) => Ok(published.place.clone()),
             Self::Verify(None) | Self::Sign { .. } => Ok(Place::File),
+        }
+    }
+}
+
+impl Publication {
+    /// By a manifest of its own, with nothing beside it.
+    #[cfg(test)]
+    pub(super) fn alone(to: Reference) -> Self {
+        Self {
+            to,
+            manifest: Some(Digest::of(b"manifest")),
+            bundle: None,
         }
     }
 }

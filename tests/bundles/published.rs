@@ -13,17 +13,17 @@ use vouch_testing::{
 };
 
 /// As `acme/echo` signs a release, in the repository `acme/echo` of a registry.
-fn trust(registry: &str) -> String {
+pub(super) fn trust(registry: &str) -> String {
     let signer = TRUST.split("[[trust.rule]]").next().unwrap();
     format!("{signer}\n[[trust.rule]]\nscope = '{registry}/acme'\naccept = ['release']\n")
 }
 
 /// A service that trusts that workflow in those registries' `acme`.
-fn service(own: &Sigstore, registry: &str) -> Daemon {
+pub(super) fn service(own: &Sigstore, registry: &str) -> Daemon {
     configured(own, |_| trust(registry))
 }
 
-fn configured(own: &Sigstore, config: impl FnOnce(&Path) -> String) -> Daemon {
+pub(super) fn configured(own: &Sigstore, config: impl FnOnce(&Path) -> String) -> Daemon {
     Daemon::with(|folder, _| {
         let root = own.trusted_root().to_string();
         fs::write(folder.join("root.json"), root).unwrap();
@@ -36,7 +36,7 @@ fn hex(manifest: &Value) -> String {
 }
 
 /// A bundle over a manifest.
-fn over(own: &Sigstore, manifest: &Value, repository: &str) -> Value {
+pub(super) fn over(own: &Sigstore, manifest: &Value, repository: &str) -> Value {
     own.bundle(&Spec::workflow(
         statement(&hex(manifest), COSIGN),
         repository,

@@ -9,7 +9,7 @@ use crate::{
     spelling::Spelling,
     subject::Reference,
 };
-use clap::Args;
+use clap::{Args, ValueHint};
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
@@ -31,6 +31,9 @@ pub(crate) struct PushArguments {
     /// Where to: `registry/repository:tag`, or `oci:FOLDER:tag` for an image layout
     #[arg(value_parser = Reference::read)]
     pub(crate) reference: Reference,
+    /// Publish this Sigstore bundle with it; without, `FILE.sigstore.json` where no token suffices
+    #[arg(long, value_name = "BUNDLE", value_hint = ValueHint::FilePath)]
+    pub(crate) bundle: Option<PathBuf>,
     /// Annotate the manifest; may be given several times
     #[arg(long = "annotation", value_name = "KEY=VALUE", value_parser = annotation)]
     given: Vec<(String, String)>,
@@ -80,6 +83,9 @@ pub(crate) struct PullArguments {
     /// Replace a regular file that exists, or a symbolic link itself; nothing else is ever replaced
     #[arg(short = 'f', long, alias = "force")]
     pub(crate) overwrite: bool,
+    /// Write the bundle that signs it beside it, as `FILE.sigstore.json`
+    #[arg(long, conflicts_with = "target")]
+    pub(crate) with_bundle: bool,
     /// Write only this target of a provider archive, for example `x86_64-linux`
     #[arg(long)]
     pub(crate) target: Option<String>,
@@ -140,12 +146,20 @@ pub(crate) async fn push(
         Ok(path) => path,
         Err(error) => return screen.failure(&error.into()),
     };
+    let bundle = match arguments.bundle.as_deref().map(absolute).transpose() {
+        Ok(bundle) => bundle,
+        Err(error) => return screen.failure(&error.into()),
+    };
     let reference = arguments.reference;
-    let spelling = Spelling::path(&arguments.file, &path)
+    let mut spelling = Spelling::path(&arguments.file, &path)
         .and(Spelling::reference(&reference.typed, &reference.told));
+    if let (Some(typed), Some(told)) = (&arguments.bundle, &bundle) {
+        spelling = spelling.and(Spelling::path(typed, told));
+    }
     let params = PushParams {
         path,
         reference: reference.told,
+        bundle,
         annotations: Some(arguments.annotations).filter(|map| !map.is_empty()),
         allow_latest: arguments.allow_latest.then_some(true),
         work_done_token: None,
@@ -160,6 +174,9 @@ pub(crate) async fn push(
         let to = spelling.restore(&result.reference);
         screen.heading(true, "pushed", &to)?;
         screen.accepted(&result.verification, Asked::Move(&to))?;
+        for bundle in &result.bundles {
+            screen.line("bundle", &bundle.digest)?;
+        }
         screen.line(
             "sent",
             format!(
@@ -188,6 +205,7 @@ pub(crate) async fn pull(
         destination,
         overwrite: arguments.overwrite.then_some(true),
         target: arguments.target,
+        with_bundle: arguments.with_bundle.then_some(true),
         signer: arguments.signer,
         allow_latest: arguments.allow_latest.then_some(true),
         work_done_token: None,
@@ -199,6 +217,9 @@ pub(crate) async fn pull(
         .map_err(|failure| failure.spelt(&spelling));
     answer::<Pull>(screen, answered, |screen, result: PullResult| {
         screen.heading(true, "pulled", &spelling.restore(&result.path))?;
+        if let Some(bundle) = &result.bundle {
+            screen.line("bundle", spelling.restore(bundle))?;
+        }
         let from = spelling.restore(&result.reference);
         screen.line("pinned", &from)?;
         screen.accepted(&result.verification, Asked::Move(&from))?;

@@ -56,7 +56,7 @@ pub(crate) struct VerifyArguments {
     #[arg(long = "for", value_name = "REFERENCE", value_parser = Reference::read)]
     pub(crate) destination: Option<Reference>,
     /// The file's Sigstore bundle, instead of `ARTIFACT.sigstore.json`
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "destination")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) bundle: Option<PathBuf>,
     #[arg(skip)]
     pub(crate) subjects: Vec<Subject>,

@@ -1,11 +1,11 @@
 //! A layout's three small files: its marker, its index, and manifests among its blobs.
 
-use super::Manifest;
+use super::{Attached, Manifest};
 use crate::{
     error::{Error, Result, error},
     file::Source,
     name::Digest,
-    registry::manifest::LARGEST,
+    registry::{candidates::BUNDLE, manifest::LARGEST},
 };
 use oci_distribution::annotations::ORG_OPENCONTAINERS_IMAGE_REF_NAME;
 use oci_spec::image::{Descriptor, MediaType, OciLayout};
@@ -21,11 +21,12 @@ const EMPTY: &[u8] = br#"{
     "manifests": []
 }"#;
 
-/// Puts a manifest into an index; the tag, if there is one, moves to it.
+/// Puts a manifest into an index, and what refers to it; the tag, if there is one, moves to it.
 pub(super) fn enter(
     index: &mut Map<String, Value>,
     manifest: &Manifest,
     tag: Option<&str>,
+    attached: &[Attached],
 ) -> Result<()> {
     let digest = manifest.digest.to_string();
     let mut descriptor = json!({
@@ -42,11 +43,21 @@ pub(super) fn enter(
         .as_array_mut()
         .ok_or_else(|| error!(InvalidLayout: "the index lists no manifests"))?;
     match tag {
-        Some(tag) => entries.retain(|entry| ref_name(entry) != Some(tag)),
-        None if entries.iter().any(|entry| entry["digest"] == digest) => return Ok(()),
-        None => {}
+        Some(tag) => {
+            entries.retain(|entry| ref_name(entry) != Some(tag));
+            entries.push(descriptor);
+        }
+        None if entries.iter().any(|entry| entry["digest"] == digest) => {}
+        None => entries.push(descriptor),
     }
-    entries.push(descriptor);
+    for one in attached {
+        if !entries
+            .iter()
+            .any(|entry| entry["digest"] == one.entry["digest"])
+        {
+            entries.push(one.entry.clone());
+        }
+    }
     Ok(())
 }
 
@@ -58,6 +69,12 @@ fn listed(index: &Map<String, Value>) -> &[Value] {
 
 fn ref_name(entry: &Value) -> Option<&str> {
     entry["annotations"][ORG_OPENCONTAINERS_IMAGE_REF_NAME].as_str()
+}
+
+/// Whether it is called a bundle, and has no name of its own.
+fn is_bundle(entry: &Value) -> bool {
+    let called = entry["artifactType"].as_str().unwrap_or_default();
+    called.starts_with(BUNDLE) && ref_name(entry).is_none()
 }
 
 /// The names of manifests, in order; one that is there twice names nothing, and is told once.
@@ -76,7 +93,11 @@ pub(super) fn look_up(root: &Path, tag: Option<&str>) -> Result<Digest> {
     let entries = listed(&index);
     let named: Vec<_> = entries
         .iter()
-        .filter(|entry| tag.is_none() || ref_name(entry) == tag)
+        .filter(|entry| match tag {
+            Some(_) => ref_name(entry) == tag,
+            // What signs another is not what is meant.
+            None => !is_bundle(entry),
+        })
         .collect();
     let not_found = |what: &str| error!(NotFound: "the layout {} {what}", root.display());
     let entry = match (named.as_slice(), tag) {

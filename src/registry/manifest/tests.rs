@@ -1,6 +1,7 @@
 //! Manifests that are made, and those of others that are read.
 
 use super::*;
+use crate::registry::content::Content;
 use serde_json::{Value, json};
 use std::io::Write;
 use vouch_protocol::ErrorKind;
@@ -19,7 +20,7 @@ fn none() -> BTreeMap<String, String> {
 #[test]
 fn each_kind_has_its_shape() {
     let check = |kind, config_type: &str, layer_type: &str, os: Option<&str>| {
-        let written = Manifest::write(&content(kind), &none()).unwrap();
+        let written = Manifest::write(content(kind).artifact, &none()).unwrap();
         assert_eq!(written.digest, Digest::of(&written.bytes));
         let manifest: Value = serde_json::from_slice(&written.bytes).unwrap();
         let config: Value = serde_json::from_slice(&written.config).unwrap();
@@ -72,7 +73,7 @@ fn each_kind_has_its_shape() {
 #[test]
 fn the_digest_of_a_manifest_never_changes() {
     let check = |kind, expected: &str| {
-        let written = Manifest::write(&content(kind), &none()).unwrap();
+        let written = Manifest::write(content(kind).artifact, &none()).unwrap();
         assert_eq!(written.digest.hex(), expected);
     };
     check(
@@ -93,8 +94,8 @@ fn the_digest_of_a_manifest_never_changes() {
 fn dates_that_nobody_can_write_are_left_out() {
     let check = |signed: u64, expected: Option<&str>| {
         let mut content = content(ArtifactKind::Module);
-        content.signed = signed;
-        let config = WasmConfig::new(&content, "wasip1");
+        content.artifact.signed = signed;
+        let config = WasmConfig::new(content.artifact, "wasip1");
         assert_eq!(config.created.as_deref(), expected);
     };
     check(0, Some("1970-01-01T00:00:00Z"));
@@ -107,11 +108,11 @@ fn dates_that_nobody_can_write_are_left_out() {
 fn annotations_are_written_and_bounded() {
     let content = content(ArtifactKind::Module);
     let annotations = BTreeMap::from([("org.example".to_owned(), "é".to_owned())]);
-    let written = Manifest::write(&content, &annotations).unwrap();
+    let written = Manifest::write(content.artifact, &annotations).unwrap();
     let manifest: Value = serde_json::from_slice(&written.bytes).unwrap();
     assert_eq!(manifest["annotations"], json!({"org.example": "é"}));
     let check = |annotations: BTreeMap<String, String>, reason: &str| {
-        let error = Manifest::write(&content, &annotations).expect_err(reason);
+        let error = Manifest::write(content.artifact, &annotations).expect_err(reason);
         assert_eq!(error.kind(), ErrorKind::InvalidParams, "{reason}");
     };
     check(

@@ -27,5 +27,4 @@ pub(crate) use failure::{Failure, bounded};
 pub(crate) use host::Host;
 pub use host::Timeouts;
 pub(super) use proxy::Proxies;
-pub(crate) use retries::Retries;
-pub(super) use retries::jitter;
+pub(crate) use retries::{Retries, jitter};

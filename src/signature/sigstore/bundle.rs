@@ -26,6 +26,8 @@ const MOST_HASHES: usize = 64;
 #[derive(Debug)]
 pub(super) struct Bundle {
     text: String,
+    /// What registries call it.
+    pub(super) media_type: &'static str,
     pub(super) material: Material,
     pub(super) content: Content,
     /// The indexes of its log entries.
@@ -74,15 +76,23 @@ impl Bundle {
     pub(super) fn of(mut written: Written, logged: Logged) -> Result<Self, String> {
         let of_old = "application/vnd.dev.sigstore.bundle+json;version=0.1";
         let kind = written.media_type.get_or_insert_default();
-        match &**kind {
-            // The first bundles did not say.
-            "" => of_old.clone_into(kind),
-            "application/vnd.dev.sigstore.bundle+json;version=0.1"
-            | "application/vnd.dev.sigstore.bundle+json;version=0.2"
-            | "application/vnd.dev.sigstore.bundle+json;version=0.3"
-            | "application/vnd.dev.sigstore.bundle.v0.3+json" => {}
-            other => return Err(format!("it is a bundle of an unknown version, {other:?}")),
+        // The first bundles did not say.
+        if kind.is_empty() {
+            of_old.clone_into(kind);
         }
+        let media_type = match &**kind {
+            "application/vnd.dev.sigstore.bundle+json;version=0.1" => {
+                "application/vnd.dev.sigstore.bundle.v0.1+json"
+            }
+            "application/vnd.dev.sigstore.bundle+json;version=0.2" => {
+                "application/vnd.dev.sigstore.bundle.v0.2+json"
+            }
+            "application/vnd.dev.sigstore.bundle+json;version=0.3"
+            | "application/vnd.dev.sigstore.bundle.v0.3+json" => {
+                "application/vnd.dev.sigstore.bundle.v0.3+json"
+            }
+            other => return Err(format!("it is a bundle of an unknown version, {other:?}")),
+        };
         let content = match (&written.message_signature, &written.dsse_envelope) {
             (Some(message), None) => Content::Message(message.digest()?),
             (None, Some(envelope)) => Content::Statement(envelope.statement()?),
@@ -113,6 +123,7 @@ impl Bundle {
         Ok(Self {
             logged: indexes.map(|entry| entry.log_index.0.clone()).collect(),
             text: serde_json::to_string(&written).map_err(|error| error.to_string())?,
+            media_type,
             material,
             content,
         })

@@ -13,7 +13,7 @@ use crate::{
     artifact::Covered,
     name::Digest,
     signature::{
-        Bundled, Dates, Evidence, Layer, Of, Signed, date,
+        Bundled, Dates, Evidence, Held, Layer, Of, Signed, date,
         evidence::What,
         identity::{self, Identity},
         step::{Report, Step, shortened},
@@ -94,8 +94,15 @@ pub(super) fn look(
 
 /// A bundle, and what it says to sign.
 struct Draft {
+    read: Read,
     bundle: Bundle,
     signs: Signs,
+}
+
+/// What it was read from.
+enum Read {
+    Bundle(Arc<[u8]>),
+    Layer(Arc<Layer>),
 }
 
 enum Signs {
@@ -113,7 +120,7 @@ struct By<'a> {
 }
 
 impl Draft {
-    fn of_bundle(bytes: &[u8]) -> Result<Self, Fault> {
+    fn of_bundle(bytes: &Arc<[u8]>) -> Result<Self, Fault> {
         let fault = |step| move |what: String| Fault::early(step, what);
         let bundle = Bundle::parse(bytes).map_err(fault(Step::Bundle))?;
         let signs = match &bundle.content {
@@ -122,13 +129,18 @@ impl Draft {
                 Signs::Statement(Statement::parse(payload).map_err(fault(Step::Predicate))?)
             }
         };
-        Ok(Self { bundle, signs })
+        Ok(Self {
+            read: Read::Bundle(Arc::clone(bytes)),
+            bundle,
+            signs,
+        })
     }
 
-    fn of_layer(layer: &Layer) -> Result<Self, Fault> {
+    fn of_layer(layer: &Arc<Layer>) -> Result<Self, Fault> {
         let read = legacy::read(layer);
         let (bundle, image) = read.map_err(|what| Fault::early(Step::Bundle, what))?;
         Ok(Self {
+            read: Read::Layer(Arc::clone(layer)),
             bundle,
             signs: Signs::Image(image),
         })
@@ -158,6 +170,22 @@ impl Draft {
         match &self.signs {
             Signs::Image(image) => image.manifest,
             Signs::Message(_) | Signs::Statement(_) => over,
+        }
+    }
+
+    /// What may be kept of it, once it holds.
+    fn held(&self, subject: Digest) -> Held {
+        match &self.read {
+            Read::Layer(layer) => Held::Layer(Arc::clone(layer)),
+            Read::Bundle(bytes) => Held::Bundle(crate::signature::Bundle {
+                bytes: Arc::clone(bytes),
+                media_type: self.bundle.media_type,
+                predicate: match &self.signs {
+                    Signs::Statement(statement) => Some(statement.predicate.clone()),
+                    Signs::Message(_) | Signs::Image(_) => None,
+                },
+                subject,
+            }),
         }
     }
 
@@ -288,7 +316,8 @@ impl Draft {
             None => Terms::Logged,
         };
         let (over, verified) = self.verify(subjects, by, terms, report)?;
-        let bundled = self.signer(by)?;
+        let subject = self.subject(over);
+        let bundled = self.signer(by, subject)?;
         report.held(Step::Identity, bundled.described());
         if let Signs::Statement(statement) = &self.signs {
             let found = statement.check();
@@ -297,7 +326,6 @@ impl Draft {
         } else {
             report.held(Step::Predicate, "a signature of the bytes themselves");
         }
-        let subject = self.subject(over);
         if !subjects.holds(subject) {
             let what = format!("it signs {subject}, which is not this artifact");
             return Err(Fault::late(Step::Subject, what));
@@ -415,7 +443,7 @@ impl Draft {
     }
 
     /// Who signed it.
-    fn signer(&self, by: &By<'_>) -> Result<Bundled, Fault> {
+    fn signer(&self, by: &By<'_>, subject: Digest) -> Result<Bundled, Fault> {
         let root = by.root;
         let of = match (&self.bundle.material, by.key) {
             (_, Some(key)) => Of::Key(key.key.fingerprint()),
@@ -439,6 +467,7 @@ impl Draft {
         Ok(Bundled {
             of,
             root: root.name().to_owned(),
+            held: self.held(subject),
             report: Report::new(""),
             provenance: self.provenance(),
         })

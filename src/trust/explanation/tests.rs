@@ -3,7 +3,7 @@
 use crate::{
     artifact::{Limits, inspect},
     name::PlainHosts,
-    trust::{Now, Policy, Use, judge},
+    trust::{Now, Policy, Publication, Use, judge},
 };
 use std::time::{Duration, UNIX_EPOCH};
 use vouch_protocol::{Check, CheckOutcome};
@@ -24,9 +24,7 @@ fn explained(
     };
     let examined = inspect(bytes, bytes.len() as u64, &Limits::default()).unwrap();
     let usage = match to {
-        Some(to) => Use::Ask {
-            to: crate::name::testing::reference(to),
-        },
+        Some(to) => Use::Ask(Publication::alone(crate::name::testing::reference(to))),
         None => Use::Verify(None),
     };
     match judge(examined, None, usage, wanted, &now).unwrap() {
@@ -276,9 +274,7 @@ fn a_refusal_says_who_that_would_be_and_what_would_accept_them() {
             ..Now::built_in(UNIX_EPOCH)
         };
         let examined = inspect(&bytes[..], bytes.len() as u64, &Limits::default()).unwrap();
-        let usage = Use::Ask {
-            to: crate::name::testing::reference(to),
-        };
+        let usage = Use::Ask(Publication::alone(crate::name::testing::reference(to)));
         let verdict = judge(examined, None, usage, wanted, &now).unwrap();
         let help = verdict.unwrap_err().refusal.advice("").unwrap();
         assert_eq!(help, expected, "{config}");

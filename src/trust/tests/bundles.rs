@@ -354,6 +354,13 @@ fn judged(rules: &str, at: &str, of: &str, beside: &[&str], pins: &str) -> Resul
         Some((at, signer)) => (at, Some(keyed(signer))),
         None => (at, None),
     };
+    if let Some(at) = at.strip_prefix("with it ") {
+        let publication = Publication {
+            bundle: evidence.into_iter().next(),
+            ..Publication::alone(testing::reference(at))
+        };
+        return judge(examined, None, Use::Ask(publication), None, &now);
+    }
     let usage = usage(at, &examined)?;
     judge(examined, Some(Ok(evidence)), usage, signer.as_deref(), &now)
 }
@@ -788,3 +795,33 @@ fn pins_hold_for_bundles_under_a_rule_that_says_so() {
     }
     all_were_right();
 }
+
+#[test]
+#[rustfmt::skip] // a row of the table is a line
+fn what_is_to_be_published_with_it_has_to_count() {
+    let both = "rule=[{scope='ghcr.io/acme',accept=['acme','release']}]";
+    let token = "rule=[{scope='ghcr.io/acme',accept=['acme']}]";
+    let require = "rule=[{scope='ghcr.io/acme',accept=['acme','release'],require=['token','sigstore']}]";
+    let accepted = "token acme, named by ghcr.io/acme";
+    let echo = "ghcr.io/acme/echo sigstore:workflow=github.com/acme/echo/.github/workflows/release.yml 2025-05-01T00:00:00Z - -\n";
+    let pinned = "rule=[{scope='ghcr.io/acme',accept='pinned'}]";
+    for (rules, of, beside, pins, expected, why) in [
+        (RELEASE, "unsigned", "release", "", HELD, "it is all there is"),
+        (both, "acme", "release", "", accepted, "beside a token"),
+        (require, "acme", "release", "", accepted, "as the rule requires"),
+        (RELEASE, "acme", "release", "", HELD, "beside a token that nobody accepts"),
+        (both, "acme", "release log=absent", "", "signatureInvalid: log", "it does not hold"),
+        (both, "acme", "release text=cut", "", "signatureInvalid: it is not a bundle", "nor is it one"),
+        (both, "acme", "mallory", "", "untrustedSigner: github.com/mallory/echo", "another's"),
+        (token, "acme", "release", "", "untrustedSigner: accept", "the rule has no bundles"),
+        ("", "acme", "release", "", "untrustedSigner: no rule", "nor has the default"),
+        (pinned, "acme", "release", echo, HELD_BY_PIN, "its signer is pinned"),
+        (both, "junk", "release", "", "invalidToken: ", "a token that does not hold"),
+        (both, "bob", "release", "", HELD, "a token of somebody else"),
+    ] {
+        check(rules, &format!("with it {ECHO}"), of, &[beside], pins, expected, why);
+    }
+    all_were_right();
+}
+
+const HELD_BY_PIN: &str = "sigstore any-ref, pinned by ghcr.io/acme";

@@ -124,10 +124,10 @@ pub(super) fn usage(at: &str, examined: &Examined<()>) -> Result<Use> {
         return Ok(Use::Verify(None));
     }
     if let Some(to) = at.strip_prefix("push ") {
-        return Ok(Use::Push { to: reference(to)? });
+        return Ok(Use::Push(Publication::alone(reference(to)?)));
     }
     if let Some(to) = at.strip_prefix("ask ") {
-        return Ok(Use::Ask { to: reference(to)? });
+        return Ok(Use::Ask(Publication::alone(reference(to)?)));
     }
     let from = reference(at)?;
     Ok(Use::Verify(Some(Published {
@@ -653,7 +653,8 @@ fn a_folder_that_leads_elsewhere_by_then_is_another_place() {
     let root = folder.path().canonicalize().unwrap();
     let judged = |name: &str| {
         let to = testing::reference(&format!("oci:{}/{name}:1", root.display()));
-        let verdict = judge(made("acme module"), None, Use::Push { to }, None, &at(NOW));
+        let usage = Use::Push(Publication::alone(to));
+        let verdict = judge(made("acme module"), None, usage, None, &at(NOW));
         verdict.unwrap().unwrap()
     };
     let swap = |name: &str, target: &Path| {
@@ -669,7 +670,7 @@ fn a_folder_that_leads_elsewhere_by_then_is_another_place() {
     let error = vouched.confirm(&at(NOW), "it").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidLayout, "{error}");
     // What was judged through a link is written where that led.
-    let Use::Push { to } = judged("new").usage else {
+    let Use::Push(Publication { to, .. }) = judged("new").usage else {
         panic!()
     };
     let place = Place::of(&to).unwrap();

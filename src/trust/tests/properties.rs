@@ -95,9 +95,7 @@ fn decide(rules: &Rules, at: &str, artifact: &str) -> Result<String, ErrorKind> 
     };
     let usage = match at {
         "files" => Use::Verify(None),
-        at => Use::Ask {
-            to: testing::reference(&format!("{at}:1")),
-        },
+        at => Use::Ask(Publication::alone(testing::reference(&format!("{at}:1")))),
     };
     match judge(made(artifact), None, usage, None, &now).unwrap() {
         Ok(vouched) => {

@@ -50,6 +50,11 @@ pub fn referrer(subject: &Value, bundle: &Value, predicate: &str) -> Value {
     })
 }
 
+/// An index of manifests.
+pub fn index(entries: &[Value]) -> Value {
+    json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": entries })
+}
+
 /// A repository of a registry that is open to all.
 pub struct Publisher {
     pub registry: String,
@@ -115,7 +120,7 @@ impl Publisher {
             entry["artifactType"] = BUNDLE.into();
             entries.push(entry);
         }
-        let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": entries });
+        let index = index(&entries);
         let digest = sha256(subject.to_string().as_bytes());
         self.manifest(Some(&digest.replace(':', "-")), &index);
     }

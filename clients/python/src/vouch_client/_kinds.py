@@ -37,6 +37,7 @@ __all__ = [
     "MachineProblem",
     "MalformedArtifact",
     "MethodNotFound",
+    "NoBundle",
     "NotAFile",
     "NotAllowed",
     "NotFound",
@@ -149,6 +150,10 @@ class ContentModified(ArtifactProblem):
 
 class TargetNotFound(ArtifactProblem):
     """The artifact has no such target."""
+
+
+class NoBundle(ArtifactProblem):
+    """No bundle that was found would have the bare file verified again."""
 
 
 class Unsigned(SignatureProblem):
@@ -367,6 +372,7 @@ BY_KIND: dict[str, type[ServerError]] = {
     "tooLarge": TooLarge,
     "contentModified": ContentModified,
     "targetNotFound": TargetNotFound,
+    "noBundle": NoBundle,
     "unsigned": Unsigned,
     "ambiguousToken": AmbiguousToken,
     "invalidToken": InvalidToken,
@@ -422,6 +428,7 @@ KINDS: dict[int, str] = {
     1003: "tooLarge",
     1004: "contentModified",
     1005: "targetNotFound",
+    1006: "noBundle",
     1101: "unsigned",
     1102: "ambiguousToken",
     1103: "invalidToken",

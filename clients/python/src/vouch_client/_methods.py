@@ -60,8 +60,9 @@ class Methods(ABC):
 
         path: An absolute path or `file:` URI.
         push_to: A reference, with `path` alone: answers whether a push to there would pass.
-        bundle: The file's Sigstore bundle, with `path` alone: an absolute path or `file:` URI.
-            Without it, the file `path` + `.sigstore.json` counts, where there is one.
+        bundle: The file's Sigstore bundle, with `path`: an absolute path or `file:` URI.
+            Without it, the file `path` + `.sigstore.json` counts, where there is one. With
+            `pushTo`, one that is named has to count, as it would be published.
         signer: Accept this signer alone: a name of the server's config, an account (`A…`), or a
             signer's `id`.
         explain: Answer `checks`: every row of the rule and what the policy asks, each with what
@@ -136,6 +137,7 @@ class Methods(ABC):
         path: StrPath,
         reference: str,
         *,
+        bundle: StrPath | None = None,
         annotations: Mapping[str, str] | None = None,
         allow_latest: bool | None = None,
     ) -> PushResult:
@@ -143,6 +145,9 @@ class Methods(ABC):
 
         path: An absolute path or `file:` URI.
         reference: Where to publish it: `registry/repository:tag` or `oci:/path/to/layout:tag`.
+        bundle: The file's Sigstore bundle: an absolute path or `file:` URI. It has to count,
+            and is published with the file. Without it, the file `path` + `.sigstore.json` is
+            looked at where the file's token does not suffice, and published where it counts.
         annotations: Annotations for the manifest. By convention their names are
             `org.opencontainers.image.*` or start with a reversed domain name.
         allow_latest: Allow the tag `latest`, or no tag.
@@ -150,6 +155,7 @@ class Methods(ABC):
         params: dict[str, object] = {
             "path": path,
             "reference": reference,
+            "bundle": bundle,
             "annotations": annotations,
             "allowLatest": allow_latest,
         }
@@ -160,6 +166,7 @@ class Methods(ABC):
         path: StrPath,
         reference: str,
         *,
+        bundle: StrPath | None = None,
         annotations: Mapping[str, str] | None = None,
         allow_latest: bool | None = None,
     ) -> Call[PushResult]:
@@ -167,6 +174,7 @@ class Methods(ABC):
         params: dict[str, object] = {
             "path": path,
             "reference": reference,
+            "bundle": bundle,
             "annotations": annotations,
             "allowLatest": allow_latest,
         }
@@ -179,6 +187,7 @@ class Methods(ABC):
         *,
         overwrite: bool | None = None,
         target: str | None = None,
+        with_bundle: bool | None = None,
         signer: str | None = None,
         allow_latest: bool | None = None,
     ) -> PullResult:
@@ -192,6 +201,9 @@ class Methods(ABC):
             replaced.
         target: Place only this target of a provider archive, for example `x86_64-linux`. The
             whole archive is verified all the same.
+        with_bundle: Place the bundle that signs the file beside it, as `FILE.sigstore.json`, so
+            that the file verifies again; not with `target`. What is accepted by its token needs
+            none.
         signer: Accept this signer alone: a name of the server's config, an account (`A…`), or a
             signer's `id`.
         allow_latest: Allow the tag `latest`, or no tag.
@@ -201,6 +213,7 @@ class Methods(ABC):
             "destination": destination,
             "overwrite": overwrite,
             "target": target,
+            "withBundle": with_bundle,
             "signer": signer,
             "allowLatest": allow_latest,
         }
@@ -213,6 +226,7 @@ class Methods(ABC):
         *,
         overwrite: bool | None = None,
         target: str | None = None,
+        with_bundle: bool | None = None,
         signer: str | None = None,
         allow_latest: bool | None = None,
     ) -> Call[PullResult]:
@@ -222,6 +236,7 @@ class Methods(ABC):
             "destination": destination,
             "overwrite": overwrite,
             "target": target,
+            "withBundle": with_bundle,
             "signer": signer,
             "allowLatest": allow_latest,
         }

@@ -95,22 +95,24 @@ class SyncMethods(ABC):
         path: StrPath,
         reference: str,
         *,
+        bundle: StrPath | None = None,
         annotations: Mapping[str, str] | None = None,
         allow_latest: bool | None = None,
     ) -> PushResult:
         """`push` of `Client`."""
-        return self.wait(self.client.push(path, reference, annotations=annotations, allow_latest=allow_latest))
+        return self.wait(self.client.push(path, reference, bundle=bundle, annotations=annotations, allow_latest=allow_latest))
 
     def push_with_progress(
         self,
         path: StrPath,
         reference: str,
         *,
+        bundle: StrPath | None = None,
         annotations: Mapping[str, str] | None = None,
         allow_latest: bool | None = None,
     ) -> SyncCall[PushResult]:
         """`push`, which also tells how far it is: see `SyncCall`."""
-        return self.begin(self.client.push_with_progress(path, reference, annotations=annotations, allow_latest=allow_latest))
+        return self.begin(self.client.push_with_progress(path, reference, bundle=bundle, annotations=annotations, allow_latest=allow_latest))
 
     def pull(
         self,
@@ -119,11 +121,12 @@ class SyncMethods(ABC):
         *,
         overwrite: bool | None = None,
         target: str | None = None,
+        with_bundle: bool | None = None,
         signer: str | None = None,
         allow_latest: bool | None = None,
     ) -> PullResult:
         """`pull` of `Client`."""
-        return self.wait(self.client.pull(reference, destination, overwrite=overwrite, target=target, signer=signer, allow_latest=allow_latest))
+        return self.wait(self.client.pull(reference, destination, overwrite=overwrite, target=target, with_bundle=with_bundle, signer=signer, allow_latest=allow_latest))
 
     def pull_with_progress(
         self,
@@ -132,11 +135,12 @@ class SyncMethods(ABC):
         *,
         overwrite: bool | None = None,
         target: str | None = None,
+        with_bundle: bool | None = None,
         signer: str | None = None,
         allow_latest: bool | None = None,
     ) -> SyncCall[PullResult]:
         """`pull`, which also tells how far it is: see `SyncCall`."""
-        return self.begin(self.client.pull_with_progress(reference, destination, overwrite=overwrite, target=target, signer=signer, allow_latest=allow_latest))
+        return self.begin(self.client.pull_with_progress(reference, destination, overwrite=overwrite, target=target, with_bundle=with_bundle, signer=signer, allow_latest=allow_latest))
 
     def tags(
         self,

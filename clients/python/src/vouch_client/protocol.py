@@ -66,6 +66,7 @@ __all__ = [
     "ProgressParams",
     "ProgressToken",
     "Provenance",
+    "PublishedBundle",
     "PullParams",
     "PullResult",
     "PushParams",
@@ -164,6 +165,7 @@ ErrorKind = (
         "tooLarge",
         "contentModified",
         "targetNotFound",
+        "noBundle",
         "unsigned",
         "ambiguousToken",
         "invalidToken",
@@ -267,8 +269,9 @@ class _VerifyParamsOfPath(TypedDict):
 class VerifyParamsOfPath(_VerifyParamsOfPath, total=False):
     #: A reference, with `path` alone: answers whether a push to there would pass.
     pushTo: str | None
-    #: The file's Sigstore bundle, with `path` alone: an absolute path or `file:` URI. Without
-    #: it, the file `path` + `.sigstore.json` counts, where there is one.
+    #: The file's Sigstore bundle, with `path`: an absolute path or `file:` URI. Without it, the
+    #: file `path` + `.sigstore.json` counts, where there is one. With `pushTo`, one that is
+    #: named has to count, as it would be published.
     bundle: str | None
     #: Accept this signer alone: a name of the server's config, an account (`A…`), or a signer's
     #: `id`.
@@ -288,8 +291,9 @@ class _VerifyParamsOfReference(TypedDict):
 class VerifyParamsOfReference(_VerifyParamsOfReference, total=False):
     #: A reference, with `path` alone: answers whether a push to there would pass.
     pushTo: str | None
-    #: The file's Sigstore bundle, with `path` alone: an absolute path or `file:` URI. Without
-    #: it, the file `path` + `.sigstore.json` counts, where there is one.
+    #: The file's Sigstore bundle, with `path`: an absolute path or `file:` URI. Without it, the
+    #: file `path` + `.sigstore.json` counts, where there is one. With `pushTo`, one that is
+    #: named has to count, as it would be published.
     bundle: str | None
     #: Accept this signer alone: a name of the server's config, an account (`A…`), or a signer's
     #: `id`.
@@ -331,6 +335,10 @@ class _PushParams(TypedDict):
 class PushParams(_PushParams, total=False):
     """Params of `Push`."""
 
+    #: The file's Sigstore bundle: an absolute path or `file:` URI. It has to count, and is
+    #: published with the file. Without it, the file `path` + `.sigstore.json` is looked at
+    #: where the file's token does not suffice, and published where it counts.
+    bundle: str | None
     #: Annotations for the manifest. By convention their names are `org.opencontainers.image.*`
     #: or start with a reversed domain name.
     annotations: dict[str, str] | None
@@ -357,6 +365,9 @@ class PullParams(_PullParams, total=False):
     #: Place only this target of a provider archive, for example `x86_64-linux`. The whole
     #: archive is verified all the same.
     target: str | None
+    #: Place the bundle that signs the file beside it, as `FILE.sigstore.json`, so that the file
+    #: verifies again; not with `target`. What is accepted by its token needs none.
+    withBundle: bool | None
     #: Accept this signer alone: a name of the server's config, an account (`A…`), or a signer's
     #: `id`.
     signer: str | None
@@ -539,7 +550,8 @@ class VerifyResultAccepted(_VerifyResultAccepted, total=False):
     claims: Claims | None
     #: The reference with the manifest's digest; where a reference was asked about.
     reference: str | None
-    #: The manifest's digest; where a reference was asked about.
+    #: The manifest's digest; where a reference was asked about. With `pushTo`, the digest that
+    #: the manifest of a push without annotations would have.
     digest: str | None
     #: Every row of the rule and what the policy asks, each with what was found; where `explain`
     #: was set.
@@ -559,7 +571,8 @@ class VerifyResultRefused(_VerifyResultRefused, total=False):
     artifact: Artifact | None
     #: The reference with the manifest's digest; where a reference was asked about.
     reference: str | None
-    #: The manifest's digest; where a reference was asked about.
+    #: The manifest's digest; where a reference was asked about. With `pushTo`, the digest that
+    #: the manifest of a push without annotations would have.
     digest: str | None
     #: Every row of the rule and what the policy asks, each with what was found; where `explain`
     #: was set.
@@ -575,7 +588,8 @@ class LaterVerifyResult(_LaterVerifyResult, total=False):
 
     #: The reference with the manifest's digest; where a reference was asked about.
     reference: str | None
-    #: The manifest's digest; where a reference was asked about.
+    #: The manifest's digest; where a reference was asked about. With `pushTo`, the digest that
+    #: the manifest of a push without annotations would have.
     digest: str | None
     #: Every row of the rule and what the policy asks, each with what was found; where `explain`
     #: was set.
@@ -973,9 +987,7 @@ class Descriptor(TypedDict):
     size: int
 
 
-class PushResult(TypedDict):
-    """Result of `Push`."""
-
+class _PushResult(TypedDict):
     #: The reference with the manifest's digest: it always names these bytes.
     reference: str
     #: The manifest's digest.
@@ -988,9 +1000,23 @@ class PushResult(TypedDict):
     skipped: int
 
 
-class PullResult(TypedDict):
-    """Result of `Pull`."""
+class PushResult(_PushResult, total=False):
+    """Result of `Push`."""
 
+    #: The bundles that are beside it now: those that counted.
+    bundles: list[PublishedBundle]
+
+
+class PublishedBundle(TypedDict):
+    """A Sigstore bundle beside a published artifact."""
+
+    #: The bundle's own digest.
+    digest: str
+    #: The digest of its manifest, which refers to the artifact's.
+    manifest: str
+
+
+class _PullResult(TypedDict):
     #: The file that was written.
     path: str
     #: The reference with the manifest's digest.
@@ -1001,6 +1027,13 @@ class PullResult(TypedDict):
     verification: Verification
     #: Bytes that were transferred.
     downloaded: int
+
+
+class PullResult(_PullResult, total=False):
+    """Result of `Pull`."""
+
+    #: The bundle that was written beside it.
+    bundle: str | None
 
 
 class TagsResult(TypedDict):
