@@ -58,7 +58,7 @@ impl<F> Examined<F> {
             Ok(facts) => facts,
             Err(_) => return LEAST,
         };
-        let token = facts.token.as_ref().map_or(0, |token| token.bytes.len());
+        let token = facts.token.as_ref().map_or(0, |token| token.bytes().len());
         let entries = match &facts.covered {
             Covered::Entries(entries) => entries.hashes.len(),
             Covered::Rest(_) => 0,

@@ -641,7 +641,7 @@ fn the_policy_says_whose_bundle_counts() {
     check(files, "files", "unsigned", &["release subject=file"], "", "sigstore release, named by files", "a file's own bundle");
     check(files, "files", "unsigned", &["release"], "", "signatureUnrelated: not this artifact", "a file has no manifest");
     check(RELEASE, "push ghcr.io/acme/echo:1", "unsigned", &["release subject=file"], "", HELD, "a push");
-    check(RELEASE, "push ghcr.io/acme/echo:1", "unsigned", &["release"], "", "signatureUnrelated: not this artifact", "whose manifest is still to be made");
+    check(RELEASE, "push ghcr.io/acme/echo:1", "unsigned", &["release"], "", HELD, "whose manifest is made before it is judged");
     check(RELEASE, "127.0.0.1:5000/x:1", "unsigned", &["release"], "", "untrustedSigner: no rule for 127.0.0.1:5000/x", "any on this machine is for tokens");
     all_were_right();
 }
