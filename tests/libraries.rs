@@ -57,6 +57,8 @@ mod life;
 mod rust;
 #[path = "libraries/signing.rs"]
 mod signing;
+#[path = "libraries/typescript.rs"]
+mod typescript;
 
 use driver::Library;
 use libtest_mimic::{Arguments, Trial};
@@ -86,6 +88,11 @@ const LIBRARIES: &[Library] = &[
                 .env("PYTHONPATH", folder.join("src"));
             python
         },
+    },
+    Library {
+        name: "typescript",
+        prepare: typescript::prepare,
+        command: typescript::driver,
     },
 ];
 
@@ -128,6 +135,12 @@ fn main() {
     let arguments = Arguments::from_args();
     let is_root = rustix::process::geteuid().is_root();
     let mut trials = Vec::new();
+    for (name, check) in typescript::CHECKS {
+        trials.push(Trial::test(format!("typescript::{name}"), move || {
+            check();
+            Ok(())
+        }));
+    }
     for library in LIBRARIES {
         let mut add = |(name, play): &(&str, fn(&Library)), ignored: bool| {
             let (library, play) = (*library, *play);
