@@ -2,6 +2,7 @@
 
 mod hostile;
 mod scene;
+mod transcripts;
 
 use serde_json::{Value, json};
 use std::{os::unix::net::UnixStream, time::Duration};

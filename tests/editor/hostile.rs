@@ -7,6 +7,14 @@ use super::{
 use serde_json::json;
 use vouch_testing::{daemon::push, folder::Folder, forge::module};
 
+/// Names that nobody allowed: unrouted, of the machine itself, of a cloud's secrets.
+const STRANGERS: [&str; 4] = [
+    "192.0.2.1",
+    "169.254.169.254",
+    "[fe80::1]:80",
+    "127.0.0.1:1",
+];
+
 #[test]
 fn what_signers_write_is_shown_as_it_is() {
     let scene = Scene::new();
@@ -49,6 +57,53 @@ fn what_signers_write_is_shown_as_it_is() {
         "called [x](http://evil.example)<img src=http://evil.example>`# y",
     );
     check(&[], "called [x](http://evil.example)");
+}
+
+#[test]
+fn a_hostile_document_shows_nothing() {
+    let scene = Scene::new();
+    let mut wire = scene.editor(&json!({"workspace": {"inlayHint": {"refreshSupport": true}}}));
+    let head = "apiVersion: policies.kubewarden.io/v1\nkind: ClusterAdmissionPolicy\nspec:\n";
+    let many = |count: usize| -> String {
+        let of = |at: usize| {
+            let host = STRANGERS[at % STRANGERS.len()];
+            format!("{head}  module: registry://{host}/a/{at}:1\n---\n")
+        };
+        (0..count).map(of).collect()
+    };
+    let aliases = format!(
+        "{head}  a: &a [{}]\n  b: &b [{}]\n  module: *b\n",
+        "x, ".repeat(1000),
+        "*a, ".repeat((1 << 20) / 5)
+    );
+    let deep = format!("{head}  module: {}", "[".repeat(1 << 19));
+    let check = |wire: &mut super::Connection, text: &str, why: &str| {
+        let said = open(wire, URI, text);
+        assert_eq!(said["diagnostics"], json!([]), "{why}");
+        let all = json!({"range": {"start": {"line": 0, "character": 0}, "end": {"line": 9_999_999, "character": 0}}});
+        assert_eq!(ask(wire, "textDocument/inlayHint", all), json!([]), "{why}");
+        // It closes, and others are served.
+        close(wire, URI);
+        assert!(
+            scene
+                .daemon
+                .connect()
+                .call("server/status", &json!({}))
+                .is_ok(),
+            "{why}"
+        );
+    };
+    check(&mut wire, &many(8000), "thousands of references");
+    check(&mut wire, &aliases, "aliases of aliases");
+    check(&mut wire, &deep, "depth");
+    check(&mut wire, &"a: b\n".repeat(200_000), "lines");
+    check(&mut wire, "\u{0}\u{1}\u{feff}", "no text");
+    check(
+        &mut wire,
+        &format!("{head}  module: \"registry://{}/a:1", "x".repeat(500_000)),
+        "an open quote",
+    );
+    assert_eq!(scene.registry.logged(&["stranger"]), 0);
 }
 
 /// A document that changes and goes while it is being judged leaves nothing behind.

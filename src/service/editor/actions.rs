@@ -37,8 +37,11 @@ pub(super) fn actions(
         let Some(named) = &reference.reference else {
             continue;
         };
-        if *why == UnknownReason::NotAllowed
-            && let Some(registry) = registry(named)
+        // Nobody was asked: what is remembered alone was looked at.
+        if matches!(
+            why,
+            UnknownReason::NotAllowed | UnknownReason::NotRemembered
+        ) && let Some(registry) = registry(named)
         {
             let shown = Form::Plain.word(&registry);
             let title = format!("Look up what documents name at {shown}, until vouchd ends");
