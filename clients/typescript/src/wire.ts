@@ -153,6 +153,9 @@ export class LineWriter extends AbstractMessageWriter implements MessageWriter {
   }
 
   write(message: Message): Promise<void> {
+    const { errored } = this.to;
+    // Node would keep it, and never say that it was not written.
+    if (errored != null) return Promise.reject(new Unwritten(errored.message));
     return new Promise((resolve, reject) => {
       this.to.write(LineWriter.line(message), (error) => {
         if (error) reject(new Unwritten(error.message));
