@@ -1,5 +1,6 @@
 //! The language server, as editors speak to it, without an editor.
 
+mod edits;
 mod hostile;
 mod scene;
 mod transcripts;

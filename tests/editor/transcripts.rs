@@ -2,8 +2,35 @@
 //! `transcripts.py`.
 
 use super::scene::Scene;
-use std::{path::Path, process::Command};
+use std::{
+    io::Read,
+    net::TcpListener,
+    path::Path,
+    process::Command,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
 use vouch_testing::process::program;
+
+/// A registry that nobody has allowed, and how often it was asked.
+fn stranger() -> (String, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("it listens");
+    let name = listener.local_addr().expect("it has one").to_string();
+    let asked = Arc::<AtomicUsize>::default();
+    let count = Arc::clone(&asked);
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            count.fetch_add(1, Ordering::Relaxed);
+            let mut some = [0; 100];
+            // It answers nothing, and closes.
+            let _ = stream.expect("it comes").read(&mut some);
+        }
+    });
+    (name, asked)
+}
 
 fn pytest(scene: &Scene, stranger: &str, which: &str) {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -35,4 +62,16 @@ fn pytest(scene: &Scene, stranger: &str, which: &str) {
 fn three_editors_are_served() {
     let scene = Scene::new();
     pytest(&scene, "127.0.0.1:1", "session");
+}
+
+/// Opening, changing, actions, hints and completions ask nobody whom the user has no dealings with;
+/// looking closely does, and so does everything once it is allowed.
+#[test]
+fn opening_asks_nobody() {
+    let scene = Scene::new();
+    let (name, asked) = stranger();
+    pytest(&scene, &name, "opening");
+    assert_eq!(asked.load(Ordering::Relaxed), 0, "it was asked");
+    pytest(&scene, &name, "looking");
+    assert!(asked.load(Ordering::Relaxed) > 0, "it was not asked");
 }
