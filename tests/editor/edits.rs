@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 const EDITS: u32 = 10_000;
 /// Diagnostics wait for a quiet moment, so they are looked at after so many.
-const BETWEEN: u32 = 500;
+const BETWEEN: u32 = 200;
 const FRESH: &str = "file:///work/fresh.yaml";
 
 /// The same numbers each time.

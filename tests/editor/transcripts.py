@@ -163,7 +163,7 @@ async def test_opening(client):
     changed(client, 3, policy(f"{STRANGER}/acme/echo:"))
     end = len(f"  module: registry://{STRANGER}/acme/echo:")
     found = await client.text_document_completion_async(types.CompletionParams(**place(3, end)))
-    assert found.items == []
+    assert not found.items
     await asyncio.sleep(1)
 
 
