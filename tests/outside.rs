@@ -16,6 +16,7 @@ mod commands;
 mod config;
 mod connect;
 mod editor;
+mod editors;
 mod gate;
 mod idle;
 mod inspect;

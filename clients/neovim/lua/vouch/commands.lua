@@ -1,0 +1,216 @@
+--- `:Vouch`: what asks a person something runs `vouch` in a terminal, what shows much shows what
+--- `vouch` says, and the rest goes over the editor's own connection.
+local vouch = require('vouch')
+local M = {}
+
+local function tell(message, level)
+  vim.notify(message, level or vim.log.levels.INFO, { title = 'vouch' })
+end
+
+--- A word as it was typed; of Vim's own ones, `%`, `#` and `~` alone, for a `*` may be meant.
+local function plain(word)
+  return word:match('^[%%#~]') and vim.fn.expand(word) or word
+end
+
+--- A file that there is by its whole path, anything else (a reference) as it stands.
+local function subject(word)
+  local path = vim.fs.normalize(vim.fn.fnamemodify(plain(word), ':p'))
+  return vim.uv.fs_stat(path) and path or word
+end
+
+--- Calls `with` with a client. Where none is connected, one is, and the request waits for it.
+local function connected(with)
+  local client = vouch.client()
+  if not client then
+    local id = vouch.attach(vim.api.nvim_get_current_buf())
+    client = id and vim.lsp.get_client_by_id(id)
+  end
+  if client then
+    with(client)
+  else
+    tell('vouchd could not be started: see :checkhealth vouch', vim.log.levels.ERROR)
+  end
+end
+
+local function call(method, params, done)
+  connected(function(client)
+    vouch.request(client, method, params, function(error, result)
+      if error then
+        local help = type(error.data) == 'table' and error.data.help
+        tell(error.message .. (help and '\n' .. help or ''), vim.log.levels.ERROR)
+      else
+        done(result)
+      end
+    end)
+  end)
+end
+
+local function execute(command, arguments, done)
+  call('workspace/executeCommand', { command = command, arguments = arguments }, done)
+end
+
+local function is_before(one, other)
+  return one.line < other.line or one.line == other.line and one.character < other.character
+end
+
+--- The reference under the cursor; `done` gets its canonical form.
+local function at_cursor(done)
+  local cursor = vim.lsp.util.make_position_params(0, 'utf-16').position
+  local params = {
+    uri = vim.uri_from_bufnr(0),
+    text = table.concat(vim.api.nvim_buf_get_lines(0, 0, -1, true), '\n') .. '\n',
+    lookup = 'memory',
+  }
+  call('document/check', params, function(found)
+    for _, it in ipairs(found.references) do
+      local from, to = it.range.start, it.range['end']
+      if it.reference and not is_before(cursor, from) and not is_before(to, cursor) then
+        return done(it.reference)
+      end
+    end
+    tell('There is no reference under the cursor; name one', vim.log.levels.WARN)
+  end)
+end
+
+--- Runs `vouch` in a terminal below; answers the buffer. It stays, so that its end can be read.
+local function terminal(arguments)
+  local command = vim.list_extend({ vouch.settings().vouch }, arguments)
+  vim.cmd('botright 15new')
+  if vim.fn.has('nvim-0.11') == 1 then
+    vim.fn.jobstart(command, { term = true })
+  else
+    vim.fn.termopen(command)
+  end
+  vim.cmd.startinsert()
+  return vim.api.nvim_get_current_buf()
+end
+
+--- Shows what `vouch` says in a buffer of its own.
+local function show(arguments)
+  local command = vim.list_extend({ vouch.settings().vouch }, arguments)
+  vim.system(command, { text = true }, vim.schedule_wrap(function(said)
+    local text = vim.trim(said.stdout .. said.stderr)
+    vim.cmd('botright 15new')
+    vim.api.nvim_buf_set_lines(0, 0, -1, true, vim.split(text, '\n'))
+    vim.bo.buftype, vim.bo.bufhidden = 'nofile', 'wipe'
+    vim.bo.modifiable, vim.bo.modified = false, false
+    vim.keymap.set('n', 'q', '<Cmd>close<CR>', { buffer = 0 })
+  end))
+end
+
+--- With what a command is about: its first word, or else the reference under the cursor.
+local function about(words, done)
+  if words[1] then
+    done(subject(words[1]))
+  else
+    at_cursor(done)
+  end
+end
+
+local function told(named, verification)
+  if verification.verdict == 'accepted' then
+    local trust = verification.trust
+    local signer = trust.signer or verification.signature.signer.id
+    tell(('accepted %s, signed by %s (rule %s)'):format(named, signer, trust.rule))
+  else
+    local refusal = verification.refusal
+    local help = refusal.help and '\n' .. refusal.help or ''
+    tell(('refused (%s): %s%s'):format(refusal.kind, refusal.message, help), vim.log.levels.ERROR)
+  end
+end
+
+local function in_terminal(name)
+  return function(words)
+    terminal(vim.list_extend({ name }, vim.tbl_map(plain, words)))
+  end
+end
+
+local function shown(name)
+  return function(words)
+    show(vim.list_extend({ name }, vim.tbl_map(plain, words)))
+  end
+end
+
+local commands = {
+  verify = function(words)
+    about(words, function(named)
+      execute('vouch.verify', { named }, function(result)
+        told(named, result)
+      end)
+    end)
+  end,
+  inspect = function(words)
+    about(words, function(named)
+      show({ 'inspect', named })
+    end)
+  end,
+  --- `:Vouch pull DESTINATION [REFERENCE]`, the reference under the cursor by default.
+  pull = function(words)
+    if not words[1] then
+      return tell('Name the file to pull to, then the reference', vim.log.levels.WARN)
+    end
+    local to = vim.fn.fnamemodify(plain(words[1]), ':p')
+    about({ words[2] }, function(named)
+      execute('vouch.pull', { named, to }, function(result)
+        told(named, result.verification)
+      end)
+    end)
+  end,
+  --- `:Vouch push FILE [REFERENCE]`, the reference under the cursor by default.
+  push = function(words)
+    local rest = vim.list_slice(words, 2)
+    if not words[1] then
+      return tell('Name the file to push, then the reference', vim.log.levels.WARN)
+    end
+    about(rest, function(named)
+      local more = vim.list_slice(rest, 2)
+      terminal(vim.list_extend({ 'push', subject(words[1]), named }, more))
+    end)
+  end,
+  allow = function(words)
+    if not words[1] then
+      return tell('Name the registry that documents may have asked', vim.log.levels.WARN)
+    end
+    execute('vouch.allowRegistry', { words[1] }, function(registry)
+      tell(('%s is asked for what documents name, until vouchd ends'):format(registry))
+    end)
+  end,
+  attach = function()
+    vouch.attach(vim.api.nvim_get_current_buf())
+  end,
+  sign = in_terminal('sign'),
+  login = in_terminal('login'),
+  logout = in_terminal('logout'),
+  trust = in_terminal('trust'),
+  log = in_terminal('log'),
+  restart = in_terminal('restart'),
+  check = shown('check'),
+  status = shown('status'),
+  sessions = shown('sessions'),
+  tags = shown('tags'),
+}
+
+function M.run(words)
+  local name = words[1]
+  local command = commands[name]
+  if not command then
+    return tell(('There is no :Vouch %s; see :help :Vouch'):format(name), vim.log.levels.ERROR)
+  end
+  command(vim.list_slice(words, 2))
+end
+
+--- Names of commands, then files.
+function M.complete(line)
+  local words = vim.split(line, '%s+')
+  local typed = words[#words]
+  if #words > 2 then
+    return vim.fn.getcompletion(typed, 'file')
+  end
+  local names = vim.tbl_filter(function(name)
+    return vim.startswith(name, typed)
+  end, vim.tbl_keys(commands))
+  table.sort(names)
+  return names
+end
+
+return M

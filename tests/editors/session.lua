@@ -1,0 +1,155 @@
+-- A person's session in Neovim: `editors.rs` starts it with a manifest that names an artifact nobody
+-- signed. It says how far it is, and why it ends.
+
+local said = {}
+vim.notify = function(message)
+  table.insert(said, message)
+end
+
+local function say(what)
+  io.stdout:write(what, '\n')
+end
+
+-- Only a session that fails waits as long as that.
+local function await(what, condition)
+  say('wait until ' .. what)
+  if not vim.wait(100000, condition, 20) then
+    error('never: ' .. what .. '\n' .. table.concat(said, '\n'), 0)
+  end
+end
+
+local function line()
+  return vim.api.nvim_buf_get_lines(0, 3, 4, true)[1]
+end
+
+local function errors(count)
+  return function()
+    return #vim.diagnostic.get(0) == count
+  end
+end
+
+-- What a hover shows, asked for as K does.
+local function hovered(part)
+  local shown
+  await('a hover says ' .. part, function()
+    vim.lsp.buf.hover()
+    vim.wait(2000, function()
+      for _, window in ipairs(vim.api.nvim_list_wins()) do
+        if vim.api.nvim_win_get_config(window).relative ~= '' then
+          local buffer = vim.api.nvim_win_get_buf(window)
+          shown = table.concat(vim.api.nvim_buf_get_lines(buffer, 0, -1, true), '\n')
+          vim.api.nvim_win_close(window, true)
+          return true
+        end
+      end
+    end, 20)
+    return shown and shown:find(part, 1, true)
+  end)
+  return shown
+end
+
+-- Takes the code action whose title begins so, once it is offered.
+local function act(beginning)
+  local tick = vim.b.changedtick
+  await('the action ' .. beginning, function()
+    vim.lsp.buf.code_action({
+      apply = true,
+      filter = function(action)
+        return vim.startswith(action.title, beginning)
+      end,
+    })
+    vim.wait(2000, function()
+      return vim.b.changedtick ~= tick
+    end, 20)
+    return vim.b.changedtick ~= tick
+  end)
+end
+
+-- Runs a command that opens a terminal, and closes that once it has ended.
+local function in_terminal(command)
+  local status
+  vim.api.nvim_create_autocmd('TermClose', {
+    once = true,
+    callback = function()
+      status = vim.v.event.status
+    end,
+  })
+  vim.cmd(command)
+  local buffer = vim.api.nvim_get_current_buf()
+  await(command .. ' ends', function()
+    return status
+  end)
+  local text = table.concat(vim.api.nvim_buf_get_lines(buffer, 0, -1, true), '\n')
+  assert(status == 0, text)
+  vim.cmd('stopinsert | bwipeout! ' .. buffer)
+end
+
+local function noted(part)
+  await('it is told ' .. part, function()
+    return table.concat(said, '\n'):find(part, 1, true)
+  end)
+  said = {}
+end
+
+local function session()
+  local reference = vim.env.REGISTRY .. '/acme/echo:0.1.0'
+  await('the refused reference shows', errors(1))
+  local refused = vim.diagnostic.get(0)[1]
+  assert(refused.severity == vim.diagnostic.severity.ERROR, vim.inspect(refused))
+  assert(refused.code == 'unsigned' and refused.lnum == 3, vim.inspect(refused))
+
+  vim.api.nvim_win_set_cursor(0, { 4, 30 })
+  hovered('Refused')
+  vim.cmd('Vouch verify')
+  noted('refused (unsigned)')
+  vim.cmd('Vouch verify echo.wasm')
+  noted('echo.wasm')
+
+  act('Pin the digest')
+  local pinned = line()
+  assert(pinned:find('@sha256:', 1, true), pinned)
+
+  in_terminal('Vouch sign echo.wasm')
+  in_terminal('Vouch push echo.wasm ' .. reference)
+  -- What is pinned is still what nobody signed.
+  hovered('Refused')
+  act('Move the digest')
+  assert(line() ~= pinned, 'another digest')
+  await('nothing is refused', errors(0))
+  assert(hovered('Accepted'):find(vim.env.ACCOUNT, 1, true))
+  await('a hint says who signed it', function()
+    local hints = vim.lsp.inlay_hint.get({ bufnr = 0 })
+    return hints[1] and hints[1].inlay_hint.label:find('✓', 1, true)
+  end)
+  vim.cmd('write')
+  vim.cmd('Vouch pull pulled.wasm')
+  noted('accepted')
+  vim.cmd('Vouch allow 127.0.0.1:1')
+  noted('127.0.0.1:1')
+
+  -- After a restart of the service it is connected again, by itself.
+  local before = vim.lsp.get_clients({ name = 'vouchd' })[1].id
+  in_terminal('Vouch restart')
+  await('it is connected again', function()
+    local client = vim.lsp.get_clients({ name = 'vouchd', bufnr = 0 })[1]
+    return client and client.id ~= before
+  end)
+  hovered('Accepted')
+  vim.api.nvim_buf_set_lines(0, 3, 4, true, { '  module: registry://' .. vim.env.REGISTRY .. '/acme/unsigned:1' })
+  await('what is refused shows again', errors(1))
+
+  vim.cmd('checkhealth vouch')
+  local health = table.concat(vim.api.nvim_buf_get_lines(0, 0, -1, true), '\n')
+  assert(health:find('Connected, with 1 documents', 1, true), health)
+  assert(not health:find('ERROR', 1, true), health)
+  vim.cmd('bwipeout!')
+  vim.cmd('Vouch status')
+  await('the status is shown', function()
+    return vim.bo.buftype == 'nofile' and vim.fn.search('vouchd') > 0
+  end)
+  vim.cmd('helptags ' .. vim.fn.fnameescape(vim.env.SCRATCH_DOC))
+end
+
+local fine, why = xpcall(session, debug.traceback)
+say(fine and 'DONE' or tostring(why))
+vim.cmd(fine and 'qall!' or 'cquit!')
