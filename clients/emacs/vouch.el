@@ -3,7 +3,6 @@
 ;; Version: 0.1.0
 ;; Package-Requires: ((emacs "28.1") (eglot "1.9"))
 ;; Keywords: tools
-;; URL: https://github.com/vouchd/vouchd
 ;; SPDX-License-Identifier: Apache-2.0
 
 ;;; Commentary:

@@ -27,8 +27,8 @@
   (setq package-archive-contents package-alist)
   (with-current-buffer (find-file-noselect file)
     (dolist (it (package-lint-buffer))
-      ;; It is from a time in which there was no Emacs 28.
-      (unless (string-search "uninstallable in all released Emacs" (nth 3 it))
+      ;; It is from a time in which there was no Emacs 28; and there is no page to name.
+      (unless (string-match-p "uninstallable in all released Emacs\\|Homepage or URL" (nth 3 it))
         (push (format "%s: %s" (car it) (nth 3 it)) found))))
   (dolist (it found)
     (princ (concat it "\n")))

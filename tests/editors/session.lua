@@ -138,6 +138,16 @@ local function session()
   vim.api.nvim_buf_set_lines(0, 3, 4, true, { '  module: registry://' .. vim.env.REGISTRY .. '/acme/unsigned:1' })
   await('what is refused shows again', errors(1))
 
+  -- After its end it is once the document is opened again.
+  before = vim.lsp.get_clients({ name = 'vouchd' })[1].id
+  assert(vim.system({ 'vouch', 'stop' }):wait().code == 0, 'it stops')
+  await('the connection is gone', function()
+    local client = vim.lsp.get_clients({ name = 'vouchd', bufnr = 0 })[1]
+    return not client or client.id ~= before
+  end)
+  vim.cmd('edit!')
+  hovered('Accepted')
+
   vim.cmd('checkhealth vouch')
   local health = table.concat(vim.api.nvim_buf_get_lines(0, 0, -1, true), '\n')
   assert(health:find('Connected, with 1 documents', 1, true), health)
