@@ -115,6 +115,7 @@ const SCENARIOS: &[(&str, fn(&Library))] = &[
     ("busy_is_asked_once_more", life::busy),
     ("shutting_down_is_asked_elsewhere", life::shutting_down),
     ("what_was_lost_is_not_repeated", life::lost),
+    ("one_that_reads_no_more", life::reads_no_more),
     ("an_answer_without_end", life::endless),
     ("started_where_none_runs", life::started),
     ("one_that_cannot_start", life::cannot_start),

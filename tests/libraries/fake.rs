@@ -3,10 +3,11 @@
 use serde_json::{Value, json};
 use std::{
     io::{BufRead, BufReader, Write},
+    net::Shutdown,
     os::unix::net::{UnixListener, UnixStream},
     path::PathBuf,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Barrier, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
 };
@@ -25,6 +26,9 @@ pub enum Reply {
     Endless(usize),
     /// It closes the connection.
     HangUp,
+    /// It reads no more, and meets the scenario: now, and once more before it answers this and closes
+    /// the connection.
+    ReadNoMore(Arc<Barrier>, Value),
 }
 
 impl Reply {
@@ -145,6 +149,13 @@ fn serve(
                 continue;
             }
             Some(Reply::HangUp) => return Ok(()),
+            Some(Reply::ReadNoMore(meet, result)) => {
+                writer.shutdown(Shutdown::Read)?;
+                meet.wait();
+                meet.wait();
+                let last = whole("result", result).to_string();
+                return writer.write_all(framing.frame(&last).as_bytes());
+            }
         };
         for message in answers {
             writer.write_all(framing.frame(&message.to_string()).as_bytes())?;

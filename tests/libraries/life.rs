@@ -11,7 +11,7 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
     sync::{
-        Arc,
+        Arc, Barrier,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -114,7 +114,7 @@ pub fn dies(library: &Library) {
 }
 
 /// The service of a socket: it is gone when the scenario ends, however that ends.
-struct Service<'a>(&'a Path);
+pub struct Service<'a>(pub &'a Path);
 
 impl Drop for Service<'_> {
     fn drop(&mut self) {
@@ -300,6 +300,40 @@ pub fn lost(library: &Library) {
         let verified = driver.call("verify", json!({"path": "/a"}));
         assert_eq!(verified["verdict"], "accepted");
     }
+}
+
+/// What it has answered is read, though nothing can be written to it any more; and what it has not
+/// answered has an end.
+pub fn reads_no_more(library: &Library) {
+    let meet = Arc::new(Barrier::new(2));
+    let met = Arc::clone(&meet);
+    let accepted = || json!({"verdict": "accepted"});
+    let fake = Fake::start(move |request, _| match request["method"].as_str() {
+        Some("pull") => Some(Reply::Messages(Vec::new())),
+        Some("push") => Some(Reply::ReadNoMore(Arc::clone(&met), json!({"of": "old"}))),
+        Some("verify") => Some(Reply::Result(accepted())),
+        _ => None,
+    });
+    let mut driver = library.connected(&fake.socket());
+    let params = json!({"path": "/a", "reference": "a.b/c:1"});
+    driver.begin("pull", "pull", params.clone());
+    until("it was asked", || !fake.asked("pull").is_empty());
+    driver.begin("push", "push", params);
+    meet.wait();
+    // Many, side by side: each is made of another, and by no means twice.
+    for number in 0..10 {
+        driver.begin(&number.to_string(), "verify", json!({"path": "/a"}));
+    }
+    for number in 0..10 {
+        let ended = driver.end(&number.to_string());
+        assert_eq!(ended["ok"], accepted(), "{number}: {ended}");
+    }
+    assert_eq!(fake.asked("verify").len(), 10);
+    assert_eq!(fake.connections(), 2);
+    meet.wait();
+    assert_eq!(driver.end("push")["ok"], json!({"of": "old"}));
+    let ended = driver.end("pull");
+    assert_eq!(ended["error"]["is"], "connection", "{ended}");
 }
 
 /// Neither the longest answer nor one without an end takes all of a client's memory.

@@ -1,5 +1,6 @@
 //! The library in TypeScript: its own checks, and its package as others install it.
 
+use crate::life::Service;
 use serde_json::json;
 use std::{fs, path::PathBuf, process::Command, sync::Once};
 use vouch_testing::{
@@ -136,12 +137,16 @@ fn packed() {
     fs::write(home.join("first.mjs"), block("js")).unwrap();
     let path = std::env::var("PATH").unwrap();
     let programs = program("vouchd").parent().unwrap().to_owned();
+    // It stays for half an hour otherwise.
+    let socket = home.join("vouchd/vouchd.sock");
+    let _service = Service(&socket);
     let mut minute = Command::new("sh");
     minute
         .args(["-ec", &shell])
         .current_dir(&home)
         .env("PATH", format!("{}:{path}", programs.display()))
         .env("XDG_RUNTIME_DIR", &home)
+        .env("XDG_STATE_HOME", &home)
         .env_remove("VOUCHD_SOCKET")
         .env_remove("VOUCHD")
         .env("VOUCHD_CONFIG", home.join("config.toml"));

@@ -1,7 +1,7 @@
 /** One connection: calls side by side on it, their reports, and what becomes of them when it ends. */
 
 import { EventEmitter, once } from "node:events";
-import type { Readable, Writable } from "node:stream";
+import type { Readable } from "node:stream";
 import {
   CancellationTokenSource,
   ErrorCodes,
@@ -14,10 +14,13 @@ import {
   type MessageConnection,
 } from "vscode-jsonrpc/node";
 import { ConnectionError, ProtocolError, ServerError, said } from "./errors.js";
-import { LineReader, LineWriter } from "./wire.js";
+import { LineReader, LineWriter, type Outgoing } from "./wire.js";
 
 /** How long a call that was aborted waits for what the service makes of that, in milliseconds. */
 const LAST_ANSWER = 30_000;
+
+/** Goes through the queue of what came, as the last of it. */
+const LAST = { jsonrpc: "2.0", method: "$/last" };
 
 /** The server has certainly not received the call. */
 export class Unsent extends ConnectionError {}
@@ -48,31 +51,26 @@ class Writer extends LineWriter {
 
 export class Connection {
   readonly #rpc: MessageConnection;
+  readonly #reader: LineReader;
   readonly #writer: Writer;
   readonly #ends = new EventEmitter<{ end: [] }>();
   #ended: Error | undefined;
-  #arrived = 0;
-  #handled = 0;
   #tokens = 0;
 
   constructor(
     private readonly from: Readable,
-    private readonly to: Writable,
+    private readonly to: Outgoing,
   ) {
-    const reader = new LineReader(from, {
-      arrived: () => (this.#arrived += 1),
-      ended: (why) => {
-        this.#end(why);
-      },
+    this.#reader = new LineReader(from, (why) => {
+      this.#end(why);
     });
     this.#writer = new Writer(to);
-    this.#rpc = createMessageConnection(reader, this.#writer, NullLogger, {
+    this.#rpc = createMessageConnection(this.#reader, this.#writer, NullLogger, {
       messageStrategy: {
         handleMessage: (message, next) => {
           // A response is settled at once; reports are taken at once, too.
-          void next(message);
-          this.#handled += 1;
-          this.#settle();
+          if (message === LAST) this.#over();
+          else void next(message);
         },
       },
     });
@@ -101,12 +99,12 @@ export class Connection {
     this.#ended = why;
     this.to.end();
     this.#ends.emit("end");
-    this.#settle();
+    // What came before the end is handled before the end is.
+    this.#reader.pass(LAST);
   }
 
-  /** What came before the end is handled before the end is. */
-  #settle(): void {
-    if (this.#ended === undefined || this.#handled < this.#arrived) return;
+  /** Fails what is still not answered. */
+  #over(): void {
     this.#rpc.dispose();
     this.from.destroy();
     this.to.destroy();

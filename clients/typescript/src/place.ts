@@ -28,7 +28,7 @@ export function defaultSocket(environment: NodeJS.ProcessEnv = process.env): str
 }
 
 /** Connects to who listens there, once it is certain whose service it is; nothing where nobody does. */
-export async function find(path: string): Promise<Socket | undefined> {
+export async function find(path: string): Promise<ReadableToTheEnd | undefined> {
   const deadline = Date.now() + FULL_QUEUE;
   for (;;) {
     try {
@@ -48,16 +48,26 @@ export async function find(path: string): Promise<Socket | undefined> {
 }
 
 /**
- * A service that is being replaced reads no more, but what it has answered can still be read: a write
- * that fails does not end the connection.
+ * A service that is being replaced reads no more, but what it has answered can still be read. Node
+ * gives up both directions where one write fails, and then never says that reading has ended. So it
+ * does not learn of that: who writes looks here.
  */
 class ReadableToTheEnd extends Socket {
-  override destroy(error?: Error): this {
-    return systemCode(error) === "EPIPE" && !this.readableEnded ? this : super.destroy(error);
+  unwritable: Error | undefined;
+
+  override _write(
+    chunk: unknown,
+    encoding: BufferEncoding,
+    callback: (error?: Error | null) => void,
+  ): void {
+    super._write(chunk, encoding, (error) => {
+      if (error) this.unwritable ??= error;
+      callback();
+    });
   }
 }
 
-function attempt(path: string): Promise<Socket> {
+function attempt(path: string): Promise<ReadableToTheEnd> {
   return new Promise((resolve, reject) => {
     const socket = new ReadableToTheEnd();
     socket.once("error", reject);

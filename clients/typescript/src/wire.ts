@@ -26,26 +26,29 @@ const LONGEST_REPLY = 9 * 1024 * 1024;
 
 const NEWLINE = 0x0a;
 
-/** Who is told of each message before it is passed on, and once how reading ended. */
-interface Watcher {
-  arrived(): void;
-  ended(why: Error): void;
-}
 
 /** Reads messages. */
 export class LineReader extends AbstractMessageReader implements MessageReader {
   #parts: Buffer[] = [];
   #length = 0;
   #over = false;
+  #callback: DataCallback | undefined;
 
   constructor(
     private readonly from: Readable,
-    private readonly watcher: Watcher,
+    /** Is told once how reading ended. */
+    private readonly ended: (why: Error) => void,
   ) {
     super();
   }
 
+  /** Passes on a message that did not come from the server, after all those that did. */
+  pass(message: Message): void {
+    this.#callback?.(message);
+  }
+
   listen(callback: DataCallback): Disposable {
+    this.#callback = callback;
     const onData = (bytes: Buffer): void => {
       this.#take(bytes, callback);
     };
@@ -66,7 +69,7 @@ export class LineReader extends AbstractMessageReader implements MessageReader {
     if (this.#over) return;
     this.#over = true;
     this.#parts = [];
-    this.watcher.ended(why);
+    this.ended(why);
   }
 
   #take(bytes: Buffer, callback: DataCallback): void {
@@ -102,14 +105,15 @@ export class LineReader extends AbstractMessageReader implements MessageReader {
       this.#end(new ProtocolError("a reply is not an object"));
       return;
     }
-    const { id, error } = message;
+    const { id, error, method } = message;
+    // What the server asks is refused at once, so there is nothing that it could cancel.
+    if (method === "$/cancelRequest") return;
     if (id === null && isObject(error)) {
       // It could not read whose answer this is: the connection is of no use any more.
       this.#end(serverError(error));
       return;
     }
     if (error !== undefined) message["error"] = plain(error);
-    this.watcher.arrived();
     callback(message as unknown as Message);
   }
 }
@@ -132,9 +136,14 @@ function serverError(error: Record<string, unknown>): ServerError {
 /** A message that could not be written whole: the server has not got it. */
 export class Unwritten extends Error {}
 
+/** Where messages go. A stream that can still be read when it cannot be written any more says why. */
+export type Outgoing = Writable & { readonly unwritable?: Error | undefined };
+
 /** Writes messages. */
 export class LineWriter extends AbstractMessageWriter implements MessageWriter {
-  constructor(private readonly to: Writable) {
+  #before: Promise<void> = Promise.resolve();
+
+  constructor(private readonly to: Outgoing) {
     super();
     // Each write is told; what nobody waits for is the reader's to tell.
     to.on("error", () => undefined);
@@ -152,15 +161,29 @@ export class LineWriter extends AbstractMessageWriter implements MessageWriter {
     return line;
   }
 
-  write(message: Message): Promise<void> {
-    const { errored } = this.to;
-    // Node would keep it, and never say that it was not written.
-    if (errored != null) return Promise.reject(new Unwritten(errored.message));
+  /**
+   * One after the other: Node would write those that wait in one piece, and say of all of them that
+   * they failed where some have arrived.
+   */
+  async write(message: Message): Promise<void> {
+    const line = LineWriter.line(message);
+    const written = this.#before.then(() => this.#write(line));
+    this.#before = written.catch(() => undefined);
+    return written;
+  }
+
+  #write(line: string): Promise<void> {
+    const { to } = this;
     return new Promise((resolve, reject) => {
-      this.to.write(LineWriter.line(message), (error) => {
-        if (error) reject(new Unwritten(error.message));
+      const end = (error?: Error | null): void => {
+        const why = error ?? to.unwritable;
+        if (why) reject(new Unwritten(why.message));
         else resolve();
-      });
+      };
+      if (to.unwritable !== undefined) end();
+      // Node would keep it, and never say that it was not written.
+      else if (!to.writable) end(to.errored ?? new Error("the connection takes no more"));
+      else to.write(line, end);
     });
   }
 
