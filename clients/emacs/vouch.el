@@ -70,16 +70,23 @@
         (and (= line there)
              (< (plist-get one :character) (plist-get other :character))))))
 
+(defun vouch--position ()
+  "Where point is, as the service counts: lines, and units of UTF-16."
+  (let ((before (buffer-substring-no-properties (line-beginning-position)
+                                                (point))))
+    (list :line (1- (line-number-at-pos nil t))
+          :character (/ (length (encode-coding-string before 'utf-16le)) 2))))
+
 (defun vouch--reference-at-point ()
   "The reference at point in its canonical form, or nil."
   (when-let ((server (vouch--server)))
-    (let* ((point (eglot--pos-to-lsp-position))
+    (let* ((point (vouch--position))
            (text (save-restriction
                    (widen)
                    (buffer-substring-no-properties (point-min) (point-max))))
            (found (jsonrpc-request
                    server :document/check
-                   (list :uri (eglot--path-to-uri (or buffer-file-name ""))
+                   (list :uri (or buffer-file-name (buffer-name))
                          :text text :lookup "memory"))))
       (seq-some
        (lambda (it)
