@@ -12,6 +12,7 @@
 mod binary;
 mod bundles;
 mod cancel;
+mod check;
 mod commands;
 mod config;
 mod connect;
