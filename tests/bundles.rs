@@ -4,6 +4,7 @@ mod conformance;
 mod kept;
 mod published;
 mod pushed;
+mod remembered;
 
 use serde_json::{Value, json};
 use std::fs;

@@ -3,9 +3,8 @@
 
 use super::tree::At;
 
-/// A kind of document. Programs know it by its name in camel case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
-#[serde(rename_all = "camelCase")]
+/// A kind of document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Format {
     /// Kubewarden's policies, and groups of them.
     Kubewarden,
@@ -369,7 +368,8 @@ fn wash<'a, 't>(document: At<'a, 't>, found: Report<'_, 'a, 't>) {
     }
 }
 
-/// What proxies have in common: Envoy Gateway took it from Istio.
+/// What proxies have in common: Envoy Gateway took it from Istio. Of an image, both compare `sha256`
+/// with the digest of its manifest, and not with that of the module in it.
 fn proxy<'a, 't>(extensions: Vec<At<'a, 't>>, found: Report<'_, 'a, 't>) {
     for extension in extensions {
         let digest = extension.get("sha256");

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::name::Digest;
+use vouch_testing::seeds::seed;
 
 const A: &str = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 const B: &str = "sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
@@ -42,6 +43,8 @@ fn said(found: &Found) -> String {
 /// A document in which what is enclosed by `«` and `»` is named, and means this, in order.
 fn check(name: &str, text: &str, expected: &[&str]) {
     let (text, pieces) = marked(text);
+    // As the fuzz target reads it: where the cursor is, what the document is called, its text.
+    seed("document", format!("{}{name}\n{text}", "\0".repeat(8)));
     let nothing = Document {
         whole: true,
         ..Document::default()

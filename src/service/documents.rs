@@ -8,7 +8,7 @@ use super::{
     turns::Work,
 };
 use crate::{
-    document::{self, Demanded, Format, Found, Resolved, What},
+    document::{self, Demanded, Found, Resolved, What},
     error::{Error, Result, error, quoted},
     name::{Reference, Registry, RegistryReference},
 };
@@ -101,7 +101,6 @@ pub(super) async fn check(
 }
 
 /// Looks at one of a document's references.
-#[allow(dead_code, reason = "the language server asks here")]
 pub(super) async fn look(
     state: &Arc<State>,
     connection: u64,
@@ -123,7 +122,6 @@ pub(super) async fn look(
 }
 
 /// Has a registry asked unasked until the service ends.
-#[allow(dead_code, reason = "the language server asks here")]
 pub(super) fn allow(state: &State, registry: &str) -> Result<Registry> {
     let settings = state.settings();
     let registry = settings.sessions.plain_hosts().registry(registry)?;
@@ -133,7 +131,6 @@ pub(super) fn allow(state: &State, registry: &str) -> Result<Registry> {
 
 /// Rises when documents should be judged again: after a reload of the policy, a login, a signature,
 /// a push, a pull, or a permission.
-#[allow(dead_code, reason = "the language server asks here")]
 pub(super) fn changes(state: &State) -> watch::Receiver<u64> {
     state.look_ups.changes()
 }
@@ -280,7 +277,7 @@ impl Named {
         DocumentReference {
             range: range(self.found.range),
             written: self.found.written.clone(),
-            format: name_of(self.found.format),
+            format: self.found.format.name().to_owned(),
             reference: reference.map(|reference| reference.to_string()),
             pinned,
             digest: digest.map(|digest| digest.to_string()),
@@ -288,13 +285,6 @@ impl Named {
             fixes: self.fixes(),
         }
     }
-}
-
-/// What programs know a kind of document by.
-fn name_of(format: Format) -> String {
-    let name = serde_json::to_value(format).ok();
-    let name = name.as_ref().and_then(serde_json::Value::as_str);
-    name.unwrap_or_default().to_owned()
 }
 
 /// So much of a digest is shown in a title: its algorithm, and twelve digits.

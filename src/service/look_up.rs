@@ -191,8 +191,10 @@ impl Look {
 
     /// What is remembered of a reference, where this look needs to know no more. Blocks.
     pub(super) fn remembered(&self, reference: &RegistryReference, now: &Now) -> Option<Seen> {
+        // The digest decides, but its tag may have moved on.
         let moves = reference.digest.is_some() && reference.tag.is_some();
-        if moves && self.is_patient() && self.tag(reference, Lookup::Full).is_none() {
+        let asks = self.how_far != Lookup::Memory;
+        if moves && asks && self.tag(reference, self.how_far).is_none() {
             return None;
         }
         self.believed(reference, now, self.how_far)

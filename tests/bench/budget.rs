@@ -1,6 +1,6 @@
 //! The budget, measured side by side in one run: `cargo bench --bench budget`, or a part of it:
 //! `cargo bench --bench budget -- latency` (or `artifacts`, `again`, `sessions`, `small`, `cancel`,
-//! `service`, `signing`, `burst`).
+//! `service`, `signing`, `burst`, `documents`).
 //!
 //! Each row is a ratio of the best of several interleaved rounds, so that a busy moment of the
 //! machine does not count. Peers are measured where they are installed. Nothing fails here: a
@@ -16,6 +16,7 @@
 
 mod burst;
 mod cancel;
+mod documents;
 mod latency;
 mod signing;
 mod small;
@@ -155,6 +156,9 @@ fn main() {
     }
     if asked("signing") {
         signing::signing();
+    }
+    if asked("documents") {
+        documents::known();
     }
     if asked("service") {
         start_up();

@@ -28,6 +28,8 @@ use vouch_client::{
 
 /// How many documents are asked about at a time.
 const AT_A_TIME: usize = 4;
+/// The longest params that fit into a message to the service, with what stands around them.
+const LONGEST_MESSAGE: usize = 1024 * 1024 - 256;
 
 #[derive(Debug, Args)]
 pub(crate) struct CheckArguments {
@@ -155,6 +157,14 @@ async fn checked(client: &Client, path: &Path, lookup: Lookup) -> Result<Option<
         lookup: Some(lookup),
         work_done_token: None,
     };
+    let written = serde_json::to_vec(&params).map_err(|error| unreadable(&error))?;
+    if written.len() > LONGEST_MESSAGE {
+        let failure = Failure::new(format!(
+            "it takes {} bytes as JSON, and a message to the service has {LONGEST_MESSAGE}",
+            written.len()
+        ));
+        return Err(failure.help("Split it: nobody looked at what it names."));
+    }
     let answer = ask::<DocumentCheck>(client, params).await?;
     let result = serde_json::from_value(answer.clone()).map_err(|error| unreadable(&error))?;
     Ok(Some((text, answer, result)))

@@ -1,8 +1,13 @@
 //! Whole documents, by the method's own way.
 
 use super::*;
-use crate::service::look_up::tests::{allowing, serves, service, signed};
-use std::fmt::Write;
+use crate::service::{
+    Answer, Caller, Service,
+    look_up::tests::{allowing, serves, service, signed},
+};
+use serde_json::{Value, json, value::to_raw_value};
+use std::{fmt::Write, fs};
+use vouch_testing::forge::{Signer, base64, module};
 
 /// A document that names these.
 fn wadm(images: impl IntoIterator<Item = String>) -> Arc<str> {
@@ -99,4 +104,50 @@ async fn what_cannot_be_asked_about_is_told() {
             (UnknownReason::Failed, malformed)
         ]
     );
+}
+
+/// What a method answers, once it is told whether documents are judged again.
+async fn call(service: &Service, method: &str, params: Value, judges_again: bool) -> Value {
+    let changes = changes(&service.state);
+    let params = to_raw_value(&params).unwrap();
+    let caller = Arc::new(Caller::new());
+    let id = serde_json::from_value(json!(1)).unwrap();
+    let answer = match service.call(&caller, id, method, Some(&params)) {
+        Answer::Now(answer) => answer,
+        Answer::Later(pending) => pending.response.await,
+    };
+    let mut answer: Value = serde_json::from_str(answer.get()).unwrap();
+    assert!(answer.get("error").is_none(), "{method}: {answer}");
+    assert_eq!(changes.has_changed().unwrap(), judges_again, "{method}");
+    answer["result"].take()
+}
+
+#[tokio::test]
+async fn documents_are_judged_again_when_verdicts_may_have_changed() {
+    let registry = serves(signed());
+    let service = service("", None);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("echo.wasm");
+    fs::write(&path, module()).unwrap();
+    let account = Signer::default().account;
+    let params = json!({"path": path, "account": account.public_key()});
+    let prepared = call(&service, "sign/prepare", params, false).await;
+    let input = prepared["signingInput"].as_str().unwrap();
+    let signature = base64(&account.sign(input.as_bytes()).unwrap());
+    let params = json!({"path": path, "signingInput": input, "signature": signature});
+    call(&service, "sign/complete", params, true).await;
+    let layout = format!("oci:{}:1", folder.path().join("layout").display());
+    let params = json!({"path": path, "reference": layout});
+    call(&service, "push", params, true).await;
+    let to = folder.path().join("pulled.wasm");
+    let params = json!({"reference": layout, "destination": to});
+    call(&service, "pull", params, true).await;
+    call(&service, "verify", json!({"path": path}), false).await;
+    let login = json!({"registry": registry.name(), "username": "ann", "password": "x"});
+    call(&service, "session/login", login, true).await;
+    let logout = json!({"registry": registry.name()});
+    call(&service, "session/logout", logout, true).await;
+    let before = changes(&service.state);
+    allow(&service.state, &registry.name()).unwrap();
+    assert!(before.has_changed().unwrap());
 }

@@ -414,3 +414,31 @@ fn the_memory_is_bounded() {
     }
     assert!(memory.fill().0 <= 4096);
 }
+
+#[tokio::test]
+async fn a_tag_that_has_moved_is_seen_though_its_digest_is_known() {
+    let artifact = signed();
+    let old = manifest(&Digest::of(&artifact).to_string(), artifact.len() as u64);
+    let new = format!("{old} ");
+    let (was, is) = (Digest::of(old.as_bytes()), Digest::of(new.as_bytes()));
+    let registry = Faulty::start(move |seen, _| {
+        let is_old = seen.target.ends_with(&was.to_string());
+        answer(seen, if is_old { &old } else { &new }, &artifact)
+    });
+    let service = allowing(&registry);
+    let name = |end: &str| format!("{}/acme/echo{end}@{was}", registry.name());
+    check(&service, Lookup::Allowed, &name(""), "accepted").await;
+    let asked = registry.seen().len();
+    for how_far in [Lookup::Allowed, Lookup::Allowed, Lookup::Memory] {
+        let seen = see(&service, how_far, &name(":1")).await;
+        assert_eq!(told(&seen), "accepted");
+        assert_eq!((seen.manifest, seen.moved), (Some(was), Some(is)));
+        assert_eq!(registry.seen().len(), asked + 1, "{:?}", registry.lines());
+    }
+    // Where nobody may be asked, what is known is answered.
+    let service = self::service("", None);
+    check(&service, Lookup::Full, &name(""), "accepted").await;
+    let asked = registry.seen().len();
+    check(&service, Lookup::Allowed, &name(":2"), "accepted").await;
+    assert_eq!(registry.seen().len(), asked);
+}

@@ -8,21 +8,12 @@ use vouchd::{
     name::{Digest, PlainHosts},
 };
 
-/// Of each syntax and each name that means something.
-const NAMES: [&str; 8] = [
-    "a.yaml",
-    "a.json",
-    ".wash/config.yaml",
-    "policies.yml",
-    "wkg.lock",
-    "wasm.toml",
-    "wasm.lock.toml",
-    "spin.toml",
-];
-
-fuzz_target!(|input: (u8, u32, u32, &str)| {
-    let (name, line, character, text) = input;
-    let name = NAMES[usize::from(name) % NAMES.len()];
+// Where the cursor is, and what the document is called, with its text behind the first line break.
+fuzz_target!(|input: (u32, u32, &str)| {
+    let (line, character, named) = input;
+    let Some((name, text)) = named.split_once('\n') else {
+        return;
+    };
     let plain = PlainHosts::default();
     let _ = document::at(name, text, Position { line, character }, &plain);
     let Some(read) = document::read(name, text, &plain) else {
