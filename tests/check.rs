@@ -87,7 +87,7 @@ fn what_manifests_name_is_judged() {
     place.vouch(&["check", "--offline", "good.yaml"], 0, &["1 accepted"]);
     place.name("deploy/bad.yaml", &["signed", "unsigned"]);
     let says = [
-        "deploy/bad.yaml:6:27: refused: ",
+        "deploy/bad.yaml:6:28: refused: ",
         "2 accepted, 1 refused in 2 documents",
     ];
     place.vouch(&["check", "."], 1, &says);
@@ -95,11 +95,11 @@ fn what_manifests_name_is_judged() {
     place.vouch(
         &["check", "-q", "deploy"],
         2,
-        &["absent.yaml:5:27: unknown: "],
+        &["absent.yaml:5:28: unknown: "],
     );
 
     let github = place.vouch(&["check", "--format", "github", "deploy/bad.yaml"], 1, &[]);
-    let start = "::error file=deploy/bad.yaml,line=6,col=27,title=vouch%3A unsigned::";
+    let start = "::error file=deploy/bad.yaml,line=6,col=28,title=vouch%3A unsigned::";
     assert!(
         github.starts_with(start) && github.lines().count() == 1,
         "{github}"

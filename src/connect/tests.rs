@@ -66,7 +66,7 @@ fn a_client_that_is_done_is_answered() {
 #[test]
 fn a_service_that_ends_is_told_from_a_client_that_does() {
     let check = |said: &'static [u8], expected: End| {
-        let (kept, until) = std::sync::mpsc::channel::<()>();
+        let (kept, until) = mpsc::channel::<()>();
         let (end, _) = joined(
             move |mut service| {
                 let mut asked = vec![0; said.len()];

@@ -39,7 +39,7 @@ enum File {
     /// With what it is judged by right before its manifest is written.
     Vouched(Box<Vouched<Source>>, Box<dyn Fn() -> Now + Send + Sync>),
     #[cfg(test)]
-    Unverified(Source, Vec<Bundle>),
+    Unverified(Source),
 }
 
 impl Content {
@@ -60,7 +60,7 @@ impl Content {
         match &*self.file {
             File::Vouched(vouched, _) => vouched.source(),
             #[cfg(test)]
-            File::Unverified(source, _) => source,
+            File::Unverified(source) => source,
         }
     }
 
@@ -84,7 +84,7 @@ impl Content {
                 bundles.collect()
             }
             #[cfg(test)]
-            File::Unverified(_, bundles) => bundles.clone(),
+            File::Unverified(_) => Vec::new(),
         }
     }
 
@@ -145,19 +145,9 @@ impl Content {
                 signed: 1_644_843_743,
             },
             blocks: blocks.collect(),
-            file: Arc::new(File::Unverified(source, Vec::new())),
+            file: Arc::new(File::Unverified(source)),
             furthest: Arc::default(),
             checked: Arc::default(),
-        }
-    }
-
-    /// The same, with bundles that nobody verified.
-    #[cfg(test)]
-    pub(super) fn with(self, bundles: Vec<Bundle>) -> Self {
-        let source = Source::open(self.source().path()).unwrap();
-        Self {
-            file: Arc::new(File::Unverified(source, bundles)),
-            ..self
         }
     }
 

@@ -39,11 +39,6 @@ fn what_lies_beside_an_artifact_is_remembered_and_judged_anew() {
     // Facts are remembered, and no decisions.
     let gone = trust(&publisher.registry).replace("refs = ", "revoked = true\n    refs = ");
     service.reconfigure(&gone);
-    let verification = judged("memory")["verification"].take();
-    assert_eq!(
-        verification["refusal"]["kind"], "untrustedSigner",
-        "{verification}"
-    );
-    let message = verification["refusal"]["message"].as_str().unwrap();
-    assert!(message.contains("revokes as `release`"), "{message}");
+    // Beside the bundle that sufficed there may be others, which nobody has looked for.
+    assert_eq!(judged("memory")["why"], "notRemembered");
 }

@@ -111,6 +111,7 @@ pub(crate) async fn check(
             Ok(None) => continue,
             Err(failure) => {
                 tally.count(Outcome::Failed);
+                documents += 1;
                 report.failed(&path, &failure, screen)?;
                 continue;
             }

@@ -104,7 +104,12 @@ fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
             ENDS.iter().any(|end| name.ends_with(end)) && entry.path().is_file()
         };
         if is_wanted {
-            found.push(entry.path());
+            // As git and CI call it.
+            let path = entry.path();
+            found.push(
+                path.strip_prefix(".")
+                    .map_or_else(|_| path.clone(), Path::to_owned),
+            );
         }
     }
     found.sort_unstable();
