@@ -124,7 +124,6 @@ async fn call(service: &Service, method: &str, params: Value, judges_again: bool
 
 #[tokio::test]
 async fn documents_are_judged_again_when_verdicts_may_have_changed() {
-    let registry = serves(signed());
     let service = service("", None);
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("echo.wasm");
@@ -143,11 +142,7 @@ async fn documents_are_judged_again_when_verdicts_may_have_changed() {
     let params = json!({"reference": layout, "destination": to});
     call(&service, "pull", params, true).await;
     call(&service, "verify", json!({"path": path}), false).await;
-    let login = json!({"registry": registry.name(), "username": "ann", "password": "x"});
-    call(&service, "session/login", login, true).await;
-    let logout = json!({"registry": registry.name()});
-    call(&service, "session/logout", logout, true).await;
     let before = changes(&service.state);
-    allow(&service.state, &registry.name()).unwrap();
+    allow(&service.state, "registry.example").unwrap();
     assert!(before.has_changed().unwrap());
 }
