@@ -22,7 +22,7 @@
   "Wait until CONDITION is true, and say that it is WHAT.
 Only a session that fails waits as long as this may."
   (declare (indent 1))
-  `(let ((end (time-add nil 100)) found)
+  `(let ((end (time-add nil 600)) found)
      (say "wait until %s" ,what)
      (while (not (setq found (progn ,@condition)))
        (when (time-less-p end nil)
@@ -61,7 +61,7 @@ Only a session that fails waits as long as this may."
     (let (shown)
       (changed)
       (eglot-hover-eldoc-function (lambda (text &rest _) (setq shown (and text (format "%s" text)))))
-      (let ((end (time-add nil 2)))
+      (let ((end (time-add nil 10)))
         (while (and (not shown) (time-less-p nil end))
           (accept-process-output nil 0.05)))
       (and shown (string-search part shown) shown))))

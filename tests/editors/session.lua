@@ -13,7 +13,7 @@ end
 -- Only a session that fails waits as long as that.
 local function await(what, condition)
   say('wait until ' .. what)
-  if not vim.wait(100000, condition, 20) then
+  if not vim.wait(600000, condition, 20) then
     error('never: ' .. what .. '\n' .. table.concat(said, '\n'), 0)
   end
 end
@@ -33,7 +33,7 @@ local function hovered(part)
   local shown
   await('a hover says ' .. part, function()
     vim.lsp.buf.hover()
-    vim.wait(2000, function()
+    vim.wait(10000, function()
       for _, window in ipairs(vim.api.nvim_list_wins()) do
         if vim.api.nvim_win_get_config(window).relative ~= '' then
           local buffer = vim.api.nvim_win_get_buf(window)
@@ -58,7 +58,7 @@ local function act(beginning)
         return vim.startswith(action.title, beginning)
       end,
     })
-    vim.wait(2000, function()
+    vim.wait(10000, function()
       return vim.b.changedtick ~= tick
     end, 20)
     return vim.b.changedtick ~= tick

@@ -60,7 +60,7 @@ local function lost(gone)
     return
   end
   local ask = { M.settings().vouch, '--no-spawn', 'status' }
-  local asked = pcall(vim.system, ask, { timeout = 10000 }, vim.schedule_wrap(function(said)
+  local asked = pcall(vim.system, ask, { timeout = 60000 }, vim.schedule_wrap(function(said)
     if said.code ~= 0 then
       vim.notify('vouchd has ended; it starts again when you enter or write a document')
       return attach_later(there)
