@@ -98,19 +98,30 @@ impl Content {
         }
     }
 
-    /// Begins the step that cannot be undone, if the file may still be published.
-    pub(super) fn commit(&self, progress: &Progress) -> Result<()> {
+    /// Fails unless the file may still be published.
+    fn confirm(&self) -> Result<()> {
         match &*self.file {
             File::Vouched(vouched, now) => {
-                vouched.confirm(&now(), vouched.source().path().display())?;
+                vouched.confirm(&now(), vouched.source().path().display())
             }
             #[cfg(test)]
-            File::Unverified(..) => {}
+            File::Unverified(..) => Ok(()),
         }
-        progress.commit()
     }
 
     /// The same, off the runtime's threads: what is pinned is a file.
+    pub(super) async fn confirm_aside(&self) -> Result<()> {
+        let content = self.clone();
+        spawn_blocking(move || content.confirm()).await?
+    }
+
+    /// Begins the step that cannot be undone, if the file may still be published.
+    pub(super) fn commit(&self, progress: &Progress) -> Result<()> {
+        self.confirm()?;
+        progress.commit()
+    }
+
+    /// The same, off the runtime's threads.
     pub(super) async fn commit_aside(&self, progress: &Progress) -> Result<()> {
         let (content, progress) = (self.clone(), progress.clone());
         spawn_blocking(move || content.commit(&progress)).await?

@@ -124,7 +124,8 @@ impl Publishing<'_> {
         fallback::list(&self.remote, subject, &unlisted).await
     }
 
-    /// Writes a manifest whose blobs are there; the last one is judged again right before.
+    /// Writes a manifest whose blobs are there. Right before each the file is judged again: by its
+    /// digest, a manifest is found before it has a tag.
     async fn write(&self, name: &str, bytes: &Bytes, step: Step) -> Result<Response> {
         let path = format!("manifests/{name}");
         let stored = Layer {
@@ -141,8 +142,9 @@ impl Publishing<'_> {
         // Whether an attempt may have written it, whose answer was lost.
         let mut unclear = false;
         loop {
-            if step == Step::Last {
-                self.content.commit_aside(self.progress).await?;
+            match step {
+                Step::Before => self.content.confirm_aside().await?,
+                Step::Last => self.content.commit_aside(self.progress).await?,
             }
             let failure = match self.remote.attempt("writing the manifest", &put).await {
                 Ok(response) => {

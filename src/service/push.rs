@@ -4,9 +4,10 @@ use super::{beside, request::Request, turns::Work};
 use crate::{
     artifact,
     error::Result,
-    file,
+    file::{self, Source},
     progress::Phase,
     registry,
+    signature::Evidence,
     trust::{self, Publication, Use},
 };
 use std::sync::Arc;
@@ -20,13 +21,11 @@ pub(super) async fn push(request: Arc<Request>, params: PushParams) -> Result<Pu
     let reference = reference.pinned(params.allow_latest.unwrap_or(false))?;
     let annotations = params.annotations.unwrap_or_default();
     let bundle = params.bundle.as_deref().map(file::parse_path).transpose()?;
-    let bundle = match bundle {
-        Some(path) => {
-            let read = move |request: &Request| beside::bundle(&path, request.progress());
-            Some(request.examine(Work::Small, read).await?)
-        }
-        None => None,
-    };
+    if let Some(bundle) = bundle.clone() {
+        // Whoever mistakes its name is told before a large file was read.
+        let open = move |_: &Request| Source::open(&bundle).map(drop);
+        request.examine(Work::Small, open).await?;
+    }
 
     // Never from the cache: what is sent is checked against the hashes that are made now.
     let (name, file) = (path.display().to_string(), path.clone());
@@ -39,16 +38,30 @@ pub(super) async fn push(request: Arc<Request>, params: PushParams) -> Result<Pu
         })
         .await?;
     let known = examined.share();
-    let publication = Publication {
-        to: reference.clone(),
-        manifest: registry::manifest(&examined, &annotations)?,
-        bundle,
-    };
+    let (to, manifest) = (
+        reference.clone(),
+        registry::manifest(&examined, &annotations)?,
+    );
     let vouched = request
         .blocking(move |request| {
+            let named = bundle.as_deref();
+            let bundle = named.map(|path| beside::bundle(path, request.progress()));
+            let bundle = bundle.transpose()?;
+            let publication = Publication {
+                to,
+                manifest,
+                // An upload may take hours. The memory that all share is for those who judge.
+                bundle: bundle.as_ref().map(Evidence::held_elsewhere),
+            };
+            let (mut read, now) = (Vec::from_iter(bundle), request.clock()());
             let beside = beside::of_pushed(&file, &publication, request.progress())?;
-            let usage = Use::Push(publication);
-            trust::judge(examined, beside, usage, None, &request.clock()())
+            let beside = beside.map(|round| {
+                let round = round?;
+                let alone = round.iter().map(Evidence::held_elsewhere).collect();
+                read.extend(round);
+                Ok(alone)
+            });
+            trust::judge(examined, beside, Use::Push(publication), None, &now)
         })
         .await?
         .map_err(|refused| refused.error(name))?;

@@ -7,7 +7,7 @@ use super::{
 };
 use std::{
     path::Path,
-    sync::{Arc, Mutex, OnceLock, mpsc},
+    sync::{Arc, Barrier, Mutex, OnceLock, mpsc},
 };
 use vouch_testing::{
     daemon::{kind, pull, push},
@@ -349,18 +349,27 @@ fn a_push_that_stops_on_the_way_leaves_no_tag() {
     assert_eq!(listed(&publisher, &manifest).len(), 1);
 }
 
-/// The tag is what cannot be undone: it is judged by what holds then.
+/// Whatever others can find is judged by what holds then: a manifest by its digest, and the tag.
 #[test]
-fn a_signer_who_counts_no_more_gets_no_tag() {
+fn a_signer_who_counts_no_more_gets_no_manifest_and_no_tag() {
+    revoked_before("/blobs/uploads/", false);
+    revoked_before("/manifests/sha256-", true);
+}
+
+/// Revokes the signer before that is written.
+fn revoked_before(step: &'static str, has_manifest: bool) {
     let own = Sigstore::default();
     let registry = Registry::open();
     let (reached, waits) = mpsc::channel();
     let (goes_on, held) = mpsc::channel::<()>();
-    let (reached, held) = (Mutex::new(reached), Mutex::new(held));
+    let first = Mutex::new(Some((reached, held)));
     let proxy = Proxy::before(&registry.name(), move |head: &Head, _| {
-        if head.method == "PUT" && head.target.contains("/manifests/sha256-") {
-            reached.lock().unwrap().send(()).unwrap();
-            held.lock().unwrap().recv().unwrap();
+        if head.method == "PUT"
+            && head.target.contains(step)
+            && let Some((reached, held)) = first.lock().unwrap().take()
+        {
+            reached.send(()).unwrap();
+            held.recv().unwrap();
         }
         None
     });
@@ -371,6 +380,7 @@ fn a_signer_who_counts_no_more_gets_no_tag() {
     let bundle = over_file(&own, &bytes, "acme/echo");
     let path = file(&service, "revoked", &bytes, Some(&bundle));
     let mut client = service.connect();
+    let manifest = manifest_of(&mut client, &path, &reference);
     let error = std::thread::scope(|scope| {
         let pushing = scope.spawn(|| push(&mut client, &path, &reference));
         waits.recv().unwrap();
@@ -382,7 +392,49 @@ fn a_signer_who_counts_no_more_gets_no_tag() {
     });
     assert_eq!(kind(&error), "untrustedSigner", "{error}");
     let publisher = Publisher::new(&registry.name(), "acme/echo");
-    assert_eq!(publisher.get("manifests/1").0, 404);
+    let found = publisher.get(&format!("manifests/{manifest}")).0 == 200;
+    assert_eq!(found, has_manifest, "{step}");
+    assert_eq!(publisher.get("manifests/1").0, 404, "{step}");
+}
+
+/// What has large bundles shares memory while it is judged, and not as long as it is sent.
+#[test]
+fn a_slow_push_with_a_large_bundle_keeps_no_other_waiting() {
+    const MANY: usize = 3;
+    let own = Sigstore::default();
+    let registry = Registry::open();
+    // None is through before all are on their way.
+    let together = Barrier::new(MANY);
+    let proxy = Proxy::before(&registry.name(), move |head: &Head, _| {
+        if head.method == "PUT" && head.target.ends_with("/manifests/1") {
+            together.wait();
+        }
+        None
+    });
+    let name = proxy.name();
+    let service = service(&own, &name);
+    std::thread::scope(|scope| {
+        for number in 0..MANY {
+            let (own, service, name) = (&own, &service, &name);
+            scope.spawn(move || {
+                let called = format!("large{number}");
+                let bytes = artifact(&called);
+                let bundle = over_file(own, &bytes, "acme/echo");
+                let path = file(service, &called, &bytes, None);
+                let large = format!("{bundle}{}", " ".repeat(300 << 10));
+                let beside = service.path(&format!("{called}.wasm.sigstore.json"));
+                fs::write(&beside, large).unwrap();
+                let reference = format!("{name}/acme/{called}:1");
+                let mut client = service.connect();
+                // Half of them name it.
+                let pushed = match number % 2 {
+                    0 => push(&mut client, &path, &reference),
+                    _ => with_bundle(&mut client, &path, &reference, &beside),
+                };
+                pushed.unwrap();
+            });
+        }
+    });
 }
 
 /// Two services know nothing of each other, and write the same list.
