@@ -32,8 +32,8 @@ export async function find(path: string): Promise<ReadableToTheEnd | undefined> 
   const deadline = Date.now() + FULL_QUEUE;
   for (;;) {
     try {
-      if (!(await isOurs(path))) return undefined;
-      return await attempt(path);
+      // By the path that was looked at: a link on the other may lead elsewhere by now.
+      return await attempt(await ours(path));
     } catch (error) {
       if (error instanceof ConnectionError) throw error;
       const code = systemCode(error);
@@ -78,8 +78,8 @@ function attempt(path: string): Promise<ReadableToTheEnd> {
   });
 }
 
-/** Whether there is a socket, which nobody else can have put there; fails where somebody could. */
-async function isOurs(path: string): Promise<boolean> {
+/** The path of the socket, without links, which nobody else can have put there; fails where somebody could. */
+async function ours(path: string): Promise<string> {
   // A system's error says enough.
   const real = await realpath(path);
   const found = await lstat(real);
@@ -104,7 +104,7 @@ async function isOurs(path: string): Promise<boolean> {
         `the service at ${path} may be another user's: others can write in ${folder}`,
       );
     }
-    if (folder === dirname(folder)) return true;
+    if (folder === dirname(folder)) return real;
   }
 }
 
