@@ -14,7 +14,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, LazyLock, Weak,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -98,6 +98,8 @@ pub(crate) struct Memory {
     held: AtomicUsize,
     /// Its room, as long as something is in it.
     room: Turnstile<Weak<Room>>,
+    /// Whether it has waited for one in vain: it does not do so for each thing that it fetches.
+    gave_up: AtomicBool,
 }
 
 impl Memory {
@@ -112,6 +114,7 @@ impl Memory {
             place: place.to_owned(),
             held: AtomicUsize::new(0),
             room: Turnstile::default(),
+            gave_up: AtomicBool::new(false),
         })
     }
 
@@ -128,8 +131,13 @@ impl Memory {
         if let Some(charge) = self.free(bytes) {
             return Ok(charge);
         }
-        let room = timeout(PATIENCE, self.room()).await;
+        let patience = match self.gave_up.load(Ordering::Relaxed) {
+            true => Duration::ZERO,
+            false => PATIENCE,
+        };
+        let room = timeout(patience, self.room()).await;
         let room = room.map_err(|_| {
+            self.gave_up.store(true, Ordering::Relaxed);
             let seconds = PATIENCE.as_secs();
             error!(Busy: "the request waited {seconds} s for memory: too many others fetch large \
                           signatures")
@@ -271,7 +279,14 @@ mod tests {
             .collect();
         let held: Vec<_> = memories.iter().filter_map(|one| now(one, ROOM)).collect();
         assert_eq!(held.len(), ROOMS);
-        let refused = memories[ROOMS].charge(ROOM).await.unwrap_err();
-        assert_eq!(refused.kind(), ErrorKind::Busy);
+        let begun = tokio::time::Instant::now();
+        for _ in 0..64 {
+            let refused = memories[ROOMS].charge(ROOM).await.unwrap_err();
+            assert_eq!(refused.kind(), ErrorKind::Busy);
+        }
+        let waited = begun.elapsed();
+        assert!(waited < 2 * PATIENCE, "it has waited {waited:?}");
+        drop(held);
+        assert!(memories[ROOMS].charge(ROOM).await.is_ok());
     }
 }
