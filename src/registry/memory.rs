@@ -131,9 +131,10 @@ impl Memory {
         if let Some(charge) = self.free(bytes) {
             return Ok(charge);
         }
-        let patience = match self.gave_up.load(Ordering::Relaxed) {
-            true => Duration::ZERO,
-            false => PATIENCE,
+        let patience = if self.gave_up.load(Ordering::Relaxed) {
+            Duration::ZERO
+        } else {
+            PATIENCE
         };
         let room = timeout(patience, self.room()).await;
         let room = room.map_err(|_| {
