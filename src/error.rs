@@ -220,7 +220,7 @@ impl Error {
 pub(crate) fn quoted(word: impl AsRef<Path>) -> String {
     let shown = word.as_ref().display().to_string();
     let plain = |c: char| c.is_alphanumeric() || "/._-+@%,:=".contains(c);
-    if shown.chars().all(plain) {
+    if !shown.is_empty() && shown.chars().all(plain) {
         return shown;
     }
     format!("'{}'", shown.replace('\'', r"'\''"))
@@ -272,6 +272,7 @@ mod tests {
         check("/a b", "'/a b'");
         check("/it's", r"'/it'\''s'");
         check("/$(x)", "'/$(x)'");
+        check("", "''");
     }
 
     #[test]

@@ -105,9 +105,13 @@
       said)))
 
 (defun vouch--read-subject (prompt)
-  "Read a file or a reference with PROMPT; the reference at point first."
-  (let ((said (vouch--read-reference prompt)))
-    (if (file-exists-p said) (expand-file-name said) said)))
+  "Read a file or a reference with PROMPT; the reference at point first.
+What a document names is never a file, though one may have its name."
+  (let ((here (ignore-errors (vouch--reference-at-point)))
+        (said (vouch--read-reference prompt)))
+    (if (and (not (equal said here)) (file-exists-p said))
+        (expand-file-name said)
+      said)))
 
 (defun vouch--read-file (prompt)
   "Read the name of an artifact's file with PROMPT."

@@ -88,6 +88,9 @@ fn a_scalar_is_found_however_it_is_written() {
     check("«file://./build/echo.wasm»", &["file ./build/echo.wasm"]);
     check("«acme/echo:1»", &["malformed"]);
     check("«oci:/etc:1»", &["malformed"]);
+    check("'«ghcr.io/acme/échö:1»'", &["malformed"]);
+    check("'«it''s ''ü»'", &["malformed"]);
+    check("\"«ghcr.io/ü\\\"/é:1»\"", &["malformed"]);
     for nothing in [
         "",
         "\"\"",

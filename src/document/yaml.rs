@@ -411,8 +411,9 @@ fn quoted(text: &str) -> usize {
         return 0;
     };
     while let Some((at, char)) = chars.next() {
-        let is_doubled = quote == '\'' && text[at + 1..].starts_with(quote);
-        if char == '\\' && quote == '"' || char == quote && is_doubled {
+        // Of a quote alone it is known that the next character begins behind its first byte.
+        let is_doubled = || quote == '\'' && text[at + 1..].starts_with(quote);
+        if char == '\\' && quote == '"' || char == quote && is_doubled() {
             chars.next();
         } else if char == quote {
             return at - 1;

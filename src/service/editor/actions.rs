@@ -9,7 +9,7 @@ use super::{
 };
 use vouch_protocol::{
     DocumentReference, EditorCapabilities, Fix, FixBy, FixKind, Judgement, Range, TextEdit,
-    UnknownReason,
+    UnknownReason, Verification,
 };
 
 /// A document that actions are about.
@@ -30,7 +30,13 @@ pub(super) fn actions(
     let here = references.iter().filter(|it| overlap(it.range, within));
     for reference in here {
         let fixes = reference.fixes.iter();
-        actions.extend(fixes.filter_map(|fix| document.of_fix(fix)));
+        let accepted = matches!(
+            &reference.judgement,
+            Judgement::Judged {
+                verification: Verification::Accepted { .. }
+            }
+        );
+        actions.extend(fixes.filter_map(|fix| document.of_fix(fix, accepted)));
         let Judgement::Unknown { why, .. } = &reference.judgement else {
             continue;
         };
@@ -54,14 +60,16 @@ pub(super) fn actions(
 }
 
 impl Document<'_> {
-    fn of_fix(&self, fix: &Fix) -> Option<Action> {
+    fn of_fix(&self, fix: &Fix, accepted: bool) -> Option<Action> {
         let title = Form::Plain.sentence(&fix.title);
         match &fix.by {
             // Clients of old take commands alone, and an edit is none.
             FixBy::Edit { edits } if self.can.takes_actions() => Some(Action::Literal {
                 title,
                 kind: "quickfix".into(),
-                is_preferred: matches!(fix.kind, FixKind::Pin | FixKind::Move),
+                // Editors apply what is preferred with one key. What a digest is moved to was not
+                // judged yet.
+                is_preferred: accepted && matches!(fix.kind, FixKind::Pin),
                 edit: Some(self.edit(edits.clone())),
                 command: None,
             }),

@@ -2,11 +2,17 @@
 //! Language Server Protocol's. Each answers what its method answers.
 
 use super::{
-    super::{documents, failure::unknown, inspect, pull, request::Request, verify},
+    super::{
+        documents, failure::unknown, inspect, pull, questions::refused, request::Request, verify,
+    },
     wire::{self, Executed, Shown},
     words::Form,
 };
-use crate::error::{Result, error};
+use crate::{
+    error::{Result, error},
+    name::Reference,
+    session::is_link_local,
+};
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 use std::sync::Arc;
@@ -34,6 +40,7 @@ pub(super) async fn execute(request: Arc<Request>, params: Executed) -> Result<B
     match command {
         VERIFY => {
             let named = next("a reference or path")?;
+            permit(&request, &named)?;
             let subject = if is_path(&named) {
                 VerifySubject::Path(named)
             } else {
@@ -52,6 +59,7 @@ pub(super) async fn execute(request: Arc<Request>, params: Executed) -> Result<B
         }
         INSPECT => {
             let named = next("a reference or path")?;
+            permit(&request, &named)?;
             let subject = if is_path(&named) {
                 InspectSubject::Path(named)
             } else {
@@ -64,8 +72,10 @@ pub(super) async fn execute(request: Arc<Request>, params: Executed) -> Result<B
             raw(&inspect::inspect(request, params).await?)
         }
         PULL => {
+            let named = next("a reference")?;
+            permit(&request, &named)?;
             let params = PullParams {
-                reference: next("a reference")?,
+                reference: named,
                 destination: next("a destination")?,
                 ..PullParams::default()
             };
@@ -90,9 +100,21 @@ pub(super) async fn execute(request: Arc<Request>, params: Executed) -> Result<B
     }
 }
 
-/// Paths are absolute, and references never begin like one.
+/// Paths are absolute, and references never begin like one: `file:5000` is a registry.
 fn is_path(named: &str) -> bool {
-    named.starts_with('/') || named.starts_with("file:")
+    named.starts_with('/') || named.starts_with("file:/")
+}
+
+/// Fails where a reference leads to a link-local address: what an editor runs stands in a document,
+/// as far as is known here.
+fn permit(request: &Request, named: &str) -> Result<()> {
+    match request.reference(named) {
+        Ok(Reference::Registry(reference)) if is_link_local(&reference.registry) => {
+            Err(refused(&reference.registry))
+        }
+        // What is wrong with others, their methods say.
+        Ok(_) | Err(_) => Ok(()),
+    }
 }
 
 fn judge_again(request: &Request) {

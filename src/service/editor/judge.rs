@@ -10,14 +10,18 @@ use super::{
     diagnostics::diagnostics,
     hints::hints,
     seen,
-    wire::{Hint, PUBLISH, Published, REFRESH},
+    wire::{Diagnostic, Hint, PUBLISH, Published, REFRESH},
 };
 use std::{
+    hash::{DefaultHasher, Hash, Hasher},
     sync::Arc,
     time::{Duration, Instant},
 };
-use tokio::{sync::watch, time::timeout};
-use vouch_protocol::{DocumentReference, Lookup};
+use tokio::{
+    sync::{SemaphorePermit, watch},
+    time::timeout,
+};
+use vouch_protocol::Lookup;
 
 /// How long a document has to be quiet, and how long it is waited for at most.
 const QUIET: Duration = Duration::from_millis(150);
@@ -34,7 +38,7 @@ pub(super) async fn judge(
     Begun { uri, mut latest }: Begun,
 ) {
     let mut shown = false;
-    let mut hinted = Vec::new();
+    let mut hinted = fingerprint(&[]);
     let mut changes = documents::changes(&state);
     loop {
         changes.borrow_and_update();
@@ -48,7 +52,7 @@ pub(super) async fn judge(
         };
         match checked {
             Ok(checked) => {
-                show(&opened, &uri, &version, &checked, &mut shown, &mut hinted).await;
+                show(&opened, &uri, &version, checked, &mut shown, &mut hinted).await;
                 let woken = tokio::select! {
                     changed = latest.changed() => changed.is_ok(),
                     changed = changes.changed() => changed.is_ok(),
@@ -86,19 +90,46 @@ async fn quiet(latest: &mut watch::Receiver<Version>) -> Result<(), Closed> {
     Ok(())
 }
 
-async fn check(
+/// What is to be shown of a document.
+#[derive(Default)]
+struct Findings<'o> {
+    diagnostics: Vec<Diagnostic>,
+    hints: u64,
+    /// Held until it is shown: of all that is open, little waits for an editor that does not read.
+    _turn: Option<SemaphorePermit<'o>>,
+}
+
+async fn check<'o>(
     state: &Arc<State>,
     connection: u64,
-    opened: &Opened,
+    opened: &'o Opened,
     uri: &str,
     version: &Version,
-) -> Vec<DocumentReference> {
+) -> Findings<'o> {
     let Some(text) = &version.text else {
-        return Vec::new();
+        return Findings {
+            hints: fingerprint(&[]),
+            ..Findings::default()
+        };
     };
-    let _turn = opened.turns.acquire().await;
+    let turn = opened.turns.acquire().await;
     let text = text.to_string();
-    seen::check(state, connection, uri, text, Lookup::Allowed).await
+    let references = seen::check(state, connection, uri, text, Lookup::Allowed).await;
+    Findings {
+        diagnostics: diagnostics(&references),
+        hints: fingerprint(&hints(&references, None)),
+        _turn: turn.ok(),
+    }
+}
+
+/// Tells hints from others, without keeping them.
+fn fingerprint(hints: &[Hint]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    // Numbers and texts are always JSON.
+    serde_json::to_string(hints)
+        .unwrap_or_default()
+        .hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Shows what was found.
@@ -106,23 +137,21 @@ async fn show(
     opened: &Opened,
     uri: &str,
     version: &Version,
-    references: &[DocumentReference],
+    found: Findings<'_>,
     shown: &mut bool,
-    hinted: &mut Vec<Hint>,
+    hinted: &mut u64,
 ) {
-    let diagnostics = diagnostics(references);
     let published = Published {
         uri,
         version: version.version,
-        diagnostics: &diagnostics,
+        diagnostics: &found.diagnostics,
     };
     if !opened.tell_of(uri, version, PUBLISH, &published).await {
         return;
     }
-    *shown = !diagnostics.is_empty();
-    let hints = hints(references, None);
-    if hints != *hinted {
-        *hinted = hints;
+    *shown = !found.diagnostics.is_empty();
+    if found.hints != *hinted {
+        *hinted = found.hints;
         if opened.can.refreshes_hints() {
             opened.ask(REFRESH).await;
         }

@@ -30,7 +30,7 @@ pub(super) use wire::Provided;
 use super::{
     caller::Caller,
     method::Table,
-    opened::{AtPosition, DidChange, DidOpen, InRange, OfDocument, Version},
+    opened::{AtPosition, DidChange, DidOpen, InRange, OfDocument, Opened, Version},
     request::Request,
     state::State,
 };
@@ -73,17 +73,19 @@ pub(super) fn notified(
     };
     match method {
         "textDocument/didOpen" => {
-            if let Some(params) = read::<DidOpen>(method, params)
-                && let Some(begun) = opened.open(params)
-            {
+            let Some(opening) = read::<DidOpen>(method, params) else {
+                return lose(opened, params);
+            };
+            if let Some(begun) = opened.open(opening) {
                 let (state, opened) = (Arc::clone(state), Arc::clone(opened));
                 tokio::spawn(judge::judge(state, caller.number(), opened, begun));
             }
         }
         "textDocument/didChange" => {
-            if let Some(params) = read::<DidChange>(method, params) {
-                opened.change(params);
-            }
+            let Some(change) = read::<DidChange>(method, params) else {
+                return lose(opened, params);
+            };
+            opened.change(change);
         }
         // A file beside it, or what is signed by it, may be new.
         "textDocument/didSave" => {
@@ -105,6 +107,14 @@ fn read<P: DeserializeOwned>(method: &str, params: Option<&RawValue>) -> Option<
     let read = serde_json::from_str(params?.get());
     read.inspect_err(|error| tracing::warn!(method, "an editor's notification is ignored: {error}"))
         .ok()
+}
+
+/// Forgets the text of a document whose change could not be read: half a pair of surrogates is no
+/// text, though some editors send it. Its name may be readable all the same.
+fn lose(opened: &Opened, params: Option<&RawValue>) {
+    let named = params.map(|params| serde_json::from_str::<OfDocument>(params.get()));
+    let named = named.and_then(std::result::Result::ok);
+    opened.lose(named.as_ref().map(|named| named.text_document.uri.as_str()));
 }
 
 /// A document as it is at this moment. Called before anything is waited for, it is as it was when the

@@ -149,6 +149,24 @@ impl Opened {
         });
     }
 
+    /// Keeps the text of a document no longer, as a change of it could not be read: later ones would
+    /// change something else. All texts, where it is not known whose change it was. One that is sent
+    /// whole is kept again.
+    pub(super) fn lose(&self, uri: Option<&str>) {
+        let mut documents = self.documents.lock();
+        let lost = documents.iter_mut();
+        for (uri, document) in lost.filter(|(known, _)| uri.is_none_or(|uri| known.as_ref() == uri))
+        {
+            not_kept(uri, "a change of it could not be read");
+            document.share.resize(0);
+            let edition = self.next();
+            document.latest.send_modify(|version| {
+                version.text = None;
+                version.edition = edition;
+            });
+        }
+    }
+
     pub(super) fn close(&self, params: &OfDocument) {
         self.documents
             .lock()

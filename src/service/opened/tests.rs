@@ -123,3 +123,23 @@ async fn what_is_told_is_of_the_latest_version() {
     assert!(said[2]["id"].is_string() && said[2].get("params").is_none());
     assert_eq!(said.len(), 3);
 }
+
+#[test]
+fn a_text_is_lost_with_a_change_of_it_until_it_is_sent_whole() {
+    let opened = opened();
+    let begun = open(&opened, "a", "ab").unwrap();
+    open(&opened, "b", "cd").unwrap();
+    let insert = json!([{
+        "range": {"start": {"line": 0, "character": 0}, "end": {"line": 0, "character": 0}},
+        "text": "x",
+    }]);
+    opened.lose(Some("a"));
+    assert!(begun.latest.has_changed().unwrap(), "what was said is void");
+    change(&opened, "a", 3, &insert);
+    assert_eq!(text(&opened, "a"), None, "it would stand elsewhere");
+    assert_eq!(text(&opened, "b").as_deref(), Some("cd"), "another");
+    change(&opened, "a", 4, &json!([{"text": "new"}]));
+    assert_eq!(text(&opened, "a").as_deref(), Some("new"));
+    opened.lose(None);
+    assert_eq!((text(&opened, "a"), text(&opened, "b")), (None, None));
+}
