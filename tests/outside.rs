@@ -33,3 +33,4 @@ mod sessions;
 mod sign;
 mod socket;
 mod trust;
+mod vscode;
