@@ -2,6 +2,7 @@
 
 mod conformance;
 mod kept;
+mod layouts;
 mod published;
 mod pushed;
 mod remembered;

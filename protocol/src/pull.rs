@@ -1,6 +1,6 @@
 //! `pull`: fetch an artifact, verify it and place it.
 
-use crate::{ErrorKind, LogLevel, Method, ProgressToken, Reporting, Verification};
+use crate::{ErrorKind, LogLevel, Method, ProgressToken, PublishedBundle, Reporting, Verification};
 use serde::{Deserialize, Serialize};
 
 /// Fetches an artifact, verifies it, and only then gives it its name.
@@ -39,7 +39,7 @@ pub struct PullParams {
     /// Where to fetch it from: `registry/repository[:tag][@digest]` or `oci:/path/to/layout:tag`.
     pub reference: String,
     /// An absolute path or `file:` URI. In a folder that exists, the file is named after the
-    /// repository.
+    /// repository. Or an image layout, `oci:/path/to/layout:tag`, which keeps the manifest too.
     pub destination: String,
     /// Replace a regular file, or a symbolic link itself. Nothing else is ever replaced.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -49,7 +49,8 @@ pub struct PullParams {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
     /// Place the bundle that signs the file beside it, as `FILE.sigstore.json`, so that the file
-    /// verifies again; not with `target`. What is accepted by its token needs none.
+    /// verifies again; not with `target`. A layout keeps it beside the manifest. What is accepted
+    /// by its token needs none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub with_bundle: Option<bool>,
     /// Accept this signer alone: a name of the server's config, an account (`A…`), or a signer's
@@ -68,11 +69,17 @@ pub struct PullParams {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 pub struct PullResult {
-    /// The file that was written.
+    /// The file that was written; of a layout, its folder.
     pub path: String,
     /// The bundle that was written beside it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bundle: Option<String>,
+    /// What is in the layout: its reference there, with the manifest's digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layout: Option<String>,
+    /// The bundles that are in the layout with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bundles: Vec<PublishedBundle>,
     /// The reference with the manifest's digest.
     pub reference: String,
     /// The manifest's digest.

@@ -12,10 +12,12 @@
 //! | `temporary` | temporary names, and clearing away what a crash left of them |
 //! | `kept` | what a file keeps when another takes its place |
 //! | `unnamed` | [`Unnamed`]: a file that is written, and given its name in one step |
+//! | `provisional` | [`Provisional`]: a name that is taken back unless it is kept |
 
 mod destination;
 mod kept;
 mod path;
+mod provisional;
 mod source;
 mod temporary;
 mod unnamed;
@@ -23,6 +25,7 @@ mod unnamed;
 pub use destination::Destination;
 pub use path::parse_path;
 pub(crate) use path::unescaped;
+pub use provisional::Provisional;
 pub use source::{Identity, Positioned, Source};
 pub(crate) use temporary::is_temporary;
 pub use unnamed::Unnamed;

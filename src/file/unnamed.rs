@@ -75,6 +75,13 @@ impl<P> Unnamed<P> {
         self.destination.target(or_name)
     }
 
+    /// Its own handle and its destination, once more.
+    pub(super) fn copies(&self) -> Result<(File, Destination)> {
+        let file = self.file.try_clone();
+        let file = file.map_err(|error| Error::at(self.folder(), "write in", error))?;
+        Ok((file, self.destination.try_clone()?))
+    }
+
     /// Another file without a name, for the same destination.
     pub fn sibling(&self) -> Result<Self> {
         self.destination.create()
@@ -90,16 +97,39 @@ impl<P> Unnamed<P> {
         self.destination.keep(standing)
     }
 
+    /// The same file on its way to another place of the same file system.
+    pub fn bound_for(mut self, destination: &Destination) -> Result<Self> {
+        let destination = destination.try_clone()?;
+        if let Some(name) = &self.temporary {
+            let moved =
+                rustix::fs::renameat(&self.destination.folder, name, &destination.folder, name);
+            moved.map_err(|error| Error::at(&destination.path, "write in", error.into()))?;
+        }
+        self.destination = destination;
+        Ok(self)
+    }
+
     /// Syncs the file and gives it its name in one step; `or_name` is for a destination that is a
     /// folder. Without `overwrite` nothing is replaced, not even in a race. With it, a regular file
     /// is, or a symbolic link itself, and nothing else. Returns the path at which the file is.
     ///
     /// The permit is asked for last, when all but the naming is done.
     pub fn give_name(
+        self,
+        or_name: &OsStr,
+        overwrite: bool,
+        permit: impl FnOnce() -> Result<P>,
+    ) -> Result<PathBuf> {
+        self.give_name_then(or_name, overwrite, permit, || ())
+    }
+
+    /// The same. `named` is told once it has the name, whatever goes wrong after that.
+    pub fn give_name_then(
         mut self,
         or_name: &OsStr,
         overwrite: bool,
         permit: impl FnOnce() -> Result<P>,
+        named: impl FnOnce(),
     ) -> Result<PathBuf> {
         let name = self.destination.name(or_name).to_owned();
         let path = self.destination.path.join(&name);
@@ -111,8 +141,9 @@ impl<P> Unnamed<P> {
         let _: P = permit()?;
         match self.take_name(&name, overwrite) {
             Err(Errno::EXIST) if !overwrite => return Err(self.destination.taken(&name)),
-            named => named.map_err(failed)?,
+            taken => taken.map_err(failed)?,
         }
+        named();
         self.destination.settle(&self.file, &name)
     }
 

@@ -16,7 +16,7 @@ use oci_distribution::manifest::{OCI_IMAGE_INDEX_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYP
 use oci_distribution::manifest::{OciDescriptor, OciImageManifest};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use vouch_protocol::PlainJson;
+use vouch_protocol::{PlainJson, PublishedBundle};
 
 /// The config of a manifest that has none: OCI image specification, "Guidance for an Empty
 /// Descriptor".
@@ -30,6 +30,15 @@ pub struct Attachment {
     pub manifest: Digest,
     /// Of the bundle.
     pub bundle: Digest,
+}
+
+impl From<Attachment> for PublishedBundle {
+    fn from(attachment: Attachment) -> Self {
+        Self {
+            digest: attachment.bundle.to_string(),
+            manifest: attachment.manifest.to_string(),
+        }
+    }
 }
 
 /// A bundle beside an artifact.

@@ -8,7 +8,7 @@ use crate::{
     file::Source,
     name::Digest,
     progress::Progress,
-    signature::{Bundle, Held},
+    signature::Bundle,
     trust::{Now, Vouched},
 };
 use bytes::Bytes;
@@ -75,14 +75,7 @@ impl Content {
     /// The bundles that it was judged by: they are published with it.
     pub(super) fn bundles(&self) -> Vec<Bundle> {
         match &*self.file {
-            File::Vouched(vouched, _) => {
-                let beside = vouched.beside().iter();
-                let bundles = beside.filter_map(|held| match held {
-                    Held::Bundle(bundle) => Some(bundle.clone()),
-                    Held::Layer(_) => None,
-                });
-                bundles.collect()
-            }
+            File::Vouched(vouched, _) => vouched.bundles().cloned().collect(),
             #[cfg(test)]
             File::Unverified(_) => Vec::new(),
         }

@@ -6,13 +6,14 @@
 
 mod beside;
 mod index;
+mod kept;
 
 use super::{
     Pushed,
     attached::{Attached, EMPTY},
     content::{Checkpoint, Content},
     lookup::Named,
-    manifest::{Fetched, LARGEST, Manifest, describe},
+    manifest::{Described, Fetched, LARGEST, Manifest},
 };
 use crate::{
     artifact::Limits,
@@ -24,11 +25,13 @@ use crate::{
 pub(super) use beside::beside;
 use bytes::Bytes;
 use index::{INDEX, LAYOUT, check_version, enter, invalid, look_up, read_index, small};
+pub use kept::Whole;
+pub(super) use kept::{Config as KeptConfig, keep, room};
 use rustix::{
     fs::{FlockOperation, Mode, OFlags},
     io::Errno,
 };
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use std::{
     fs,
     io::{self, Write},
@@ -77,8 +80,8 @@ impl Drop for StopOnDrop {
     }
 }
 
-/// Looks a manifest up: its digest, the artifact's file and what it should be.
-pub(super) async fn find(reference: &LayoutReference, limits: &Limits) -> Result<(Named, PathBuf)> {
+/// Looks a manifest up.
+pub(super) async fn find(reference: &LayoutReference, limits: &Limits) -> Result<Named> {
     let (reference, limits) = (reference.clone(), limits.clone());
     spawn_blocking(move || read(&reference, &limits)).await?
 }
@@ -142,18 +145,24 @@ fn write(
     }
     enter(
         &mut index,
-        manifest,
+        &Described::of(&manifest.bytes),
         reference.tag.as_ref().map(Tag::as_str),
         &attached,
     )?;
-    let index = serde_json::to_vec(&index)
+    let index = index_bytes(root, &index)?;
+    content.commit(progress)?;
+    replace(root, INDEX, |file| file.write_all(&index).map_err(failed))?;
+    Ok(pushed)
+}
+
+/// An index as it is written.
+fn index_bytes(root: &Path, index: &Map<String, Value>) -> Result<Vec<u8>> {
+    let index = serde_json::to_vec(index)
         .map_err(|error| error!(Internal: "an index could not be written").source(error))?;
     if index.len() > LARGEST {
         return Err(invalid(root, "its index would be too large"));
     }
-    content.commit(progress)?;
-    replace(root, INDEX, |file| file.write_all(&index).map_err(failed))?;
-    Ok(pushed)
+    Ok(index)
 }
 
 /// Holds the folder for this writer alone, until it is dropped. No thread waits for it.
@@ -204,6 +213,20 @@ fn try_lock(root: &Path) -> Result<Option<OwnedFd>> {
 
 /// Makes a layout of an empty folder.
 fn prepare(root: &Path) -> Result<()> {
+    check_usable(root)?;
+    if !root.join(LAYOUT).exists() {
+        let marker = json!({ "imageLayoutVersion": VERSION }).to_string();
+        replace(root, LAYOUT, |file| {
+            let written = file.write_all(marker.as_bytes());
+            written.map_err(|error| Error::at(root, "write in", error))
+        })?;
+    }
+    let blobs = root.join(BLOBS);
+    fs::create_dir_all(&blobs).map_err(|error| Error::at(&blobs, "make the folder", error))
+}
+
+/// Fails unless the folder is a layout, or one can be made of it.
+fn check_usable(root: &Path) -> Result<()> {
     if root.join(LAYOUT).exists() {
         check_version(root)?;
     } else {
@@ -215,11 +238,6 @@ fn prepare(root: &Path) -> Result<()> {
                 return Err(invalid(root, why));
             }
         }
-        let marker = json!({ "imageLayoutVersion": VERSION }).to_string();
-        replace(root, LAYOUT, |file| {
-            let written = file.write_all(marker.as_bytes());
-            written.map_err(|error| Error::at(root, "write in", error))
-        })?;
     }
     let blobs = root.join(BLOBS);
     for folder in [blobs.parent().unwrap_or(root), &blobs] {
@@ -228,7 +246,7 @@ fn prepare(root: &Path) -> Result<()> {
             return Err(invalid(root, "its folder of blobs is a symbolic link"));
         }
     }
-    fs::create_dir_all(&blobs).map_err(|error| Error::at(&blobs, "make the folder", error))
+    Ok(())
 }
 
 /// Writes a blob, unless it is there; answers whether it did.
@@ -262,7 +280,7 @@ fn replace(
     file.give_name(name.as_ref(), true, || Ok(())).map(drop)
 }
 
-fn read(reference: &LayoutReference, limits: &Limits) -> Result<(Named, PathBuf)> {
+fn read(reference: &LayoutReference, limits: &Limits) -> Result<Named> {
     let root = &reference.path;
     check_there(root)?;
     let digest = match reference.digest {
@@ -273,9 +291,17 @@ fn read(reference: &LayoutReference, limits: &Limits) -> Result<(Named, PathBuf)
         (_, Fetched::Index(inner)) => get(root, inner, None, limits)?,
         image => image,
     };
-    let layer = fetched.layer()?;
-    let path = root.join(BLOBS).join(layer.digest.hex());
-    Ok(((Digest::of(&body), layer, describe(&body)), path))
+    Ok(Named::of(fetched.layer()?, body))
+}
+
+/// A manifest among the blobs, once more. Blocks.
+pub(super) fn manifest(root: &Path, digest: Digest, limits: &Limits) -> Result<Vec<u8>> {
+    Ok(get(root, digest, None, limits)?.0)
+}
+
+/// The path of a blob.
+pub(super) fn blob(root: &Path, digest: Digest) -> PathBuf {
+    root.join(BLOBS).join(digest.hex())
 }
 
 /// Fails where there is no layout.

@@ -19,8 +19,46 @@ use reqwest::{
 use std::sync::Arc;
 use vouch_protocol::{ErrorKind, Manifest};
 
-/// A manifest's digest, its one layer, and what else it says.
-pub(super) type Named = (Digest, Layer, Manifest);
+/// Larger manifests are not held while an artifact waits for its turn.
+const HELD: usize = 64 << 10;
+
+/// A manifest that was found.
+#[derive(Debug)]
+pub(super) struct Named {
+    pub(super) digest: Digest,
+    /// Its one layer.
+    pub(super) layer: Layer,
+    /// What else it says.
+    pub(super) described: Manifest,
+    /// Its very bytes, unless they are many.
+    pub(super) bytes: Option<Vec<u8>>,
+}
+
+impl Named {
+    pub(super) fn of(layer: Layer, bytes: Vec<u8>) -> Self {
+        Self {
+            digest: Digest::of(&bytes),
+            layer,
+            described: describe(&bytes),
+            bytes: Some(bytes).filter(|bytes| bytes.len() <= HELD),
+        }
+    }
+}
+
+/// A manifest once more, by its digest: the very same bytes.
+pub(super) async fn again(
+    endpoints: Endpoints,
+    digest: Digest,
+    limits: &Limits,
+) -> Result<Vec<u8>> {
+    let again = endpoints.first(|endpoint, remote| async move {
+        let name = digest.to_string();
+        let mut retries = endpoint.retries(&remote);
+        get(&remote, &name, Some(digest), limits, &mut retries).await
+    });
+    let ((bytes, _), _) = again.await?;
+    Ok(bytes)
+}
 
 /// Looks a manifest up; with the endpoints that may have its layer.
 pub(super) async fn find(
@@ -68,7 +106,7 @@ async fn look_up_in(endpoint: &Endpoint, remote: &Remote, limits: &Limits) -> Re
     let layer = fetched
         .layer()
         .map_err(|error| remote.session.about(&error))?;
-    Ok((Digest::of(&body), layer, describe(&body)))
+    Ok(Named::of(layer, body))
 }
 
 /// A manifest by its tag or digest.

@@ -187,6 +187,48 @@ fn check(annotations: &BTreeMap<String, String>) -> Result<()> {
     Ok(())
 }
 
+/// A manifest as an index describes it.
+#[derive(Debug)]
+pub(super) struct Described {
+    pub(super) digest: Digest,
+    pub(super) size: u64,
+    pub(super) media_type: &'static str,
+}
+
+impl Described {
+    /// Of one that was read.
+    pub(super) fn of(bytes: &[u8]) -> Self {
+        let read: Result<OciImageManifest, _> = serde_json::from_slice(bytes);
+        let called = read.ok().and_then(|manifest| manifest.media_type);
+        let mut known = IMAGE_TYPES.iter();
+        let known = known.find(|name| Some(**name) == called.as_deref());
+        Self {
+            digest: Digest::of(bytes),
+            size: bytes.len() as u64,
+            media_type: known.copied().unwrap_or(OCI_IMAGE_MEDIA_TYPE),
+        }
+    }
+}
+
+/// The config that a manifest names. There are empty ones.
+pub(super) fn config(bytes: &[u8], limits: &Limits) -> Result<Layer> {
+    let manifest: OciImageManifest = serde_json::from_slice(bytes).map_err(malformed)?;
+    let OciDescriptor { digest, size, .. } = manifest.config;
+    let wrong = |error: Error| invalid(&format!("names its config by a bad digest: {error}"));
+    let config = Layer {
+        digest: digest.parse().map_err(wrong)?,
+        size: u64::try_from(size).map_err(|_| invalid("says that its config has no size"))?,
+    };
+    if config.size > limits.manifest as u64 {
+        return Err(error!(
+            TooLarge: "the artifact's config has {} bytes, over the limit of {}",
+            config.size, limits.manifest
+        )
+        .help("The owner of the server may raise `manifest` in the config's [limits]."));
+    }
+    Ok(config)
+}
+
 /// A manifest that was fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fetched {

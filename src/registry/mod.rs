@@ -9,7 +9,7 @@
 //! | `content` | a vouched-for file on its way out: each block is checked before it leaves |
 //! | `manifest` | manifests, as they are written and as they are read |
 //! | `attached` | a bundle as a manifest that refers to another; indexes of such |
-//! | `layout` | image layouts on disk |
+//! | `layout` | image layouts on disk, and pulling into one |
 //! | `remote` | a repository in a registry: addresses, and what its answers are worth |
 //! | `link` | the link from one page of a list to the next |
 //! | `push`, `upload`, `turns` | publishing: the order, a blob, and one upload of it at a time |
@@ -46,22 +46,29 @@ mod upload;
 use crate::{
     artifact::{Examined, Limits},
     error::{Error, Result, error},
-    file::Source,
-    name::{Digest, Reference},
+    file::{Destination, Source},
+    name::{Digest, LayoutReference, Reference},
     progress::{Phase, Progress},
     session::Sessions,
-    trust::{Now, Place, Published, Vouched},
+    trust::{Layer, Now, Place, Published, Unnamed, Vouched},
 };
 pub use attached::Attachment;
 use content::Content;
 pub use download::Download;
 use endpoints::Endpoints;
-use manifest::{Artifact, Manifest};
+use layout::KeptConfig;
+pub use layout::Whole;
+use manifest::{Artifact, Described, Manifest};
 pub(crate) use memory::Memory;
 pub use ranges::{NotInParts, Ranges};
 use referrers::Referrers;
+use ring::digest::{Context, SHA256};
 pub use search::Search;
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    io::{Read, Write},
+    path::{Path, PathBuf},
+};
 pub use tags::{Page, tags};
 use tokio::runtime::Handle;
 use vouch_protocol::{ErrorKind, Verification};
@@ -123,15 +130,7 @@ async fn publish(
 ) -> Result<Pushed> {
     let manifest = Manifest::write(content.artifact, annotations)?;
     content.check_manifest(manifest.digest)?;
-    if let Some(named) = reference.digest()
-        && named != manifest.digest
-    {
-        return Err(error!(
-            InvalidReference: "{reference} names another manifest than the file's, which is {}",
-            manifest.digest
-        )
-        .help("Push to a tag, or name the digest that the manifest will have."));
-    }
+    check_named(reference, manifest.digest)?;
     let work = async {
         match reference {
             Reference::Registry(reference) => {
@@ -149,6 +148,17 @@ async fn publish(
     }
 }
 
+/// Fails where a reference names another manifest than the one that goes there.
+fn check_named(to: &Reference, manifest: Digest) -> Result<()> {
+    match to.digest() {
+        Some(named) if named != manifest => Err(error!(
+            InvalidReference: "{to} names another manifest than the file's, which is {manifest}"
+        )
+        .help("Name a tag, or the digest that the manifest will have.")),
+        _ => Ok(()),
+    }
+}
+
 /// A published artifact that was found, and whose manifest was checked.
 #[derive(Debug)]
 pub struct Found {
@@ -156,6 +166,8 @@ pub struct Found {
     pub published: Published,
     /// What else the manifest says, but for its reference.
     pub described: Box<vouch_protocol::Manifest>,
+    /// The manifest's very bytes, unless they are many.
+    manifest: Option<Vec<u8>>,
     origin: Origin,
     runtime: Handle,
 }
@@ -164,34 +176,89 @@ pub struct Found {
 #[derive(Debug)]
 enum Origin {
     Registry(Endpoints),
-    /// A layout's folder, and the file in it.
-    Layout(PathBuf, PathBuf),
+    /// A layout's folder.
+    Layout(PathBuf),
 }
 
 /// Looks a reference up: in the mirrors of its registry first, then in the registry.
 pub async fn find(sessions: &Sessions, reference: &Reference, limits: &Limits) -> Result<Found> {
     let (place, resolved) = place(reference).await?;
-    let ((manifest, layer, described), origin) = match &resolved {
+    let (named, origin) = match &resolved {
         Reference::Registry(reference) => {
             let (named, endpoints) = lookup::find(sessions, reference, limits).await?;
             (named, Origin::Registry(endpoints))
         }
         Reference::Layout(reference) => {
-            let (named, path) = layout::find(reference, limits).await?;
-            (named, Origin::Layout(reference.path.clone(), path))
+            let named = layout::find(reference, limits).await?;
+            (named, Origin::Layout(reference.path.clone()))
         }
     };
     Ok(Found {
         published: Published {
             from: reference.clone(),
             place,
-            manifest,
-            layer,
+            manifest: named.digest,
+            layer: named.layer,
         },
-        described: Box::new(described),
+        described: Box::new(named.described),
+        manifest: named.bytes,
         origin,
         runtime: Handle::current(),
     })
+}
+
+/// An image layout into which an artifact may be pulled.
+#[derive(Debug, Clone)]
+pub struct Keep(LayoutReference);
+
+impl Keep {
+    /// Fails where there is no such layout, and none can be made. Makes nothing. Blocks.
+    pub fn at(reference: &LayoutReference) -> Result<Self> {
+        let reference = Reference::Layout(reference.clone());
+        match Place::of(&reference)?.resolve(&reference) {
+            Reference::Layout(layout) => {
+                layout::room(&layout.path)?;
+                Ok(Self(layout))
+            }
+            Reference::Registry(_) => Err(error!(Internal: "a layout leads to a registry")),
+        }
+    }
+
+    /// Its folder.
+    pub fn folder(&self) -> &Path {
+        &self.0.path
+    }
+
+    /// Fails where it names another manifest.
+    pub fn check(&self, manifest: Digest) -> Result<()> {
+        check_named(&Reference::Layout(self.0.clone()), manifest)
+    }
+
+    /// Where what arrives is written, without a name. Blocks.
+    pub fn room(&self) -> Result<Destination> {
+        layout::room(&self.0.path)
+    }
+
+    /// Puts an artifact that was pulled into the layout, with the bundles that sign it where these are
+    /// wanted, and answers the reference that it has there, and those bundles.
+    pub async fn keep(
+        self,
+        vouched: Vouched<Unnamed>,
+        whole: Whole,
+        with_bundles: bool,
+        now: impl Fn() -> Now + Send + 'static,
+        progress: &Progress,
+    ) -> Result<(Reference, Vec<Attachment>, Verification)> {
+        let manifest = Digest::of(&whole.manifest);
+        let work = layout::keep(vouched, whole, with_bundles, &self.0, now, progress);
+        let (bundles, verification) = tokio::select! {
+            // Never once it has committed.
+            () = progress.stopped() => return Err(Error::cancelled()),
+            kept = work => kept?,
+        };
+        let reference = Reference::Layout(self.0).with_digest(manifest);
+        Ok((reference, bundles, verification))
+    }
 }
 
 /// Where a reference leads, once: what is read there is judged as being from there.
@@ -216,15 +283,56 @@ impl Found {
     pub fn receive<T>(
         &self,
         progress: &Progress,
-        mut read: impl FnMut(Download) -> Result<T>,
+        read: impl FnMut(Download) -> Result<T>,
     ) -> Result<T> {
         let layer = self.published.layer;
         progress.expect(layer.size);
         progress.enter(Phase::Receiving);
+        self.read(layer, progress, read)
+    }
+
+    /// Fetches what else is published of it, into the folder of that destination; to be called on a
+    /// blocking thread.
+    pub fn whole(&self, limits: &Limits, into: &Destination, progress: &Progress) -> Result<Whole> {
+        let digest = self.published.manifest;
+        let manifest = match (&self.manifest, &self.origin) {
+            (Some(bytes), _) => bytes.clone(),
+            (None, Origin::Layout(root)) => layout::manifest(root, digest, limits)?,
+            (None, Origin::Registry(endpoints)) => self.runtime.block_on(async {
+                tokio::select! {
+                    () = progress.stopped() => Err(Error::cancelled()),
+                    again = lookup::again(endpoints.clone(), digest, limits) => again,
+                }
+            })?,
+        };
+        let config = manifest::config(&manifest, limits)?;
+        let known = [&b""[..], attached::EMPTY];
+        let known = known
+            .into_iter()
+            .find(|known| Digest::of(known) == config.digest);
+        let config = match known {
+            Some(known) => KeptConfig::Known(known),
+            None => self.read(config, progress, |mut download| {
+                let mut file = into.create()?;
+                copy(&mut download, &mut file, config)?;
+                Ok(KeptConfig::Fetched(config.digest, file))
+            })?,
+        };
+        Ok(Whole { manifest, config })
+    }
+
+    /// Has a blob read as it arrives: see [`receive`](Self::receive).
+    fn read<T>(
+        &self,
+        layer: Layer,
+        progress: &Progress,
+        mut read: impl FnMut(Download) -> Result<T>,
+    ) -> Result<T> {
         let endpoints = match &self.origin {
             Origin::Registry(endpoints) => endpoints,
-            Origin::Layout(_, path) => {
-                return read(download::file(path, layer, progress.clone())?);
+            Origin::Layout(root) => {
+                let path = layout::blob(root, layer.digest);
+                return read(download::file(&path, layer, progress.clone())?);
             }
         };
         let from = |endpoints| download::remote(&self.runtime, endpoints, layer, progress.clone());
@@ -249,7 +357,7 @@ impl Found {
                 let referrers = Referrers::of(manifest, endpoints.clone(), memory);
                 search::Place::Registry(Box::new(referrers))
             }
-            Origin::Layout(root, _) => search::Place::Layout(root.clone(), manifest, memory),
+            Origin::Layout(root) => search::Place::Layout(root.clone(), manifest, memory),
         };
         Search::new(self.runtime.clone(), progress.clone(), place)
     }
@@ -263,6 +371,30 @@ impl Found {
         let layer = self.published.layer;
         Some(Ranges::new(runtime, endpoints, layer, progress.clone()))
     }
+}
+
+/// Writes a blob as it arrives. Fails with `digestMismatch` where it is another one.
+fn copy(from: &mut impl Read, to: &mut impl Write, blob: Layer) -> Result<()> {
+    let failed = |error| Error::from_io(error, Path::new("the config"), "download");
+    let mut hash = Context::new(&SHA256);
+    let mut piece = vec![0; 64 << 10];
+    loop {
+        let read = from.read(&mut piece).map_err(failed)?;
+        if read == 0 {
+            break;
+        }
+        hash.update(&piece[..read]);
+        to.write_all(&piece[..read]).map_err(failed)?;
+    }
+    let digest = Digest::finish(&hash.finish());
+    if digest == blob.digest {
+        return Ok(());
+    }
+    Err(error!(
+        DigestMismatch: "the manifest names its config {}, but other bytes came, which hash to {digest}",
+        blob.digest
+    )
+    .help("Try again. If it stays so, the registry's copy is broken: push the artifact again."))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use crate::{
     error::{Error, Result},
-    file::{Destination, Source, Unnamed},
+    file::{Destination, Provisional, Source, Unnamed},
     progress::Progress,
     registry::Memory,
     signature::{Bundle, Evidence, LARGEST_BUNDLE},
@@ -100,12 +100,19 @@ impl Beside {
         })
     }
 
-    /// Gives it its name, and answers its path. It says nothing of any file but the one it signs.
-    pub(super) fn place(self) -> Result<PathBuf> {
-        match self.new {
-            Some((file, overwrite)) => file.give_name(OsStr::new(""), overwrite, || Ok(())),
-            None => Ok(self.path),
-        }
+    /// Its path.
+    pub(super) fn path(&self) -> PathBuf {
+        self.path.clone()
+    }
+
+    /// Gives it its name for now; nothing where the very same has it already. It says nothing of any
+    /// file but the one it signs.
+    pub(super) fn place(self) -> Result<Option<Provisional>> {
+        let Some((file, overwrite)) = self.new else {
+            return Ok(None);
+        };
+        let named = file.give_name_for_now(OsStr::new(""), overwrite, || Ok(()));
+        named.map(Some)
     }
 }
 

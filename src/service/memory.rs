@@ -139,6 +139,15 @@ impl Memory {
         }
     }
 
+    /// Forgets what lay beside a manifest there: there is more now.
+    pub(super) fn attached(&self, reference: &RegistryReference, manifest: Digest) {
+        let key = (repository(reference), manifest);
+        let mut memory = self.0.lock();
+        if let Some(layer) = memory.manifests.get(&key).map(|manifest| manifest.layer) {
+            memory.note(key, layer, Beside::default());
+        }
+    }
+
     /// Which manifest a tag named, and when that was seen; or an index.
     pub(super) fn named(&self, reference: &RegistryReference) -> Option<(Digest, Instant)> {
         self.0.lock().tags.get(reference).copied()

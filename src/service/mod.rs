@@ -13,6 +13,7 @@
 //! | `restarts` | who is asked for a new process |
 //! | `history`, `idle`, `handles` | what was answered; when the service ends; file handles |
 //! | `beside` | what lies beside a file that is judged |
+//! | `into_layout` | a `pull` into an image layout |
 //! | `memory` | what published artifacts were found to be |
 //! | `questions` | what documents have asked: each once, few at a time |
 //! | `look_up` | what a document's references name, asked as far as one may have us ask |
@@ -33,6 +34,7 @@ mod history;
 mod idle;
 mod initialize;
 mod inspect;
+mod into_layout;
 mod look_up;
 mod memory;
 mod method;

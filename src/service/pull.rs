@@ -1,10 +1,10 @@
 //! `pull`: fetch an artifact, verify it, and only then give it its name.
 
-use super::{beside::Beside, memory::Noted, request::Request, turns::Work};
+use super::{beside::Beside, into_layout, memory::Noted, request::Request, turns::Work};
 use crate::{
     artifact,
     error::{Error, Result, error},
-    file::{self, Destination},
+    file::{self, Destination, Provisional},
     name::Reference,
     registry::Found,
     trust::{self, Published, Use, Vouched},
@@ -20,14 +20,17 @@ pub(super) async fn pull(request: Arc<Request>, params: PullParams) -> Result<Pu
     let reference = request.reference(&params.reference)?;
     request.concerns(&reference);
     let reference = reference.pinned(params.allow_latest.unwrap_or(false))?;
+    if let Some(signer) = &params.signer {
+        request.clock()().check_signer(signer)?;
+    }
+    if into_layout::is_meant(&params.destination) {
+        return into_layout::pull(request, reference, params).await;
+    }
     let path = file::parse_path(&params.destination)?;
     request.touches(&path);
     let overwrite = params.overwrite.unwrap_or(false);
     let (target, signer) = (params.target, params.signer);
     let with_bundle = params.with_bundle.unwrap_or(false);
-    if let Some(signer) = &signer {
-        request.clock()().check_signer(signer)?;
-    }
     if let Some(target) = &target
         && target.contains(['/', '\0'])
     {
@@ -76,6 +79,8 @@ pub(super) async fn pull(request: Arc<Request>, params: PullParams) -> Result<Pu
     Ok(PullResult {
         path: pulled.path.display().to_string(),
         bundle: pulled.bundle.map(|path| path.display().to_string()),
+        layout: None,
+        bundles: Vec::new(),
         reference: reference.with_digest(manifest).to_string(),
         digest: manifest.to_string(),
         verification: pulled.verification,
@@ -127,17 +132,14 @@ fn fetch(
     let name = file_name(from, &vouched, wanted.target);
     let beside = bundle_beside(&vouched, destination, &name, wanted)?;
     request.progress().commit()?;
+    let lies_at = beside.as_ref().map(Beside::path);
     // The bundle first: whoever finds the file finds what signs it.
-    let mut bundle = None;
-    let before = || -> Result<()> {
-        bundle = beside.map(Beside::place).transpose()?;
-        Ok(())
-    };
-    let (path, verification) =
+    let before = || beside.map_or(Ok(None), Beside::place);
+    let (path, bundle, verification) =
         vouched.place_with(&name, wanted.overwrite, request.clock(), before)?;
     Ok(Pulled {
         path,
-        bundle,
+        bundle: bundle.or(lies_at),
         verification,
     })
 }
@@ -185,9 +187,11 @@ fn already_there(
     request.progress().commit()?;
     let path = destination.keep(&standing)?;
     let verification = vouched.stands(&now())?;
+    let lies_at = beside.as_ref().map(Beside::path);
+    let bundle = beside.map_or(Ok(None), Beside::place)?;
     Ok(Pulled {
         path,
-        bundle: beside.map(Beside::place).transpose()?,
+        bundle: bundle.map(Provisional::keep).or(lies_at),
         verification,
     })
 }

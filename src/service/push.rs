@@ -11,7 +11,7 @@ use crate::{
     trust::{self, Publication, Use},
 };
 use std::sync::Arc;
-use vouch_protocol::{PublishedBundle, PushParams, PushResult};
+use vouch_protocol::{PushParams, PushResult};
 
 pub(super) async fn push(request: Arc<Request>, params: PushParams) -> Result<PushResult> {
     let path = file::parse_path(&params.path)?;
@@ -74,17 +74,13 @@ pub(super) async fn push(request: Arc<Request>, params: PushParams) -> Result<Pu
         request.progress(),
     )
     .await?;
-    request.published(&reference, pushed.manifest, known);
-    let bundles = pushed.bundles.iter().map(|bundle| PublishedBundle {
-        digest: bundle.bundle.to_string(),
-        manifest: bundle.manifest.to_string(),
-    });
+    request.published(&reference, &pushed, known);
     Ok(PushResult {
         reference: reference.with_digest(pushed.manifest).to_string(),
         digest: pushed.manifest.to_string(),
         verification,
         uploaded: pushed.uploaded,
         skipped: pushed.skipped,
-        bundles: bundles.collect(),
+        bundles: pushed.bundles.into_iter().map(Into::into).collect(),
     })
 }

@@ -13,9 +13,9 @@ use crate::{
     artifact::{Examined, Limits},
     error::{Error, Result, error},
     file::Source,
-    name::{Digest, Reference},
+    name::Reference,
     progress::{Phase, Progress},
-    registry::{self, Found},
+    registry::{self, Found, Pushed},
     session::clean_to,
     trust::{Layer, Now, Published},
 };
@@ -150,12 +150,16 @@ impl Request {
     }
 
     /// Remembers what was published, and has documents judged again.
-    pub(super) fn published(&self, to: &Reference, manifest: Digest, known: Examined<()>) {
+    pub(super) fn published(&self, to: &Reference, pushed: &Pushed, known: Examined<()>) {
+        let manifest = pushed.manifest;
         if let (Reference::Registry(to), Some(digest)) = (to, known.digest()) {
             let size = known.size();
             let layer = Layer { digest, size };
             let memory = &self.settings.memory;
             memory.found(to, manifest, layer, known, None);
+            if !pushed.bundles.is_empty() {
+                memory.attached(to, manifest);
+            }
         }
         self.state.look_ups.changed();
     }

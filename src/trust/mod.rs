@@ -102,7 +102,7 @@ pub use written::WrittenSigner;
 use crate::{
     artifact::{Examined, Facts, Refusal, Skimmed},
     error::{Error, Result},
-    file::{self, Source},
+    file::{self, Destination, Provisional, Source},
     name::{Digest, Reference},
     progress::Progress,
     signature::{Bundle, Evidence, Held, Signed},
@@ -133,6 +133,8 @@ pub struct Vouched<F> {
     judged: Judged,
     usage: Use,
     accepted: Accepted,
+    /// Whether the file is what was judged, and no part of it.
+    whole: bool,
 }
 
 /// Accepted or refused.
@@ -209,6 +211,7 @@ fn judge_with<F>(
         judged,
         usage,
         accepted,
+        whole: true,
     }))
 }
 
@@ -293,21 +296,44 @@ impl<F> Vouched<F> {
             return Ok(None);
         }
         let file = self.facts().digest;
-        let mut bundles = beside.iter().filter_map(|held| match held {
-            Held::Bundle(bundle) => Some(bundle),
-            Held::Layer(_) => None,
-        });
-        if let Some(bundle) = bundles.find(|bundle| bundle.subject() == file) {
+        if let Some(bundle) = self.bundles().find(|bundle| bundle.subject() == file) {
             return Ok(Some(bundle));
+        }
+        if self.bundles().next().is_none() {
+            return Err(stored_as_layers());
         }
         let manifest = self.manifest().map(|digest| digest.to_string());
         let message = format!(
             "what signs it signs its manifest, {}, of which the file alone shows nothing",
             manifest.unwrap_or_default()
         );
-        let help = "Pull it without its bundle, and verify it by its reference, which keeps both; or \
-                    ask its publisher for a bundle over the file: `cosign sign-blob`.";
+        let help = match &self.usage {
+            Use::Pull(published) => format!(
+                "Pull it into an image layout, which keeps its manifest too: \
+                 `vouch pull {} -o oci:FOLDER:TAG --with-bundle`. Or pull it without its bundle.",
+                published.from
+            ),
+            _ => "Verify it by its reference.".to_owned(),
+        };
         Err(Error::new(ErrorKind::NoBundle, message).help(help))
+    }
+
+    /// The bundles by which it verifies again together with its manifest; none where it needs none, as
+    /// its token is accepted. Fails where what signs it from beside it is not a bundle.
+    pub fn bundles_of_manifest(&self) -> Result<Vec<Bundle>> {
+        let bundles: Vec<_> = self.bundles().cloned().collect();
+        if bundles.is_empty() && !self.beside().is_empty() {
+            return Err(stored_as_layers());
+        }
+        Ok(bundles)
+    }
+
+    /// The bundles by which it is accepted.
+    pub fn bundles(&self) -> impl Iterator<Item = &Bundle> {
+        self.beside().iter().filter_map(|held| match held {
+            Held::Bundle(bundle) => Some(bundle),
+            Held::Layer(_) => None,
+        })
     }
 
     /// The manifest that names it.
@@ -391,7 +417,11 @@ impl Vouched<Unnamed> {
         let mut file = self.file.sibling()?;
         let reader = progress.watch_again(self.file.reader());
         self.judged.facts.extract(reader, target, &mut file)?;
-        Ok(Self { file, ..self })
+        Ok(Self {
+            file,
+            whole: false,
+            ..self
+        })
     }
 
     /// Gives the file its name, for good, if it may have one by what holds then, and remembers who
@@ -403,18 +433,19 @@ impl Vouched<Unnamed> {
         overwrite: bool,
         now: impl FnOnce() -> Now,
     ) -> Result<(PathBuf, Verification)> {
-        self.place_with(or_name, overwrite, now, || Ok(()))
+        let (path, _, verification) = self.place_with(or_name, overwrite, now, || Ok(None))?;
+        Ok((path, verification))
     }
 
-    /// The same, with what has to be there before the file is: it is put there once all but the
-    /// naming is done.
+    /// The same, with a file that has to be there before this one is: it is put there once all but
+    /// the naming is done, and does not stay where the naming fails. Answers where both are.
     pub fn place_with(
         self,
         or_name: &OsStr,
         overwrite: bool,
         now: impl FnOnce() -> Now,
-        before: impl FnOnce() -> Result<()>,
-    ) -> Result<(PathBuf, Verification)> {
+        before: impl FnOnce() -> Result<Option<Provisional>>,
+    ) -> Result<(PathBuf, Option<PathBuf>, Verification)> {
         let Self {
             file,
             judged,
@@ -433,17 +464,60 @@ impl Vouched<Unnamed> {
             standing.filter(|standing| same(file.reader(), standing.reader()).unwrap_or(false));
         if let Some(standing) = standing {
             let verification = judged.pin(&now(), &from)?;
-            before()?;
-            return Ok((file.give_way(&standing)?, verification));
+            let beside = before()?.map(Provisional::keep);
+            return Ok((file.give_way(&standing)?, beside, verification));
         }
-        let mut verification = None;
-        let path = file.give_name(or_name, overwrite, || {
+        let (mut verification, mut beside, mut stays) = (None, None, false);
+        let permit = || {
             verification = Some(judged.pin(&now(), &from)?);
-            before()?;
+            beside = before()?;
             Ok(Permit(()))
-        })?;
-        let verification = verification.ok_or_else(|| misused("named"))?;
-        Ok((path, verification))
+        };
+        let path = file.give_name_then(or_name, overwrite, permit, || stays = true);
+        // It is taken back where the file has no name.
+        let beside = beside.filter(|_| stays).map(Provisional::keep);
+        let verification = verification.ok_or_else(|| misused("named"));
+        Ok((path?, beside, verification?))
+    }
+
+    /// Puts the file among a layout's blobs, under its digest, if it may be there by what holds
+    /// then; remembers who signed it, and has it entered into the layout at once, for good. Blocks.
+    pub fn store(
+        self,
+        blobs: &Destination,
+        now: impl FnOnce() -> Now,
+        enter: impl FnOnce() -> Result<()>,
+    ) -> Result<Verification> {
+        let Self {
+            file,
+            judged,
+            usage: Use::Pull(Published { from, .. }),
+            whole: true,
+            ..
+        } = self
+        else {
+            return Err(misused("stored"));
+        };
+        let name = judged.facts.digest.hex();
+        let file = file.bound_for(&blobs.named(name.into())?)?;
+        let unused = OsStr::new("");
+        let standing = file.standing(unused)?;
+        let standing =
+            standing.filter(|standing| same(file.reader(), standing.reader()).unwrap_or(false));
+        let verification = if let Some(standing) = standing {
+            let verification = judged.pin(&now(), &from)?;
+            file.give_way(&standing)?;
+            verification
+        } else {
+            let mut verification = None;
+            file.give_name(unused, true, || {
+                verification = Some(judged.pin(&now(), &from)?);
+                Ok(Permit(()))
+            })?;
+            verification.ok_or_else(|| misused("stored"))?
+        };
+        enter()?;
+        Ok(verification)
     }
 }
 
@@ -487,6 +561,14 @@ fn same(mut a: impl Read, mut b: impl Read) -> io::Result<bool> {
             return Ok(false);
         }
     }
+}
+
+fn stored_as_layers() -> Error {
+    let message = "what signs it was stored by cosign 2, and is not a bundle".to_owned();
+    Error::new(ErrorKind::NoBundle, message).help(
+        "Pull it without its bundle; or ask its publisher to sign it with cosign 3, which makes \
+         bundles.",
+    )
 }
 
 fn misused(how: &str) -> Error {

@@ -119,6 +119,40 @@ fn nothing_expired_is_named() {
 }
 
 #[test]
+fn what_lies_beside_a_file_that_gets_no_name_does_not_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = Signer::default().wasm(&module());
+    let (path, beside) = (folder.path().join("a"), folder.path().join("beside"));
+    let place = |meanwhile: &dyn Fn()| {
+        let file: Unnamed = file::Destination::at(&path).unwrap().create().unwrap();
+        let size = bytes.len() as u64;
+        let examined = artifact::receive(&bytes[..], size, file, &Limits::default()).unwrap();
+        let layer = Layer {
+            digest: Digest::of(&bytes),
+            size,
+        };
+        let vouched = judge(examined, None, Use::Pull(published(layer)), None, &at(99));
+        let before = || {
+            let there: file::Unnamed<()> = file::Destination::at(&beside)?.create()?;
+            let named = there.give_name_for_now("".as_ref(), true, || Ok(()))?;
+            meanwhile();
+            Ok(Some(named))
+        };
+        let vouched = vouched.unwrap().unwrap();
+        vouched.place_with("".as_ref(), false, || at(99), before)
+    };
+    std::fs::write(&beside, b"old").unwrap();
+    let error = place(&|| std::fs::write(&path, b"theirs").unwrap()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::DestinationExists);
+    assert_eq!(std::fs::read(&beside).unwrap(), b"old");
+    std::fs::remove_file(&path).unwrap();
+    let placed = place(&|| ()).unwrap();
+    assert_eq!((placed.0, placed.1), (path.clone(), Some(beside.clone())));
+    assert_eq!(std::fs::read(&beside).unwrap(), b"");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+}
+
+#[test]
 fn what_is_signed_is_put_where_it_was_judged_for_whatever_its_dates_and_whoever_signed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.wasm");

@@ -9,10 +9,14 @@ use crate::{
     spelling::Spelling,
     subject::Reference,
 };
-use clap::{Args, ValueHint};
+use clap::{
+    Args, ValueHint,
+    builder::{OsStringValueParser, TypedValueParser as _},
+};
 use serde_json::Value;
 use std::{
     collections::BTreeMap,
+    ffi::OsString,
     io::{self, Read},
     path::{Path, PathBuf},
 };
@@ -77,13 +81,21 @@ pub(crate) struct PullArguments {
     /// Where from: `registry/repository[:tag][@digest]`, or `oci:FOLDER:tag` for an image layout
     #[arg(value_parser = Reference::read)]
     pub(crate) reference: Reference,
-    /// The file to write, or the folder to write to
-    #[arg(short, long, value_name = "PATH", default_value = ".")]
-    pub(crate) output: PathBuf,
+    /// The file to write, or the folder to write to; or `oci:FOLDER:tag`, an image layout, which
+    /// keeps the manifest too
+    #[arg(
+        short,
+        long,
+        value_name = "PATH",
+        default_value = ".",
+        value_hint = ValueHint::AnyPath,
+        value_parser = OsStringValueParser::new().try_map(Output::read)
+    )]
+    pub(crate) output: Output,
     /// Replace a regular file that exists, or a symbolic link itself; nothing else is ever replaced
     #[arg(short = 'f', long, alias = "force")]
     pub(crate) overwrite: bool,
-    /// Write the bundle that signs it beside it, as `FILE.sigstore.json`
+    /// Write the bundle that signs it beside it, as `FILE.sigstore.json`; or into the layout
     #[arg(long, conflicts_with = "target")]
     pub(crate) with_bundle: bool,
     /// Write only this target of a provider archive, for example `x86_64-linux`
@@ -95,6 +107,22 @@ pub(crate) struct PullArguments {
     /// Allow the tag `latest`, or no tag
     #[arg(long)]
     pub(crate) allow_latest: bool,
+}
+
+/// Where an artifact is pulled to.
+#[derive(Debug, Clone)]
+pub(crate) enum Output {
+    Path(PathBuf),
+    Layout(Reference),
+}
+
+impl Output {
+    fn read(text: OsString) -> Result<Self, String> {
+        match text.to_str() {
+            Some(typed) if typed.starts_with("oci:") => Reference::read(typed).map(Self::Layout),
+            _ => Ok(Self::Path(text.into())),
+        }
+    }
 }
 
 /// The most JSON that is read from standard input, in bytes: what a request may have.
@@ -193,13 +221,21 @@ pub(crate) async fn pull(
     arguments: PullArguments,
     screen: &mut Screen,
 ) -> io::Result<Outcome> {
-    let destination = match absolute(&arguments.output) {
-        Ok(destination) => destination,
-        Err(error) => return screen.failure(&error.into()),
+    let (destination, to) = match &arguments.output {
+        Output::Layout(layout) => (
+            layout.told.clone(),
+            Spelling::reference(&layout.typed, &layout.told),
+        ),
+        Output::Path(path) => match absolute(path) {
+            Ok(destination) => {
+                let spelling = Spelling::path(path, &destination);
+                (destination, spelling)
+            }
+            Err(error) => return screen.failure(&error.into()),
+        },
     };
     let reference = arguments.reference;
-    let spelling = Spelling::reference(&reference.typed, &reference.told)
-        .and(Spelling::path(&arguments.output, &destination));
+    let spelling = Spelling::reference(&reference.typed, &reference.told).and(to);
     let params = PullParams {
         reference: reference.told,
         destination,
@@ -216,9 +252,13 @@ pub(crate) async fn pull(
         .await
         .map_err(|failure| failure.spelt(&spelling));
     answer::<Pull>(screen, answered, |screen, result: PullResult| {
-        screen.heading(true, "pulled", &spelling.restore(&result.path))?;
+        let at = result.layout.as_deref().unwrap_or(&result.path);
+        screen.heading(true, "pulled", &spelling.restore(at))?;
         if let Some(bundle) = &result.bundle {
             screen.line("bundle", spelling.restore(bundle))?;
+        }
+        for bundle in &result.bundles {
+            screen.line("bundle", &bundle.digest)?;
         }
         let from = spelling.restore(&result.reference);
         screen.line("pinned", &from)?;

@@ -312,7 +312,7 @@ export interface PullParams {
    */
   reference: string;
   /**
-   * An absolute path or `file:` URI. In a folder that exists, the file is named after the repository.
+   * An absolute path or `file:` URI. In a folder that exists, the file is named after the repository. Or an image layout, `oci:/path/to/layout:tag`, which keeps the manifest too.
    */
   destination: string;
   /**
@@ -324,7 +324,7 @@ export interface PullParams {
    */
   target?: string | null;
   /**
-   * Place the bundle that signs the file beside it, as `FILE.sigstore.json`, so that the file verifies again; not with `target`. What is accepted by its token needs none.
+   * Place the bundle that signs the file beside it, as `FILE.sigstore.json`, so that the file verifies again; not with `target`. A layout keeps it beside the manifest. What is accepted by its token needs none.
    */
   withBundle?: boolean | null;
   /**
@@ -1155,13 +1155,21 @@ export interface PublishedBundle {
  */
 export interface PullResult {
   /**
-   * The file that was written.
+   * The file that was written; of a layout, its folder.
    */
   path: string;
   /**
    * The bundle that was written beside it.
    */
   bundle?: string | null;
+  /**
+   * What is in the layout: its reference there, with the manifest's digest.
+   */
+  layout?: string | null;
+  /**
+   * The bundles that are in the layout with it.
+   */
+  bundles?: PublishedBundle[];
   /**
    * The reference with the manifest's digest.
    */

@@ -1,6 +1,6 @@
 //! A layout's three small files: its marker, its index, and manifests among its blobs.
 
-use super::{Attached, Manifest};
+use super::{Attached, Described};
 use crate::{
     error::{Error, Result, error},
     file::Source,
@@ -8,7 +8,7 @@ use crate::{
     registry::{candidates::BUNDLE, manifest::LARGEST},
 };
 use oci_distribution::annotations::ORG_OPENCONTAINERS_IMAGE_REF_NAME;
-use oci_spec::image::{Descriptor, MediaType, OciLayout};
+use oci_spec::image::{Descriptor, OciLayout};
 use serde_json::{Map, Value, json};
 use std::path::Path;
 use vouch_protocol::{ErrorKind, PlainJson};
@@ -24,15 +24,15 @@ const EMPTY: &[u8] = br#"{
 /// Puts a manifest into an index, and what refers to it; the tag, if there is one, moves to it.
 pub(super) fn enter(
     index: &mut Map<String, Value>,
-    manifest: &Manifest,
+    manifest: &Described,
     tag: Option<&str>,
     attached: &[Attached],
 ) -> Result<()> {
     let digest = manifest.digest.to_string();
     let mut descriptor = json!({
-        "mediaType": MediaType::ImageManifest,
+        "mediaType": manifest.media_type,
         "digest": digest,
-        "size": manifest.bytes.len(),
+        "size": manifest.size,
     });
     if let Some(tag) = tag {
         descriptor["annotations"] = json!({ ORG_OPENCONTAINERS_IMAGE_REF_NAME: tag });

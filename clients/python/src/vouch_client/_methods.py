@@ -196,14 +196,15 @@ class Methods(ABC):
         reference: Where to fetch it from: `registry/repository[:tag][@digest]` or
             `oci:/path/to/layout:tag`.
         destination: An absolute path or `file:` URI. In a folder that exists, the file is named
-            after the repository.
+            after the repository. Or an image layout, `oci:/path/to/layout:tag`, which keeps the
+            manifest too.
         overwrite: Replace a regular file, or a symbolic link itself. Nothing else is ever
             replaced.
         target: Place only this target of a provider archive, for example `x86_64-linux`. The
             whole archive is verified all the same.
         with_bundle: Place the bundle that signs the file beside it, as `FILE.sigstore.json`, so
-            that the file verifies again; not with `target`. What is accepted by its token needs
-            none.
+            that the file verifies again; not with `target`. A layout keeps it beside the
+            manifest. What is accepted by its token needs none.
         signer: Accept this signer alone: a name of the server's config, an account (`A…`), or a
             signer's `id`.
         allow_latest: Allow the tag `latest`, or no tag.

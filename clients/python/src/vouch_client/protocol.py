@@ -353,7 +353,7 @@ class _PullParams(TypedDict):
     #: `oci:/path/to/layout:tag`.
     reference: str
     #: An absolute path or `file:` URI. In a folder that exists, the file is named after the
-    #: repository.
+    #: repository. Or an image layout, `oci:/path/to/layout:tag`, which keeps the manifest too.
     destination: str
 
 
@@ -366,7 +366,8 @@ class PullParams(_PullParams, total=False):
     #: archive is verified all the same.
     target: str | None
     #: Place the bundle that signs the file beside it, as `FILE.sigstore.json`, so that the file
-    #: verifies again; not with `target`. What is accepted by its token needs none.
+    #: verifies again; not with `target`. A layout keeps it beside the manifest. What is
+    #: accepted by its token needs none.
     withBundle: bool | None
     #: Accept this signer alone: a name of the server's config, an account (`A…`), or a signer's
     #: `id`.
@@ -1017,7 +1018,7 @@ class PublishedBundle(TypedDict):
 
 
 class _PullResult(TypedDict):
-    #: The file that was written.
+    #: The file that was written; of a layout, its folder.
     path: str
     #: The reference with the manifest's digest.
     reference: str
@@ -1034,6 +1035,10 @@ class PullResult(_PullResult, total=False):
 
     #: The bundle that was written beside it.
     bundle: str | None
+    #: What is in the layout: its reference there, with the manifest's digest.
+    layout: str | None
+    #: The bundles that are in the layout with it.
+    bundles: list[PublishedBundle]
 
 
 class TagsResult(TypedDict):
