@@ -16,7 +16,7 @@ use crate::{
     session::{Config, Timeouts},
 };
 use serde_json::{Value, json};
-use std::{io::Read as _, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use vouch_testing::faulty::{Answer, Faulty, Seen};
 
 /// Longer than a test takes: only what is tested can end a wait.

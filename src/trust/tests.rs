@@ -86,7 +86,7 @@ fn nothing_expired_is_named() {
     };
     let bytes = signer.wasm(&module());
     let receive = |usage, now| {
-        let destination = file::Destination::at(&folder.path().join("a.wasm")).unwrap();
+        let destination = Destination::at(&folder.path().join("a.wasm")).unwrap();
         let file: Unnamed = destination.create().unwrap();
         let size = bytes.len() as u64;
         let examined = artifact::receive(&bytes[..], size, file, &Limits::default()).unwrap();
@@ -124,7 +124,7 @@ fn what_lies_beside_a_file_that_gets_no_name_does_not_stay() {
     let bytes = Signer::default().wasm(&module());
     let (path, beside) = (folder.path().join("a"), folder.path().join("beside"));
     let place = |meanwhile: &dyn Fn()| {
-        let file: Unnamed = file::Destination::at(&path).unwrap().create().unwrap();
+        let file: Unnamed = Destination::at(&path).unwrap().create().unwrap();
         let size = bytes.len() as u64;
         let examined = artifact::receive(&bytes[..], size, file, &Limits::default()).unwrap();
         let layer = Layer {
@@ -133,7 +133,7 @@ fn what_lies_beside_a_file_that_gets_no_name_does_not_stay() {
         };
         let vouched = judge(examined, None, Use::Pull(published(layer)), None, &at(99));
         let before = || {
-            let there: file::Unnamed<()> = file::Destination::at(&beside)?.create()?;
+            let there: file::Unnamed<()> = Destination::at(&beside)?.create()?;
             let named = there.give_name_for_now("".as_ref(), true, || Ok(()))?;
             meanwhile();
             Ok(Some(named))
@@ -158,7 +158,7 @@ fn what_is_signed_is_put_where_it_was_judged_for_whatever_its_dates_and_whoever_
     let path = folder.path().join("a.wasm");
     let receive = |signer: &Signer, usage| {
         let bytes = signer.wasm(&module());
-        let file: Unnamed = file::Destination::at(&path).unwrap().create().unwrap();
+        let file: Unnamed = Destination::at(&path).unwrap().create().unwrap();
         let size = bytes.len() as u64;
         let examined = artifact::receive(&bytes[..], size, file, &Limits::default()).unwrap();
         let now = Now {
