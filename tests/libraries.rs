@@ -39,7 +39,8 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::print_stdout,
-    clippy::pedantic
+    clippy::pedantic,
+    clippy::type_complexity
 )]
 
 // Cargo takes this file for the root of a crate in `tests`.

@@ -54,9 +54,8 @@ impl<F> Examined<F> {
 
     /// About as many bytes as the facts take.
     pub(crate) fn weight(&self) -> usize {
-        let facts = match &self.found {
-            Ok(facts) => facts,
-            Err(_) => return LEAST,
+        let Ok(facts) = &self.found else {
+            return LEAST;
         };
         let token = facts.token.as_ref().map_or(0, |token| token.bytes().len());
         let entries = match &facts.covered {

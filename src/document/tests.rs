@@ -108,7 +108,7 @@ fn a_scalar_is_found_however_it_is_written() {
 #[test]
 fn a_digest_is_written_where_the_format_has_it() {
     let check = |image: &str, range: &str, text: &str| {
-        let text = text.replace("A", A);
+        let text = text.replace('A', A);
         let (written, _) = marked(&wadm(image));
         let document = read("wadm.yaml", &written, &PlainHosts::default()).expect("is read");
         let to = Resolved {
@@ -166,37 +166,37 @@ fn what_is_typed_is_known() {
         });
         assert_eq!(said, expected, "{text}");
     };
-    const ECHO: &str = "ghcr.io/acme/echo";
     let wadm = |image: &str| wadm(image);
+    let echo = "ghcr.io/acme/echo";
     check(
         "w.yaml",
         &wadm("ghcr.io/acme/echo:|"),
-        Some(("ghcr.io/acme/echo:", Some((ECHO, "")))),
+        Some(("ghcr.io/acme/echo:", Some((echo, "")))),
     );
     check(
         "w.yaml",
         &wadm("ghcr.io/acme/echo:0.|"),
-        Some(("ghcr.io/acme/echo:0.", Some((ECHO, "0.")))),
+        Some(("ghcr.io/acme/echo:0.", Some((echo, "0.")))),
     );
     check(
         "w.yaml",
         &wadm("ghcr.io/acme/echo:0|.1"),
-        Some(("ghcr.io/acme/echo:0", Some((ECHO, "0")))),
+        Some(("ghcr.io/acme/echo:0", Some((echo, "0")))),
     );
     check(
         "w.yaml",
         &wadm("oci://ghcr.io/acme/echo:|"),
-        Some(("oci://ghcr.io/acme/echo:", Some((ECHO, "")))),
+        Some(("oci://ghcr.io/acme/echo:", Some((echo, "")))),
     );
     check(
         "w.yaml",
         &wadm("\"ghcr.io/acme/echo:|"),
-        Some(("ghcr.io/acme/echo:", Some((ECHO, "")))),
+        Some(("ghcr.io/acme/echo:", Some((echo, "")))),
     );
     check(
         "w.yaml",
         &wadm("'ghcr.io/acme/echo:|"),
-        Some(("ghcr.io/acme/echo:", Some((ECHO, "")))),
+        Some(("ghcr.io/acme/echo:", Some((echo, "")))),
     );
     check("w.yaml", &wadm("ghcr.io/ac|"), Some(("ghcr.io/ac", None)));
     check("w.yaml", &wadm("localhost:|"), Some(("localhost:", None)));
@@ -429,7 +429,13 @@ fn what_is_broken_hides_little_of_the_rest() {
     ];
     cut("many.yaml", MANY, &structure, 0.96);
     cut("many.yaml", &MANY.replace('\n', "\r\n"), &structure, 0.96);
-    let lock: String = (1..6).map(|n| format!("[[packages]]\nname = \"acme:p{n}\"\nregistry = \"ghcr.io\"\n\n[[packages.versions]]\nrequirement = \"={n}.0.0\"\nversion = \"{n}.0.0\"\ndigest = \"{A}\"\n\n")).collect();
+    let package = |n| {
+        format!(
+            "[[packages]]\nname = \"acme:p{n}\"\nregistry = \"ghcr.io\"\n\n[[packages.versions]]\nrequirement = \"={n}.0.0\"\nversion = \"{n}.0.0\"\ndigest = \"{A}\"\n\n"
+        )
+    };
+    let lock: Vec<_> = (1..6).map(package).collect();
+    let lock = lock.concat();
     let structure = ["[[packages]]", "[[packages.versions]]", "name", "registry"];
     cut("wkg.lock", &lock, &structure, 0.96);
 }

@@ -25,7 +25,9 @@ pub(super) fn read(text: &str) -> Tree<'_> {
         tree.leave_out();
     }
     let root = tree.map();
-    root.into_iter().for_each(|root| tree.make_root(root));
+    if let Some(root) = root {
+        tree.make_root(root);
+    }
     let mut reader = Reader {
         text: short,
         tree,

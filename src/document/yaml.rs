@@ -215,6 +215,7 @@ struct Open {
     /// Nothing, where it is left out with all that is in it.
     id: Option<Id>,
     /// The key that waits for its value, in a map; nothing in it is a key that is left out.
+    #[allow(clippy::option_option)]
     key: Option<Option<Id>>,
 }
 
@@ -244,12 +245,16 @@ impl<'t> Walk<'t> {
     /// Puts a node where it was met; nothing, where it is left out.
     fn put(&mut self, id: Option<Id>) {
         let Some(within) = self.open.last_mut() else {
-            id.into_iter().for_each(|id| self.tree.make_root(id));
+            if let Some(id) = id {
+                self.tree.make_root(id);
+            }
             return;
         };
         let Some(container) = within.id else { return };
         if !self.tree.is_map(container) {
-            id.into_iter().for_each(|id| self.tree.push(container, id));
+            if let Some(id) = id {
+                self.tree.push(container, id);
+            }
             return;
         }
         match within.key.take() {
@@ -263,7 +268,7 @@ impl<'t> Walk<'t> {
     }
 }
 
-fn scalar<'t>(value: Cow<'t, str>, style: ScalarStyle, span: Span) -> Scalar<'t> {
+fn scalar(value: Cow<'_, str>, style: ScalarStyle, span: Span) -> Scalar<'_> {
     Scalar {
         value,
         from: span.start.index(),
@@ -324,7 +329,8 @@ pub(super) fn masked(text: &str) -> Cow<'_, str> {
     let mut templates = templates.into_iter().peekable();
     let (mut start, mut blank, mut word) = (0, String::new(), String::new());
     for line in text.split_inclusive('\n') {
-        (blank.clear(), word.clear());
+        blank.clear();
+        word.clear();
         for (at, char) in line.char_indices() {
             let at = start + at;
             let is_over = |template: &Range<usize>| template.end <= at;

@@ -72,7 +72,7 @@ async fn read(remote: &Remote, tag: &str, subject: Digest) -> Result<Index> {
         let response = remote.attempt(ACTION, &get).await?;
         let session = &remote.session;
         let over = ErrorKind::TooLarge;
-        Ok::<_, Failure>(bounded(session, ACTION, response, LARGEST, over).await?)
+        bounded(session, ACTION, response, LARGEST, over).await
     };
     let mut retries = Retries::new(remote.session.timeouts());
     let bytes = match retries.again(fetch).await {
@@ -119,9 +119,12 @@ async fn write(remote: &Remote, tag: &str, index: &Index) -> Result<()> {
     let send = || async {
         let sent = remote.attempt("writing the list of signatures", &put).await;
         // What it lists was written a moment ago.
-        sent.map_err(|failure| match failure.unseen_blobs {
-            true => Failure::passing(failure.error),
-            false => failure,
+        sent.map_err(|failure| {
+            if failure.unseen_blobs {
+                Failure::passing(failure.error)
+            } else {
+                failure
+            }
         })
     };
     let response = Retries::new(remote.session.timeouts()).again(send).await?;

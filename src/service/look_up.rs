@@ -60,6 +60,7 @@ pub(super) struct Seen {
 
 /// A verdict, or why there is none.
 #[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant)] // most are the large one
 pub(super) enum Outcome {
     Judged(Judged),
     Unknown(Unknown),
@@ -180,7 +181,7 @@ impl Look {
             return true;
         }
         let sessions = &self.settings.sessions;
-        let asked = self.logins.lock().get(registry).cloned();
+        let asked = self.logins.lock().get(registry).copied();
         if let Some(known) = asked {
             return known;
         }
@@ -327,15 +328,14 @@ impl Look {
             let layer = self.memory().layer(reference, manifest)?;
             Some((manifest, layer))
         });
-        let (manifest, layer, heard) = match known {
-            Some((manifest, layer)) => (manifest, layer, None),
-            None => {
-                let heard = self.manifest(reference).await?;
-                let Published {
-                    manifest, layer, ..
-                } = heard.found()?.published;
-                (manifest, layer, Some(heard))
-            }
+        let (manifest, layer, heard) = if let Some((manifest, layer)) = known {
+            (manifest, layer, None)
+        } else {
+            let heard = self.manifest(reference).await?;
+            let Published {
+                manifest, layer, ..
+            } = heard.found()?.published;
+            (manifest, layer, Some(heard))
         };
         seen.manifest = Some(manifest);
         seen.layer = Some(layer);

@@ -61,7 +61,7 @@ impl Table {
 
     /// The same, of one that looks at its connection as it is when the request arrives: it begins
     /// before the next message is read.
-    pub(super) fn as_of_now<M, F, W>(self, method: F) -> Self
+    pub(super) fn when_read<M, F, W>(self, method: F) -> Self
     where
         M: Method<Params: Send + 'static, Result: Clone + Send + 'static> + 'static,
         F: Fn(Arc<Request>, M::Params) -> W + Copy + Send + Sync + 'static,

@@ -183,7 +183,7 @@ impl Judged {
             Ok(signatures) => signatures,
             Err(refusal) => return Err((refusal.clone(), basis)),
         };
-        for signed in signatures.iter() {
+        for signed in signatures {
             let dates = || check_dates(signed.dates(), basis.now);
             let holds = match self.rows {
                 Rows::All => dates().and_then(|()| signed.covers()),

@@ -41,7 +41,7 @@ fn what_is_pulled_with_its_bundle_verifies_again() {
     let none = || json!({});
     let manifest = publisher.artifact("file", &module());
     let over_file = own.bundle(&Spec::workflow(Over::Bytes(module()), "acme/echo"));
-    publisher.bundles(&manifest, &[over_file.clone()]);
+    publisher.bundles(&manifest, std::slice::from_ref(&over_file));
     let is_whole = || {
         assert_eq!(fs::read(&at).unwrap(), module());
         assert_eq!(

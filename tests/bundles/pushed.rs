@@ -480,9 +480,7 @@ fn what_others_overwrite_is_written_again_or_told() {
     let (left, seen) = (Arc::clone(&overwrites), Arc::clone(&reads));
     let publisher = Publisher::new(&registry.name(), "acme/echo");
     let proxy = Proxy::before(&registry.name(), move |head: &Head, _| {
-        let Some((_, tag)) = head.target.split_once("/manifests/sha256-") else {
-            return None;
-        };
+        let (_, tag) = head.target.split_once("/manifests/sha256-")?;
         if head.method != "GET" {
             return None;
         }

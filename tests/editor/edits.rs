@@ -56,10 +56,11 @@ impl Text {
     /// A place where an edit may begin or end: not within a character or a line break.
     fn place(&self, mut at: usize) -> usize {
         at = at.min(self.0.len());
-        let within = |at: usize| match (self.0.get(at.wrapping_sub(1)), self.0.get(at)) {
-            (_, Some(0xdc00..0xe000)) => true,
-            (Some(13), Some(10)) => true,
-            _ => false,
+        let within = |at: usize| {
+            matches!(
+                (self.0.get(at.wrapping_sub(1)), self.0.get(at)),
+                (_, Some(0xdc00..0xe000)) | (Some(13), Some(10))
+            )
         };
         while within(at) {
             at -= 1;

@@ -22,7 +22,8 @@ use std::{
 use vouch_client::{
     Client,
     protocol::{
-        DocumentCheck, DocumentCheckParams, DocumentCheckResult, Judgement, Lookup, Verification,
+        DocumentCheck, DocumentCheckParams, DocumentCheckResult, ErrorKind, Judgement, Lookup,
+        Verification,
     },
 };
 
@@ -121,9 +122,9 @@ pub(crate) async fn check(
         }
         documents += 1;
         let findings = findings(&path, &text, result);
-        findings
-            .iter()
-            .for_each(|finding| tally.count(finding.outcome));
+        for finding in &findings {
+            tally.count(finding.outcome);
+        }
         if format == Format::Json {
             screen.json(&json!({ "path": path.to_string_lossy(), "result": answer }))?;
         } else {
@@ -205,7 +206,7 @@ fn findings(path: &Path, text: &str, result: DocumentCheckResult) -> Vec<Finding
                     kind,
                     ..
                 } => {
-                    let is_refusal = kind.is_some_and(|kind| kind.is_refusal());
+                    let is_refusal = kind.is_some_and(ErrorKind::is_refusal);
                     let outcome = if is_refusal {
                         Outcome::Refused
                     } else {

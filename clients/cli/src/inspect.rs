@@ -204,12 +204,11 @@ fn known(screen: &mut Screen, result: &InspectResult) -> io::Result<()> {
         signer, subject, ..
     }) = &result.signature
     {
-        match signer.names.get("account") {
-            Some(key) => screen.line("its token", format!("is signed by {key}, for {subject}"))?,
-            None => {
-                let by = format!("is signed by {}, for {subject}", signer.id);
-                screen.line("its bundle", by)?;
-            }
+        if let Some(key) = signer.names.get("account") {
+            screen.line("its token", format!("is signed by {key}, for {subject}"))?;
+        } else {
+            let by = format!("is signed by {}, for {subject}", signer.id);
+            screen.line("its bundle", by)?;
         }
     }
     if let Some(Claims { name, version, .. }) = &result.claims {

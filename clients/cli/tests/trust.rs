@@ -113,6 +113,7 @@ fn in_force(home: &Home, name: &str) -> Option<Value> {
 }
 
 #[test]
+#[allow(clippy::too_many_lines)] // one life of a root, in order
 fn a_root_is_added_updated_and_removed_and_what_changes_is_shown() {
     let home = Home::new();
     let text = "# mine\n[limits]\n# small\nnesting = 9\n";

@@ -77,9 +77,10 @@ pub(in crate::registry) async fn keep(
     let (into, progress) = (into.clone(), progress.clone());
     let kept = spawn_blocking(move || {
         let _lock = lock;
-        let bundles = match with_bundles {
-            true => vouched.bundles_of_manifest()?,
-            false => Vec::new(),
+        let bundles = if with_bundles {
+            vouched.bundles_of_manifest()?
+        } else {
+            Vec::new()
         };
         let described = Layer {
             digest: Digest::of(&whole.manifest),

@@ -53,10 +53,10 @@ pub(super) fn provided() -> Provided {
 /// The requests of editors.
 pub(super) fn table() -> Table {
     Table::default()
-        .as_of_now::<HoverAt, _, _>(hover_at)
-        .as_of_now::<ActionsIn, _, _>(actions_in)
-        .as_of_now::<HintsIn, _, _>(hints_in)
-        .as_of_now::<CompleteAt, _, _>(complete_at)
+        .when_read::<HoverAt, _, _>(hover_at)
+        .when_read::<ActionsIn, _, _>(actions_in)
+        .when_read::<HintsIn, _, _>(hints_in)
+        .when_read::<CompleteAt, _, _>(complete_at)
         .at_once::<PullDiagnostics, _>(pull_diagnostics)
         .in_time::<Execute, _, _>(commands::execute)
 }

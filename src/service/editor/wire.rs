@@ -130,6 +130,7 @@ pub(super) enum Action {
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[allow(clippy::struct_field_names)] // as the protocol does
 pub(super) struct Command {
     pub(super) title: String,
     pub(super) command: String,

@@ -119,7 +119,7 @@ async fn nobody_is_asked_whom_nobody_allowed() {
     let service = service("", None);
     check(&service, Lookup::Memory, &name, "NotRemembered").await;
     check(&service, Lookup::Allowed, &name, "NotAllowed").await;
-    let other = format!("[trust]\n[[trust.rule]]\nscope = \"*\"\naccept = \"any\"");
+    let other = "[trust]\n[[trust.rule]]\nscope = \"*\"\naccept = \"any\"".to_string();
     check(
         &self::service(&other, None),
         Lookup::Allowed,

@@ -66,6 +66,7 @@ pub(super) struct Version {
     /// Nothing where it is not kept.
     pub(super) text: Option<Rope>,
     /// What the editor calls it.
+    #[allow(clippy::struct_field_names)] // as the protocol does
     pub(super) version: Option<i64>,
     /// Tells it from all others of this editor.
     edition: u64,
@@ -136,7 +137,7 @@ impl Opened {
         let edition = self.next();
         latest.send_modify(|version| {
             for change in params.content_changes {
-                apply(&uri, version, share, change);
+                apply(&uri, version, share, &change);
             }
             if let Some(text) = &version.text
                 && !share.resize(text.len_bytes())
@@ -257,7 +258,7 @@ impl Opened {
     }
 }
 
-fn apply(uri: &str, version: &mut Version, share: &mut Share, change: Change) {
+fn apply(uri: &str, version: &mut Version, share: &mut Share, change: &Change) {
     let Some(range) = change.range else {
         version.text = replaced(uri, &change.text, share);
         return;

@@ -79,7 +79,7 @@ pub(super) fn documents(
             }
             match entries(&path) {
                 Ok(found) => {
-                    waiting.extend(found.into_iter().rev().map(|found| (found, depth + 1)))
+                    waiting.extend(found.into_iter().rev().map(|found| (found, depth + 1)));
                 }
                 Err(error) => {
                     let failure = Failure::new(format!("cannot list it: {error}"));

@@ -86,7 +86,7 @@ impl Report {
         if self.format != Format::Sarif {
             return Ok(());
         }
-        screen.value(&sarif(self.results, &self.rules))
+        screen.value(&sarif(&self.results, &self.rules))
     }
 }
 
@@ -170,7 +170,7 @@ fn result(finding: &Finding) -> Option<Value> {
     }))
 }
 
-fn sarif(results: Vec<Value>, rules: &BTreeSet<String>) -> Value {
+fn sarif(results: &[Value], rules: &BTreeSet<String>) -> Value {
     let rule = |kind: &String| {
         let text = format!("What a document names: {kind}");
         json!({ "id": kind, "shortDescription": { "text": text } })
@@ -209,7 +209,7 @@ fn uri(path: &Path) -> String {
         for byte in part.bytes() {
             match byte {
                 b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                    uri.push(byte.into())
+                    uri.push(byte.into());
                 }
                 // Writing to a text cannot fail.
                 _ => drop(write!(uri, "%{byte:02X}")),
@@ -279,7 +279,7 @@ mod tests {
             .filter_map(|outcome| result(&finding(outcome, "no")))
             .collect();
         assert_eq!(results.len(), 2);
-        let written = sarif(results, &BTreeSet::from(["unsigned".to_owned()]));
+        let written = sarif(&results, &BTreeSet::from(["unsigned".to_owned()]));
         assert_eq!(written["version"], "2.1.0");
         let run = &written["runs"][0];
         assert_eq!(run["tool"]["driver"]["rules"][0]["id"], "unsigned");

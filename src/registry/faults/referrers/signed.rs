@@ -286,7 +286,7 @@ async fn decided(at: &str, of: &str, words: &str, accept: &str) -> String {
             Verification::Accepted {
                 trust, signature, ..
             } => format!("{} by {:?}", signature.method, trust.mode),
-            other => panic!("{other:?}"),
+            refused @ Verification::Refused { .. } => panic!("{refused:?}"),
         },
     }
 }
