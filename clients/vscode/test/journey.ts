@@ -1,5 +1,5 @@
 // A person's first minutes with the extension, in a real editor in a real browser. The scene (a
-// registry, a service, a folder) is laid out by tests/vscode.rs, which starts this with
+// registry, a service, a folder) is laid out by tests/journey.rs, which starts this with
 //
 //   node build/journey.mjs CODE_SERVER VSIX FOLDER PLACE
 //
@@ -36,6 +36,12 @@ function settings(more: object): void {
     ...more,
   };
   writeFileSync(join(data, "User/settings.json"), JSON.stringify(all));
+}
+
+/** A setting of the machine that the editor's server runs on: there alone it takes a program's path. */
+function program(path?: string): void {
+  mkdirSync(join(data, "Machine"), { recursive: true });
+  writeFileSync(join(data, "Machine/settings.json"), JSON.stringify(path === undefined ? {} : { "vouch.path": path }));
 }
 
 /** Starts the editor; answers its address, and what ends it. */
@@ -149,7 +155,7 @@ async function journey(page: Page, address: string): Promise<void> {
   saw("died, and is there again");
 
   // One that is absent, or too old.
-  settings({ "vouch.path": join(place, "absent") });
+  program(join(place, "absent"));
   await toast(page, /names no program.*pipx install/);
   saw("absent");
   const old = join(place, "old");
@@ -159,10 +165,10 @@ const body = JSON.stringify({ jsonrpc: "2.0", id: 0, result: { serverInfo: { nam
 process.stdin.once("data", () => process.stdout.write("Content-Length: " + body.length + "\\r\\n\\r\\n" + body));
 process.stdin.on("end", () => process.exit());
 `, { mode: 0o755 });
-  settings({ "vouch.path": old });
+  program(old);
   await toast(page, /vouchd 0\.0\.1 that runs does not fit.*does not know inspect/);
   saw("too old");
-  settings({});
+  program();
   await status(page, /vouchd \d+\.\d+\.\d+/);
   await badge(page, "echo.wasm", "✓");
 
@@ -182,6 +188,7 @@ process.stdin.on("end", () => process.exit());
 }
 
 settings({});
+program();
 writeFileSync(join(place, "config.yaml"), "auth: none\n");
 execFileSync(process.execPath, [codeServer, ...shared, "--install-extension", vsix], { stdio: "inherit" });
 const [address, end] = await served();
