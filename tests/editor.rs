@@ -15,7 +15,7 @@ use vouch_testing::{
 /// An editor's connection.
 type Connection = Wire<UnixStream>;
 
-const URI: &str = "file:///work/deploy.yaml";
+const URI: &str = "file:///home/ann/deploy.yaml";
 
 /// A connection that introduced itself as an editor, and what it was told.
 fn editor(daemon: &Daemon, capabilities: &Value) -> (Wire<UnixStream>, Value) {
@@ -154,7 +154,7 @@ fn a_document_may_be_long() {
         json!({"uri": URI, "version": 1, "diagnostics": []})
     );
     assert!(wire.call("server/status", &json!({})).is_ok());
-    // One that is no editor may not.
+    // One that is not an editor may not.
     let mut other = Wire::connect(&daemon.socket(), Framing::ContentLength);
     let text = "x".repeat(2 << 20);
     let error = other.request("verify", &json!({"path": text}));

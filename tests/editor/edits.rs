@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 const EDITS: u32 = 10_000;
 /// Diagnostics wait for a quiet moment, so they are looked at after so many.
 const BETWEEN: u32 = 200;
-const FRESH: &str = "file:///work/fresh.yaml";
+const FRESH: &str = "file:///home/ann/fresh.yaml";
 
 /// The same numbers each time.
 struct Chance(u64);

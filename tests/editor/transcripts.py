@@ -10,7 +10,7 @@ from pytest_lsp import ClientServerConfig, client_capabilities
 
 REGISTRY = os.environ["REGISTRY"]
 STRANGER = os.environ["STRANGER"]
-URI = "file:///work/policy.yaml"
+URI = "file:///home/ann/policy.yaml"
 
 
 def policy(reference, scheme="registry://"):

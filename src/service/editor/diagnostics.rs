@@ -1,4 +1,4 @@
-//! Diagnostics: what is refused, and nothing else. What could not be looked at is no error of the
+//! Diagnostics: what is refused, and nothing else. What could not be looked at is not an error of the
 //! document's.
 
 use super::{wire::Diagnostic, words::Form};

@@ -1,5 +1,5 @@
 //! Other people's words in what editors show. Claims, names and messages of registries are anybody's:
-//! in Markdown they must be no links, no images, no HTML and no headings, and nowhere may they hide
+//! in Markdown they must not be links, images, HTML or headings, and nowhere may they hide
 //! anything or turn a line round.
 
 use crate::session::clean_to;

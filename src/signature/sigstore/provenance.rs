@@ -44,7 +44,7 @@ pub(super) fn read(statement: &[u8]) -> Option<Provenance> {
     })
 }
 
-/// A value that is no list and no object, as far as it can be shown.
+/// A value that is neither a list nor an object, as far as it can be shown.
 fn told(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(shortened(text)),
