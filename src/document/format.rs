@@ -252,10 +252,9 @@ pub(super) fn rows(name: &str, text: &str) -> Vec<&'static Row> {
         [] => is_yaml,
         files => files.iter().any(ends),
     };
-    ROWS.iter()
-        .filter(fits)
-        .filter(|row| text.contains(row.mark))
-        .collect()
+    // An escape may stand for any part of a mark; a reader that undoes it decides then.
+    let marked = |row: &&Row| text.contains(row.mark) || text.contains('\\');
+    ROWS.iter().filter(fits).filter(marked).collect()
 }
 
 impl Row {

@@ -106,6 +106,18 @@ fn a_scalar_is_found_however_it_is_written() {
 }
 
 #[test]
+fn an_escape_hides_no_document() {
+    let plain = wadm("«ghcr.io/acme/echo:1»");
+    for (written, escaped) in [
+        ("core.oam.dev/v1beta1", "\"core.oam\\u002edev/v1beta1\""),
+        ("core.oam.dev/v1beta1", "\"core.\\\n  oam.dev/v1beta1\""),
+    ] {
+        let text = plain.replace(written, escaped);
+        check("wadm.yaml", &text, &["ghcr.io/acme/echo:1"]);
+    }
+}
+
+#[test]
 fn a_digest_is_written_where_the_format_has_it() {
     let check = |image: &str, range: &str, text: &str| {
         let text = text.replace('A', A);
