@@ -43,6 +43,10 @@ fn a_person_s_first_minutes() {
     let vsix = extension();
     let mut prepare = Command::new(folder().join("prepare"));
     let code_server = run(prepare.arg("code-server"));
+    let mut build = Command::new("npm");
+    run(build
+        .args(["run", "--silent", "build:tests"])
+        .current_dir(folder()));
 
     let (registry, acme) = (Registry::open(), Signer::default());
     let name = registry.name();

@@ -148,8 +148,18 @@ async function journey(page: Page, address: string): Promise<void> {
 
   // A service that dies is there again, without a word.
   await command(page, "Notifications: Clear All Notifications");
+  // It says so for a moment only.
+  await page.evaluate(() => {
+    const seen = new Set<string | null>();
+    Object.assign(window, { seen });
+    const look = () => {
+      for (const item of document.querySelectorAll(".statusbar-item, .statusbar-item *")) seen.add(item.getAttribute("aria-label"));
+    };
+    new MutationObserver(look).observe(document.body, { attributes: true, childList: true, subtree: true });
+  });
   process.kill(Number(process.env["SERVICE"]), "SIGKILL");
-  await status(page, /is started again/);
+  await page.waitForFunction(() =>
+    [...(window as unknown as { seen: Set<string | null> }).seen].some((label) => label?.includes("is started again")));
   await status(page, /vouchd \d+\.\d+\.\d+/);
   assert.equal(await page.locator(".notification-toast").count(), 0, "nothing pops up");
   saw("died, and is there again");
