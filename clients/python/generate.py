@@ -250,7 +250,7 @@ def kinds(document: Schema) -> str:
         group = GROUPS.get(code // 100, REQUEST)[0]
         name = camel(kind)
         names.append(name)
-        refusal = "    is_refusal = True\n" if error.get("x-refusal") else ""
+        refusal = "    is_refusal = True\n" if error["data"].get("x-refusal") else ""
         said = docstring(error["message"], "    ") + ("\n" if refusal else "")
         parts.append(f"class {name}({group}):\n{said}{refusal}")
         rows.append(f'    "{kind}": {name},\n')

@@ -42,7 +42,7 @@ pub fn document() -> Value {
                 "data": { "kind": kind.name(), "retryable": kind.retryable() },
             });
             if kind.is_refusal() {
-                error["x-refusal"] = json!(true);
+                error["data"]["x-refusal"] = json!(true);
             }
             (kind.name().to_owned(), error)
         })

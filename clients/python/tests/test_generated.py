@@ -41,7 +41,7 @@ class Generated(unittest.TestCase):
             raised = errors.answered({"code": error["code"], "message": "", "data": error["data"]})
             self.assertIs(type(raised), errors.BY_KIND[kind])
             self.assertEqual(raised.retryable, error["data"]["retryable"])
-            self.assertEqual(raised.is_refusal, error.get("x-refusal", False))
+            self.assertEqual(raised.is_refusal, error["data"].get("x-refusal", False))
 
     def test_the_version_is_the_service_s(self) -> None:
         text = (ROOT / "Cargo.toml").read_text(encoding="utf-8")

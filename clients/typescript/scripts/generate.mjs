@@ -46,8 +46,8 @@ function methods() {
 }
 
 function kinds() {
-  const rows = Object.values(openrpc.components.errors).map(({ code, data, ...error }) => {
-    const refusal = error["x-refusal"] === true;
+  const rows = Object.values(openrpc.components.errors).map(({ code, data }) => {
+    const refusal = data["x-refusal"] === true;
     return `  ${data.kind}: { code: ${code}, retryable: ${data.retryable}, refusal: ${refusal} },`;
   });
   return `/** What is known of a kind of error. */
