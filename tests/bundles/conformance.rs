@@ -1,7 +1,7 @@
 //! The client for the test suite of Sigstore's clients: what it answers to that suite's commands.
 
 #[path = "../conformance/sigstore.rs"]
-#[allow(dead_code)]
+#[allow(dead_code)] // its `main`
 mod client;
 
 use super::*;
