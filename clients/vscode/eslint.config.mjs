@@ -14,4 +14,16 @@ export default tseslint.config(
       "@typescript-eslint/restrict-template-expressions": ["error", { allowNumber: true }],
     },
   },
+  {
+    files: ["src/**"],
+    ignores: ["src/say.ts"],
+    rules: {
+      "no-restricted-properties": [
+        "error",
+        ...["showInformationMessage", "showWarningMessage", "showErrorMessage", "withProgress", "showInputBox"].map(
+          (property) => ({ property, message: "It would make links of others' words: src/say.ts has what is without." }),
+        ),
+      ],
+    },
+  },
 );

@@ -10,6 +10,7 @@ import type {
   VerifyResult,
 } from "../../typescript/src/protocol.js";
 import type { Service } from "./service.js";
+import * as say from "./say.js";
 import { badge, failure, plain } from "./words.js";
 
 export function register(service: Service): vscode.Disposable {
@@ -34,7 +35,7 @@ export function register(service: Service): vscode.Disposable {
         try {
           await run(uri);
         } catch (error) {
-          if (!(error instanceof vscode.CancellationError)) void vscode.window.showErrorMessage(failure(error));
+          if (!(error instanceof vscode.CancellationError)) say.error(failure(error));
         }
       }),
     ),
@@ -50,32 +51,34 @@ async function withFile(uri: vscode.Uri | undefined, run: (file: vscode.Uri) => 
 async function pick(): Promise<vscode.Uri | undefined> {
   const found = await vscode.workspace.findFiles("**/*.{wasm,par,par.gz}", undefined, 1000);
   if (found.length === 0) throw new Error("There is no .wasm, .par or .par.gz file in this workspace");
-  const items = found.map((uri) => ({ label: vscode.workspace.asRelativePath(uri), uri }));
+  const items = found.map((uri) => ({ label: named(uri), uri }));
   return (await vscode.window.showQuickPick(items, { placeHolder: "Which file?" }))?.uri;
+}
+
+/** A file's name, as it is shown. */
+function named(file: vscode.Uri): string {
+  return plain(vscode.workspace.asRelativePath(file));
 }
 
 /** Calls with a bar that can be cancelled. */
 function slowly<Result>(service: Service, title: string, method: string, params: object): Thenable<Result> {
-  const location = vscode.ProgressLocation.Notification;
-  return vscode.window.withProgress({ location, title, cancellable: true }, (_, token) =>
-    service.call<Result>(method, params, token),
-  );
+  return say.progress(title, (token) => service.call<Result>(method, params, token));
 }
 
 async function verify(service: Service, file: vscode.Uri): Promise<void> {
-  const name = vscode.workspace.asRelativePath(file);
+  const name = named(file);
   const verified = await slowly<VerifyResult>(service, `Verifying ${name}`, "verify", { path: file.fsPath });
   const { is, tooltip } = badge(verified);
   const said = `${name}: ${tooltip.replace(/^vouch: /, "")}`;
-  if (is !== "refused") void vscode.window.showInformationMessage(said);
+  if (is !== "refused") void say.information(said);
   else {
     const help = "refusal" in verified && verified.refusal.help ? ` ${plain(verified.refusal.help)}` : "";
-    void vscode.window.showErrorMessage(said + help);
+    say.error(said + help);
   }
 }
 
 async function inspect(service: Service, file: vscode.Uri): Promise<void> {
-  const name = vscode.workspace.asRelativePath(file);
+  const name = named(file);
   const found = await slowly<InspectResult>(service, `Inspecting ${name}`, "inspect", { path: file.fsPath });
   const content = JSON.stringify(found, undefined, 2);
   const document = await vscode.workspace.openTextDocument({ language: "json", content });
@@ -84,6 +87,8 @@ async function inspect(service: Service, file: vscode.Uri): Promise<void> {
 
 /** A key's passphrase and questions are for a terminal. Arguments pass no shell. */
 async function sign(service: Service, file: vscode.Uri): Promise<void> {
+  // The editor would put something else in its place, and for `${command:…}` run that command.
+  if (file.fsPath.includes("${")) throw new Error(`${named(file)} has \${ in its path: sign it with \`vouch sign\` in a terminal`);
   const run = new vscode.ProcessExecution(program(service), ["sign", file.fsPath]);
   const scope = vscode.workspace.getWorkspaceFolder(file) ?? vscode.TaskScope.Workspace;
   const task = new vscode.Task({ type: "vouch" }, scope, "sign", "vouch", run);
@@ -98,7 +103,7 @@ async function sign(service: Service, file: vscode.Uri): Promise<void> {
 
 async function push(service: Service, file: vscode.Uri): Promise<void> {
   const reference = await ask("Where to? For example ghcr.io/acme/echo:0.1.0");
-  const title = `Pushing ${vscode.workspace.asRelativePath(file)}`;
+  const title = `Pushing ${named(file)}`;
   const pushed = await slowly<PushResult>(service, title, "push", { path: file.fsPath, reference });
   service.judgedAgain();
   await shown(`Pushed ${plain(pushed.reference)}`, pushed.reference);
@@ -116,7 +121,7 @@ async function pull(service: Service): Promise<void> {
 
 async function shown(said: string, reference: string): Promise<void> {
   const copy = "Copy Reference";
-  if ((await vscode.window.showInformationMessage(said, copy)) === copy) await vscode.env.clipboard.writeText(reference);
+  if ((await say.information(said, copy)) === copy) await vscode.env.clipboard.writeText(reference);
 }
 
 async function login(service: Service): Promise<void> {
@@ -125,13 +130,13 @@ async function login(service: Service): Promise<void> {
   const password = await ask("Password or access token. It stays in the service's memory.", true);
   const session = await service.call<SessionStatus>("session/login", { registry, username, password });
   service.judgedAgain();
-  void vscode.window.showInformationMessage(`Logged in to ${plain(session.registry)} as ${plain(session.user ?? username)}`);
+  void say.information(`Logged in to ${plain(session.registry)} as ${plain(session.user ?? username)}`);
 }
 
 async function sessions(service: Service): Promise<void> {
   const { sessions } = await service.call<SessionListResult>("session/list", {});
   if (sessions.length === 0) {
-    void vscode.window.showInformationMessage("There are no sessions. A login of docker or podman is used once it is needed.");
+    void say.information("There are no sessions. A login of docker or podman is used once it is needed.");
     return;
   }
   const items = sessions.map((session) => ({
@@ -169,7 +174,7 @@ function program(service: Service): string {
 }
 
 async function ask(prompt: string, password = false): Promise<string> {
-  const told = (await vscode.window.showInputBox({ prompt, password, ignoreFocusOut: true }))?.trim();
+  const told = (await say.question(prompt, password))?.trim();
   if (!told) throw new vscode.CancellationError();
   return told;
 }

@@ -8,10 +8,13 @@ import {
   InlayHintRequest,
   LanguageClient,
   type LanguageClientOptions,
+  RevealOutputChannelOn,
+  ShowMessageNotification,
   State,
 } from "vscode-languageclient/node";
 import type { InitializeResult } from "../../typescript/src/protocol.js";
 import { type Place, commandLine, find } from "./program.js";
+import * as say from "./say.js";
 import { failure, plain } from "./words.js";
 
 /** What this extension calls. */
@@ -116,6 +119,7 @@ export class Service implements vscode.Disposable {
       for (const provider of new Set(providers)) provider?.onDidChangeInlayHints.fire();
       this.judgedAgain();
     });
+    client.onNotification(ShowMessageNotification.type, ({ message }) => void say.information(plain(message)));
     this.#show("$(verified) vouch", `vouchd ${version}, ${this.#program ?? ""}`, false);
     this.judgedAgain();
   }
@@ -125,6 +129,9 @@ export class Service implements vscode.Disposable {
     return {
       documentSelector: files.map((pattern) => ({ scheme: "file", pattern })),
       outputChannel: this.log,
+      // The library would show others' words as they are, links and all.
+      revealOutputChannelOn: RevealOutputChannelOn.Never,
+      markdown: { isTrusted: false, supportHtml: false },
       initializationFailedHandler: (error) => {
         this.log.error(failure(error));
         return false;
@@ -134,14 +141,22 @@ export class Service implements vscode.Disposable {
         closed: () => this.#closed(),
       },
       middleware: {
-        // The service has a text shown: a command that a person may run.
         executeCommand: async (command, args, next) => {
-          const text: unknown = args[0];
-          if (command !== "vouch.show" || typeof text !== "string") return (await next(command, args)) as unknown;
-          if ((await vscode.window.showInformationMessage(plain(text), "Copy")) === "Copy") {
-            await vscode.env.clipboard.writeText(text);
+          if (command === "vouch.pull" && !vscode.workspace.isTrusted) {
+            throw new Error("Nothing is pulled before you trust this workspace");
           }
-          return undefined;
+          const text: unknown = args[0];
+          // The service has a text shown: a command that a person may run.
+          if (command === "vouch.show" && typeof text === "string") {
+            if ((await say.information(plain(text), "Copy")) === "Copy") await vscode.env.clipboard.writeText(text);
+            return undefined;
+          }
+          try {
+            return (await next(command, args)) as unknown;
+          } catch (error) {
+            // What a command fails with, the editor shows.
+            throw error instanceof vscode.CancellationError ? error : new Error(failure(error));
+          }
         },
       },
     };
@@ -172,7 +187,7 @@ export class Service implements vscode.Disposable {
   #tell(what: string, asked: boolean): void {
     if (this.#told && !asked) return;
     this.#told = true;
-    void vscode.window.showWarningMessage(what, "Settings", "Try Again").then((chosen) => {
+    void say.warning(what, "Settings", "Try Again").then((chosen) => {
       if (chosen === "Settings") void vscode.commands.executeCommand("workbench.action.openSettings", "vouch.path");
       if (chosen === "Try Again") void this.start(true);
     });

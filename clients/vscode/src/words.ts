@@ -12,10 +12,15 @@ export interface Badge {
 
 const LONGEST = 400;
 
-/** Other people's words on one line: control characters and those that turn a line round are left out. */
+/** Other people's words on one line: control characters, those that turn a line round and links are left out. */
 export function plain(text: string): string {
   const bare = text.replace(/[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]+/g, " ");
-  return bare.length > LONGEST ? `${bare.slice(0, LONGEST)}…` : bare;
+  return unlinked(bare.length > LONGEST ? `${bare.slice(0, LONGEST)}…` : bare);
+}
+
+/** Words in which the editor finds no link: it takes `[text](…)` for one in what it shows as a message. */
+export function unlinked(text: string): string {
+  return text.replaceAll("](", "] (");
 }
 
 /** Who signed: by the name that the owner's config has for them, else as the method names them. */

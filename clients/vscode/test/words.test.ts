@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { VerifyResult } from "../../typescript/src/protocol.js";
-import { badge, failure, plain } from "../src/words.js";
+import { badge, failure, plain, unlinked } from "../src/words.js";
 
 const accepted = (trust: object): VerifyResult => ({
   verdict: "accepted",
@@ -28,6 +28,18 @@ void test("a badge says what is known", () => {
 void test("others' words stay on one line and in their direction", () => {
   assert.equal(plain("a\nb\u202ec\u0007"), "a b c ");
   assert.equal(plain("x".repeat(1000)).length, 401);
+  // As the editor finds links in messages.
+  const link = /\[([^\]]+)\]\(((?:https?:\/\/|command:|file:)[^)\s]+)(?: (["'])(.+?)(\3))?\)/gi;
+  const check = (text: string) => {
+    for (const shown of [plain(text), unlinked(text), failure(new Error(text))]) {
+      assert.doesNotMatch(shown, link, text);
+    }
+  };
+  assert.match("[Renew](command:workbench.action.terminal.sendSequence?%7B%7D).wasm", link);
+  check("[Renew](command:workbench.action.terminal.sendSequence?%7B%7D).wasm");
+  check("a [[b](https://example.org \"c\") [d](file:///e)");
+  check("[a]\u200b(command:b) [a](\u202ecommand:b) [a]](command:b)");
+  assert.match(badge({ verdict: "refused", refusal: { kind: "unsigned", message: "[a](command:b)" } }).tooltip, /\[a\] \(/);
 });
 
 void test("an error says what to do next", () => {
