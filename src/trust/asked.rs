@@ -1,5 +1,6 @@
 //! What is asked about an artifact, round by round: whether it is accepted by what is known, and
-//! whether more could change that.
+//! whether more could change that. Where a bundle's signer would be a repository's first, all that
+//! lies beside the artifact is asked for: of several signers, none is taken unasked.
 
 use super::{
     judged::{Accepted, Fetched, Judged, Rows},
@@ -10,7 +11,7 @@ use super::{
 };
 use crate::{
     artifact::{Facts, Refusal, Row},
-    error::Result,
+    error::{Error, Result},
     signature::Evidence,
 };
 use std::sync::Arc;
@@ -35,19 +36,19 @@ impl Asked<'_> {
     ) -> Result<Result<(Judged, Accepted), Refused>> {
         let mut evidence: Vec<_> = self.usage.bundle().cloned().into_iter().collect();
         loop {
-            let refused = match self.decide_with(&evidence, now)? {
-                Err(refused) if self.may_change(&refused.refusal) => refused,
-                decided => return Ok(decided),
+            let decided = self.decide_with(&evidence, now)?;
+            let may_change = match &decided {
+                // Whether it is clear whose that is, all that lies there tells.
+                Ok((_, accepted)) => accepted.is_first_use_of_a_bundle(),
+                Err(refused) => self.may_change(&refused.refusal),
             };
+            if !may_change {
+                return Ok(decided);
+            }
             match rounds.next() {
                 Some(Ok(more)) => evidence.extend(more),
-                Some(Err(error))
-                    if refused.refusal.kind == ErrorKind::Unsigned
-                        || error.kind() == ErrorKind::Cancelled =>
-                {
-                    return Err(error);
-                }
-                _ => return Ok(Err(refused)),
+                Some(Err(error)) if ends(&decided, &error) => return Err(error),
+                _ => return Ok(decided),
             }
         }
     }
@@ -114,4 +115,13 @@ impl Asked<'_> {
             (None, _) => of_policy,
         }
     }
+}
+
+/// Whether nothing is decided where it cannot be found out what else lies beside the artifact.
+fn ends<T>(decided: &Result<T, Refused>, error: &Error) -> bool {
+    let unknown = match decided {
+        Ok(_) => true,
+        Err(refused) => refused.refusal.kind == ErrorKind::Unsigned,
+    };
+    unknown || error.kind() == ErrorKind::Cancelled
 }

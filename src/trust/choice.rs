@@ -1,17 +1,20 @@
 //! Which of an artifact's signatures is accepted: one that the policy accepts suffices, unless a
-//! rule requires several methods. Then one of each is needed.
+//! rule requires several methods. Then one of each is needed. On first use no more than these are
+//! remembered, and it has to be clear whose they are.
 
 use super::{
     case::{Case, Check, Denial, Question, Trusted},
-    decision::{Decision, decide},
+    decision::{Decision, asks_pins, decide},
     place::Scope,
     policy::Policy,
     questions::{list, not_allowed},
     section::{Method, Rule},
 };
+use crate::error::quoted;
 use vouch_protocol::ErrorKind;
 
-/// The signature that is accepted, by its place in the list, and those that had to be there too.
+/// The signature that is accepted, by its place in the list, and those that had to be there too:
+/// one of each other method that a rule requires.
 pub(super) struct Choice {
     pub(super) of: usize,
     pub(super) trusted: Trusted,
@@ -43,21 +46,21 @@ pub(super) fn choose(policy: &Policy, cases: &[Case<'_>]) -> Result<Choice, Deni
     if let (Some((scope, ..)), false) = (missing, counted.is_empty()) {
         return Err(unmet(policy, cases, &decisions, &counted, &scope));
     }
-    let required: Vec<_> = requirements(policy, cases)
-        .flat_map(|(_, _, methods)| methods)
-        .collect();
-    let is_required = |at: usize| {
-        let is = |method: &&Method| method.name() == cases[at].signed.method();
-        required.is_empty() || required.iter().any(is)
-    };
-    let (mut accepted, mut all) = (Vec::new(), Vec::new());
+    let needed = needed(policy, cases, &decisions);
+    if let Some(rivals) = needed.iter().find(|these| are_rivals(these, policy, cases)) {
+        return Err(unclear(rivals, policy, cases));
+    }
+    let mut firsts = needed.iter().filter_map(|these| these.first().copied());
+    let of = firsts.next();
+    let others = firsts.collect();
+    let (mut accepted, mut trusted) = (Vec::new(), None);
     let mut denial: Option<Denial> = None;
     for (at, decision) in decisions.into_iter().enumerate() {
         match decision.outcome {
-            Ok(trusted) => {
-                all.push(at);
-                if is_required(at) {
-                    accepted.push((at, trusted));
+            Ok(by) => {
+                accepted.push(at);
+                if of == Some(at) {
+                    trusted = Some(by);
                 }
             }
             Err(other) => {
@@ -70,7 +73,7 @@ pub(super) fn choose(policy: &Policy, cases: &[Case<'_>]) -> Result<Choice, Deni
             }
         }
     }
-    let Some((of, trusted)) = accepted.into_iter().next() else {
+    let (Some(of), Some(trusted)) = (of, trusted) else {
         return Err(denial.unwrap_or(Denial {
             kind: ErrorKind::Unsigned,
             what: "is not signed: no signature was found".into(),
@@ -79,14 +82,82 @@ pub(super) fn choose(policy: &Policy, cases: &[Case<'_>]) -> Result<Choice, Deni
             near: 0,
         }));
     };
-    let others = counted.into_iter().filter(|at| *at != of);
-    let others = others.filter(|_| required.len() > 1);
     Ok(Choice {
         of,
         trusted,
-        others: others.collect(),
-        accepted: all,
+        others,
+        accepted,
     })
+}
+
+/// The signatures of which one is needed: by the method of the first that is accepted, then by each
+/// other one that a rule requires.
+fn needed(policy: &Policy, cases: &[Case<'_>], decisions: &[Decision]) -> Vec<Vec<usize>> {
+    let mut required: Vec<_> = requirements(policy, cases)
+        .flat_map(|(_, _, methods)| methods.iter().map(|method| method.name()))
+        .collect();
+    let method = |at: usize| cases[at].signed.method();
+    let accepted = |at: &usize| {
+        decisions[*at].outcome.is_ok() && (required.is_empty() || required.contains(&method(*at)))
+    };
+    let accepted: Vec<_> = (0..cases.len()).filter(accepted).collect();
+    let Some(own) = accepted.first().map(|at| method(*at)) else {
+        return Vec::new();
+    };
+    required.retain(|method| *method != own);
+    required.sort_unstable();
+    required.dedup();
+    let of = accepted.into_iter().filter(|at| method(*at) == own);
+    let others = required.into_iter().map(|required| {
+        // What the caller wishes is asked of one signature alone.
+        let counts = |at: &usize| decisions[*at].counts && method(*at) == required;
+        (0..cases.len()).filter(counts).collect()
+    });
+    std::iter::once(of.collect()).chain(others).collect()
+}
+
+/// Whether these are by several signers, and nothing says whose counts: a repository that had no
+/// signer before remembers one of each method. Anybody who may write there can add another.
+fn are_rivals(these: &[usize], policy: &Policy, cases: &[Case<'_>]) -> bool {
+    let [first, others @ ..] = these else {
+        return false;
+    };
+    let of = |at: &usize| &cases[*at].signed.signer().id;
+    asks_pins(policy, cases[*first].place)
+        && cases[*first].pins.is_empty()
+        && others.iter().any(|at| of(at) != of(first))
+}
+
+fn unclear(rivals: &[usize], policy: &Policy, cases: &[Case<'_>]) -> Denial {
+    const TOLD: usize = 4;
+    let place = cases[rivals[0]].place;
+    let mut ids: Vec<_> = rivals
+        .iter()
+        .map(|at| &cases[*at].signed.signer().id)
+        .collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let more = ids.len().saturating_sub(TOLD);
+    let told = ids.iter().take(TOLD).map(|id| match policy.name(id) {
+        Some(name) => format!("{name} ({id})"),
+        None => (*id).clone(),
+    });
+    let more = (more > 0).then(|| format!("{more} more"));
+    let told = told.chain(more).collect::<Vec<_>>().join(", and by ");
+    let place = quoted(place.to_string());
+    Denial {
+        kind: ErrorKind::UntrustedSigner,
+        what: format!(
+            "is signed by {told}, and {place} had no signer before, which would tell whose counts"
+        ),
+        help: format!(
+            "Anybody who may write there can add a signature. Ask the publisher which is theirs, and \
+             accept that one: `vouch trust accept {place} --signer SIGNER`"
+        ),
+        // Which of them, nobody can say in the owner's place.
+        command: None,
+        near: 0,
+    }
 }
 
 /// Why none of these is accepted, the nearest of them.
@@ -105,6 +176,16 @@ pub(super) fn explain(policy: &Policy, cases: &[Case<'_>], of: usize) -> Vec<Che
         .filter(|at| decisions[*at].counts)
         .collect();
     let mut checks = std::mem::take(&mut decisions[of].checks);
+    let needed = needed(policy, cases, &decisions);
+    if let Some(rivals) = needed.iter().find(|these| are_rivals(these, policy, cases))
+        && let Some(pin) = checks
+            .iter_mut()
+            .find(|check| check.question == Question::Pin)
+    {
+        pin.held = false;
+        pin.found = unclear(rivals, policy, cases).what;
+        pin.wanted = "one signer, who is the repository's first".into();
+    }
     for (scope, _, methods) in requirements(policy, cases) {
         let there: Vec<_> = if counted.is_empty() {
             vec![of]

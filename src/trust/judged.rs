@@ -71,7 +71,7 @@ impl Fetched {
 #[derive(Debug, Clone)]
 pub(super) struct Accepted {
     pub(super) signed: Arc<Signed>,
-    /// Those that a rule requires besides.
+    /// Those that were needed besides: a rule requires them, or they are published with it.
     others: Vec<Arc<Signed>>,
     /// All that lie beside it and are accepted.
     beside: Vec<Held>,
@@ -229,8 +229,15 @@ impl Judged {
             let refusal = denial.map(denied).or_else(|| looked.unheld.clone());
             return Err((refusal.unwrap_or_else(unread), basis));
         }
-        let others = others.into_iter().map(|at| Arc::clone(&signatures[at]));
-        let others = others.collect();
+        let mut others: Vec<_> = others
+            .into_iter()
+            .map(|at| Arc::clone(&signatures[at]))
+            .collect();
+        let is_bundled = |signed: &Arc<Signed>| signed.bundled().is_some();
+        if self.together && !is_bundled(&signatures[of]) && !others.iter().any(is_bundled) {
+            let mut bundled = accepted.iter().map(|at| &signatures[*at]);
+            others.extend(bundled.find(|signed| is_bundled(signed)).cloned());
+        }
         let accepted = Accepted::new(&signatures[of], others, trusted, basis);
         Ok(Accepted { beside, ..accepted })
     }
@@ -293,6 +300,11 @@ impl Accepted {
         let rule = trusted.scope.map(|scope| scope.to_string());
         let mut pins = basis.pins.iter();
         let pin = pins.find(|pin| pin.signer == signed.signer().id);
+        let mut warnings = pin.map(|pin| warnings(pin, signed)).unwrap_or_default();
+        if mode == TrustMode::FirstUse {
+            let also = others.iter().map(|other| &other.signer().id);
+            warnings.extend(also.map(|id| format!("it is the first use of {id} as well")));
+        }
         Self {
             signed: Arc::clone(signed),
             others,
@@ -303,10 +315,16 @@ impl Accepted {
                 signer: trusted.name,
                 since,
                 remembered: (mode == TrustMode::FirstUse).then_some(false),
-                warnings: pin.map(|pin| warnings(pin, signed)).unwrap_or_default(),
+                warnings,
             },
             basis,
         }
+    }
+
+    /// Whether a bundle is accepted in a repository that had no signer before.
+    pub(super) fn is_first_use_of_a_bundle(&self) -> bool {
+        let mut needed = std::iter::once(&self.signed).chain(&self.others);
+        self.trust.mode == TrustMode::FirstUse && needed.any(|signed| signed.bundled().is_some())
     }
 
     /// What lies beside it and is accepted.

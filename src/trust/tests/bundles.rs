@@ -788,12 +788,119 @@ fn pins_hold_for_bundles_under_a_rule_that_says_so() {
         (pinned, "unsigned", &["release root=lab"], "", "untrustedSigner: the root lab counts only for signers that name it", "the owner's own root"),
         ("", "unsigned", &["release"], &echo, "untrustedSigner: no rule", "a pin is no rule"),
         ("default='pinned'", "unsigned", &["release"], &echo, "sigstore any-ref, pinned by default", "unless the owner says so"),
-        (twice, "acme", &["release"], "", "token acme, first use by ghcr.io/acme", "both, for the first time"),
+        (twice, "acme", &["release"], "", ALSO_RELEASE, "both, for the first time"),
+        (twice, "acme", &["release", "release ref=refs/heads/main"], "", ALSO_RELEASE, "two bundles by the same"),
+        (twice, "acme", &["release", "mallory"], "", UNCLEAR, "which of them is the publisher's, nobody knows"),
+        (twice, "acme", &["mallory", "release"], "", UNCLEAR, "in any order"),
+        (pinned, "unsigned", &["release", "mallory"], "", UNCLEAR, "nor of bundles alone"),
+        (pinned, "unsigned", &["release", "mallory log=absent"], "", "sigstore any-ref, first use by ghcr.io/acme", "one that does not hold counts for nothing"),
+        (pinned, "unsigned", &["release", "mallory"], &echo, "sigstore any-ref, pinned by ghcr.io/acme", "once it is known, it is clear"),
+        (pinned, "acme", &["release", "mallory"], "", "token acme, first use by ghcr.io/acme", "its own token is not one of many"),
+        (twice, "acme", &["release", "mallory"], &format!("{acme}{echo}"), "token acme, pinned by ghcr.io/acme", "both are known"),
         (twice, "acme", &["mallory"], &format!("{acme}{echo}"), "notAllowed: by sigstore it is signed by https://github.com/mallory", "one of both is another"),
     ] {
         check(rules, ECHO, of, beside, pins, expected, why);
     }
+    let release = "ghcr.io/acme/echo:1 signer=release";
+    let both = &["mallory", "release"];
+    check(pinned, release, "unsigned", both, "", "sigstore any-ref, first use by ghcr.io/acme", "whom the caller asks for");
+    check(twice, "ghcr.io/acme/echo:1 signer=acme", "acme", both, "", UNCLEAR, "the other is not asked for");
+    check(twice, release, "acme", both, "", "sigstore any-ref, first use by ghcr.io/acme; it is the first use of token:$acme as well", "it is");
     all_were_right();
+}
+
+const UNCLEAR: &str = "untrustedSigner: had no signer before";
+const ALSO_RELEASE: &str = "token acme, first use by ghcr.io/acme; it is the first use of sigstore:workflow=github.com/acme/echo/.github/workflows/release.yml as well";
+
+/// What is pinned once it was pulled: the ids, in order.
+fn pinned(rules: &str, of: &str, beside: &[&str]) -> Vec<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let now = Now {
+        policy: Ok(Arc::new(policy(rules))),
+        pins: Pins::new(folder.path().to_owned()),
+        time: UNIX_EPOCH + Duration::from_secs(NOW),
+    };
+    let bytes = artifact(of);
+    let examined = inspect(&bytes[..], bytes.len() as u64, &Limits::default()).unwrap();
+    let evidence: Vec<_> = beside.iter().map(|text| evidence(text, &bytes)).collect();
+    let Use::Verify(Some(published)) = usage(ECHO, &examined).unwrap() else {
+        panic!("not published")
+    };
+    let judged = judge(
+        examined,
+        Some(Ok(evidence)),
+        Use::Pull(published),
+        None,
+        &now,
+    )
+    .unwrap();
+    let verification = judged.unwrap().stands(&now).unwrap();
+    assert!(matches!(verification, Verification::Accepted { .. }));
+    let pins = now.pins.all().unwrap();
+    pins.into_iter().map(|pin| pin.signer).collect()
+}
+
+#[test]
+fn no_more_are_remembered_than_were_needed() {
+    let release = "sigstore:workflow=github.com/acme/echo/.github/workflows/release.yml";
+    let acme = keyed("token:$acme");
+    let pinned = |require: &str, beside: &[&str]| {
+        let rule = format!("rule=[{{scope='ghcr.io/acme',accept='pinned'{require}}}]");
+        pinned(&rule, "acme", beside)
+    };
+    let both = ",require=['token','sigstore']";
+    assert_eq!(pinned("", &["mallory", "release"]), [acme.clone()]);
+    assert_eq!(
+        pinned(both, &["release", "release ref=refs/heads/main"]),
+        [&acme, release]
+    );
+    assert_eq!(pinned(",require=['sigstore']", &["release"]), [release]);
+}
+
+/// All rounds are asked for where a bundle's signer would be the first, and no more than needed
+/// where not.
+#[test]
+fn a_first_use_is_judged_by_all_that_lies_there() {
+    let pinned = "rule=[{scope='ghcr.io/acme',accept='pinned'}]";
+    let check = |rules: &str, rounds: &[Result<&str, ErrorKind>], asked: usize, expected: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let now = Now {
+            policy: Ok(Arc::new(policy(rules))),
+            pins: Pins::new(folder.path().to_owned()),
+            time: UNIX_EPOCH + Duration::from_secs(NOW),
+        };
+        let bytes = artifact("unsigned");
+        let examined = inspect(&bytes[..], bytes.len() as u64, &Limits::default()).unwrap();
+        let usage = usage(ECHO, &examined).unwrap();
+        let mut count = 0;
+        let rounds = rounds.iter().map(|round| {
+            count += 1;
+            match round {
+                Ok(text) => Ok(vec![evidence(text, &bytes)]),
+                Err(kind) => Err(Error::new(*kind, "lost")),
+            }
+        });
+        let found = match judge(examined, rounds, usage, None, &now) {
+            Err(error) => error.kind().name().to_owned(),
+            Ok(Err(refused)) => refused.refusal.kind.name().to_owned(),
+            Ok(Ok(_)) => "accepted".to_owned(),
+        };
+        assert_eq!(
+            (found.as_str(), count),
+            (expected, asked),
+            "{rules} {asked}"
+        );
+    };
+    let lost = Err(ErrorKind::RegistryTimeout);
+    check(pinned, &[Ok("release"), Ok("release")], 2, "accepted");
+    check(
+        pinned,
+        &[Ok("release"), Ok("mallory")],
+        2,
+        "untrustedSigner",
+    );
+    check(pinned, &[Ok("release"), lost], 2, "registryTimeout");
+    check(RELEASE, &[Ok("release"), lost], 1, "accepted");
 }
 
 #[test]
@@ -816,6 +923,7 @@ fn what_is_to_be_published_with_it_has_to_count() {
         (token, "acme", "release", "", "untrustedSigner: accept", "the rule has no bundles"),
         ("", "acme", "release", "", "untrustedSigner: no rule", "nor has the default"),
         (pinned, "acme", "release", echo, HELD_BY_PIN, "its signer is pinned"),
+        (pinned, "acme", "release", "", ALSO_RELEASE, "nobody is: both are, from then on"),
         (both, "junk", "release", "", "invalidToken: ", "a token that does not hold"),
         (both, "bob", "release", "", HELD, "a token of somebody else"),
     ] {
