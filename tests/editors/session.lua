@@ -157,6 +157,38 @@ local function session()
   await('the status is shown', function()
     return vim.bo.buftype == 'nofile' and vim.fn.search('vouchd') > 0
   end)
+
+  -- A file's name is nothing for a shell, nor an option, nor one of Vim's words.
+  local function check(word)
+    vim.cmd('Vouch check ' .. word)
+    await(word .. ' is checked', function()
+      return vim.bo.buftype == 'nofile' and vim.fn.search('accepted in 1 document') > 0
+    end)
+    vim.cmd('bwipeout!')
+  end
+  local hostile = "~`touch$IFS'ran'`.yaml"
+  local text = vim.fn.readfile('policy.yaml')
+  vim.fn.mkdir('`touch ran`')
+  for _, name in ipairs({ hostile, '-q.yaml', '%a.yaml' }) do
+    vim.fn.writefile(text, name)
+  end
+  vim.cmd('bwipeout!')
+  check(hostile)
+  check('%a.yaml')
+  vim.cmd('edit ./-q.yaml')
+  check('%')
+  local complete = require('vouch.commands').complete
+  local function completes(typed, expected)
+    local offered = complete('Vouch check ' .. typed)
+    assert(vim.deep_equal(offered, expected), vim.inspect(offered))
+  end
+  completes('~', { './' .. hostile })
+  completes('./~', { './' .. hostile })
+  completes('-', { './-q.yaml' })
+  completes('`', { '`touch\\ ran`/' })
+  completes('`touch\\ ran`/', {})
+  completes('poli', { 'policy.yaml' })
+  assert(not vim.uv.fs_stat('ran'), 'a shell ran what a name says')
   vim.cmd('helptags ' .. vim.fn.fnameescape(vim.env.SCRATCH_DOC))
 end
 

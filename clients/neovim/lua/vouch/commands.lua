@@ -7,14 +7,31 @@ local function tell(message, level)
   vim.notify(message, level or vim.log.levels.INFO, { title = 'vouch' })
 end
 
---- A word as it was typed; of Vim's own ones, `%`, `#` and `~` alone, for a `*` may be meant.
+--- A word as it was typed; of Vim's own ones, `%` and `#` with modifiers, and `~/`. The rest stays as
+--- it is: a shell would run what stands in backticks, and names are anybody's.
 local function plain(word)
-  return word:match('^[%%#~]') and vim.fn.expand(word) or word
+  local bare = word:gsub(':[phtre~.]', '')
+  if word:match('^[%%#]') and (bare == '%' or bare:match('^#%d*$')) then
+    local path = vim.fn.expand(word)
+    -- A name is never an option.
+    return vim.startswith(path, '-') and './' .. path or path
+  end
+  local home = word == '~' or vim.startswith(word, '~/')
+  return home and vim.uv.os_homedir() .. word:sub(2) or word
+end
+
+--- The whole path that a word names.
+local function whole(word)
+  local path = plain(word)
+  if not vim.startswith(path, '/') then
+    path = vim.fn.getcwd() .. '/' .. path
+  end
+  return vim.fs.normalize(path, { expand_env = false })
 end
 
 --- A file that there is by its whole path, anything else (a reference) as it stands.
 local function subject(word)
-  local path = vim.fs.normalize(vim.fn.fnamemodify(plain(word), ':p'))
+  local path = whole(word)
   return vim.uv.fs_stat(path) and path or word
 end
 
@@ -149,7 +166,7 @@ local commands = {
     if not words[1] then
       return tell('Name the file to pull to, then the reference', vim.log.levels.WARN)
     end
-    local to = vim.fn.fnamemodify(plain(words[1]), ':p')
+    local to = whole(words[1])
     about({ words[2] }, function(named)
       execute('vouch.pull', { named, to }, function(result)
         told(named, result.verification)
@@ -199,12 +216,30 @@ function M.run(words)
   command(vim.list_slice(words, 2))
 end
 
+--- Files whose names begin so. Vim's own completion has a shell expand what was typed.
+local function files(typed)
+  local folder = typed:match('^.*/') or ''
+  local start = typed:sub(#folder + 1)
+  local found = {}
+  for name, kind in vim.fs.dir(whole(folder == '' and '.' or folder)) do
+    local is_meant = vim.startswith(name, start) and (start ~= '' or not vim.startswith(name, '.'))
+    if is_meant and not name:find('%c') then
+      -- What would be read as an option, or as one of Vim's words.
+      local before = folder == '' and name:match('^[-%%#~]') and './' or folder
+      local path = vim.fn.escape(before .. name, ' \\')
+      table.insert(found, kind == 'directory' and path .. '/' or path)
+    end
+  end
+  table.sort(found)
+  return found
+end
+
 --- Names of commands, then files.
 function M.complete(line)
   local words = vim.split(line, '%s+')
   local typed = words[#words]
   if #words > 2 then
-    return vim.fn.getcompletion(typed, 'file')
+    return files(typed)
   end
   local names = vim.tbl_filter(function(name)
     return vim.startswith(name, typed)
