@@ -104,6 +104,16 @@ fn the_npm_packages_install_and_work() {
     let modules = folder.path().join("node_modules");
     works(folder.path(), &modules.join(".bin"));
 
+    // No registry is asked for anything: only what was built with it is named.
+    let described = fs::read_to_string(modules.join("vouchd/package.json")).unwrap();
+    let described: serde_json::Value = serde_json::from_str(&described).unwrap();
+    for kind in ["dependencies", "optionalDependencies", "peerDependencies"] {
+        let named = described[kind].as_object().into_iter();
+        for name in named.flat_map(serde_json::Map::keys) {
+            assert!(modules.join(name).exists(), "{kind} names {name}");
+        }
+    }
+
     // An editor starts the program itself.
     let node = |script: &str| {
         let mut node = Command::new("node");
