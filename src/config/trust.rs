@@ -102,13 +102,19 @@ fn open_to_others(path: &Path, about: &Metadata) -> Option<Problem> {
         (what, format!("Make it yours: `chown $USER {shown}`"))
     } else if about.mode() & 0o002 != 0 {
         let what = "anybody can write it, and so decide whose signatures count".to_owned();
-        (what, format!("Close it: `chmod go-w {shown}`"))
+        (
+            what,
+            format!("Remove others' write access: `chmod go-w {shown}`"),
+        )
     } else if about.mode() & 0o020 != 0 && about.gid() != rustix::process::getegid().as_raw() {
         let what = format!(
             "the group {} can write it, and so decide whose signatures count",
             about.gid()
         );
-        (what, format!("Close it: `chmod go-w {shown}`"))
+        (
+            what,
+            format!("Remove others' write access: `chmod go-w {shown}`"),
+        )
     } else {
         return None;
     };

@@ -96,7 +96,7 @@ impl Edit {
                 let not = || wrong("`trust.root` is not a section");
                 let roots = roots.as_table_like_mut().ok_or_else(not)?;
                 if roots.contains_key(name) {
-                    return Err(wrong(format!("there is a root `{name}` already")));
+                    return Err(wrong(format!("there is already a root `{name}`")));
                 }
                 let mut made = Table::new();
                 made.insert("path", value(path));
@@ -140,15 +140,12 @@ pub fn signer_id(text: &str, section: &Section) -> Result<String> {
                 .help("Write the signer's id, as `vouch verify` shows it.")
         });
     }
-    if text.contains(':') {
-        return Ok(text.to_owned());
-    }
-    let account = key::account(text).map_err(|_| {
+    key::id(text).ok_or_else(|| {
         wrong(format!(
-            "{text:?} is neither a signer of the config nor an account nkey (`A…`)"
+            "{text:?} is neither a signer in the config, an account (`A…`) nor an id"
         ))
-    })?;
-    Ok(format!("token:{account}"))
+        .help("`vouch verify` shows accounts and ids, `vouch trust list` the config's signers.")
+    })
 }
 
 /// Fails unless there is a signer of that name.
@@ -197,7 +194,7 @@ fn add(signers: &mut Item, name: &str, signer: Option<&Signer>, revoked: bool) -
     let old = read(old)?;
     if !old.is_same(signer) {
         let message = format!(
-            "`{name}` is {} already, and you said {}",
+            "`{name}` is already {}, but you gave {}",
             old.described(),
             signer.described()
         );

@@ -10,6 +10,28 @@ pub(super) fn account(text: &str) -> Result<String, String> {
     Ok(account_of(&key))
 }
 
+/// How ids of signers of bundles begin.
+const OF_BUNDLES: [&str; 4] = [
+    "sigstore:workflow=",
+    "sigstore:email=",
+    "sigstore:uri=",
+    "sigstore:key=",
+];
+
+/// The id of a signer that is named by one, or by an account: `token:A…`, `A…` or
+/// `sigstore:email=…`. Nothing else is one.
+pub(super) fn id(text: &str) -> Option<String> {
+    if let Ok(account) = account(text.strip_prefix("token:").unwrap_or(text)) {
+        return Some(format!("token:{account}"));
+    }
+    let named = OF_BUNDLES
+        .iter()
+        .find_map(|start| text.strip_prefix(start))?;
+    let odd = |c: char| c.is_whitespace() || c.is_control();
+    let is_id = !named.is_empty() && !text.contains(odd);
+    is_id.then(|| text.to_owned())
+}
+
 /// The key of a signer, as people write it: what an id says beside the method.
 pub(super) fn of_id(id: &str) -> &str {
     id.split_once(':').map_or(id, |(_, key)| key)

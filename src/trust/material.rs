@@ -87,7 +87,7 @@ fn read(path: &Path) -> Result<Vec<u8>> {
     }
     let of_others = about.mode() & 0o020 != 0 && about.gid() != rustix::process::getegid().as_raw();
     if about.mode() & 0o002 != 0 || of_others {
-        let help = format!("Close it: `chmod go-w {}`", quoted(path));
+        let help = format!("Remove others' write access: `chmod go-w {}`", quoted(path));
         return Err(unusable(path, "others can write it").help(help));
     }
     bounded(path, &source)

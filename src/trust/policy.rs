@@ -79,7 +79,7 @@ impl Policy {
                 }
                 Ok(scope) => {
                     if rules.insert(scope, index).is_some() {
-                        let what = format!("the scope `{}` has a rule already", rule.scope);
+                        let what = format!("the scope `{}` already has a rule", rule.scope);
                         wrong("scope", (what, Some("Make one rule of the two.".into())));
                     }
                 }
@@ -166,11 +166,8 @@ impl Policy {
     /// The id of the signer that a caller names: by key or id, or by a name of the config. No signer
     /// is called like a key.
     pub(super) fn id_of(&self, signer: &str) -> Option<String> {
-        if let Ok(account) = key::account(signer.strip_prefix("token:").unwrap_or(signer)) {
-            return Some(format!("token:{account}"));
-        }
-        if signer.starts_with("sigstore:") {
-            return Some(signer.to_owned());
+        if let Some(id) = key::id(signer) {
+            return Some(id);
         }
         let fingerprint = self.material.fingerprints.get(signer).copied();
         self.signer(signer)?.id(fingerprint)
@@ -208,12 +205,11 @@ impl Policy {
             return Ok(());
         }
         let shown: String = signer.chars().take(100).collect();
-        let message = format!(
-            "the config has no signer {shown:?}, and it is neither an account (`A…`) nor an id"
-        );
+        let message =
+            format!("{shown:?} is neither a signer in the config, an account (`A…`) nor an id");
         let help = match nearest(signer, &self.section) {
             Some(known) => format!("Did you mean `{known}`?"),
-            None => "`vouch trust list` shows the signers of the config.".into(),
+            None => "`vouch trust list` shows the signers in the config.".into(),
         };
         Err(Error::new(ErrorKind::InvalidParams, message).help(help))
     }
@@ -340,7 +336,7 @@ fn check_rule(
             .flatten()
             .any(|method| *method == Method::Sigstore)
     {
-        let what = "`any` accepts issuers of tokens, and nobody's bundle: nothing would fit both";
+        let what = "`any` accepts tokens only, so no artifact would meet both";
         let help = "Name the signers of bundles in `accept`.".to_owned();
         wrong("require", (what.into(), Some(help)));
     }

@@ -123,9 +123,9 @@ impl Asked<'_> {
         let mut nearest = None;
         let (by, wanted): (_, &dyn Fn() -> String) = match accept {
             Accept::Mode(Mode::Pinned) => return self.pin(scope),
-            Accept::Mode(Mode::Any) if signed.bundled().is_some() => (None, &|| {
-                "any issuer of a token, and nobody's bundle".into()
-            }),
+            Accept::Mode(Mode::Any) if signed.bundled().is_some() => {
+                (None, &|| "tokens only".into())
+            }
             Accept::Mode(Mode::Any) => (Some(By::Any), &|| "anybody".into()),
             Accept::Mode(Mode::None) => (None, &|| "nobody".into()),
             Accept::Signers(names) => {
@@ -152,10 +152,17 @@ impl Asked<'_> {
         let signer = self.shown();
         let denial = by.is_none().then(|| {
             let rule = match scope {
-                Some(scope) => format!("the rule `{scope}`"),
+                Some(scope) => format!("rule `{scope}`"),
                 None => "the default".to_owned(),
             };
-            let mut what = format!("is signed by {signer}, and {rule} accepts {}", wanted());
+            let only = match accept {
+                Accept::Signers(_) => "only ",
+                Accept::Mode(_) => "",
+            };
+            let mut what = format!(
+                "is signed by {signer}, but {rule} accepts {only}{}",
+                wanted()
+            );
             if let Some((name, wrong)) = &nearest {
                 let why = wrong.join(", and ");
                 what.extend([": it is not ", name, ", because ", &why]);
@@ -179,7 +186,7 @@ impl Asked<'_> {
     pub(super) fn tokens_alone(&mut self) -> Option<By> {
         let signer = self.shown();
         let place = self.case.place;
-        let what = format!("is signed by {signer}, and no rule for {place} accepts a bundle");
+        let what = format!("is signed by {signer}, but no rule for {place} accepts a bundle");
         let denial = self.acceptable(what);
         let wanted = || "a token, or a rule that names the signer".into();
         self.note(Question::Accept, None, || signer, wanted, Some(denial));
@@ -251,14 +258,14 @@ impl Asked<'_> {
                 None => format!("No signer in the config has the key {key}: find out whose it is."),
                 Some(bundled) => {
                     format!(
-                        "No signer in the config is that. {}",
+                        "No signer in the config matches. {}",
                         origin(self.case.place, bundled)
                     )
                 }
             };
         };
         match self.policy.scopes_of(name).as_slice() {
-            [] => format!("`{name}` is in the config, and no rule accepts them."),
+            [] => format!("`{name}` is in the config, but no rule accepts them."),
             scopes => format!(
                 "`{name}` is accepted under {}, not here.",
                 scopes.join(", ")
@@ -312,13 +319,16 @@ impl Asked<'_> {
         let signer = self.shown();
         let denial = (!held).then(|| {
             untrusted(
-                format!("is signed by {signer}, and the request asks for {}", whom()),
                 format!(
-                    "{} If that is whom you want, ask for them: `--signer {}`",
+                    "is signed by {signer}, but the request accepts only {}",
+                    whom()
+                ),
+                format!(
+                    "{} If you want to accept them: `--signer {}`",
                     match self.name {
-                        Some(name) => format!("That is `{name}` of the config."),
+                        Some(name) => format!("That is `{name}` in the config."),
                         None if self.case.signed.bundled().is_some() => {
-                            "No signer in the config is that.".to_owned()
+                            "No signer in the config matches.".to_owned()
                         }
                         None => "No signer in the config has that key.".to_owned(),
                     },
@@ -353,7 +363,7 @@ impl Asked<'_> {
                 Some(at) => format!("was signed at {}", date(at)),
                 None => "does not say when it was signed".into(),
             };
-            let wanted = || format!("since {}", date(now.saturating_sub(age)));
+            let wanted = || format!("a signature since {}", date(now.saturating_sub(age)));
             self.limit(Question::MaxAge, scope, held, found, wanted);
         }
         if let Some(patterns) = &rule.imports {
@@ -361,7 +371,7 @@ impl Asked<'_> {
                 _ if facts.kind == ArtifactKind::Provider => rule
                     .kinds
                     .is_none()
-                    .then(|| "is native code, of which nobody can tell what it imports".into()),
+                    .then(|| "is native code, whose imports cannot be read".into()),
                 Imports::Read(imports) => imports
                     .iter()
                     .find(|import| !allow(patterns, import))
@@ -412,9 +422,13 @@ fn untrusted(what: String, help: String) -> Denial {
 
 /// What a rule limits, where what was found is not what it wants.
 pub(super) fn not_allowed(question: Question, scope: &Scope, found: &str, wanted: &str) -> Denial {
+    let verb = match question {
+        Question::Require | Question::MaxAge => "requires",
+        _ => "allows only",
+    };
     Denial {
         kind: ErrorKind::NotAllowed,
-        what: format!("{found}, and the rule `{scope}` wants: {wanted}"),
+        what: format!("{found}, but rule `{scope}` {verb} {wanted}"),
         help: format!(
             "The server's owner sets `{}` of that rule in the config: `vouch trust list` shows it.",
             question.name()

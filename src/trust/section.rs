@@ -47,7 +47,7 @@ impl Section {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
-    /// Any issuer of a token; nobody's bundle.
+    /// Any signer of a token; no bundles.
     Any,
     /// The signers that the repository has had, beginning with the first.
     Pinned,

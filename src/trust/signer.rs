@@ -392,7 +392,7 @@ fn differences(identity: &Identity, refs: &[Refs], repository: &str) -> Vec<Stri
     let mut wrong = Vec::new();
     match identity.repository() {
         Ok(found) if found == repository => {}
-        Ok(found) => wrong.push(format!("it was built of {found}, not of {repository}")),
+        Ok(found) => wrong.push(format!("it was built from {found}, not from {repository}")),
         Err(why) => wrong.push(why),
     }
     match identity.claim(Claim::Ref) {
@@ -422,7 +422,7 @@ fn revoked_for(identity: &Identity, refs: &[Refs], repository: Option<&str>) -> 
     if let (Some(repository), Ok(found)) = (repository, identity.repository())
         && found != repository
     {
-        other.push(format!("it was built of {found}"));
+        other.push(format!("it was built from {found}"));
     }
     if let (false, Ok(at)) = (refs.is_empty(), identity.claim(Claim::Ref))
         && !refs.iter().any(|refs| refs.0 == at || refs.fits(at))

@@ -177,7 +177,7 @@ impl Store {
         Pins::parse(&text).map_err(|(line, why)| {
             let path_shown = quoted(&path);
             unusable(&path, &format!("has a line {line} that {why}")).help(format!(
-                "Mend the line, or remove it: `sed -i {line}d {path_shown}`"
+                "Correct the line, or remove it: `sed -i {line}d {path_shown}`"
             ))
         })
     }
@@ -275,7 +275,8 @@ fn check_owner(path: &Path, about: &Metadata) -> Result<()> {
     }
     if about.mode() & 0o022 != 0 {
         let why = "can be written by others than its owner";
-        return Err(unusable(path, why).help(format!("Close it: `chmod go-w {}`", quoted(path))));
+        let help = format!("Remove others' write access: `chmod go-w {}`", quoted(path));
+        return Err(unusable(path, why).help(help));
     }
     Ok(())
 }

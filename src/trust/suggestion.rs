@@ -58,8 +58,10 @@ pub(super) fn origin(place: &Place, bundled: &Bundled) -> String {
     let owner = built.split('/').nth(1).unwrap_or(built);
     let publisher = repository.as_str().split('/').next().unwrap_or_default();
     if owner.eq_ignore_ascii_case(publisher) {
-        format!("It was built of {built}, whose owner has the name of the repository's.")
+        format!(
+            "It was built from {built}, whose owner has the same name as the registry namespace."
+        )
     } else {
-        format!("It was built of {built}, whose owner is {owner}, and {publisher} publishes it.")
+        format!("It was built from {built}, whose owner is {owner}, but {publisher} publishes it.")
     }
 }

@@ -115,7 +115,7 @@ fn what_makes_no_sense_is_named_with_its_place() {
     check("[trust.root.lab]\npath = ''\n", "2:8: ", "is empty");
     check("[trust.root.'a b']\npath = 'x'\n", "1:", "not a root's name");
     check("[trust.root.lab]\npath = 'x'\nfile = 'y'\n", "3:1: ", "has no key `file`");
-    rule("accept = 'any'\nrequire = ['sigstore']", "4:11: ", "nobody's bundle");
+    rule("accept = 'any'\nrequire = ['sigstore']", "4:11: ", "tokens only");
     rule("accept = []", "3:10: ", "nobody is accepted");
     rule("accept = ['acme', 'pinned']", "3:10: ", "`pinned` stands alone");
     rule("accept = ['any', 'any']", "3:10: ", "`any` stands alone");
@@ -139,7 +139,7 @@ fn what_makes_no_sense_is_named_with_its_place() {
     rule("accept = 'any'\nimports = ['']", "4:", "1 to 1024 bytes");
     check("[[trust.rule]]\naccept = 'any'\n", "1:", "scope");
     check("[[trust.rule]]\nscope = 'files'\naccept = 'pinned'\n", "3:10: ", "files have none");
-    check("[[trust.rule]]\nscope = 'a.b'\naccept = 'any'\n[[trust.rule]]\nscope = 'a.b'\naccept = 'none'\n", "5:9: ", "has a rule already");
+    check("[[trust.rule]]\nscope = 'a.b'\naccept = 'any'\n[[trust.rule]]\nscope = 'a.b'\naccept = 'none'\n", "5:9: ", "already has a rule");
     check("[trust]\ndefault = 'x'\n[trust.signer.any]\naccount = 'x'\n", "2:11: ", "");
 }
 
@@ -227,7 +227,7 @@ fn files_that_it_names_are_read_and_have_to_be_the_owner_s() {
         &key.public_pem(),
         &root,
         0o666,
-        Some("others can write it Close it: `chmod go-w"),
+        Some("others can write it Remove others' write access: `chmod go-w"),
     );
 }
 

@@ -150,7 +150,7 @@ fn what_an_edit_cannot_mean_is_refused() {
     check(
         &adding("acme", Some(2), &[]),
         one,
-        "`acme` is A1 already, and you said A2",
+        "`acme` is already A1, but you gave A2",
     );
     check(
         &adding("b", None, &["*"]),
@@ -167,11 +167,11 @@ fn what_an_edit_cannot_mean_is_refused() {
     };
     let (tags, written) = workflow("refs/tags/*");
     let other = workflow("*").0;
-    check(&other, &written, "at refs/tags/* already, and you said");
+    check(&other, &written, "at refs/tags/*, but you gave");
     check(
         &tags,
         "[trust.signer.w]\naccount = \"A1\"\n",
-        "`w` is A1 already",
+        "`w` is already A1",
     );
     check(&adding("b", None, &["*"]), one, "known: acme");
     check(&removing("b", &[]), one, "there is no signer `b`");

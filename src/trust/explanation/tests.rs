@@ -287,7 +287,7 @@ fn a_refusal_says_who_that_would_be_and_what_would_accept_them() {
     };
     let here = "ghcr.io/acme/echo";
     check(none, None, to, &(stranger.clone() + &add("NAME", here)));
-    let idle = "`acme` is in the config, and no rule accepts them.";
+    let idle = "`acme` is in the config, but no rule accepts them.";
     let config = format!("{acme}{none}");
     check(&config, None, to, &(idle.to_owned() + &add("acme", here)));
     let elsewhere = format!("{config}[[rule]]\nscope = 'ghcr.io/other'\naccept = 'acme'\n");
@@ -302,7 +302,7 @@ fn a_refusal_says_who_that_would_be_and_what_would_accept_them() {
     check(none, None, "oci:/nowhere at all:1", &(stranger + &spaced));
     let other = Signer::default().account.public_key();
     let ask = format!(
-        "No signer in the config has that key. If that is whom you want, ask for them: \
+        "No signer in the config has that key. If you want to accept them: \
          `--signer {key}`"
     );
     check("", Some(&other), to, &ask);
@@ -329,9 +329,14 @@ fn whom_a_caller_may_ask_for() {
     check(&id, Ok(&id));
     check(&other, Ok(&of_other));
     check("acne", Err("Did you mean `acme`?"));
-    let list = "`vouch trust list` shows the signers of the config.";
+    let list = "`vouch trust list` shows the signers in the config.";
     check("nobody", Err(list));
     check("token:A", Err(list));
+    let bundler = "sigstore:email=ann@example.org,issuer=https://example.org";
+    check(bundler, Ok(bundler));
+    check("sigstore:email=", Err(list));
+    check("sigstore:email=ann@example.org issuer", Err(list));
+    check("foo:bar", Err(list));
     check("", Err(list));
     check(&"x".repeat(10_000), Err(list));
 }

@@ -561,10 +561,10 @@ fn the_policy_says_whose_bundle_counts() {
     rows(&[
         // Workflows: which, of what, at which ref, why.
         (RELEASE, &["mallory"], "untrustedSigner: mallory/echo", "another repository's workflow"),
-        (RELEASE, &["mallory"], "untrustedSigner: whose owner is mallory, and acme publishes it", "who that is, and who publishes"),
+        (RELEASE, &["mallory"], "untrustedSigner: whose owner is mallory, but acme publishes it", "who that is, and who publishes"),
         (RELEASE, &["mallory"], "untrustedSigner: `vouch trust add NAME --workflow github.com/mallory/echo/.github/workflows/release.yml --refs 'refs/tags/*' --scope ghcr.io/acme/echo`", "and what would accept it"),
         (RELEASE, &["case"], "untrustedSigner: it is github.com/Acme/echo/.github/workflows/release.yml, in other case", "names are exact"),
-        (RELEASE, &["release repo=https://github.com/mallory/fork"], "untrustedSigner: it was built of github.com/mallory/fork, not of github.com/acme/echo", "the right workflow, called from elsewhere"),
+        (RELEASE, &["release repo=https://github.com/mallory/fork"], "untrustedSigner: it was built from github.com/mallory/fork, not from github.com/acme/echo", "the right workflow, called from elsewhere"),
         (RELEASE, &["release without=repo"], "untrustedSigner: it does not say its source repository", "an absent claim"),
         (RELEASE, &["release malformed=repo"], "untrustedSigner: its source repository cannot be read", "a malformed claim"),
         (RELEASE, &["release twice=repo:https://github.com/acme/echo"], "untrustedSigner: its source repository cannot be read", "a claim that is there twice"),
@@ -591,7 +591,7 @@ fn the_policy_says_whose_bundle_counts() {
         (any_ref, &["release"], "sigstore any-ref, named by ghcr.io/acme", "any ref; of several names, the rule's"),
         (any_ref, &["release ref=refs/pull/1/merge"], "untrustedSigner: its ref is refs/pull/1/merge", "but those of pull requests"),
         (shared, &["shared"], "sigstore shared, named by ghcr.io/acme", "a reusable workflow, on purpose"),
-        (shared, &["shared repo=https://github.com/mallory/echo"], "untrustedSigner: it was built of github.com/mallory/echo", "called by somebody else"),
+        (shared, &["shared repo=https://github.com/mallory/echo"], "untrustedSigner: it was built from github.com/mallory/echo", "called by somebody else"),
         (stranger, &["shared"], "untrustedSigner: --workflow github.com/acme/ci/.github/workflows/build.yml --refs 'refs/tags/*' --repository github.com/acme/echo", "what would accept one"),
         // Others.
         (ann, &["email"], "sigstore ann, named by ghcr.io/acme", "an e-mail address"),
@@ -630,10 +630,10 @@ fn the_policy_says_whose_bundle_counts() {
         (ann, &["email root=github log=absent sct=absent stamp=right"], "signatureInvalid: counts for GitHub's workflows alone", "GitHub's root for another's word"),
         (RELEASE, &["release root=github log=absent sct=absent stamp=right without=issuer"], "signatureInvalid: does not say who vouches", "a release of GitHub's own"),
         // Nobody in particular.
-        (any, &["release"], "untrustedSigner: any issuer of a token, and nobody's bundle", "`any` is for tokens"),
+        (any, &["release"], "untrustedSigner: but rule `*` accepts tokens only", "`any` is for tokens"),
         (none, &["release"], "untrustedSigner: accepts nobody", "nobody"),
         ("", &["release"], "untrustedSigner: no rule for ghcr.io/acme/echo accepts a bundle", "without a rule, tokens alone"),
-        ("default='any'", &["release"], "untrustedSigner: nobody's bundle", "nor by a default"),
+        ("default='any'", &["release"], "untrustedSigner: but the default accepts tokens only", "nor by a default"),
         ("default='none'", &["release"], "untrustedSigner: the default accepts nobody", "nobody, by default"),
     ]);
     check("", "files", "unsigned", &["release subject=file"], "", "untrustedSigner: no rule for files", "a file");
@@ -686,12 +686,12 @@ fn several_are_looked_at_and_one_suffices() {
         (RELEASE, "acme", &["mallory"], "untrustedSigner: ", "two that nobody named"),
         (RELEASE, "acme", &["release text=cut"], "untrustedSigner: is signed by acme", "the token holds, the bundle does not"),
         (twice, "acme", &["release"], "token acme, named by ghcr.io/acme", "both are required, and there"),
-        (twice, "acme", &[], "notAllowed: is signed by token, and the rule `ghcr.io/acme` wants: token, sigstore", "the bundle is missing"),
-        (twice, "unsigned", &["release"], "notAllowed: is signed by sigstore, and the rule `ghcr.io/acme` wants: token, sigstore", "the token is missing"),
+        (twice, "acme", &[], "notAllowed: is signed by token, but rule `ghcr.io/acme` requires token, sigstore", "the bundle is missing"),
+        (twice, "unsigned", &["release"], "notAllowed: is signed by sigstore, but rule `ghcr.io/acme` requires token, sigstore", "the token is missing"),
         (twice, "acme", &["mallory"], "notAllowed: by sigstore it is signed by https://github.com/mallory", "the bundle is not accepted"),
         (twice, "eve", &["release"], "notAllowed: by token it is signed by", "the token is not accepted"),
         (twice, "eve", &["mallory"], "untrustedSigner: ", "neither is"),
-        (bundles, "acme", &[], "notAllowed: wants: sigstore", "a token alone is not enough"),
+        (bundles, "acme", &[], "notAllowed: requires sigstore", "a token alone is not enough"),
         (bundles, "acme", &["release"], HELD, "the bundle is the one that counts"),
         // What else a rule asks.
         (aged, "unsigned", &["release"], "notAllowed: was signed at 2025-06-01", "too long ago"),
@@ -723,8 +723,8 @@ fn several_are_looked_at_and_one_suffices() {
     let acme = "ghcr.io/acme/echo:1 signer=acme";
     check(both, release, "acme", &["release"], "", HELD, "the one that is asked for");
     check(both, acme, "acme", &["release"], "", "token acme, named by ghcr.io/acme", "or the other");
-    check(both, acme, "unsigned", &["release"], "", "untrustedSigner: the request asks for acme", "who is not there");
-    check(both, "ghcr.io/acme/echo:1 signer=main", "unsigned", &["release"], "", "untrustedSigner: asks for main (", "another ref is another signer");
+    check(both, acme, "unsigned", &["release"], "", "untrustedSigner: the request accepts only acme", "who is not there");
+    check(both, "ghcr.io/acme/echo:1 signer=main", "unsigned", &["release"], "", "untrustedSigner: accepts only main (", "another ref is another signer");
     check(twice, acme, "acme", &["release"], "", "token acme, named by ghcr.io/acme", "one of two that are required");
     check(twice, release, "acme", &["release"], "", HELD, "or the other");
     let id = "ghcr.io/acme/echo:1 signer=sigstore:workflow=github.com/acme/echo/.github/workflows/release.yml";

@@ -228,7 +228,7 @@ fn a_place_has_one_name() {
     let library = "rule=[{scope='docker.io/library/echo',accept=['acme']}]";
     let port = "rule=[{scope='ghcr.io:8443',accept=['acme']}]";
     let bare = "rule=[{scope='build:443',accept=['acme']}]";
-    let acme = "untrustedSigner: the rule `ghcr.io/acme` accepts acme";
+    let acme = "untrustedSigner: rule `ghcr.io/acme` accepts only acme";
     rows(&[
         (ACME, ECHO, "acme module", &[], "named by ghcr.io/acme", "as it is written"),
         (ACME, "GHCR.io:443/acme/x:1", "acme module", &[], "named by ghcr.io/acme", "case and :443"),
@@ -290,7 +290,7 @@ fn layouts_are_judged_by_their_folder() {
     link("absent", "dangling");
     let root = root.display();
     let rule = format!("rule=[{{scope='oci:{root}/strict',accept=['acme']}}]");
-    let strict = format!("untrustedSigner: `oci:{root}/strict` accepts acme");
+    let strict = format!("untrustedSigner: `oci:{root}/strict` accepts only acme");
     let named = format!("named by oci:{root}/strict");
     let named = named.as_str();
     let colon = format!("rule=[{{scope='oci:{root}/strict/v:1/',accept='none'}}]");
@@ -315,8 +315,8 @@ fn layouts_are_judged_by_their_folder() {
         (&rule, "free/../strict:1", "acme module", &[], "invalidReference: goes up", "`..` is refused"),
         (&colon, "strict/v:1/:1", "bob module", &[], "untrustedSigner: v:1/` accepts nobody", "a name with a `:`"),
         (&colon, "strict/v:1", "bob module", &[], "any by default", "tag 1 of another folder"),
-        (wide, "free:1", "bob module", &[], "untrustedSigner: `*` accepts acme", "`*` covers layouts"),
-        (top, "free:1", "bob module", &[], "untrustedSigner: `oci:/` accepts acme", "the root covers all layouts"),
+        (wide, "free:1", "bob module", &[], "untrustedSigner: `*` accepts only acme", "`*` covers layouts"),
+        (top, "free:1", "bob module", &[], "untrustedSigner: `oci:/` accepts only acme", "the root covers all layouts"),
         (pinned, "free:1", "bob module", &[pin.as_str()], "signerChanged: signed by acme ($acme)", "pins of a folder"),
         (pinned, "link:1", "bob module", &[pin.as_str()], "first use by default", "and of that alone"),
         (pinned, "strict/out:1", "bob module", &[pin.as_str()], "signerChanged: signed by acme ($acme)", "by any way there"),
@@ -352,9 +352,9 @@ fn the_longest_scope_accepts_and_all_tighten() {
     let native = "rule=[{scope='*',accept='any',imports=['a']},{scope='ghcr.io',accept='any',kinds=['provider']}]";
     rows(&[
         (nested, ECHO, "acme module", &[], "named by ghcr.io/acme", "the longest"),
-        (nested, ECHO, "bob module", &[], "untrustedSigner: `ghcr.io/acme` accepts acme", "who is accepted further out is not"),
+        (nested, ECHO, "bob module", &[], "untrustedSigner: `ghcr.io/acme` accepts only acme", "who is accepted further out is not"),
         (nested, "ghcr.io/x:1", "bob module", &[], "named by ghcr.io", "a registry"),
-        (nested, "ghcr.io/x:1", "acme module", &[], "untrustedSigner: `ghcr.io` accepts bob", "who is accepted further in is not"),
+        (nested, "ghcr.io/x:1", "acme module", &[], "untrustedSigner: `ghcr.io` accepts only bob", "who is accepted further in is not"),
         (nested, "quay.io/x:1", "acme module", &[], "untrustedSigner: `*` accepts nobody", "everywhere else"),
         (nested, "localhost:1/x:1", "acme module", &[], "untrustedSigner: `*` accepts nobody", "`*` is everywhere"),
         (nested, "files", "stranger module", &[], "any by default", "but for files"),
@@ -364,15 +364,15 @@ fn the_longest_scope_accepts_and_all_tighten() {
         (nested, "ghcr.io/acme/open/x:1", "bob module", &["ghcr.io/acme/open/x acme"], "any by ghcr.io/acme/open", "`any` asks no pins"),
         (nested, ECHO, "acme module", &["ghcr.io/acme/echo bob"], "named by ghcr.io/acme", "nor do names"),
         (imports, ECHO, "acme component wasi:http/types", &[], "named by ghcr.io/acme", "narrow without, wide with: held"),
-        (imports, ECHO, "acme component wasi:io/poll", &[], "notAllowed: `ghcr.io` wants: wasi:http/*", "one of the wide ones"),
-        (imports, ECHO, "acme module env.f", &[], "notAllowed: `*` wants: wasi:*", "the other one"),
-        (imports, ECHO, "bob component wasi:http/types", &[], "untrustedSigner: accepts acme", "the signer comes first"),
+        (imports, ECHO, "acme component wasi:io/poll", &[], "notAllowed: `ghcr.io` allows only wasi:http/*", "one of the wide ones"),
+        (imports, ECHO, "acme module env.f", &[], "notAllowed: `*` allows only wasi:*", "the other one"),
+        (imports, ECHO, "bob component wasi:http/types", &[], "untrustedSigner: accepts only acme", "the signer comes first"),
         (imports, "quay.io/x:1", "bob component wasi:io/poll", &[], "any by *", "only what contains the place"),
-        (kinds, "ghcr.io/x:1", "bob module", &[], "notAllowed: `ghcr.io` wants: component", "nothing fits both"),
-        (kinds, "ghcr.io/x:1", "bob component", &[], "notAllowed: `*` wants: module", "nothing fits both"),
+        (kinds, "ghcr.io/x:1", "bob module", &[], "notAllowed: `ghcr.io` allows only component", "nothing fits both"),
+        (kinds, "ghcr.io/x:1", "bob component", &[], "notAllowed: `*` allows only module", "nothing fits both"),
         (kinds, "quay.io/x:1", "bob module", &[], "any by *", "one alone fits"),
         (subjects, ECHO, "acme module", &[], "any by ghcr.io/acme", "its subject"),
-        (subjects, ECHO, "bob module", &[], "notAllowed: `*` wants: %acme", "another's"),
+        (subjects, ECHO, "bob module", &[], "notAllowed: `*` allows only %acme", "another's"),
         (ages, ECHO, "bob module", &[], "notAllowed: signed at 2023-11-14", "the wide one is stricter"),
         (native, "ghcr.io/x:1", "bob par", &[], "notAllowed: native code", "each rule names kinds for itself"),
     ]);
@@ -407,7 +407,7 @@ fn without_rules_the_default_holds() {
         (none, "oci:/absent/layout:1", "acme module", &[], nobody, "and for layouts"),
         (none, "files", "acme module", &[], "any by default", "not for files"),
         (files, "files", "acme module", &[], "named by files", "they have a rule of their own"),
-        (files, "files", "bob module", &[], "untrustedSigner: `files` accepts acme", "which binds"),
+        (files, "files", "bob module", &[], "untrustedSigner: `files` accepts only acme", "which binds"),
         ("rule=[{scope='files',accept='none'}]", "files", "acme module", &[], "untrustedSigner: `files` accepts nobody", "nobody"),
         ("rule=[{scope='files',accept='none'}]", "push ghcr.io/x:1", "acme module", &[], "first use by default", "a file on its way is judged by where it goes"),
         ("rule=[{scope='files',accept='any',imports=[]}]", "files", "acme module env.f", &[], "notAllowed: imports env.f", "files are tightened by their rule"),
@@ -546,9 +546,9 @@ fn imports_are_what_is_really_imported() {
     check("['integrity=<sha256-a>']", "component integrity=<sha256-b>", &refused("sha256-b"), "verbatim");
     check("['a']", "component unreadable", &refused("cannot be read"), "what cannot be read fails");
     check("['a']", "module unreadable", &refused("cannot be read"), "what cannot be read fails");
-    check("['a']", "par", &refused("native code"), "nobody can tell");
+    check("['a']", "par", &refused("native code"), "its imports cannot be read");
     check("['a'],kinds=['provider']", "par", any, "unless the rule names them");
-    check("['a'],kinds=['module']", "par", &refused("wants: module"), "another kind does not");
+    check("['a'],kinds=['module']", "par", &refused("allows only module"), "another kind does not");
     check("['a:b/c']", "component a:b/\u{1b}[2Jc", &refused("a:b/\\u{1b}[2Jc"), "names are shown harmless");
 }
 
@@ -580,7 +580,7 @@ fn limits_tighten() {
         (kinds, "files", "acme par", &[], "any by default", "`*` does not limit files"),
         (subjects, ECHO, "acme module", &[], "named by *", "one of them"),
         (subjects, ECHO, "acme par", &[], "notAllowed: is signed as V", "a provider has another"),
-        (subjects, ECHO, "bob module", &[], "untrustedSigner: accepts acme", "a subject is not a signer"),
+        (subjects, ECHO, "bob module", &[], "untrustedSigner: accepts only acme", "a subject is not a signer"),
         (token, ECHO, "acme module", &[], "any by *", "a token is there"),
     ]);
 }
@@ -588,7 +588,7 @@ fn limits_tighten() {
 #[test]
 #[rustfmt::skip] // a row of the table is a line
 fn callers_tighten() {
-    let wish = "untrustedSigner: the request asks for";
+    let wish = "untrustedSigner: the request accepts only";
     let with = |signer: &str| format!("{ECHO} signer={signer}");
     let pin: &[&str] = &["ghcr.io/acme/echo acme"];
     for (rules, signer, artifact, pins, expected, why) in [
@@ -600,7 +600,7 @@ fn callers_tighten() {
         (ACME, "Acme", "acme module", &[], wish, "names are compared to the letter"),
         (ACME, "", "acme module", &[], wish, "nobody"),
         (ACME, "any", "acme module", &[], wish, "reserved words are not signers"),
-        (ACME, "bob", "bob module", &[], "untrustedSigner: the rule `ghcr.io/acme`", "a wish never loosens"),
+        (ACME, "bob", "bob module", &[], "untrustedSigner: rule `ghcr.io/acme`", "a wish never loosens"),
         ("", "$acme", "acme module", &[], "first use by default", "the answer for CI"),
         ("", "$acme", "eve module", &[], wish, "where first use is every use"),
         ("", "$bob", "bob module", pin, "signerChanged: $acme", "nor does it replace a pin"),
