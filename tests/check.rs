@@ -116,7 +116,9 @@ fn what_manifests_name_is_judged() {
 fn recipes(language: &str) -> Vec<String> {
     let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
     let readme = fs::read_to_string(readme).unwrap();
-    let (_, part) = readme.split_once("## What manifests name\n").unwrap();
+    let (_, part) = readme
+        .split_once("## What deployment manifests name\n")
+        .unwrap();
     let (part, _) = part.split_once("\n## ").unwrap();
     let blocks = part.split("```").skip(1).step_by(2);
     let blocks = blocks.filter_map(|block| block.strip_prefix(&format!("{language}\n")));

@@ -131,9 +131,8 @@ fn packed() {
         rest.split_once("```").unwrap().0.to_owned()
     };
     // The one thing that is not as written: the package is the one that was just packed.
-    let shell = block("sh").replace("vouch-client", package.to_str().unwrap());
+    let shell = block("sh").replace("path/to/clients/typescript", package.to_str().unwrap());
     assert!(shell.contains(package.to_str().unwrap()), "{shell}");
-    fs::write(home.join("echo.wasm"), Signer::default().wasm(&module())).unwrap();
     fs::write(home.join("first.mjs"), block("js")).unwrap();
     let path = std::env::var("PATH").unwrap();
     let programs = program("vouchd").parent().unwrap().to_owned();

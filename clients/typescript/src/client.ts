@@ -168,7 +168,7 @@ export class Client implements AsyncDisposable {
     return this.call("push", params, options);
   }
 
-  /** Fetches an artifact, verifies it, and only then gives the file its name. */
+  /** Fetches an artifact, and writes the file only if it verifies. */
   pull(params: PullParams, options?: CallOptions): Promise<PullResult> {
     return this.call("pull", params, options);
   }

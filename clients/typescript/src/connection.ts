@@ -16,7 +16,7 @@ import {
 import { ConnectionError, ProtocolError, ServerError, said } from "./errors.js";
 import { LineReader, LineWriter, type Outgoing } from "./wire.js";
 
-/** How long a call that was aborted waits for what the service makes of that, in milliseconds. */
+/** How long a call that was aborted waits for the service's answer, in milliseconds. */
 const LAST_ANSWER = 30_000;
 
 /** Goes through the queue of what came, as the last of it. */

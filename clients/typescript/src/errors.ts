@@ -9,7 +9,7 @@ export abstract class VouchError extends Error {
   }
 }
 
-/** The service answered an error. Switch on its `kind`. */
+/** The service returned an error. Switch on its `kind`. */
 export class ServerError extends VouchError {
   /** What programs switch on, as it came; empty if the service sent none. */
   readonly kind: ErrorKind | "";

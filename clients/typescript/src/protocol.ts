@@ -117,7 +117,7 @@ export type InspectResult1 = InspectResultChecked | InspectResultNotChecked | La
  */
 export type Verification = VerificationAccepted | VerificationRefused | LaterVerification;
 /**
- * Names that an artifact lists: all of them, or why they are not told. A part is never told.
+ * Names that an artifact lists: all of them, or why they are omitted. Never a partial list.
  */
 export type Names = NamesRead | NamesUnread | LaterNames;
 /**
@@ -214,7 +214,7 @@ export interface VerifyParamsOfPath {
    */
   bundle?: string | null;
   /**
-   * Accept this signer alone: a name of the server's config, an account (`A…`), or a signer's `id`.
+   * Accept only this signer: a name of the server's config, an account (`A…`), or a signer's `id`.
    */
   signer?: string | null;
   /**
@@ -240,7 +240,7 @@ export interface VerifyParamsOfReference {
    */
   bundle?: string | null;
   /**
-   * Accept this signer alone: a name of the server's config, an account (`A…`), or a signer's `id`.
+   * Accept only this signer: a name of the server's config, an account (`A…`), or a signer's `id`.
    */
   signer?: string | null;
   /**
@@ -328,7 +328,7 @@ export interface PullParams {
    */
   withBundle?: boolean | null;
   /**
-   * Accept this signer alone: a name of the server's config, an account (`A…`), or a signer's `id`.
+   * Accept only this signer: a name of the server's config, an account (`A…`), or a signer's `id`.
    */
   signer?: string | null;
   /**
@@ -875,7 +875,7 @@ export interface InspectResult2 {
    */
   signature?: Signature | null;
   /**
-   * What the token says, where that signature is one's.
+   * What the token says, where that signature is a token's.
    */
   claims?: Claims | null;
   /**
@@ -922,16 +922,16 @@ export interface Provenance {
     [k: string]: string;
   };
   /**
-   * What it was built of, at most 16.
+   * What it was built from, at most 16.
    */
   dependencies?: Dependency[];
   /**
-   * How much of that is not told.
+   * How much of that is omitted.
    */
   leftOut?: number | null;
 }
 /**
- * Something that an artifact was built of.
+ * Something that an artifact was built from.
  */
 export interface Dependency {
   /**
@@ -956,7 +956,7 @@ export interface NamesRead {
   names: string[];
 }
 /**
- * They could not be read whole, or are too many to be told.
+ * They could not be read whole, or are too many to show.
  */
 export interface NamesUnread {
   state: "unread";
@@ -1012,7 +1012,7 @@ export interface Metadata {
    */
   producers?: Producer[];
   /**
-   * Sections of these that are there and are not told, by name, and why.
+   * Sections of these that are there but omitted, by name, and why.
    */
   unread?: {
     [k: string]: string;
@@ -1966,7 +1966,7 @@ export interface Methods {
   "inspect": { params: InspectParams; result: InspectResult };
   /** Verifies a file and publishes it. */
   "push": { params: PushParams; result: PushResult };
-  /** Fetches an artifact, verifies it, and only then names its file. */
+  /** Fetches an artifact, and writes the file only if it verifies. */
   "pull": { params: PullParams; result: PullResult };
   /** Lists the tags of a repository or an image layout, a page at a time. */
   "tags": { params: TagsParams; result: TagsResult };

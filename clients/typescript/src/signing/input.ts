@@ -114,7 +114,7 @@ function compare(said: Said, asked: SignPrepareParams, old: Said | undefined, no
   exactly("expiry", said.expires, asked.expires ?? undefined);
   if (said.issuedAt > now + AHEAD || said.issuedAt < now - OLDEST) {
     throw refused(
-      `it is dated ${String(said.issuedAt)}, and now is ${String(now)}, in seconds since 1970`,
+      `it is dated ${String(said.issuedAt)}, but it is now ${String(now)}, in seconds since 1970`,
       "Compare this machine's clock with the service's.",
     );
   }
@@ -210,12 +210,12 @@ function shown(value: Value | readonly string[] | undefined): string {
 
 function refused(
   what: string,
-  help = "Service and client may be of different versions: `vouch restart` helps. If it does not, " +
+  help = "The client and vouchd may be different versions: run `vouch restart`. If that does not help, " +
     "somebody else may be answering in the service's place: do not sign there.",
 ): SigningError {
   return new SigningError(
     "notAskedFor",
-    `nothing was signed: the service did not answer what it was asked for: ${what}`,
+    `nothing was signed: the service's answer does not match the request: ${what}`,
     help,
   );
 }

@@ -54,7 +54,7 @@ export function toBeSigned(text: string): Said {
   const [header = "", payload, more] = text.split(".");
   if (payload === undefined || more !== undefined) throw new Error("does not have two parts");
   if (decode(header).toString("utf8") !== HEADER) {
-    throw new Error("has another header than a token has");
+    throw new Error("does not have a token's header");
   }
   const claims = object(payload);
   const wascap = wascapOf(claims);
@@ -68,7 +68,7 @@ export function toBeSigned(text: string): Said {
   }
   const said = saidBy(claims, wascap);
   if (!texts(said).every(canBeSeen)) {
-    throw new Error("says something that is too long, or holds what people do not see");
+    throw new Error("says something that is too long, or contains invisible characters");
   }
   return said;
 }
@@ -82,7 +82,7 @@ export function signed(token: string): Said {
   }
   const head = object(header);
   if (head.size !== 2 || head.get("typ") !== "jwt" || head.get("alg") !== "Ed25519") {
-    throw new Error("has another header than a token has");
+    throw new Error("does not have a token's header");
   }
   const claims = object(payload);
   const said = saidBy(claims, wascapOf(claims));
