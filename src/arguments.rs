@@ -8,15 +8,15 @@ use vouchd::config::{LogFormat, Timeout};
 /// What the man pages say beside the arguments.
 pub(crate) const MANUAL: Manual = Manual {
     exit_status: &[
-        ("0", "It was stopped, or did what was asked."),
-        ("1", "It failed; standard error says why."),
-        ("64", "Wrong usage."),
+        ("0", "stopped, or done"),
+        ("1", "failed; standard error says why"),
+        ("64", "wrong usage"),
         (
             "69",
-            "`vouchd connect`: the service ended the connection, because it stopped, was restarted, or died.",
+            "`vouchd connect`: the service ended the connection, because it stopped, was restarted, or died",
         ),
-        ("75", "Another process serves the socket already."),
-        ("130, 143", "A second SIGINT or SIGTERM ended it at once."),
+        ("75", "another process already serves the socket"),
+        ("130, 143", "ended at once by a second SIGINT or SIGTERM"),
     ],
     environment: &[
         ("VOUCHD_SOCKET", "The socket, unless --socket names one."),
@@ -72,7 +72,7 @@ pub(crate) const MANUAL: Manual = Manual {
 /// The heading of options that every command takes.
 const GLOBAL: &str = "Global options";
 
-/// Lets only signed WebAssembly artifacts pass between your tools and OCI registries.
+/// Pass only signed WebAssembly artifacts between your tools and OCI registries
 #[derive(Parser)]
 #[command(
     name = "vouchd",
@@ -81,7 +81,7 @@ const GLOBAL: &str = "Global options";
     after_help = "Examples:\n  vouchd demo             # show what it does\n  vouchd serve --detach   # serve in the background"
 )]
 pub(crate) struct Arguments {
-    /// Serve one client on stdin and stdout, as editors start it
+    /// Serve one client on standard input and output
     #[arg(long)]
     pub(crate) stdio: bool,
 
@@ -102,8 +102,9 @@ pub(crate) enum Command {
     /// Serve clients on a Unix socket
     #[command(after_help = "Example:\n  vouchd serve --detach --idle-timeout 2h")]
     Serve(ServeArguments),
-    /// Join stdin and stdout to the service on the socket, for editors and scripts; the service is
-    /// started where none runs. The global options are those of a service that is started
+    /// Connect standard input and output to the service, for editors and scripts
+    ///
+    /// Starts the service if none runs. The global options apply to a service that it starts.
     #[command(after_help = "Example, as an editor's language server:\n  vouchd connect")]
     Connect(ConnectArguments),
     /// Check or show the config, or print its schema
@@ -119,7 +120,7 @@ pub(crate) enum Command {
         #[arg(long, value_name = "FILE")]
         pins: Option<PathBuf>,
     },
-    /// Show what it does, in a few seconds and without leaving anything behind
+    /// Show what vouchd does, in a few seconds and without leaving anything behind
     #[command(after_help = "Example:\n  vouchd demo --keep samples")]
     Demo {
         /// Write the demo's artifacts to this folder instead, signed and unsigned, to try things with
@@ -137,7 +138,7 @@ pub(crate) enum Command {
     /// Write the man pages to a folder
     #[command(after_help = "Example:\n  vouchd man ~/.local/share/man/man1")]
     Man {
-        /// The folder, which is made where it does not exist
+        /// The folder, which is created if it does not exist
         folder: PathBuf,
     },
 }
@@ -152,7 +153,7 @@ pub(crate) enum ConfigCommand {
         /// The file [default: the one that the service would read]
         file: Option<PathBuf>,
     },
-    /// Show which settings hold and where each comes from, as a config file
+    /// Show the effective settings and where each comes from, as a config file
     #[command(after_help = "Example:\n  vouchd config show --json")]
     Show {
         /// Print JSON, for programs
@@ -173,8 +174,8 @@ pub(crate) struct LoggingArguments {
     #[arg(long, global = true, value_name = "FILTER")]
     pub(crate) log: Option<String>,
 
-    /// The file to log to; `-` is stderr. A file that gets too long is put aside [default:
-    /// `$VOUCHD_LOG_FILE`, the config file, or stderr]
+    /// The file to log to; `-` is standard error. A file that gets too long is put aside [default:
+    /// `$VOUCHD_LOG_FILE`, the config file, or standard error]
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) log_file: Option<PathBuf>,
 
@@ -206,8 +207,8 @@ pub(crate) struct ServeArguments {
     pub(crate) idle_timeout: Option<Timeout>,
 
     /// Go on in the background, in a session of its own, as clients start it. When this command
-    /// ends, the service is ready, and its process id is on stdout; if one serves already, that is
-    /// the one. It ends after 30m without a client unless something else is said
+    /// ends, the service is ready, and its process id is on standard output; if one already serves,
+    /// its. It ends after 30m without a client unless set otherwise
     #[arg(long)]
     pub(crate) detach: bool,
 

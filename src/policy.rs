@@ -14,8 +14,9 @@
 //! | `"keep"`, or `"undo"` if the service refused it | |
 //!
 //! or `error` at any point, which ends it. Of a root, `changes` tells of its file too, and `written`
-//! comes with the digest of the root that counts by its name from then on. From the writing to the end, the config's folder is
-//! locked, so that changes come one after the other. Pins count as soon as they are written.
+//! comes with the digest of the root that counts by its name from then on. From the writing to the
+//! end, the config's folder is locked, so that changes come one after the other. Pins count as soon as
+//! they are written.
 
 mod difference;
 mod found;

@@ -190,9 +190,9 @@ fn spans_that_are_none() {
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(said.contains(expected), "{said}");
     };
-    check(&["--idle-timeout", "0s"], "", "say `never`");
-    check(&["--idle-timeout", "soon"], "", "say `never`");
-    check(&[], "[idle]\ntimeout = '0s'\n", "say `never`");
+    check(&["--idle-timeout", "0s"], "", "write `never`");
+    check(&["--idle-timeout", "soon"], "", "write `never`");
+    check(&[], "[idle]\ntimeout = '0s'\n", "write `never`");
 }
 
 #[test]

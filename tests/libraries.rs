@@ -24,7 +24,7 @@
 //!
 //! | `is` | members | |
 //! |---|---|---|
-//! | `server` | `kind`, `code`, `message`, `help`, `retryable`, `refusal`, `registry`, `status` | The service answered an error. `kind` as it came; `refusal`: whether it says that the artifact does not satisfy the rule. What was not sent is absent. |
+//! | `server` | `kind`, `code`, `message`, `help`, `retryable`, `refusal`, `registry`, `status` | The service returned an error. `kind` as it came; `refusal`: whether it says that the artifact does not satisfy the rule. What was not sent is absent. |
 //! | `cancelled` | | The caller had cancelled it. |
 //! | `connection` | `message` | No connection, or it broke; also a service that is another user's. |
 //! | `notStarted` | `message`, `lastWords` | No service could be started; `lastWords` is an array. |

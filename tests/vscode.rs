@@ -27,10 +27,9 @@ fn its_own_tests_pass() {
     extension();
     let mut npm = Command::new("npm");
     let said = run(npm.args(["run", "--silent", "test"]).current_dir(folder()));
-    assert!(
-        said.contains("# pass 4\n") && said.contains("# fail 0\n"),
-        "{said}"
-    );
+    let passed = said.lines().find_map(|line| line.strip_prefix("# pass "));
+    let some = passed.is_some_and(|count| count != "0");
+    assert!(some && said.contains("# fail 0\n"), "{said}");
 }
 
 #[test]

@@ -220,7 +220,7 @@ A file that is there is not replaced."
 
 ;;;###autoload
 (defun vouch-allow-registry (registry)
-  "Let documents have REGISTRY asked, until the service ends."
+  "Allow lookups at REGISTRY for documents until the service stops."
   (interactive "sRegistry: ")
   (unless (vouch--execute "vouch.allowRegistry" registry)
     (user-error "This buffer is not connected to vouchd: M-x eglot")))

@@ -81,7 +81,7 @@ errors! {
     HashMismatch "hashMismatch" 1107 Refusal "The contents are not the ones that were signed.";
     UntrustedSigner "untrustedSigner" 1108 Refusal "The signature holds, and the trust policy of the server's owner does not accept its signer there.";
     SignerChanged "signerChanged" 1109 Refusal "The signature holds, and its signer is not one that the repository has had until now.";
-    NotAllowed "notAllowed" 1110 Refusal "The signer is accepted, and a rule of the server's owner asks for something else besides that does not hold.";
+    NotAllowed "notAllowed" 1110 Refusal "The signer is accepted, but another condition of a rule is not met.";
     SignatureUnrelated "signatureUnrelated" 1111 Refusal "The signature holds, and signs something else: another artifact, or another statement about this one.";
 
     InvalidReference "invalidReference" 1201 Final "The reference cannot be parsed, or does not name a registry.";
@@ -115,7 +115,7 @@ errors! {
     UnsupportedProtocol "unsupportedProtocol" 1503 Final "The client requires a protocol version that this server does not speak.";
     ResponseTooLarge "responseTooLarge" 1504 Final "The answer is larger than a response may be.";
     RestartFailed "restartFailed" 1505 Final "No new process took over; the server continues as it was.";
-    PolicyUnusable "policyUnusable" 1506 Final "The trust policy of the server's owner, or what is pinned by it, cannot be used. Until it is mended nothing is accepted.";
+    PolicyUnusable "policyUnusable" 1506 Final "The trust policy of the server's owner, or what is pinned by it, cannot be used. Until that is fixed, nothing is accepted.";
 }
 
 impl ErrorKind {
@@ -182,6 +182,18 @@ impl ErrorKind {
         Self::InvalidManifest,
         Self::DigestMismatch,
         Self::InvalidLayout,
+    ];
+
+    /// Why a file is not signed: every row of the rule but dates and policy is looked at.
+    pub const UNSIGNABLE: &[Self] = &[
+        Self::UnknownArtifact,
+        Self::MalformedArtifact,
+        Self::TooLarge,
+        Self::Unsigned,
+        Self::AmbiguousToken,
+        Self::InvalidToken,
+        Self::SignatureInvalid,
+        Self::HashMismatch,
     ];
 
     /// What may go wrong with files and folders.

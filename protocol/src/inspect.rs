@@ -137,7 +137,7 @@ pub struct InspectResult {
     /// It says nothing of the contents unless the verdict is `accepted`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signature: Option<Signature>,
-    /// What the token says, where that signature is one's.
+    /// What the token says, where that signature is a token's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claims: Option<Claims>,
     /// What that signature's signer says of how it was built, where a bundle of theirs does. They
@@ -185,7 +185,7 @@ pub enum Content {
     },
 }
 
-/// Names that an artifact lists: all of them, or why they are not told. A part is never told.
+/// Names that an artifact lists: all of them, or why they are omitted. Never a partial list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(tag = "state", rename_all = "camelCase")]
@@ -195,7 +195,7 @@ pub enum Names {
         /// The names: `wasi:http/types@0.2.0`; of what a core module imports, `module.name`.
         names: Vec<String>,
     },
-    /// They could not be read whole, or are too many to be told.
+    /// They could not be read whole, or are too many to show.
     Unread {
         /// Why.
         why: String,
@@ -235,7 +235,7 @@ pub struct Metadata {
     /// What made it: languages, tools, SDKs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub producers: Vec<Producer>,
-    /// Sections of these that are there and are not told, by name, and why.
+    /// Sections of these that are there but omitted, by name, and why.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub unread: BTreeMap<String, String>,
 }
@@ -268,15 +268,15 @@ pub struct Provenance {
     /// 16.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub parameters: BTreeMap<String, String>,
-    /// What it was built of, at most 16.
+    /// What it was built from, at most 16.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dependencies: Vec<Dependency>,
-    /// How much of that is not told.
+    /// How much of that is omitted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub left_out: Option<u64>,
 }
 
-/// Something that an artifact was built of.
+/// Something that an artifact was built from.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schemars", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]

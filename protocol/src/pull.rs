@@ -3,12 +3,12 @@
 use crate::{ErrorKind, LogLevel, Method, ProgressToken, PublishedBundle, Reporting, Verification};
 use serde::{Deserialize, Serialize};
 
-/// Fetches an artifact, verifies it, and only then gives it its name.
+/// Fetches an artifact, and writes the file only if it verifies.
 pub enum Pull {}
 
 impl Method for Pull {
     const NAME: &'static str = "pull";
-    const SUMMARY: &'static str = "Fetches an artifact, verifies it, and only then names its file.";
+    const SUMMARY: &'static str = "Fetches an artifact, and writes the file only if it verifies.";
     const ERRORS: &'static [&'static [ErrorKind]] = &[
         ErrorKind::REGISTRY,
         ErrorKind::PUBLISHED,
@@ -53,7 +53,7 @@ pub struct PullParams {
     /// by its token needs none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub with_bundle: Option<bool>,
-    /// Accept this signer alone: a name of the server's config, an account (`A…`), or a signer's
+    /// Accept only this signer: a name of the server's config, an account (`A…`), or a signer's
     /// `id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signer: Option<String>,

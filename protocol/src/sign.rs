@@ -13,9 +13,11 @@ impl Method for SignPrepare {
     const NAME: &'static str = "sign/prepare";
     const SUMMARY: &'static str =
         "Answers what an account has to sign for a file; the client signs it.";
-    const ERRORS: &'static [&'static [ErrorKind]] =
-        &[ErrorKind::FILES, &[ErrorKind::ContentModified]];
-    const REFUSES: bool = true;
+    const ERRORS: &'static [&'static [ErrorKind]] = &[
+        ErrorKind::UNSIGNABLE,
+        ErrorKind::FILES,
+        &[ErrorKind::ContentModified],
+    ];
     const PROGRESS: Option<Reporting<SignPrepareParams>> = Some(Reporting {
         title: "Reading",
         token: |params| params.work_done_token.as_ref(),
@@ -116,10 +118,10 @@ impl Method for SignComplete {
     const SUMMARY: &'static str =
         "Puts a signed token into a file, examines the result, and only then names it.";
     const ERRORS: &'static [&'static [ErrorKind]] = &[
+        ErrorKind::UNSIGNABLE,
         ErrorKind::FILES,
         &[ErrorKind::ContentModified, ErrorKind::DestinationExists],
     ];
-    const REFUSES: bool = true;
     const LOG: LogLevel = LogLevel::Info;
     const PROGRESS: Option<Reporting<SignCompleteParams>> = Some(Reporting {
         title: "Signing",

@@ -39,7 +39,7 @@ pub struct VerifyParams {
     pub subject: VerifySubject,
     /// The file's Sigstore bundle: a path or `file:` URI. Without it, what lies beside the file counts.
     pub bundle: Option<String>,
-    /// Accept this signer alone.
+    /// Accept only this signer.
     pub signer: Option<String>,
     /// Answer every check.
     pub explain: Option<bool>,
@@ -144,7 +144,7 @@ struct Members {
     /// count, as it would be published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     bundle: Option<String>,
-    /// Accept this signer alone: a name of the server's config, an account (`A…`), or a signer's
+    /// Accept only this signer: a name of the server's config, an account (`A…`), or a signer's
     /// `id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     signer: Option<String>,

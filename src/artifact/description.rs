@@ -248,7 +248,7 @@ fn told(names: Vec<String>) -> Names {
     let length = |name: &String| 3 + name.bytes().map(escaped).sum::<usize>();
     let length: usize = names.iter().map(length).sum();
     if length > LONGEST_ANSWER {
-        let why = format!("there are {}, too long to be told", names.len());
+        let why = format!("there are {}, too long to show", names.len());
         return Names::Unread { why };
     }
     Names::Read { names }

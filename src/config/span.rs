@@ -62,13 +62,13 @@ impl FromStr for Timeout {
         }
         match text.parse().map(|Span(span)| span) {
             Ok(Duration::ZERO) => {
-                Err("a client needs a moment to connect: say `never`, or a longer span".into())
+                Err("a client needs a moment to connect: write `never`, or a longer span".into())
             }
             Ok(span) if span > LONGEST_SPAN => {
-                Err("it is longer than 365 days: say `never`".into())
+                Err("it is longer than 365 days: write `never`".into())
             }
             Ok(span) => Ok(Self::After(span)),
-            Err(error) => Err(format!("{error}; say `never`, or a span such as `30m`")),
+            Err(error) => Err(format!("{error}; write `never`, or a span such as `30m`")),
         }
     }
 }

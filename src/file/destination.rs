@@ -168,7 +168,7 @@ impl Destination {
     }
 
     pub(super) fn taken(&self, name: &OsStr) -> Error {
-        error!(DestinationExists: "{} exists already", self.path.join(name).display())
+        error!(DestinationExists: "{} already exists", self.path.join(name).display())
             .help("Name another destination, or set `overwrite`.")
     }
 

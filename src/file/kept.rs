@@ -56,7 +56,7 @@ pub(super) fn keep(old: &Source, new: &File) -> Result<Mode> {
         let error = Error::at(path, &format!("keep {what} of"), error.into());
         match error.kind() {
             ErrorKind::PermissionDenied => error.help(
-                "Its owner can sign it in place; you can write the signed one to another `destination`: `vouch sign -o`.",
+                "Its owner can sign it in place; you can write the signed artifact to another file: `vouch sign -o`.",
             ),
             _ => error,
         }

@@ -321,8 +321,8 @@ fn there_already(known: &Listed) -> Error {
         Some(path) => format!("in {}", path.display()),
         None => "which the service brings along".to_owned(),
     };
-    wrong(format!("there is a root {name} already, {whose}")).help(format!(
-        "`vouch trust root update {name} FILE` puts another file in its place."
+    wrong(format!("there is already a root {name}, {whose}")).help(format!(
+        "`vouch trust root update {name} FILE` replaces its file."
     ))
 }
 

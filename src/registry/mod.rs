@@ -15,6 +15,7 @@
 //! | `push`, `upload`, `turns` | publishing: the order, a blob, and one upload of it at a time |
 //! | `fallback` | the tag that lists what refers to a manifest, where the registry does not |
 //! | `endpoints`, `lookup`, `download` | fetching: mirrors and the registry, a manifest, a blob |
+//! | `ranges` | fetching parts of a large blob, which are not verified |
 //! | `memory` | how much memory that may take which is fetched beside artifacts |
 //! | `candidates` | what may sign a manifest from beside it, as indexes and manifests say |
 //! | `referrers`, `search` | fetching that: of a registry and its mirrors; of wherever an artifact is |

@@ -83,7 +83,7 @@ impl Caller {
             .and_then(Pid::from_raw)
             .filter(|process| test_kill_process(*process) != Err(Errno::SRCH));
         self.introduction.set((client, process)).map_err(|_| {
-            error!(InvalidRequest: "this connection has been initialized already")
+            error!(InvalidRequest: "this connection has already been initialized")
                 .help("Send `initialize` once, or open another connection.")
         })
     }

@@ -154,7 +154,7 @@ fn unasked(found: &Found) -> Seen {
         What::Malformed(error) => error.clone().into(),
         What::File(path) => Unknown {
             why: UnknownReason::NotAllowed,
-            message: format!("`{path}` is a file, which is not read because a document names it"),
+            message: format!("`{path}` is a local file; files named in documents are not read"),
             help: Some("`vouch verify FILE` judges it.".into()),
             kind: None,
         },
@@ -176,10 +176,10 @@ fn confirmed(found: &Found, seen: Seen) -> Seen {
         return seen;
     }
     let message = format!(
-        "it names {} now, and the document demands {demanded}",
+        "it now names {}, but the document requires {demanded}",
         layer.digest
     );
-    let help = "Look what has changed before you write the new digest.";
+    let help = "Check what changed before you update the digest.";
     let error = Error::new(ErrorKind::DigestMismatch, message).help(help);
     Seen {
         outcome: Outcome::Unknown(error.into()),

@@ -37,9 +37,9 @@ pub(super) fn initialize(request: &Request, mut params: InitializeParams) -> Res
     {
         let version = shortened(version, 100);
         return Err(error!(
-            UnsupportedProtocol: "this server ({VERSION}) speaks protocol {PROTOCOL_VERSION}, and the client asks for {version:?}"
+            UnsupportedProtocol: "this server ({VERSION}) speaks protocol {PROTOCOL_VERSION}, but the client asks for {version:?}"
         )
-            .help("Install a client and a server of the same age."));
+            .help("Install matching versions of client and server."));
     }
     let caller = request.caller();
     let can = params.capabilities.take().filter(|_| caller.can_be_told());

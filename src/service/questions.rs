@@ -107,7 +107,7 @@ impl LookUps {
         }
         let mut allowed = self.allowed.lock();
         if allowed.len() >= REMEMBERED.get() && !allowed.contains(&registry) {
-            return Err(error!(Busy: "{REMEMBERED} registries are allowed already")
+            return Err(error!(Busy: "{REMEMBERED} registries are already allowed")
                 .help("Restart the service to begin anew: `vouch restart`."));
         }
         allowed.insert(registry);

@@ -16,7 +16,7 @@ pub(super) async fn restart(request: Arc<Request>, _: NoParams) -> Result<Server
         .help("End this process by closing its input, and start it again."));
     };
     let _turn = restarts.turn.try_lock().map_err(|_| {
-        error!(Busy: "the service is being restarted already")
+        error!(Busy: "the service is already being restarted")
             .help("Wait for it to end; `vouch status` shows which version serves.")
     })?;
     let (answer, answered) = oneshot::channel();

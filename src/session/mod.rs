@@ -41,9 +41,9 @@
 //! [`Sessions::session`] yields a [`Session`] (files of logins are looked at there, once for all
 //! that follows). [`Session::send`] repeats what passes by itself; [`Session::attempt`] sends once,
 //! for those who count [`Retries`] themselves; [`Session::stream`] does so with a body that is read
-//! meanwhile ([`Activity`] shows that it moves); [`Session::offer`] is a courtesy. A [`Scope`] says which repository is
-//! read or written ([`Action`]). A [`Failure`] holds the error and whether to try again;
-//! [`bounded`] reads small bodies, [`location`] where an answer leads, [`Host::permit`] says
+//! meanwhile ([`Activity`] shows that it moves); [`Session::offer`] is a courtesy. A [`Scope`] says
+//! which repository is read or written ([`Action`]). A [`Failure`] holds the error and whether to try
+//! again; [`bounded`] reads small bodies, [`location`] where an answer leads, [`Host::permit`] says
 //! whether a request may go there. A session dereferences to its [`Host`]: the registry's name,
 //! its timeouts, errors about it.
 

@@ -68,7 +68,7 @@ impl Door {
                         self.warn(&error!(Busy: "there are {most} connections; more are refused"));
                     }
                     full = true;
-                    turn_away(&stream, "the server has all the connections that it takes");
+                    turn_away(&stream, "the server has reached its connection limit");
                 }
                 Err(error) => {
                     // No file handles are left, or the client was gone at once: the next may do.

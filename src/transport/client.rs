@@ -245,7 +245,7 @@ fn no_room(id: Option<RequestId>) -> Box<RawValue> {
 
 /// The answer to an entry of a batch where all room is taken by those that nobody reads.
 fn unread(id: Option<RequestId>) -> Box<RawValue> {
-    let error = error!(Busy: "the server has too many long answers that wait to be read")
+    let error = error!(Busy: "too many long answers are waiting to be read")
         .help("Read them, or send the request again in a moment, outside of a batch.");
     failure(id, &error)
 }

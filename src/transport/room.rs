@@ -100,7 +100,7 @@ impl Charge {
 /// Why a message is given up that does not arrive.
 pub(super) fn late() -> Error {
     error!(InvalidRequest: "the rest of a long request did not arrive within 30 s")
-        .help("Send a request at once, when all of it is there.")
+        .help("Send a request only once it is complete.")
 }
 
 #[cfg(test)]

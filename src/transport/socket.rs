@@ -54,7 +54,7 @@ pub struct Served {
 impl fmt::Display for Served {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { process, path } = self;
-        write!(f, "process {process} serves {} already", path.display())
+        write!(f, "process {process} already serves {}", path.display())
     }
 }
 

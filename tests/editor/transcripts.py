@@ -158,7 +158,7 @@ async def test_opening(client):
     await told(client, 0)
     changed(client, 2, policy(f"{STRANGER}/acme/echo:2"))
     offered = await actions(client)
-    assert any("until vouchd ends" in it.title for it in offered), offered
+    assert any("until vouchd stops" in it.title for it in offered), offered
     assert await hints(client) == []
     changed(client, 3, policy(f"{STRANGER}/acme/echo:"))
     end = len(f"  module: registry://{STRANGER}/acme/echo:")

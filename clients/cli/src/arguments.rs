@@ -27,8 +27,8 @@ const GLOBAL: &str = "Global options";
 #[derive(Debug, Parser)]
 #[command(name = "vouch", version = env!("VOUCHD_VERSION"), after_help = after_help())]
 pub(crate) struct Cli {
-    /// The service's socket; the default is $VOUCHD_SOCKET, else vouchd/vouchd.sock in
-    /// $XDG_RUNTIME_DIR, else /tmp/vouchd-$UID/vouchd.sock
+    /// The service's socket [default: `$VOUCHD_SOCKET`, `vouchd/vouchd.sock` in `$XDG_RUNTIME_DIR`,
+    /// or `/tmp/vouchd-$UID/vouchd.sock`]
     #[arg(long, global = true, value_name = "PATH", help_heading = GLOBAL)]
     pub(crate) socket: Option<PathBuf>,
     /// Do not start a service if none listens; the same as VOUCH_NO_SPAWN=1
@@ -76,7 +76,7 @@ pub(crate) enum Wanted {
     /// Write the man pages to a folder
     #[command(after_help = "Example:\n  vouch man ~/.local/share/man/man1")]
     Man {
-        /// The folder, which is made if it is missing
+        /// The folder, which is created if it does not exist
         folder: PathBuf,
     },
 }
@@ -86,21 +86,20 @@ pub(crate) enum Wanted {
 pub(crate) enum Command {
     /// Say whether artifacts are signed, and by whom
     ///
-    /// Each is a file, a folder, a reference, or `-` for standard input. Whatever exists as a path is
-    /// taken for one. In folders, and in those inside them, *.wasm, *.par and *.par.gz are verified; their
-    /// content decides what they are.
+    /// Each is a file, a folder, a reference, or `-` for standard input. An argument that exists as a
+    /// path is treated as one. Folders are searched recursively for *.wasm, *.par and *.par.gz; what a
+    /// file holds decides its kind, not its name.
     #[command(after_help = "Examples:
   vouch verify echo.wasm ghcr.io/acme/echo:1.0.0
   vouch verify -q target/             # only what is not accepted
   vouch verify --explain --for ghcr.io/acme/echo:1.0.1 echo.wasm
   curl -s https://example.org/echo.wasm | vouch verify -")]
     Verify(VerifyArguments),
-    /// Judge what manifests, lock files and configs name
+    /// Check the artifacts named in manifests, lock files and configs
     ///
-    /// In folders, and in those inside them, YAML, JSON and the lock files of wkg, wasm and Spin are
-    /// looked at; .git, node_modules and target are not. Every registry that they name is asked,
-    /// unless --offline is given. Exits with 1 where something named is refused, and with 2 where it
-    /// could not be judged.
+    /// Folders are searched recursively for YAML, JSON and the lock files of wkg, wasm and Spin, except
+    /// .git, node_modules and target. Every registry that they name is asked, unless --offline is
+    /// given. Exits with 1 if an artifact is refused, and with 2 if one could not be checked.
     #[command(after_help = "Examples:
   vouch check deploy/ wkg.lock
   vouch check --offline -q .               # asks no registry
@@ -108,8 +107,8 @@ pub(crate) enum Command {
     Check(CheckArguments),
     /// Show all that is known of an artifact, and who says so
     ///
-    /// Of a large artifact in a registry, only what its signature needs is read: then nobody vouches
-    /// for its bytes.
+    /// Of a large module in a registry only its token and the heads of its sections are fetched: its
+    /// bytes are not checked against the signature.
     #[command(after_help = "Examples:
   vouch inspect echo.wasm
   vouch inspect ghcr.io/acme/echo:1.0.0")]
@@ -117,8 +116,8 @@ pub(crate) enum Command {
     /// Sign files with a key of yours
     ///
     /// The service reads each file, says what is to be signed, and puts the token in; it never sees
-    /// the key. What is going to be signed is shown first. A token that is there is replaced; somebody
-    /// else's only after a question, or with --replace.
+    /// the key. What is going to be signed is shown first. An existing token is replaced; another
+    /// signer's only after you confirm, or with --replace.
     #[command(after_help = "Examples:
   vouch sign echo.wasm
   vouch sign target/wasm32-wasip2/release/*.wasm --expires-in 90d
@@ -138,7 +137,7 @@ pub(crate) enum Command {
   vouch push echo.wasm ghcr.io/acme/echo:1.0.0
   vouch push echo.wasm oci:layout:1.0.0        # into an image layout on disk")]
     Push(PushArguments),
-    /// Fetch an artifact, verify it, and only then give it its name
+    /// Fetch an artifact, and write the file only if it verifies
     #[command(after_help = "Examples:
   vouch pull ghcr.io/acme/echo:1.0.0
   vouch pull ghcr.io/acme/echo:1.0.0 --signer acme   # in CI, where each use is the first
@@ -162,11 +161,10 @@ pub(crate) enum Command {
     /// List the logins that are kept or were used
     #[command(after_help = "Example:\n  vouch sessions")]
     Sessions,
-    /// Say whose signatures are accepted, and where
+    /// Manage whose signatures are accepted, and where
     ///
     /// Edits the section [trust] of the config that the service reads, and the signers that it
-    /// remembers. What would change is shown first; on a terminal
-    /// you are asked.
+    /// remembers. What would change is shown first; on a terminal you are asked.
     #[command(after_help = "Examples:
   vouch trust add acme --account A… --scope ghcr.io/acme
   vouch trust list")]
@@ -260,14 +258,16 @@ mod tests {
 
     #[test]
     fn each_command_has_an_example() {
-        for command in Cli::command().get_subcommands() {
-            let help = command.get_after_help().map(ToString::to_string);
-            let example = format!("vouch {}", command.get_name());
-            assert!(
-                help.is_some_and(|help| help.contains(&example)),
-                "{example}"
-            );
+        fn check(of: &clap::Command, path: &str) {
+            for command in of.get_subcommands() {
+                let example = format!("{path} {}", command.get_name());
+                let help = command.get_after_help().map(ToString::to_string);
+                let has = help.is_some_and(|help| help.contains(&example));
+                assert!(has, "{example}");
+                check(command, &example);
+            }
         }
+        check(&Cli::command(), "vouch");
     }
 
     #[test]

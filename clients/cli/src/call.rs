@@ -45,5 +45,5 @@ pub(crate) fn unreadable(error: &serde_json::Error) -> Failure {
     Failure::new(format!(
         "the service did what it was asked, but its answer cannot be read: {error}"
     ))
-    .help("Service and command line may be of different versions: `vouch restart` helps.")
+    .help("vouch and vouchd may be different versions: run `vouch restart`.")
 }

@@ -165,7 +165,7 @@ async fn checked(client: &Client, path: &Path, lookup: Lookup) -> Result<Option<
             "it takes {} bytes as JSON, and a message to the service has {LONGEST_MESSAGE}",
             written.len()
         ));
-        return Err(failure.help("Split it: nobody looked at what it names."));
+        return Err(failure.help("Split it: it was not checked."));
     }
     let answer = ask::<DocumentCheck>(client, params).await?;
     let result = serde_json::from_value(answer.clone()).map_err(|error| unreadable(&error))?;
@@ -242,10 +242,8 @@ fn findings(path: &Path, text: &str, result: DocumentCheckResult) -> Vec<Finding
             outcome: Outcome::Failed,
             place: Place::new(path, text, vouch_client::protocol::Range::default()),
             kind: "unknown".to_owned(),
-            message: "not all of the document was looked at".to_owned(),
-            help: Some(
-                "It names too much, or is too long or too broken: take it apart.".to_owned(),
-            ),
+            message: "not all of the document was checked".to_owned(),
+            help: Some("It names too much, or is too long or too broken. Split it.".to_owned()),
         });
     }
     findings

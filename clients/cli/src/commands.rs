@@ -35,7 +35,8 @@ pub(crate) struct PushArguments {
     /// Where to: `registry/repository:tag`, or `oci:FOLDER:tag` for an image layout
     #[arg(value_parser = Reference::read)]
     pub(crate) reference: Reference,
-    /// Publish this Sigstore bundle with it; without, `FILE.sigstore.json` where no token suffices
+    /// Publish this Sigstore bundle with it [default: `FILE.sigstore.json`, if the file's token is not
+    /// enough]
     #[arg(long, value_name = "BUNDLE", value_hint = ValueHint::FilePath)]
     pub(crate) bundle: Option<PathBuf>,
     /// Annotate the manifest; may be given several times
@@ -101,7 +102,8 @@ pub(crate) struct PullArguments {
     /// Write only this target of a provider archive, for example `x86_64-linux`
     #[arg(long)]
     pub(crate) target: Option<String>,
-    /// Accept this signer alone: a name of the service's config, or an account (`A…`)
+    /// Accept only this signer: a name from the config, an account (`A…`), or an id as `vouch verify`
+    /// shows it
     #[arg(long, value_name = "SIGNER")]
     pub(crate) signer: Option<String>,
     /// Allow the tag `latest`, or no tag

@@ -133,8 +133,7 @@ impl From<CallError> for Failure {
             },
             CallError::Protocol(what) => Self {
                 help: Some(
-                    "Service and command line may be of different versions: `vouch restart` helps."
-                        .to_owned(),
+                    "vouch and vouchd may be different versions: run `vouch restart`.".to_owned(),
                 ),
                 ..Self::new(what)
             },

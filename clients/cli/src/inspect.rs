@@ -103,7 +103,7 @@ async fn ask(
         }
         Subject::Input => {
             // The copy is there until the answer is.
-            let copy = kept.insert(spool::standard_input().await?);
+            let copy = kept.insert(spool::standard_input("inspect").await?);
             let told = path(copy)?;
             *spelling = Spelling::input(&told);
             InspectSubject::Path(told)
@@ -156,8 +156,8 @@ fn show(
                 }
                 _ => screen.heading(true, "unread", name)?,
             }
-            let note = "its bytes were not read, nor compared with what was signed";
-            screen.line("content", format!("{note}: `vouch verify` does"))?;
+            let note = "not fully read or checked against the signature";
+            screen.line("content", format!("{note}; `vouch verify` does both"))?;
             known(screen, result)?;
         }
     }
@@ -260,10 +260,10 @@ fn built(screen: &mut Screen, provenance: &Provenance) -> io::Result<()> {
         let digests = digests.iter();
         let digests = digests.map(|(algorithm, digest)| format!("{algorithm}:{digest}"));
         let parts: Vec<_> = uri.iter().cloned().chain(digests).collect();
-        screen.line("built of", parts.join(" "))?;
+        screen.line("built from", parts.join(" "))?;
     }
     match provenance.left_out {
-        Some(count) => screen.line("not told", format!("{count} more")),
+        Some(count) => screen.line("omitted", format!("{count} more")),
         None => Ok(()),
     }
 }
@@ -271,7 +271,7 @@ fn built(screen: &mut Screen, provenance: &Provenance) -> io::Result<()> {
 fn list(screen: &mut Screen, what: &str, names: Option<&Names>) -> io::Result<()> {
     match names {
         None => Ok(()),
-        Some(Names::Unread { why }) => screen.line(what, format!("not told: {why}")),
+        Some(Names::Unread { why }) => screen.line(what, format!("omitted: {why}")),
         Some(Names::Read { names }) if names.is_empty() => screen.line(what, "nothing"),
         Some(Names::Read { names }) => {
             let mut what = what;
@@ -314,7 +314,7 @@ fn words(screen: &mut Screen, metadata: &Metadata) -> io::Result<()> {
         )?;
     }
     for (section, why) in &metadata.unread {
-        screen.line("not told", format!("{section}: {why}"))?;
+        screen.line("omitted", format!("{section}: {why}"))?;
     }
     Ok(())
 }
@@ -342,7 +342,7 @@ fn published(screen: &mut Screen, manifest: &Manifest, spelling: &Spelling) -> i
         screen.line("annotation", format!("{key}={value}"))?;
     }
     match manifest.annotations_left_out {
-        Some(count) => screen.line("annotation", format!("{count} more, too long to be told")),
+        Some(count) => screen.line("annotation", format!("{count} more, too long to show")),
         None => Ok(()),
     }
 }

@@ -14,11 +14,10 @@ use vouch_client::signing::{
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum KeysCommand {
-    /// Make a key, for those who have none in ssh-agent
+    /// Make a key, if you have none in ssh-agent
     ///
     /// It is an nkey seed in a file that only you can read, in ~/.local/share/vouchd/keys or
-    /// $XDG_DATA_HOME/vouchd/keys. No key is ever replaced. Keep a copy: nobody can make the same
-    /// key again.
+    /// $XDG_DATA_HOME/vouchd/keys. No key is ever replaced. Keep a copy: it cannot be recreated.
     #[command(after_help = "Example:\n  vouch keys new acme")]
     New {
         /// What to call it
@@ -27,7 +26,7 @@ pub(crate) enum KeysCommand {
     /// List the keys: in ssh-agent, your own, and in the folders that the config names
     #[command(after_help = "Example:\n  vouch keys list")]
     List,
-    /// Show what others need to accept a key: its account, and the same as SSH writes it
+    /// Show what others need to accept a key: its account, and the key in SSH format
     #[command(after_help = "Examples:
   vouch keys show ssh:ann@laptop
   vouch keys show acme
@@ -66,7 +65,7 @@ fn show_made(name: &str, made: &KeyFile, screen: &mut Screen) -> io::Result<()> 
     screen.line("account", account)?;
     screen.line("ssh", &line)?;
     screen.line("file", file.display())?;
-    screen.notice("keep a copy of the file: nobody can make the same key again")?;
+    screen.notice("keep a copy of the file: it cannot be recreated")?;
     screen.notice(&format!("`vouch sign FILE --key {name}` signs with it"))?;
     screen.notice(&accepting(name, account))
 }
@@ -86,7 +85,7 @@ struct Listing {
 
 impl Listing {
     async fn read() -> Self {
-        let (kept, no_config) = match Kept::read() {
+        let (kept, no_config) = match Kept::read().await {
             Ok(kept) => (kept, None),
             Err(failure) => (Kept::default(), Some(failure.message)),
         };
@@ -220,7 +219,7 @@ impl Usual {
 
 /// The key that was named, or the one that signs.
 async fn find(key: Option<&str>) -> Result<Signer, Failure> {
-    let kept = Kept::read_for(key)?;
+    let kept = Kept::read_for(key).await?;
     let places = kept.places();
     // Nothing is signed: there is nobody to ask.
     match places.choose(key, kept.key.as_deref(), true).await? {
@@ -259,8 +258,9 @@ pub(crate) struct Kept {
 
 impl Kept {
     /// Asks the service's program, which knows what a config may say.
-    fn read() -> Result<Self, Failure> {
-        let answer = Editor::start(None, None)?.ask(&json!({"sign": {}}))?;
+    async fn read() -> Result<Self, Failure> {
+        let mut editor = Editor::start(None, None)?;
+        let answer = editor.ask(&json!({"sign": {}})).await?;
         let sign = &answer["sign"];
         let folders = sign["folders"].as_array().into_iter().flatten();
         let folders = folders.filter_map(Value::as_str);
@@ -271,14 +271,14 @@ impl Kept {
     }
 
     /// The same, where the key that is named, if one is, may depend on it.
-    pub(crate) fn read_for(named: Option<&str>) -> Result<Self, Failure> {
+    pub(crate) async fn read_for(named: Option<&str>) -> Result<Self, Failure> {
         let depends = match named {
             // It knows of further folders with keys that have a name.
             Some(key) => !key.contains('/') && !key.starts_with("ssh:"),
             None => Places::from_environment().key_file().is_none(),
         };
         if depends {
-            Self::read()
+            Self::read().await
         } else {
             Ok(Self::default())
         }

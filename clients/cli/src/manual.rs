@@ -18,25 +18,24 @@ pub(crate) const MANUAL: Manual = Manual {
         ),
         (
             "VOUCHD",
-            "The program to start if no service listens. The default is vouchd beside vouch, or on \
-             PATH.",
+            "The program to start if no service listens [default: vouchd beside vouch, or on PATH].",
         ),
         (
             "VOUCH_NO_SPAWN",
-            "Anything but 0, false and no: start no service, as with --no-spawn.",
+            "Set to anything but 0, false or no: do not start a service, as with --no-spawn.",
         ),
         (
             "VOUCH_START_TIMEOUT",
-            "How many seconds a service that is started may take until it answers; the default is 5.",
+            "How many seconds a service that is started may take until it answers [default: 5].",
         ),
         (
             "VOUCH_KEY_FILE",
-            "The file with the key that signs, unless --key names one: for automation. No service is \
-             told of it.",
+            "The file with the key that signs, unless --key names one: for automation. It is not \
+             passed to the service.",
         ),
         (
             "SSH_AUTH_SOCK",
-            "The socket of the ssh-agent whose keys can sign. No service is told of it.",
+            "The socket of the ssh-agent whose keys can sign. It is not passed to the service.",
         ),
         (
             "XDG_RUNTIME_DIR",

@@ -163,7 +163,7 @@ async fn create(
     let made = async {
         let output = &arguments.output;
         if !arguments.overwrite && output.symlink_metadata().is_ok() {
-            let message = format!("{} exists already", output.display());
+            let message = format!("{} already exists", output.display());
             return Err(Failure::new(message).help("`--overwrite` replaces it."));
         }
         let wish = arguments.wish().map_err(Failure::new)?;

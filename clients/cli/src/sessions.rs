@@ -60,7 +60,7 @@ fn registry(text: &str) -> Result<String, String> {
         return Err("a registry is a host, such as `ghcr.io` or `localhost:5000`".to_owned());
     }
     if !scheme.is_empty() || host != rest {
-        return Err(format!("write the host alone: `{host}`"));
+        return Err(format!("write only the host: `{host}`"));
     }
     Ok(text.to_owned())
 }
@@ -85,7 +85,10 @@ pub(crate) async fn login(
     answer::<SessionLogin>(screen, answered, |screen, session: SessionStatus| {
         screen.heading(true, "logged in", &named(&session))?;
         if session.state == SessionState::Untried {
-            screen.line("note", "the registry lets anybody in and checked nothing")?;
+            screen.line(
+                "note",
+                "the registry did not ask for a login, so this one was not checked",
+            )?;
         }
         Ok(())
     })
@@ -139,8 +142,7 @@ pub(crate) async fn logout(
             return screen.heading(true, "logged out", &result.registry);
         }
         screen.text(format!(
-            "there is no login of `vouch login` to {}; `docker logout` and the like remove one that is \
-             in a file",
+            "no login for {} from `vouch login`; `docker logout` and the like remove one that is in a file",
             result.registry
         ))
     })

@@ -12,16 +12,18 @@ use tempfile::{NamedTempFile, TempPath};
 /// owner says otherwise.
 const LONGEST: u64 = 4 << 30;
 
-/// Writes standard input to a file of mode 0600, which is removed when this is dropped.
+/// Writes standard input to a file of mode 0600, which is removed when this is dropped. `command` is
+/// what the user runs: `verify`.
 ///
 /// Reading may take for ever, on a thread that nothing can stop: the process must end without
 /// waiting for it.
-pub(crate) async fn standard_input() -> Result<TempPath, Failure> {
+pub(crate) async fn standard_input(command: &str) -> Result<TempPath, Failure> {
     let input = io::stdin();
     if input.is_terminal() {
         return Err(
-            Failure::new("standard input is a terminal, not an artifact")
-                .help("Write `vouch verify - < FILE`, or pipe an artifact into it."),
+            Failure::new("standard input is a terminal, not an artifact").help(format!(
+                "Write `vouch {command} - < FILE`, or pipe an artifact into it."
+            )),
         );
     }
     let folder = env::temp_dir();

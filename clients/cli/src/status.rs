@@ -202,7 +202,7 @@ fn trust(trust: &TrustStatus) -> String {
         count => format!("{count} {what}s"),
     };
     let pins = trust.pins.as_deref();
-    let pins = pins.map(|file| format!("; first uses in {file}"));
+    let pins = pins.map(|file| format!("; remembered signers in {file}"));
     format!(
         "{}, {}{}",
         counted(trust.signers, "signer"),
@@ -226,14 +226,14 @@ fn root(root: &RootStatus) -> String {
 /// When it ends by itself.
 fn ends(idle: &IdleStatus) -> String {
     let kept = match idle.kept_by {
-        Some(IdleKeeper::Requests) => ", kept by requests",
-        Some(IdleKeeper::Connections) => ", kept by other connections",
-        Some(IdleKeeper::Logins) => ", kept by logins in its memory",
-        Some(IdleKeeper::Unknown) => ", kept by something newer than this program",
+        Some(IdleKeeper::Requests) => "; kept alive by requests",
+        Some(IdleKeeper::Connections) => "; kept alive by other connections",
+        Some(IdleKeeper::Logins) => "; kept alive by logins in its memory",
+        Some(IdleKeeper::Unknown) => "; kept alive by something newer than this program",
         None => "",
     };
     let ends = match idle.ends_in_seconds {
-        Some(seconds) => format!("{} after this connection", span(seconds)),
+        Some(seconds) => format!("{} after this connection closes", span(seconds)),
         None => format!("{} without a client", span(idle.timeout_seconds)),
     };
     format!("{ends}{kept}")
@@ -274,7 +274,7 @@ fn request(request: &RequestStatus) -> String {
     };
     let done = match (request.percentage, request.total) {
         (Some(percentage), Some(total)) => {
-            format!("{percentage} % of {}", size(total))
+            format!("{percentage}% of {}", size(total))
         }
         _ => size(request.bytes),
     };

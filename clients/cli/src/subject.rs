@@ -57,8 +57,7 @@ impl Subject {
             Some(typed) if is_absent && names_registry_or_layout(typed) => {
                 if may_be_file(typed) {
                     return Err(format!(
-                        "there is no file {typed}: write `./{typed}` if that file is meant, or \
-                         `--reference {typed}` if it is in a registry"
+                        "there is no file {typed} here; if you mean a registry: `--reference {typed}`"
                     ));
                 }
                 Reference::read(typed).map(Self::Reference)

@@ -23,7 +23,7 @@ use std::{ffi::OsStr, io, path::Path, time::Duration};
 use tokio::time::{Instant, sleep};
 use vouch_client::{
     Client,
-    protocol::{NoParams, ServerStatus, ServerStatusResult},
+    protocol::{NoParams, RootStatus, ServerStatus, ServerStatusResult},
     service_program,
 };
 
@@ -43,12 +43,12 @@ pub(crate) async fn trust(
         if command.is_of_config() {
             check_process(&status)?;
         }
-        let mut answer = editor.ask(&wanted(command))?;
+        let mut answer = editor.ask(&wanted(command)).await?;
         if let Some(list) = answer.get("list") {
             return Ok(Done::Listed(list.clone()));
         }
         if let Some(roots) = answer.get("roots") {
-            return Ok(Done::Roots(roots.clone()));
+            return Ok(Done::Roots(root::read(roots)?, roots.clone()));
         }
         loop {
             let changes = answer["changes"].clone();
@@ -62,13 +62,13 @@ pub(crate) async fn trust(
             if !agreed && !agrees()? {
                 return Ok(Done::Left);
             }
-            answer = editor.ask(&json!("write"))?;
+            answer = editor.ask(&json!("write")).await?;
             if let Some(written) = answer.get("written") {
                 if let Some(digest) = written.as_str()
                     && let Err(failure) =
                         adopted(client, digest, &answer["root"], status.trust.reads).await
                 {
-                    editor.ask(&json!("undo"))?;
+                    editor.ask(&json!("undo")).await?;
                     // What is wrong with the file is not wrong any more.
                     hang_up(&status)?;
                     return Err(failure);
@@ -88,7 +88,8 @@ pub(crate) async fn trust(
 /// How it ended.
 enum Done {
     Listed(Value),
-    Roots(Value),
+    /// What they say, and the answer as it came.
+    Roots(Vec<RootStatus>, Value),
     /// It is so already.
     Nothing(Value),
     /// The person said no.
@@ -239,9 +240,9 @@ fn show_changes(screen: &mut Screen, changes: &Value) -> io::Result<()> {
 fn show(screen: &mut Screen, done: Done) -> io::Result<()> {
     let (changed, changes) = match done {
         Done::Listed(list) if screen.is_json() => return screen.json(&list),
-        Done::Roots(roots) if screen.is_json() => return screen.json(&roots),
+        Done::Roots(_, answer) if screen.is_json() => return screen.json(&answer),
         Done::Listed(list) => return show_list(screen, &list),
-        Done::Roots(roots) => return root::show_list(screen, &roots),
+        Done::Roots(roots, _) => return root::show_list(screen, &roots),
         Done::Changed(changes) => (true, changes),
         Done::Nothing(changes) => (false, changes),
         Done::Left => return Ok(()),
@@ -257,7 +258,7 @@ fn show(screen: &mut Screen, done: Done) -> io::Result<()> {
     if changed {
         screen.heading(true, "changed", "and in force")
     } else {
-        screen.text("nothing to change: it is so already")
+        screen.text("nothing to change")
     }
 }
 

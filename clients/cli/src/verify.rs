@@ -49,7 +49,8 @@ pub(crate) struct VerifyArguments {
     /// Show every check: what was found, and what must be
     #[arg(long)]
     pub(crate) explain: bool,
-    /// Accept this signer alone: a name of the service's config, or an account (`A…`)
+    /// Accept only this signer: a name from the config, an account (`A…`), or an id as `vouch verify`
+    /// shows it
     #[arg(long, value_name = "SIGNER")]
     pub(crate) signer: Option<String>,
     /// Say whether files could be pushed there; nothing is sent
@@ -266,7 +267,7 @@ impl Look {
                     (wish.all(VerifyParams::reference(told)), None)
                 }
                 Artifact::Input => {
-                    let kept = spool::standard_input().await?;
+                    let kept = spool::standard_input("verify").await?;
                     let told = absolute(&kept)?;
                     spelling = Spelling::input(&told);
                     // The copy is there until the answer is.

@@ -279,12 +279,12 @@ fn paths_are_shown_as_they_were_typed() {
     }
     let exists = |request: &Value| {
         let path = request["params"]["destination"].as_str().unwrap();
-        let message = format!("{path} exists already");
+        let message = format!("{path} already exists");
         let help = format!("Remove {path}, or set `overwrite`.");
         json!({"error": {"code": 1404, "message": message, "data": {"kind": "destinationExists", "help": help}}})
     };
     let ran = run(exists, &["pull", "ghcr.io/a/b:1", "-o", "../x.wasm"]);
-    let err = "vouch: ../x.wasm exists already\nhelp: Remove ../x.wasm, or set `--overwrite`.\n";
+    let err = "vouch: ../x.wasm already exists\nhelp: Remove ../x.wasm, or set `--overwrite`.\n";
     ran.printed(2, "", err);
     // Programs get what the service answered.
     let ran = run(pulled, &["--json", "pull", "oci:l:1"]);

@@ -45,13 +45,13 @@ const SHOWN: &str = r"vouchd 0.1.0, 9adf8e6 (protocol 1.0), process 4711, up 1 m
   config        /etc/vouchd.toml
   log           /log/vouchd.log
   trust         0 signers, 0 rules
-  ends          30 min 0 s without a client, kept by requests
+  ends          30 min 0 s without a client; kept alive by requests
   connections   3
   cache         1 of 4096 files
   answered      314 requests: 311 ok, 2 unsigned, 1 cancelled
   login         ann to ghcr.io, accepted, used 12 s ago
   login         nobody to r.example, untried
-  request       push ghcr.io/acme/echo:1 for neovim: sending, 25 % of 4.0 KiB, for 1 min 1 s
+  request       push ghcr.io/acme/echo:1 for neovim: sending, 25% of 4.0 KiB, for 1 min 1 s
   request       verify /home/ann/\u{1b}[2J.wasm: waiting, 0 B, for 0 s
                 and 2 more
   error         1 min 0 s ago, 3 times: push, neovim, unsigned: a\nvouch: forged

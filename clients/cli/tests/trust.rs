@@ -78,7 +78,7 @@ fn a_policy_is_made_and_changed() {
     fails(
         &home.run(&["trust", "add", "acme", "--account", ANN, "-y"]),
         2,
-        &[&format!("`acme` is {ACME} already, and you said {ANN}")],
+        &[&format!("`acme` is already {ACME}, but you gave {ANN}")],
     );
     fails(
         &home.run(&["trust", "add", "amce", "--scope", "*", "-y"]),
@@ -276,7 +276,7 @@ fn a_root_is_replaced_where_it_lies() {
         2,
         &["new.json is there, and the config does not name it"],
     );
-    // One that cannot be read is mended by a file that can.
+    // One that cannot be read is replaced by a file that can.
     fs::write(&lies, "{").unwrap();
     done(
         &home.run(&["trust", "root", "list"]),
@@ -439,11 +439,13 @@ fn remembered_signers_are_added_and_forgotten() {
         &home.run(&["trust", "list"]),
         &[&format!("ghcr.io/acme/echo: {ANN} since 20")],
     );
-    fails(
-        &home.run(&[&accepting[..], &["bob"]].concat()),
-        2,
-        &["neither a signer"],
-    );
+    for odd in ["bob", "foo:bar", "sigstore:"] {
+        fails(
+            &home.run(&[&accepting[..], &[odd]].concat()),
+            2,
+            &["neither a signer"],
+        );
+    }
     let forgetting = ["trust", "forget", "ghcr.io/acme/echo", "-y"];
     done(
         &home.run(&[&forgetting[..], &["--signer", ANN]].concat()),

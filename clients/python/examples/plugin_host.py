@@ -61,7 +61,7 @@ async def main() -> int:
     parser = argparse.ArgumentParser(description="Fetches a plugin that may be loaded.")
     parser.add_argument("reference")
     parser.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "plugin-host")
-    parser.add_argument("--signer", help="accept this signer alone")
+    parser.add_argument("--signer", help="accept only this signer")
     arguments = parser.parse_args()
     arguments.cache.mkdir(parents=True, exist_ok=True)
     try:

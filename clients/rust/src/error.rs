@@ -9,7 +9,7 @@ use vouch_protocol::ErrorKind;
 /// Why a call failed.
 #[derive(Debug)]
 pub enum CallError {
-    /// The server answered an error.
+    /// The server returned an error.
     Refused(ServerError),
     /// There is no connection, or it broke before the answer came. Whether the call had an effect
     /// is not known.

@@ -62,6 +62,7 @@
 //! | `rpc` | one connection: ids and calls side by side come from jsonrpsee |
 //! | `cancel`, `sent`, `listeners` | what jsonrpsee lacks: cancelling, repeating unsent calls, progress |
 //! | `lines`, `socket` | the wire, and whose socket it is |
+//! | `error` | why a call failed |
 //! | `signing` | keys, and what they sign; with the feature `signing` |
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]

@@ -4,7 +4,7 @@ use crate::peer::{connected, soon};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::{sync::oneshot, time::timeout};
-use vouch_client::protocol::{Verification, VerifyParams, WorkDone};
+use vouch_client::protocol::{PullParams, PushParams, Verification, VerifyParams, WorkDone};
 
 fn path(path: &str) -> VerifyParams {
     VerifyParams::path(path)
@@ -111,4 +111,29 @@ async fn who_looks_late_sees_the_beginning_the_latest_and_the_end() {
     };
     assert!(matches!(values[0], WorkDone::Begin { .. }), "{values:?}");
     assert_eq!(values[1..], [last, WorkDone::End { message: None }]);
+}
+
+#[tokio::test]
+async fn a_push_and_a_pull_tell_too() {
+    let (client, _folder) = connected(|mut peer| async move {
+        for method in ["push", "pull"] {
+            let request = peer.request().await;
+            assert_eq!(request["method"], method);
+            peer.reply(&told(&request, &begin())).await;
+            peer.reply(&told(&request, &json!({"kind": "end"}))).await;
+            // Not what either answers.
+            peer.result(&request, json!({})).await;
+        }
+    })
+    .await;
+    let mut values = Vec::new();
+    let mut note = |value| values.push(value);
+    let pushed = client.push_with_progress(PushParams::default(), &mut note);
+    assert!(soon(pushed).await.is_err());
+    let pulled = client.pull_with_progress(PullParams::default(), &mut note);
+    assert!(soon(pulled).await.is_err());
+    let ended = values
+        .iter()
+        .filter(|it| matches!(it, WorkDone::End { .. }));
+    assert_eq!((values.len(), ended.count()), (4, 2), "{values:?}");
 }

@@ -50,7 +50,7 @@ pub(super) fn actions(
         ) && let Some(registry) = registry(named)
         {
             let shown = Form::Plain.word(&registry);
-            let title = format!("Look up what documents name at {shown}, until vouchd ends");
+            let title = format!("Allow lookups at {shown} until vouchd stops");
             actions.push(document.of_command(title, ALLOW, registry, false));
         }
         let title = format!("Look up {}", Form::Plain.word(named));

@@ -140,7 +140,7 @@ fn day(seconds: u64) -> String {
     // Beyond the year 9999 it cannot be written.
     let shown = time.filter(|_| seconds < 253_402_300_800);
     shown.map_or_else(
-        || "at a time that is not one".into(),
+        || "at an invalid time".into(),
         |time| humantime::format_rfc3339_seconds(time).to_string(),
     )
 }

@@ -40,24 +40,29 @@ requests! {
     PullDiagnostics "textDocument/diagnostic" OfDocument, Pulled;
 }
 
+/// The errors of the methods that are executed.
+const EXECUTED: [&[ErrorKind]; Verify::ERRORS.len() + Inspect::ERRORS.len() + Pull::ERRORS.len()] = {
+    let mut all =
+        [ErrorKind::COMMON; Verify::ERRORS.len() + Inspect::ERRORS.len() + Pull::ERRORS.len()];
+    let (methods, mut method, mut filled) = ([Verify::ERRORS, Inspect::ERRORS, Pull::ERRORS], 0, 0);
+    while method < methods.len() {
+        let mut group = 0;
+        while group < methods[method].len() {
+            all[filled] = methods[method][group];
+            (group, filled) = (group + 1, filled + 1);
+        }
+        method += 1;
+    }
+    all
+};
+
 /// `workspace/executeCommand`.
 pub(super) enum Execute {}
 
 impl Method for Execute {
     const NAME: &'static str = "workspace/executeCommand";
     const SUMMARY: &'static str = "One of the Language Server Protocol.";
-    const ERRORS: &'static [&'static [ErrorKind]] = &[
-        ErrorKind::REGISTRY,
-        ErrorKind::PUBLISHED,
-        ErrorKind::FILES,
-        &[
-            ErrorKind::LatestNotAllowed,
-            ErrorKind::DestinationExists,
-            ErrorKind::TargetNotFound,
-            ErrorKind::ContentModified,
-            ErrorKind::PolicyUnusable,
-        ],
-    ];
+    const ERRORS: &'static [&'static [ErrorKind]] = &EXECUTED;
     const REFUSES: bool = true;
     const LOG: LogLevel = LogLevel::Info;
     const PROGRESS: Option<Reporting<Executed>> = Some(Reporting {

@@ -35,7 +35,7 @@ pub(super) fn identity(certificate: &Path, key: &Path) -> Result<CertifiedKey> {
     let source = open("client-key", key)?;
     if !source.is_private() {
         return Err(wrong("can be read by others").help(format!(
-            "Say `chmod 600 {}`. A key of root's may also be readable for its group.",
+            "Run `chmod 600 {}`. A key of root's may also be readable for its group.",
             key.display()
         )));
     }

@@ -167,7 +167,7 @@ impl Store {
     pub(super) fn keep_login(&mut self, entry: Entry) -> Result<()> {
         let key = LoginKey::of(&entry.login);
         if self.count(true) >= SESSIONS.get() && !self.entries.contains(&key) {
-            return Err(error!(InvalidParams: "{SESSIONS} logins are kept already")
+            return Err(error!(InvalidParams: "{SESSIONS} logins are already kept")
                 .help("Log out of a registry that is not needed."));
         }
         if let Some(before) = self.entries.put(key, entry) {

@@ -205,13 +205,13 @@ fn said(facts: &Facts, payload: &[u8]) -> Result<Claims> {
         }),
         _ => check::said_of_wasm(payload).map(|(claims, _)| claims),
     };
-    said.map_err(|_| internal("the claims are not such as are accepted"))
+    said.map_err(|_| internal("vouchd would not accept these claims"))
 }
 
 fn unique() -> Result<String> {
     let mut random = [0; 16];
     let filled = SystemRandom::new().fill(&mut random);
-    filled.map_err(|_| internal("there is no randomness"))?;
+    filled.map_err(|_| internal("the system's random number generator failed"))?;
     Ok(BASE32_NOPAD.encode(&random))
 }
 

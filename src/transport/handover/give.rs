@@ -110,7 +110,7 @@ pub(in crate::transport) async fn give(
         text = format!("{text}; it said: {said}");
     }
     Err(Error::new(ErrorKind::RestartFailed, text)
-        .help("The service goes on as it was. Mend what the new process says, then try again."))
+        .help("The service goes on as it was. Fix what the new process reports, then try again."))
 }
 
 /// The new process until it has taken over. Dropping it kills it.

@@ -198,6 +198,6 @@ fn nothing() -> io::Result<OwnedFd> {
 
 fn failed(error: io::Error) -> Error {
     error!(RestartFailed: "cannot take over from the process at the other end of stdin: {error}")
-        .help("`--take-over` is how a service restarts itself: say `vouch restart`.")
+        .help("`--take-over` is how a service restarts itself: run `vouch restart`.")
         .source(error)
 }

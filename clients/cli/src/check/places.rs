@@ -136,7 +136,7 @@ pub(super) fn text(path: &Path) -> Result<Option<String>, Failure> {
         return Ok(None);
     }
     let failure = Failure::new(format!("it has more than {LONGEST} bytes"));
-    Err(failure.help("Split it: nobody looked at what it names."))
+    Err(failure.help("Split it: it was not checked."))
 }
 
 #[cfg(test)]

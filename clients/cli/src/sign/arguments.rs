@@ -33,11 +33,11 @@ pub(crate) struct SignArguments {
     /// The vendor of a provider archive
     #[arg(long, help_heading = CLAIMS)]
     vendor: Option<String>,
-    /// A tag; may be given several times. They replace those of the old token, `--tag ''` with none
+    /// A tag; may be given several times. Replaces the old token's tags; `--tag ''` removes them all
     #[arg(long = "tag", value_name = "TAG", help_heading = CLAIMS)]
     tags: Vec<String>,
-    /// A capability to grant; may be given several times. They replace those of the old token,
-    /// `--capability ''` with none
+    /// A capability to grant; may be given several times. Replaces the old token's capabilities;
+    /// `--capability ''` removes them all
     #[arg(long = "capability", value_name = "CAPABILITY", help_heading = CLAIMS)]
     capabilities: Vec<String>,
     /// Show only what could not be signed
@@ -52,8 +52,8 @@ pub(crate) struct KeyArguments {
     /// slash for a file with an OpenSSH private key or an nkey seed; a name for one of `vouch keys`
     ///
     /// Without it, the file that VOUCH_KEY_FILE names signs, else `key` in the section [sign] of the
-    /// config, else, on a terminal alone, the only Ed25519 key in ssh-agent. Of several you are asked
-    /// which.
+    /// config, else, only on a terminal, the one Ed25519 key in ssh-agent. If there are several, you are
+    /// asked which.
     #[arg(long, value_name = "KEY")]
     pub(super) key: Option<String>,
     /// Read the passphrase of the key's file from the first line of this file; without it, it is
@@ -159,7 +159,7 @@ impl SignArguments {
                 ("--subject", self.claims.subject.is_some()),
             ] {
                 if given {
-                    return Err(format!("{option} is for one file alone"));
+                    return Err(format!("{option} works with one file only"));
                 }
             }
             if let Some(output) = self.output.as_ref().filter(|output| !output.is_dir()) {
@@ -254,10 +254,13 @@ mod tests {
         check(&[""], "a value is required");
         check(&["ghcr.io/acme/echo:1"], "`vouch pull ghcr.io/acme/echo:1`");
         check(&["a.wasm", "a.wasm"], "given twice");
-        check(&["a.wasm", "b.wasm", "--name", "a"], "--name is for one");
+        check(
+            &["a.wasm", "b.wasm", "--name", "a"],
+            "--name works with one",
+        );
         check(
             &["a.wasm", "b.wasm", "--subject", "M"],
-            "--subject is for one",
+            "--subject works with one",
         );
         let several = ["a.wasm", "b.wasm", "-o"];
         check(&[&several[..], &["/absent"]].concat(), "`mkdir -p /absent`");

@@ -32,7 +32,7 @@ pub(crate) async fn choose(
     screen: &mut Screen,
 ) -> Result<Signer, Failure> {
     let named = arguments.key.as_deref();
-    let kept = Kept::read_for(named)?;
+    let kept = Kept::read_for(named).await?;
     let places = kept.places();
     let ask = may_ask(screen);
     match places.choose(named, kept.key.as_deref(), ask).await {
@@ -58,7 +58,7 @@ async fn unnamed(places: &Places, error: SigningError) -> Failure {
         cold_start(&line("NAME"), no_agent.is_none())
     } else {
         format!(
-            "Name it: {}\n`key` in the section [sign] of the config names one once and for all.",
+            "Name it: {}\n`key` in the section [sign] of the config sets the default key.",
             lines.join(", or ")
         )
     };
@@ -72,13 +72,13 @@ async fn unnamed(places: &Places, error: SigningError) -> Failure {
 /// From nothing.
 fn cold_start(line: &str, has_agent: bool) -> String {
     let add = if has_agent {
-        "`ssh-add` gives yours to ssh-agent"
+        "`ssh-add` adds yours to ssh-agent"
     } else {
         "`eval $(ssh-agent) && ssh-add` starts an ssh-agent and adds yours"
     };
     format!(
         "`vouch keys new NAME` makes a key; then sign with it: {line}\nOr sign with an Ed25519 key of \
-         SSH: {add}, `ssh-keygen -t ed25519` makes one."
+         SSH: {add}; `ssh-keygen -t ed25519` makes one."
     )
 }
 
@@ -114,9 +114,9 @@ async fn chosen(
         return Err(Failure::new("no key was chosen").help(format!("`{line}` names one.")));
     };
     let signer = places.find(&candidate.name).await?;
-    let question = "Sign with it from now on, unless another is named? [y/N]".to_owned();
+    let question = "Use it by default from now on? [y/N]".to_owned();
     if agrees(question).await? {
-        let file = keep(&candidate.name.clone().absolute().to_string())?;
+        let file = keep(&candidate.name.clone().absolute().to_string()).await?;
         screen.notice(&format!("kept as `key` of [sign] in {file}"))?;
     }
     Ok(signer)
@@ -129,9 +129,9 @@ pub(super) async fn agrees(question: String) -> Result<bool, Failure> {
 }
 
 /// Keeps a key in the config, and answers where that is.
-fn keep(key: &str) -> Result<String, Failure> {
+async fn keep(key: &str) -> Result<String, Failure> {
     let mut editor = Editor::start(None, None)?;
-    let mut answer = editor.ask(&json!({"keep": {"key": key}}))?;
+    let mut answer = editor.ask(&json!({"keep": {"key": key}})).await?;
     let file = answer["changes"]["file"]
         .as_str()
         .unwrap_or_default()
@@ -141,7 +141,7 @@ fn keep(key: &str) -> Result<String, Failure> {
         if changes["lines"].as_array().is_none_or(Vec::is_empty) {
             return Ok(file);
         }
-        answer = editor.ask(&json!("write"))?;
+        answer = editor.ask(&json!("write")).await?;
     }
     Ok(file)
 }

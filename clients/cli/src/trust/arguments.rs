@@ -21,7 +21,7 @@ pub(crate) enum TrustCommand {
   vouch trust add ann --ssh-key ~/.ssh/id_ed25519.pub --scope files
   vouch trust add acme-release --workflow github.com/acme/echo/.github/workflows/release.yml \\
     --refs 'refs/tags/*' --scope ghcr.io/acme
-  vouch trust add acme --scope docker.io/acme   # a name that is known
+  vouch trust add acme --scope docker.io/acme   # a signer already in the config
   vouch trust add acme --revoked                # nothing of theirs is accepted any more")]
     Add(Box<TrustAdd>),
     /// Stop accepting a signer: under some scopes, or at all
@@ -43,7 +43,7 @@ pub(crate) enum TrustCommand {
         /// The repository, or the image layout as `oci:FOLDER`
         #[arg(value_parser = Reference::read)]
         repository: Reference,
-        /// The signer: an account nkey, or a name of the config
+        /// The signer: a name from the config, an account (`A…`), or an id as `vouch verify` shows it
         #[arg(long, value_name = "SIGNER")]
         signer: String,
         #[command(flatten)]
@@ -55,7 +55,8 @@ pub(crate) enum TrustCommand {
         /// The repository, or the image layout as `oci:FOLDER`
         #[arg(value_parser = Reference::read)]
         repository: Reference,
-        /// Only this signer: an account nkey, or a name of the config
+        /// Only this signer: a name from the config, an account (`A…`), or an id as `vouch verify` shows
+        /// it
         #[arg(long, value_name = "SIGNER")]
         signer: Option<String>,
         #[command(flatten)]
@@ -65,6 +66,9 @@ pub(crate) enum TrustCommand {
     ///
     /// Those of Sigstore's public service and of GitHub come with the service. Nothing is ever
     /// fetched: get a newer root, or another one, as its publisher says, and name its file here.
+    #[command(after_help = "Examples:
+  vouch trust root list
+  vouch trust root update public-good trusted_root.json")]
     Root {
         #[command(subcommand)]
         command: RootCommand,
@@ -91,10 +95,10 @@ pub(crate) enum RootCommand {
         #[command(flatten)]
         agreed: Agreed,
     },
-    /// Put another file in the place of a root
+    /// Replace a root's file
     ///
-    /// It shows which authorities and logs come and go. One that comes with the service is replaced
-    /// by the file until that is removed.
+    /// It shows which authorities and logs come and go. A built-in root is replaced by the file until
+    /// that is removed.
     #[command(after_help = "Example:\n  vouch trust root update public-good trusted_root.json")]
     Update {
         /// What it is called
@@ -107,7 +111,7 @@ pub(crate) enum RootCommand {
     },
     /// Remove a root that no signer names
     ///
-    /// Where one comes with the service by that name, that one counts again.
+    /// If a root of that name is built in, the built-in one applies again.
     #[command(after_help = "Example:\n  vouch trust root remove lab")]
     Remove {
         /// What it is called
@@ -124,10 +128,10 @@ pub(crate) struct TrustAdd {
     /// Their account nkey, which issues their tokens
     #[arg(long, value_name = "A…", conflicts_with = "ssh_key")]
     pub(crate) account: Option<String>,
-    /// The same key as SSH has it: a line `ssh-ed25519 AAAA…`, or a file with one
+    /// Their key in SSH format: a line `ssh-ed25519 AAAA…`, or a file with one
     #[arg(long, value_name = "LINE|FILE")]
     pub(crate) ssh_key: Option<String>,
-    /// Of bundles: a workflow of GitHub's, `github.com/acme/echo/.github/workflows/release.yml`
+    /// For bundles: a workflow of GitHub's, `github.com/acme/echo/.github/workflows/release.yml`
     #[arg(long, value_name = "WORKFLOW")]
     pub(crate) workflow: Option<String>,
     /// The refs that it may run for, `refs/tags/*`; may be given several times
@@ -136,19 +140,19 @@ pub(crate) struct TrustAdd {
     /// The repository that it builds, where that is not its own: `github.com/acme/echo`
     #[arg(long, value_name = "REPOSITORY", requires = "workflow")]
     pub(crate) repository: Option<String>,
-    /// Of bundles: an e-mail address
+    /// For bundles: an e-mail address
     #[arg(long, value_name = "ADDRESS", requires = "issuer")]
     pub(crate) email: Option<String>,
-    /// Of bundles: a URI, as certificates have it
+    /// For bundles: a URI, as in the certificate
     #[arg(long, value_name = "URI", requires = "issuer")]
     pub(crate) uri: Option<String>,
     /// Who vouches for an e-mail address or a URI: `https://accounts.google.com`
     #[arg(long, value_name = "ISSUER")]
     pub(crate) issuer: Option<String>,
-    /// Of bundles: a file with a public key in PEM
+    /// For bundles: a file with a public key in PEM
     #[arg(long, value_name = "FILE")]
     pub(crate) key: Option<String>,
-    /// Of bundles: the one root of the config that they sign under
+    /// For bundles: the root, from the config, that they sign under
     #[arg(long, value_name = "ROOT")]
     pub(crate) root: Option<String>,
     /// Where to accept them; may be given several times
@@ -164,7 +168,7 @@ pub(crate) struct TrustAdd {
 /// Whether there is nothing to ask.
 #[derive(Debug, Args)]
 pub(crate) struct Agreed {
-    /// Do not ask; needed where there is no terminal
+    /// Do not ask for confirmation; needed without a terminal
     #[arg(short, long)]
     pub(crate) yes: bool,
 }
@@ -198,7 +202,7 @@ impl TrustCommand {
 
     pub(crate) fn complete(&mut self) -> Result<(), String> {
         if !self.is_agreed() && !io::stdin().is_terminal() {
-            return Err("there is no terminal to ask: use --yes".to_owned());
+            return Err("cannot ask for confirmation without a terminal: use --yes".to_owned());
         }
         if let Self::Root {
             command: RootCommand::Add { file, .. } | RootCommand::Update { file, .. },

@@ -3,6 +3,7 @@
 use super::arguments::RootCommand;
 use crate::{
     call::unreadable,
+    failure::Failure,
     show::{Screen, age, date},
 };
 use serde_json::{Value, json};
@@ -33,11 +34,12 @@ pub(super) fn is_in_force(written: &Value, trust: &TrustStatus) -> bool {
     digest == written["digest"].as_str()
 }
 
-pub(super) fn show_list(screen: &mut Screen, list: &Value) -> io::Result<()> {
-    let roots: Vec<RootStatus> = match serde_json::from_value(list["roots"].clone()) {
-        Ok(roots) => roots,
-        Err(error) => return screen.failure(&unreadable(&error)).map(drop),
-    };
+/// The roots in an answer.
+pub(super) fn read(answer: &Value) -> Result<Vec<RootStatus>, Failure> {
+    serde_json::from_value(answer["roots"].clone()).map_err(|error| unreadable(&error))
+}
+
+pub(super) fn show_list(screen: &mut Screen, roots: &[RootStatus]) -> io::Result<()> {
     for root in roots {
         let whence = root.path.as_deref();
         screen.text(format!(

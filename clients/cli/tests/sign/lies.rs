@@ -111,7 +111,7 @@ fn what_acts_on_a_terminal_is_not_signed() {
         payload["wascap"]["ver"] = "1\u{1b}[2J\u{202e}".into();
     });
     assert_eq!(called, ["sign/prepare"]);
-    assert!(ran.err.contains("do not see"), "{}", ran.err);
+    assert!(ran.err.contains("invisible characters"), "{}", ran.err);
     let seen = [ran.out, ran.err].concat();
     assert!(!seen.contains(['\u{1b}', '\u{202e}']), "{seen:?}");
 }

@@ -189,7 +189,7 @@ fn an_archive_that_exists_is_replaced_only_where_that_is_meant() {
     fails(
         &create(&home, &["-o", "kv.par"]),
         2,
-        &["kv.par exists already", "--overwrite"],
+        &["kv.par already exists", "--overwrite"],
     );
     assert_eq!(fs::read(home.path("kv.par")).unwrap(), b"precious");
     done(

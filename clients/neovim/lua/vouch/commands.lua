@@ -186,10 +186,10 @@ local commands = {
   end,
   allow = function(words)
     if not words[1] then
-      return tell('Name the registry that documents may have asked', vim.log.levels.WARN)
+      return tell('Name the registry at which lookups are allowed', vim.log.levels.WARN)
     end
     execute('vouch.allowRegistry', { words[1] }, function(registry)
-      tell(('%s is asked for what documents name, until vouchd ends'):format(registry))
+      tell(('Lookups at %s are allowed until vouchd stops'):format(registry))
     end)
   end,
   attach = function()

@@ -75,7 +75,7 @@ def parser() -> Parser:
     verify.add_argument(
         "--signer",
         metavar="SIGNER",
-        help="accept this signer alone: a name of the service's config, or an account",
+        help="accept only this signer: a name from the config, an account or an id",
     )
     verify.add_argument(
         "--json", action="store_true", help="print what the service answered, a line for each"

@@ -12,7 +12,7 @@ class VouchError(Exception):
 
 
 class ServerError(VouchError):
-    """The service answered an error. Kinds that this version knows have a class of their own."""
+    """The service returned an error. Kinds that this version knows have a class of their own."""
 
     #: Whether it says that the artifact does not satisfy the signature rule.
     is_refusal: ClassVar[bool] = False

@@ -215,9 +215,7 @@ class SignerChanged(SignatureProblem):
 
 
 class NotAllowed(SignatureProblem):
-    """The signer is accepted, and a rule of the server's owner asks for something else besides
-    that does not hold.
-    """
+    """The signer is accepted, but another condition of a rule is not met."""
 
     is_refusal = True
 
@@ -354,8 +352,8 @@ class RestartFailed(ServiceProblem):
 
 
 class PolicyUnusable(ServiceProblem):
-    """The trust policy of the server's owner, or what is pinned by it, cannot be used. Until it
-    is mended nothing is accepted.
+    """The trust policy of the server's owner, or what is pinned by it, cannot be used. Until
+    that is fixed, nothing is accepted.
     """
 
 

@@ -63,7 +63,7 @@ class Methods(ABC):
         bundle: The file's Sigstore bundle, with `path`: an absolute path or `file:` URI.
             Without it, the file `path` + `.sigstore.json` counts, where there is one. With
             `pushTo`, one that is named has to count, as it would be published.
-        signer: Accept this signer alone: a name of the server's config, an account (`A…`), or a
+        signer: Accept only this signer: a name of the server's config, an account (`A…`), or a
             signer's `id`.
         explain: Answer `checks`: every row of the rule and what the policy asks, each with what
             was found.
@@ -191,7 +191,7 @@ class Methods(ABC):
         signer: str | None = None,
         allow_latest: bool | None = None,
     ) -> PullResult:
-        """Fetches an artifact, verifies it, and only then names its file.
+        """Fetches an artifact, and writes the file only if it verifies.
 
         reference: Where to fetch it from: `registry/repository[:tag][@digest]` or
             `oci:/path/to/layout:tag`.
@@ -205,7 +205,7 @@ class Methods(ABC):
         with_bundle: Place the bundle that signs the file beside it, as `FILE.sigstore.json`, so
             that the file verifies again; not with `target`. A layout keeps it beside the
             manifest. What is accepted by its token needs none.
-        signer: Accept this signer alone: a name of the server's config, an account (`A…`), or a
+        signer: Accept only this signer: a name of the server's config, an account (`A…`), or a
             signer's `id`.
         allow_latest: Allow the tag `latest`, or no tag.
         """

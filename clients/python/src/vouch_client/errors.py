@@ -1,7 +1,7 @@
 """What can go wrong.
 
     VouchError
-    ├── ServerError            the service answered an error; it has `kind`, `help`, `retryable`
+    ├── ServerError            the service returned an error; it has `kind`, `help`, `retryable`
     │   ├── ArtifactProblem    ├── UnknownArtifact, TooLarge, …
     │   ├── SignatureProblem   ├── Unsigned, Expired, UntrustedSigner, …
     │   ├── RegistryProblem    ├── NotFound, RateLimited, …
@@ -61,7 +61,7 @@ def answered(error: object) -> ServerError:
     code = members.get("code")
     code = code if isinstance(code, int) and not isinstance(code, bool) else 0
     message = members.get("message")
-    message = message if isinstance(message, str) else "the service answered an error without words"
+    message = message if isinstance(message, str) else "the service returned an error without a message"
     data = members.get("data")
     data = data if isinstance(data, Mapping) else {}
     kind = data.get("kind")

@@ -273,7 +273,7 @@ class VerifyParamsOfPath(_VerifyParamsOfPath, total=False):
     #: file `path` + `.sigstore.json` counts, where there is one. With `pushTo`, one that is
     #: named has to count, as it would be published.
     bundle: str | None
-    #: Accept this signer alone: a name of the server's config, an account (`A…`), or a signer's
+    #: Accept only this signer: a name of the server's config, an account (`A…`), or a signer's
     #: `id`.
     signer: str | None
     #: Answer `checks`: every row of the rule and what the policy asks, each with what was
@@ -295,7 +295,7 @@ class VerifyParamsOfReference(_VerifyParamsOfReference, total=False):
     #: file `path` + `.sigstore.json` counts, where there is one. With `pushTo`, one that is
     #: named has to count, as it would be published.
     bundle: str | None
-    #: Accept this signer alone: a name of the server's config, an account (`A…`), or a signer's
+    #: Accept only this signer: a name of the server's config, an account (`A…`), or a signer's
     #: `id`.
     signer: str | None
     #: Answer `checks`: every row of the rule and what the policy asks, each with what was
@@ -369,7 +369,7 @@ class PullParams(_PullParams, total=False):
     #: verifies again; not with `target`. A layout keeps it beside the manifest. What is
     #: accepted by its token needs none.
     withBundle: bool | None
-    #: Accept this signer alone: a name of the server's config, an account (`A…`), or a signer's
+    #: Accept only this signer: a name of the server's config, an account (`A…`), or a signer's
     #: `id`.
     signer: str | None
     #: Allow the tag `latest`, or no tag.
@@ -736,7 +736,7 @@ class InspectResultChecked(_InspectResultChecked, total=False):
     #: The signature that verifies with its signer's own key, also where the artifact is
     #: refused. It says nothing of the contents unless the verdict is `accepted`.
     signature: Signature | None
-    #: What the token says, where that signature is one's.
+    #: What the token says, where that signature is a token's.
     claims: Claims | None
     #: What that signature's signer says of how it was built, where a bundle of theirs does.
     #: They say so; nobody checked it.
@@ -772,7 +772,7 @@ class InspectResultNotChecked(_InspectResultNotChecked, total=False):
     #: The signature that verifies with its signer's own key, also where the artifact is
     #: refused. It says nothing of the contents unless the verdict is `accepted`.
     signature: Signature | None
-    #: What the token says, where that signature is one's.
+    #: What the token says, where that signature is a token's.
     claims: Claims | None
     #: What that signature's signer says of how it was built, where a bundle of theirs does.
     #: They say so; nobody checked it.
@@ -802,7 +802,7 @@ class LaterInspectResult(_LaterInspectResult, total=False):
     #: The signature that verifies with its signer's own key, also where the artifact is
     #: refused. It says nothing of the contents unless the verdict is `accepted`.
     signature: Signature | None
-    #: What the token says, where that signature is one's.
+    #: What the token says, where that signature is a token's.
     claims: Claims | None
     #: What that signature's signer says of how it was built, where a bundle of theirs does.
     #: They say so; nobody checked it.
@@ -865,14 +865,14 @@ class Provenance(TypedDict, total=False):
     #: What the build was given, by names with dots between their parts (`workflow.ref`); at
     #: most 16.
     parameters: dict[str, str]
-    #: What it was built of, at most 16.
+    #: What it was built from, at most 16.
     dependencies: list[Dependency]
-    #: How much of that is not told.
+    #: How much of that is omitted.
     leftOut: int | None
 
 
 class Dependency(TypedDict, total=False):
-    """Something that an artifact was built of."""
+    """Something that an artifact was built from."""
 
     #: Where it is.
     uri: str | None
@@ -889,7 +889,7 @@ class NamesRead(TypedDict):
 
 
 class NamesUnread(TypedDict):
-    """They could not be read whole, or are too many to be told."""
+    """They could not be read whole, or are too many to show."""
 
     state: Literal["unread"]
     #: Why.
@@ -925,7 +925,7 @@ class Metadata(TypedDict, total=False):
     revision: str | None
     #: What made it: languages, tools, SDKs.
     producers: list[Producer]
-    #: Sections of these that are there and are not told, by name, and why.
+    #: Sections of these that are there but omitted, by name, and why.
     unread: dict[str, str]
 
 
@@ -1646,7 +1646,7 @@ InspectResult = InspectResultChecked | InspectResultNotChecked | LaterInspectRes
 #: The verdict on an artifact.
 Verification = VerificationAccepted | VerificationRefused | LaterVerification
 
-#: Names that an artifact lists: all of them, or why they are not told. A part is never told.
+#: Names that an artifact lists: all of them, or why they are omitted. Never a partial list.
 Names = NamesRead | NamesUnread | LaterNames
 
 #: A reference in a document.

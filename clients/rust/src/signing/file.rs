@@ -274,9 +274,8 @@ fn what_else(path: &Path, text: &str) -> SigningError {
     } else if nkey::public_key(text).is_some() {
         unusable("it holds a public nkey, not a seed")
     } else {
-        unusable("it holds neither an OpenSSH private key nor an nkey seed").help(
-            "`vouch keys new NAME` makes a key; `vouch keys list` shows those that there are.",
-        )
+        unusable("it holds neither an OpenSSH private key nor an nkey seed")
+            .help("`vouch keys new NAME` makes a key; `vouch keys list` lists your keys.")
     }
 }
 

@@ -127,7 +127,7 @@ fn compare(said: &Said, asked: &SignPrepareParams, old: Option<&Said>, now: u64)
     }
     let issued = claims.issued_at;
     if issued > now.saturating_add(AHEAD) || issued < now.saturating_sub(OLDEST) {
-        let message = format!("it is dated {issued}, and now is {now}, in seconds since 1970");
+        let message = format!("it is dated {issued}, but it is now {now}, in seconds since 1970");
         return Err(refused(&message).help("Compare this machine's clock with the service's."));
     }
 
@@ -284,9 +284,9 @@ fn shown<T: Debug + ?Sized>(value: &T) -> String {
 
 fn refused(what: &str) -> SigningError {
     let message =
-        format!("nothing was signed: the service did not answer what it was asked for: {what}");
+        format!("nothing was signed: the service's answer does not match the request: {what}");
     SigningError::new(SigningErrorKind::NotAskedFor, message).help(
-        "Service and client may be of different versions: `vouch restart` helps. If it does not, \
+        "The client and vouchd may be different versions: run `vouch restart`. If that does not help, \
          somebody else may be answering in the service's place: do not sign there.",
     )
 }

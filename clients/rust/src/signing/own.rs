@@ -42,9 +42,9 @@ pub(super) fn make(folder: &Path, name: &str) -> Result<KeyFile> {
         );
     }
     let exists = || {
-        let message = format!("there is a key {name:?} already: {}", path.display());
+        let message = format!("there is already a key {name:?}: {}", path.display());
         SigningError::new(SigningErrorKind::FileExists, message)
-            .help("Choose another name. `vouch keys list` shows those that are taken.")
+            .help("Choose another name. `vouch keys list` shows the names that are taken.")
     };
     let mut seed = Zeroizing::new([0; 32]);
     getrandom::fill(&mut *seed).map_err(|error| failed(io::Error::other(error.to_string())))?;

@@ -53,11 +53,6 @@ impl Places {
         self
     }
 
-    /// The folder of `vouch keys new`; none where the user has no home.
-    pub fn own_folder(&self) -> Option<&Path> {
-        self.own.as_deref()
-    }
-
     /// The file that `VOUCH_KEY_FILE` names; an error where it holds a key itself.
     pub fn key_file(&self) -> Option<std::result::Result<&Path, &SigningError>> {
         let named = self.key_file.as_ref()?;
@@ -209,8 +204,8 @@ impl Places {
                 let folders: Vec<_> = folders.iter().map(|it| it.display().to_string()).collect();
                 let message = format!("there is no key {name:?} in {}", folders.join(", "));
                 Err(SigningError::new(SigningErrorKind::KeyAbsent, message).help(format!(
-                    "`vouch keys list` shows those that there are; `vouch keys new {name}` makes \
-                     it. A key of ssh-agent is written as `ssh:{name}`, a file as `./{name}`."
+                    "`vouch keys list` lists your keys; `vouch keys new {name}` makes this one. \
+                     A key of ssh-agent is written as `ssh:{name}`, a file as `./{name}`."
                 )))
             }
         }
@@ -248,8 +243,8 @@ impl Places {
     }
 }
 
-const NAME_ONE: &str = "Name one with `--key`, or in the config: `vouch keys list` shows those that \
-                        there are. For automation, VOUCH_KEY_FILE names a key's file.";
+const NAME_ONE: &str = "Name one with `--key`, or in the config: `vouch keys list` lists your keys. \
+                        For automation, VOUCH_KEY_FILE names a key's file.";
 
 const KEY_FILE: &str = "It is the path of a file with an OpenSSH private key or an nkey seed: \
                         `unset VOUCH_KEY_FILE` does without.";

@@ -142,7 +142,7 @@ pub(super) fn to_be_signed(text: &str) -> Result<Said, String> {
         return Err("does not have two parts".into());
     };
     if decode(header)? != HEADER {
-        return Err("has another header than a token has".into());
+        return Err("does not have a token's header".into());
     }
     let payload = decode(payload)?;
     let object = object(&payload)?;
@@ -161,7 +161,7 @@ pub(super) fn to_be_signed(text: &str) -> Result<Said, String> {
     }
     let said = said(kind, object)?;
     if !said.texts().all(|text| can_be_seen(text)) {
-        return Err("says something that is too long, or holds what people do not see".into());
+        return Err("says something that is too long, or contains invisible characters".into());
     }
     Ok(said)
 }
@@ -179,7 +179,7 @@ pub(super) fn signed(token: &str) -> Result<Said, String> {
     let header = object(&decode(header)?)?;
     let says = |name: &str, value: &str| header.get(name).and_then(Value::as_str) == Some(value);
     if header.len() != 2 || !says("typ", "jwt") || !says("alg", "Ed25519") {
-        return Err("has another header than a token has".into());
+        return Err("does not have a token's header".into());
     }
     let object = object(&decode(payload)?)?;
     let wascap = object.get("wascap").and_then(Value::as_object);

@@ -121,7 +121,7 @@ def _compare(said: Said, asked: SignPrepareParams, old: Said | None, now: int) -
     issued = claims["issuedAt"]
     if not now - OLDEST <= issued <= now + AHEAD:
         raise _refused(
-            f"it is dated {issued}, and now is {now}, in seconds since 1970",
+            f"it is dated {issued}, but it is now {now}, in seconds since 1970",
             "Compare this machine's clock with the service's.",
         )
 
@@ -208,8 +208,8 @@ def _added(what: str, found: object) -> SigningError:
 def _refused(what: str, hint: str | None = None) -> SigningError:
     return SigningError(
         "notAskedFor",
-        f"nothing was signed: the service did not answer what it was asked for: {what}",
+        f"nothing was signed: the service's answer does not match the request: {what}",
         hint
-        or "Service and client may be of different versions: `vouch restart` helps. If it does not, "
+        or "The client and vouchd may be different versions: run `vouch restart`. If that does not help, "
         "somebody else may be answering in the service's place: do not sign there.",
     )

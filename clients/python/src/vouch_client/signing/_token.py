@@ -95,7 +95,7 @@ def to_be_signed(text: str) -> Said:
     if not dot:
         raise Odd("does not have two parts")
     if _decoded(header) != HEADER:
-        raise Odd("has another header than a token has")
+        raise Odd("does not have a token's header")
     claims = _object(_decoded(payload))
     wascap = claims.get("wascap")
     if not isinstance(wascap, dict):
@@ -109,7 +109,7 @@ def to_be_signed(text: str) -> Said:
         raise Odd(f"is not of wascap's revision {REVISION}")
     said = _said(claims, wascap, is_archive)
     if not all(map(can_be_seen, said.texts())):
-        raise Odd("says something that is too long, or holds what people do not see")
+        raise Odd("says something that is too long, or contains invisible characters")
     return said
 
 
@@ -119,7 +119,7 @@ def signed(token: str) -> Said:
     if len(parts) != 3:
         raise Odd("does not have three parts")
     if _object(_decoded(parts[0])) != {"typ": "jwt", "alg": "Ed25519"}:
-        raise Odd("has another header than a token has")
+        raise Odd("does not have a token's header")
     claims = _object(_decoded(parts[1]))
     wascap = claims.get("wascap")
     if not isinstance(wascap, dict):

@@ -511,7 +511,7 @@ fn what_is_not_the_beginning_of_a_token() {
         r#"{"typ":"jwt","alg":"Ed25519","kid":"1"}"#,
         "",
     ] {
-        check(encode(header, &good), "another header");
+        check(encode(header, &good), "a token's header");
     }
     check(of(""), "not JSON");
     check(of("null"), "not a JSON object");
@@ -549,13 +549,16 @@ fn claims_that_no_token_has() {
         "a\nb",
         &"a".repeat(257),
     ] {
-        check(of_wasm(json!({"jti": unseen})), "do not see");
+        check(of_wasm(json!({"jti": unseen})), "invisible characters");
         for name in ["name", "ver", "call_alias"] {
-            check(of_wasm(json!({"wascap": {name: unseen}})), "do not see");
+            check(
+                of_wasm(json!({"wascap": {name: unseen}})),
+                "invisible characters",
+            );
         }
         check(
             of_wasm(json!({"wascap": {"tags": ["a", unseen]}})),
-            "do not see",
+            "invisible characters",
         );
     }
     check(of_wasm(json!({"aud": "x"})), "unknown, \"aud\"");
@@ -609,7 +612,7 @@ fn claims_that_no_token_has() {
     check(of_archive(json!({"wascap": {"vendor": null}})), "covers");
     check(
         of_archive(json!({"wascap": {"target_hashes": {"x\r": HASH}}})),
-        "do not see",
+        "invisible characters",
     );
     let many: Map<_, _> = (0..257).map(|n| (n.to_string(), json!(HASH))).collect();
     check(
