@@ -18,8 +18,8 @@ use std::{
 };
 use tracing::{Level, Metadata, level_filters::LevelFilter};
 use tracing_subscriber::{
-    EnvFilter, Layer, Registry,
-    filter::{FilterExt, filter_fn},
+    Layer, Registry,
+    filter::{FilterExt, Targets, filter_fn},
     layer::SubscriberExt,
     reload,
     util::SubscriberInitExt,
@@ -74,7 +74,7 @@ pub(crate) fn begin(filter: &str, format: LogFormat, file: Option<LogFile>) -> R
 }
 
 /// What the log is filtered by.
-static LEVELS: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
+static LEVELS: OnceLock<reload::Handle<Targets, Registry>> = OnceLock::new();
 
 /// Filters the log by something else from now on.
 pub(crate) fn change(filter: &str) -> Result<()> {
@@ -86,14 +86,14 @@ pub(crate) fn change(filter: &str) -> Result<()> {
 }
 
 /// A word alone is a level. The library takes another one for a target, and logs nothing else.
-pub(crate) fn parse(filter: &str) -> Result<EnvFilter> {
+pub(crate) fn parse(filter: &str) -> Result<Targets> {
     for word in filter.split(',').map(str::trim) {
         let alone = !word.is_empty() && !word.contains(['=', '[', ']', '{', '}']);
         if alone && word.parse::<LevelFilter>().is_err() {
             return Err(format!("{word:?} is not a level").into());
         }
     }
-    Ok(EnvFilter::builder().parse(filter)?)
+    Ok(filter.parse()?)
 }
 
 /// Whether an event may be logged whatever the filter says: our own crates' may, others' only
