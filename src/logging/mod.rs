@@ -178,7 +178,8 @@ mod tests {
         check("WARN", true);
         check("off", true);
         check("info,vouchd::session=debug", true);
-        check("vouchd[request{method=push}]=debug", true);
+        // Levels are by target alone.
+        check("vouchd[request{method=push}]=debug", false);
         check("info, debug,", true);
         check("bogus", false);
         check("vouchd::session", false);
