@@ -28,22 +28,40 @@ local function errors(count)
   end
 end
 
+-- Asks when no answer is to come any more: a second one would do again what the first one did. An
+-- answer has come a moment before it is dealt with, so that is looked at twice.
+local function asker(method, ask)
+  local calm = 0
+  return function()
+    local pending = vim.iter(vim.lsp.get_clients({ name = 'vouchd' })):any(function(client)
+      return vim.iter(vim.tbl_values(client.requests)):any(function(request)
+        return request.method == method and request.type == 'pending'
+      end)
+    end)
+    calm = pending and 0 or calm + 1
+    if calm > 2 then
+      calm = 0
+      ask()
+    end
+  end
+end
+
 -- What a hover shows, asked for as K does.
 local function hovered(part)
   local shown
+  local ask = asker('textDocument/hover', vim.lsp.buf.hover)
   await('a hover says ' .. part, function()
-    vim.lsp.buf.hover()
-    vim.wait(10000, function()
-      for _, window in ipairs(vim.api.nvim_list_wins()) do
-        if vim.api.nvim_win_get_config(window).relative ~= '' then
-          local buffer = vim.api.nvim_win_get_buf(window)
-          shown = table.concat(vim.api.nvim_buf_get_lines(buffer, 0, -1, true), '\n')
-          vim.api.nvim_win_close(window, true)
+    for _, window in ipairs(vim.api.nvim_list_wins()) do
+      if vim.api.nvim_win_get_config(window).relative ~= '' then
+        local buffer = vim.api.nvim_win_get_buf(window)
+        shown = table.concat(vim.api.nvim_buf_get_lines(buffer, 0, -1, true), '\n')
+        vim.api.nvim_win_close(window, true)
+        if shown:find(part, 1, true) then
           return true
         end
       end
-    end, 20)
-    return shown and shown:find(part, 1, true)
+    end
+    ask()
   end)
   return shown
 end
@@ -51,17 +69,19 @@ end
 -- Takes the code action whose title begins so, once it is offered.
 local function act(beginning)
   local tick = vim.b.changedtick
-  await('the action ' .. beginning, function()
+  local ask = asker('textDocument/codeAction', function()
     vim.lsp.buf.code_action({
       apply = true,
       filter = function(action)
         return vim.startswith(action.title, beginning)
       end,
     })
-    vim.wait(10000, function()
-      return vim.b.changedtick ~= tick
-    end, 20)
-    return vim.b.changedtick ~= tick
+  end)
+  await('the action ' .. beginning, function()
+    if vim.b.changedtick ~= tick then
+      return true
+    end
+    ask()
   end)
 end
 
