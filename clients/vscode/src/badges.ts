@@ -64,6 +64,7 @@ export class Badges implements vscode.FileDecorationProvider {
     // Nobody would say that a file elsewhere has changed.
     if (uri.scheme !== "file" || !NAMES.test(uri.path) || !vscode.workspace.getWorkspaceFolder(uri)) return undefined;
     if (!vscode.workspace.getConfiguration("vouch").get<boolean>("badges", true)) return undefined;
+    void this.service.wake();
     const key = uri.toString();
     if (this.#known.has(key)) return this.#known.get(key);
     await this.#turn();

@@ -33,6 +33,7 @@ export function register(service: Service): vscode.Disposable {
     ...Object.entries(commands).map(([name, run]) =>
       vscode.commands.registerCommand(`vouch.${name}`, async (uri?: vscode.Uri) => {
         try {
+          await service.wake();
           await run(uri);
         } catch (error) {
           if (!(error instanceof vscode.CancellationError)) say.error(failure(error));

@@ -37,7 +37,7 @@ export class Service implements vscode.Disposable {
   #ends: number[] = [];
   #told = false;
   // One start after the other.
-  #starting: Promise<void> = Promise.resolve();
+  #starting: Promise<void> | undefined;
 
   constructor(private readonly log: vscode.LogOutputChannel) {
     this.#status.name = "vouch";
@@ -64,9 +64,19 @@ export class Service implements vscode.Disposable {
     return this.#program && commandLine(this.#program, place());
   }
 
+  /** Whether there was something to do for it. */
+  get isAwake(): boolean {
+    return this.#starting !== undefined;
+  }
+
+  /** Starts it, unless that was done. */
+  wake(): Promise<void> {
+    return this.#starting ?? this.start(false);
+  }
+
   /** Starts it, or starts it anew. `asked`: by a person, who hears what is wrong each time. */
   start(asked: boolean): Promise<void> {
-    this.#starting = this.#starting.then(() => this.#start(asked));
+    this.#starting = (this.#starting ?? Promise.resolve()).then(() => this.#start(asked));
     return this.#starting;
   }
 
