@@ -1,5 +1,5 @@
 //! A person's first minutes with the extension for VS Code, in code-server and Chromium, against a real
-//! registry. It is run by its name alone: clients/vscode/README.md says how.
+//! registry.
 
 #![allow(
     missing_docs,
@@ -116,7 +116,7 @@ fn a_person_s_first_minutes() {
     let said = String::from_utf8_lossy(&output.stdout);
     let wrong = String::from_utf8_lossy(&output.stderr);
     if let Some(kept) = std::env::var_os("VOUCH_SCREENSHOTS") {
-        for shot in ["hover", "verify", "sign", "failed"] {
+        for shot in ["screenshot", "hover", "verify", "sign", "failed"] {
             let shot = format!("{shot}.png");
             let _ = fs::copy(place.join(&shot), Path::new(&kept).join(shot));
         }
@@ -133,6 +133,7 @@ fn a_person_s_first_minutes() {
         "died, and is there again",
         "absent",
         "too old",
+        "a trusted folder's settings name no program",
         "nothing of a folder that is not trusted is run",
     ] {
         assert!(said.contains(&format!("seen: {seen}\n")), "{seen}: {said}");

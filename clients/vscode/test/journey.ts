@@ -4,16 +4,19 @@
 //   node build/journey.mjs CODE_SERVER VSIX FOLDER PLACE
 //
 // and looks at what it prints: one line for each thing that was seen. PLACE is for what the editor
-// keeps, and for screenshots. All that has to come is waited for, two minutes each.
+// keeps, and for screenshots. All that has to come is waited for: only a journey that fails waits as
+// long as it may.
 
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { type Page, chromium } from "playwright-core";
+import { type Locator, type Page, chromium, errors } from "playwright-core";
 
-const PATIENCE = 120_000;
+const PATIENCE = 300_000;
+/** The editor is ended after that, whatever it does. */
+const LONGEST = 1_800_000;
 const [codeServer = "", vsix = "", folder = "", place = ""] = process.argv.slice(2);
 
 const data = join(place, "data");
@@ -25,6 +28,7 @@ function settings(more: object): void {
     "chat.commandCenter.enabled": false,
     "editor.minimap.enabled": false,
     "editor.stickyScroll.enabled": false,
+    "files.exclude": { "**/.vscode": true },
     "extensions.autoCheckUpdates": false,
     "telemetry.telemetryLevel": "off",
     "update.mode": "none",
@@ -44,22 +48,47 @@ function program(path?: string): void {
   writeFileSync(join(data, "Machine/settings.json"), JSON.stringify(path === undefined ? {} : { "vouch.path": path }));
 }
 
-/** Starts the editor; answers its address, and what ends it. */
-async function served(): Promise<[string, () => void]> {
+/** A folder's own settings, which name a program of the folder. Answers what is there once that has run. */
+function hostile(folder: string): string {
+  const marker = join(place, "it-ran");
+  mkdirSync(join(folder, ".vscode"), { recursive: true });
+  const program = join(folder, ".vscode/vouchd");
+  writeFileSync(program, `#!/bin/sh\ntouch ${marker}\n`, { mode: 0o755 });
+  writeFileSync(join(folder, ".vscode/settings.json"), JSON.stringify({ "vouch.path": program }));
+  return marker;
+}
+
+/** Starts the editor, and answers its address. All that it starts ends with this process. */
+async function served(): Promise<string> {
   const server = spawn(process.execPath, [codeServer, ...shared, "--auth", "none", "--bind-addr", "127.0.0.1:0",
     "--disable-telemetry", "--disable-update-check", "--disable-getting-started-override"], {
     stdio: ["ignore", "pipe", "inherit"],
+    detached: true,
     // As if it was started in a shell: else it takes what a new login shell has for the environment.
     env: { ...process.env, VSCODE_CLI: "1" },
   });
-  const end = () => { server.kill(); };
+  const end = () => {
+    try {
+      process.kill(-(server.pid ?? 0), "SIGKILL");
+    } catch {
+      // It has ended.
+    }
+  };
+  process.on("exit", end);
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.once(signal, () => process.exit(1));
+  setTimeout(end, LONGEST).unref();
   for await (const line of createInterface(server.stdout)) {
     const address = /listening on (http:\S+)/.exec(line)?.[1];
     if (!address) continue;
     server.stdout.resume();
-    return [address, end];
+    return address;
   }
   throw new Error("code-server does not start");
+}
+
+interface Said {
+  messages: Set<string>;
+  status: Set<string>;
 }
 
 function saw(what: string): void {
@@ -90,19 +119,69 @@ async function status(page: Page, text: RegExp): Promise<void> {
   );
 }
 
-/** What the editor says in its corner. */
-async function toast(page: Page, text: RegExp): Promise<void> {
-  await page.locator(".notification-toast, .notification-list-item").filter({ hasText: text }).first().waitFor();
+/**
+ * Keeps what the editor says in its corner and in its status bar: messages leave by themselves, and a
+ * slow machine might not look in time.
+ */
+async function listen(page: Page): Promise<void> {
+  await page.addInitScript(() => {
+    const said = { messages: new Set<string>(), status: new Set<string>() };
+    Object.assign(window, { said });
+    const look = () => {
+      for (const item of document.querySelectorAll(".notification-list-item-message")) {
+        if (item.textContent) said.messages.add(item.textContent);
+      }
+      for (const item of document.querySelectorAll(".statusbar-item, .statusbar-item *")) {
+        said.status.add(item.getAttribute("aria-label") ?? "");
+      }
+    };
+    const options = { attributeFilter: ["aria-label"], attributes: true, characterData: true, childList: true, subtree: true };
+    new MutationObserver(look).observe(document, options);
+  });
 }
 
+/** Waits until that was said. */
+async function told(page: Page, where: keyof Said, text: RegExp): Promise<void> {
+  await page.waitForFunction(
+    ([where, pattern]) => [...(window as unknown as { said: Said }).said[where]].some((said) => new RegExp(pattern).test(said)),
+    [where, text.source] as const,
+  );
+}
+
+/** Runs a command by its title. */
 async function command(page: Page, title: string): Promise<void> {
   await page.keyboard.press("F1");
-  await page.locator(".quick-input-widget input").first().fill(`>${title}`);
-  await page.locator(".quick-input-list .monaco-list-row").filter({ hasText: title }).first().click();
+  await choose(page.locator(".quick-input-widget input").first(), `>${title}`, title);
 }
 
-async function choose(page: Page, label: string): Promise<void> {
-  await page.locator(".quick-input-list .monaco-list-row").filter({ hasText: label }).first().click();
+/** Chooses a file where the extension asks for one. */
+async function file(page: Page, name: string): Promise<void> {
+  await choose(page.locator('.quick-input-widget input[placeholder="Which file?"]'), name, name);
+}
+
+/** Types that, and takes what is marked in the list below: a click might come when the list has moved. */
+async function choose(input: Locator, typed: string, label: string): Promise<void> {
+  await input.fill(typed);
+  await input.page().locator(".quick-input-list .monaco-list-row.focused").filter({ hasText: label }).waitFor();
+  await input.press("Enter");
+}
+
+/** The mouse comes to rest there, until it shows that: what moves in between takes a hover away. */
+async function hover(page: Page, over: Locator, text: RegExp): Promise<void> {
+  const shown = page.locator(".monaco-hover").filter({ hasText: text }).first();
+  for (const end = Date.now() + PATIENCE; ;) {
+    // By the mouse alone: `hover` would scroll the editor's own parts.
+    const at = await over.boundingBox();
+    assert(at);
+    await page.mouse.move(at.x + at.width / 2, at.y - 40);
+    await page.mouse.move(at.x + at.width / 2, at.y + at.height / 2);
+    try {
+      await shown.waitFor({ timeout: 20_000 });
+      return;
+    } catch (error) {
+      if (!(error instanceof errors.TimeoutError) || Date.now() > end) throw error;
+    }
+  }
 }
 
 async function open(page: Page, address: string, folder: string): Promise<void> {
@@ -111,6 +190,8 @@ async function open(page: Page, address: string, folder: string): Promise<void> 
 }
 
 async function journey(page: Page, address: string): Promise<void> {
+  const marker = hostile(folder);
+  await listen(page);
   await open(page, address, folder);
   await page.getByRole("button", { name: "Yes, I trust the authors" }).click();
 
@@ -124,49 +205,50 @@ async function journey(page: Page, address: string): Promise<void> {
   const wrong = page.locator(".squiggly-error").first();
   await wrong.waitFor();
   saw("a diagnostic");
-  // By the mouse alone: `hover` would scroll the editor's own parts.
-  const at = await wrong.boundingBox();
-  assert(at);
-  await page.mouse.move(at.x + at.width / 2, at.y + at.height / 2);
-  await page.locator(".monaco-hover").filter({ hasText: /not signed/ }).first().waitFor();
+  // The picture in the README: nothing lies over it, and each reference has its hint.
+  await badge(page, "policy.yaml", "1");
+  await page.waitForFunction(() => {
+    const hints = [...document.querySelectorAll(".view-line")].filter((line) => /0\.[12]\.0.*[0-9a-f]{12}/.test(line.textContent));
+    return hints.length === 2;
+  });
+  await page.screenshot({ path: join(place, "screenshot.png"), clip: { x: 0, y: 0, width: 1000, height: 340 } });
+  await hover(page, wrong, /not signed/);
   saw("hover");
   await page.screenshot({ path: join(place, "hover.png") });
-  await page.keyboard.press("Escape");
+  await page.mouse.move(600, 450);
+  await page.locator(".monaco-hover").filter({ hasText: /not signed/ }).first().waitFor({ state: "hidden" });
 
   // A command, and what it says.
   await command(page, "vouch: Verify File");
-  await choose(page, "echo.wasm");
-  await toast(page, /echo\.wasm: signed by acme/);
+  await file(page, "echo.wasm");
+  await told(page, "messages", /echo\.wasm: signed by acme/);
   saw("verify");
   await page.screenshot({ path: join(place, "verify.png") });
 
   // Signing, in a terminal.
   await command(page, "vouch: Sign File in a Terminal");
-  await choose(page, "unsigned.wasm");
+  await file(page, "unsigned.wasm");
   await badge(page, "unsigned.wasm", "✓");
   await page.screenshot({ path: join(place, "sign.png") });
 
   // A service that dies is there again, without a word.
   await command(page, "Notifications: Clear All Notifications");
-  // It says so for a moment only.
+  await page.locator(".notification-toast").waitFor({ state: "detached" });
   await page.evaluate(() => {
-    const seen = new Set<string | null>();
-    Object.assign(window, { seen });
-    const look = () => {
-      for (const item of document.querySelectorAll(".statusbar-item, .statusbar-item *")) seen.add(item.getAttribute("aria-label"));
-    };
-    new MutationObserver(look).observe(document.body, { attributes: true, childList: true, subtree: true });
+    const { said } = window as unknown as { said: Said };
+    said.messages.clear();
+    said.status.clear();
   });
   process.kill(Number(process.env["SERVICE"]), "SIGKILL");
-  await page.waitForFunction(() =>
-    [...(window as unknown as { seen: Set<string | null> }).seen].some((label) => label?.includes("is started again")));
+  await told(page, "status", /is started again/);
   await status(page, /vouchd \d+\.\d+\.\d+/);
-  assert.equal(await page.locator(".notification-toast").count(), 0, "nothing pops up");
+  const popups = await page.evaluate(() => [...(window as unknown as { said: Said }).said.messages]);
+  assert.deepEqual(popups, [], "nothing pops up");
   saw("died, and is there again");
 
   // One that is absent, or too old.
   program(join(place, "absent"));
-  await toast(page, /names no program.*pipx install/);
+  await told(page, "messages", /names no program.*pipx install/);
   saw("absent");
   const old = join(place, "old");
   writeFileSync(old, `#!${process.execPath}
@@ -176,22 +258,21 @@ process.stdin.once("data", () => process.stdout.write("Content-Length: " + body.
 process.stdin.on("end", () => process.exit());
 `, { mode: 0o755 });
   program(old);
-  await toast(page, /vouchd 0\.0\.1 that runs does not fit.*does not know inspect/);
+  await told(page, "messages", /vouchd 0\.0\.1 that runs does not fit.*does not know inspect/);
   saw("too old");
   program();
   await status(page, /vouchd \d+\.\d+\.\d+/);
   await badge(page, "echo.wasm", "✓");
 
-  // A folder that nobody trusts names a program of its own.
-  const hostile = join(place, "hostile");
-  const marker = join(place, "it-ran");
-  mkdirSync(join(hostile, ".vscode"), { recursive: true });
-  const evil = join(hostile, "vouchd");
-  writeFileSync(evil, `#!/bin/sh\ntouch ${marker}\n`, { mode: 0o755 });
-  writeFileSync(join(hostile, ".vscode/settings.json"), JSON.stringify({ "vouch.path": evil }));
-  writeFileSync(join(hostile, "bad.wasm"), "\0asm");
+  assert(!existsSync(marker), "a program of the folder was run");
+  saw("a trusted folder's settings name no program");
+
+  // Nor of one that nobody trusts.
+  const strange = join(place, "hostile");
+  hostile(strange);
+  writeFileSync(join(strange, "bad.wasm"), "\0asm");
   settings({ "security.workspace.trust.startupPrompt": "never" });
-  await open(page, address, hostile);
+  await open(page, address, strange);
   await badge(page, "bad.wasm", "✗");
   assert(!existsSync(marker), "a program of the folder was run");
   saw("nothing of a folder that is not trusted is run");
@@ -200,9 +281,10 @@ process.stdin.on("end", () => process.exit());
 settings({});
 program();
 writeFileSync(join(place, "config.yaml"), "auth: none\n");
-execFileSync(process.execPath, [codeServer, ...shared, "--install-extension", vsix], { stdio: "inherit" });
-const [address, end] = await served();
+execFileSync(process.execPath, [codeServer, ...shared, "--install-extension", vsix], { stdio: "inherit", timeout: PATIENCE });
+const address = await served();
 const browser = await chromium.launch({
+  timeout: PATIENCE,
   executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium",
   args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync"],
@@ -218,5 +300,6 @@ try {
   }
 } finally {
   await browser.close();
-  end();
 }
+// The editor still runs.
+process.exit();
