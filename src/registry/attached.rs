@@ -4,7 +4,6 @@
 //! The same bundle beside the same artifact makes the same manifest, always: one that is published
 //! again is there once.
 
-use super::manifest::LARGEST;
 use crate::{
     error::{Error, Result, error},
     name::Digest,
@@ -14,14 +13,26 @@ use crate::{
 use bytes::Bytes;
 use oci_distribution::manifest::{OCI_IMAGE_INDEX_MEDIA_TYPE, OCI_IMAGE_MEDIA_TYPE};
 use oci_distribution::manifest::{OciDescriptor, OciImageManifest};
-use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use serde::{
+    Deserialize, Deserializer as _,
+    de::{IgnoredAny, SeqAccess, Visitor},
+};
+use serde_json::{Value, json, value::RawValue};
+use std::{
+    collections::{BTreeMap, HashSet},
+    fmt,
+};
 use vouch_protocol::{PlainJson, PublishedBundle};
 
 /// The config of a manifest that has none: OCI image specification, "Guidance for an Empty
 /// Descriptor".
 const EMPTY_TYPE: &str = "application/vnd.oci.empty.v1+json";
 pub(super) const EMPTY: &[u8] = b"{}";
+
+/// How many manifests the tag of an artifact may list, and in how many bytes. Whoever signs has a few
+/// there; each push reads all of them, and writes them again.
+pub(super) const MOST_LISTED: usize = 1000;
+pub(super) const LARGEST_LIST: usize = 1 << 20;
 
 /// A bundle that is there beside an artifact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,58 +134,131 @@ fn unwritten(error: serde_json::Error) -> Error {
     error!(Internal: "a manifest could not be written").source(error)
 }
 
-/// An index of manifests, of which nothing is lost that others wrote.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Index(Map<String, Value>);
+/// An index of manifests, of which nothing is lost that others wrote. What it lists stays as it is
+/// written, and is told apart by what it names: adding to it costs the same however much it lists.
+#[derive(Debug)]
+pub(super) struct Index {
+    /// All but the list.
+    members: BTreeMap<String, Box<RawValue>>,
+    entries: Vec<Box<RawValue>>,
+    /// What the entries name.
+    named: HashSet<String>,
+}
+
+/// Why something is not an index that can be added to.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Unfit {
+    /// It is something else.
+    Other,
+    /// It lists more than [`MOST_LISTED`].
+    TooLong,
+}
 
 impl Index {
     pub(super) fn empty() -> Self {
-        let mut members = Map::new();
-        members.insert("schemaVersion".into(), 2.into());
-        members.insert("mediaType".into(), OCI_IMAGE_INDEX_MEDIA_TYPE.into());
-        members.insert("manifests".into(), json!([]));
-        Self(members)
+        let raw = |value: Value| serde_json::value::to_raw_value(&value).ok();
+        let members = [
+            ("schemaVersion", raw(2.into())),
+            ("mediaType", raw(OCI_IMAGE_INDEX_MEDIA_TYPE.into())),
+        ];
+        let members = members.into_iter();
+        Self {
+            members: members
+                .filter_map(|(name, raw)| Some((name.to_owned(), raw?)))
+                .collect(),
+            entries: Vec::new(),
+            named: HashSet::new(),
+        }
     }
 
-    /// Nothing where it is not one.
-    pub(super) fn read(bytes: &[u8]) -> Option<Self> {
-        let index: Map<String, Value> = serde_json::from_slice::<PlainJson>(bytes)
-            .and_then(|_| serde_json::from_slice(bytes))
-            .ok()?;
-        let is_index = index.get("manifests").is_some_and(Value::is_array)
-            && index.get("schemaVersion") == Some(&json!(2))
-            && !index.contains_key("layers");
-        is_index.then_some(Self(index))
+    pub(super) fn read(bytes: &[u8]) -> std::result::Result<Self, Unfit> {
+        let mut members: BTreeMap<String, Box<RawValue>> =
+            serde_json::from_slice::<PlainJson>(bytes)
+                .and_then(|_| serde_json::from_slice(bytes))
+                .map_err(|_| Unfit::Other)?;
+        let version = members.get("schemaVersion").map(|raw| raw.get());
+        if version != Some("2") || members.contains_key("layers") {
+            return Err(Unfit::Other);
+        }
+        let listed = members.remove("manifests").ok_or(Unfit::Other)?;
+        let mut listed = serde_json::Deserializer::from_str(listed.get());
+        let listed = listed.deserialize_seq(Counted).map_err(|_| Unfit::Other)?;
+        let listed = listed.ok_or(Unfit::TooLong)?;
+        let mut index = Self {
+            members,
+            entries: Vec::new(),
+            named: HashSet::new(),
+        };
+        for entry in listed {
+            index.named.insert(named(entry));
+            index.entries.push(entry.to_owned());
+        }
+        Ok(index)
     }
 
-    pub(super) fn entries(&self) -> &[Value] {
-        let entries = self.0.get("manifests").and_then(Value::as_array);
-        entries.map_or(&[], Vec::as_slice)
+    pub(super) fn entries(self) -> Vec<Box<RawValue>> {
+        self.entries
     }
 
     /// Adds those that it does not have; answers whether there were any.
-    pub(super) fn add<'a>(&mut self, entries: impl IntoIterator<Item = &'a Value>) -> bool {
-        let mut added = false;
+    pub(super) fn add<'a>(&mut self, entries: impl IntoIterator<Item = &'a RawValue>) -> bool {
+        let before = self.entries.len();
         for entry in entries {
-            let is_there = self
-                .entries()
-                .iter()
-                .any(|one| one["digest"] == entry["digest"]);
-            if let Some(list) = self.0.get_mut("manifests").and_then(Value::as_array_mut)
-                && !is_there
-            {
-                list.push(entry.clone());
-                added = true;
+            if self.named.insert(named(entry)) {
+                self.entries.push(entry.to_owned());
             }
         }
-        added
+        self.entries.len() > before
     }
 
-    /// Nothing where it is larger than registries take.
+    /// Nothing where it is larger, or lists more, than is read again.
     pub(super) fn written(&self) -> Option<Vec<u8>> {
-        let bytes = serde_json::to_vec(&self.0).ok()?;
-        (bytes.len() <= LARGEST).then_some(bytes)
+        let manifests = serde_json::value::to_raw_value(&self.entries).ok()?;
+        let mut members: BTreeMap<&str, &RawValue> = BTreeMap::new();
+        members.extend(self.members.iter().map(|(name, raw)| (&**name, &**raw)));
+        members.insert("manifests", &manifests);
+        let bytes = serde_json::to_vec(&members).ok()?;
+        (bytes.len() <= LARGEST_LIST && self.entries.len() <= MOST_LISTED).then_some(bytes)
     }
+}
+
+/// A list, unless it is longer than is read: of that one, nothing is kept.
+struct Counted;
+
+impl<'de> Visitor<'de> for Counted {
+    type Value = Option<Vec<&'de RawValue>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of manifests")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(
+        self,
+        mut list: A,
+    ) -> std::result::Result<Self::Value, A::Error> {
+        let mut kept = Vec::new();
+        while kept.len() < MOST_LISTED {
+            let Some(entry) = list.next_element()? else {
+                return Ok(Some(kept));
+            };
+            kept.push(entry);
+        }
+        let mut more = false;
+        while list.next_element::<IgnoredAny>()?.is_some() {
+            more = true;
+        }
+        Ok((!more).then_some(kept))
+    }
+}
+
+/// What an entry names; one that names nothing stands for itself.
+fn named(entry: &RawValue) -> String {
+    #[derive(Deserialize)]
+    struct Named {
+        digest: String,
+    }
+    let read = serde_json::from_str::<Named>(entry.get());
+    read.map_or_else(|_| entry.get().to_owned(), |named| named.digest)
 }
 
 #[cfg(test)]
@@ -214,14 +298,18 @@ mod tests {
         assert_eq!(attached[0].entry["annotations"], expected["annotations"]);
     }
 
+    fn raw(text: &str) -> Box<RawValue> {
+        RawValue::from_string(text.to_owned()).unwrap()
+    }
+
     #[test]
     fn an_index_keeps_what_others_wrote() {
         let check = |there: &str, expected: Option<usize>| {
-            let index = Index::read(there.as_bytes());
+            let index = Index::read(there.as_bytes()).ok();
             let entries = index.map(|mut index| {
-                let entry = json!({"digest": "a"});
-                index.add([&entry, &entry]);
-                assert!(!index.add([&entry]), "{there}");
+                let entry = raw(r#"{"digest":"a"}"#);
+                index.add([&*entry, &*entry]);
+                assert!(!index.add([&*entry]), "{there}");
                 index.entries().len()
             });
             assert_eq!(entries, expected, "{there}");
@@ -242,9 +330,33 @@ mod tests {
         check(r#"{"schemaVersion":2,"manifests":{}}"#, None);
         check("[]", None);
         check("<html>", None);
-        let mut index = Index::read(br#"{"schemaVersion":2,"manifests":[],"x":{"y":1}}"#).unwrap();
-        index.add([&json!({"digest": "a"})]);
-        let written: Value = serde_json::from_slice(&index.written().unwrap()).unwrap();
-        assert_eq!(written["x"]["y"], 1);
+        let text = r#"{"schemaVersion":2,"manifests":[{"digest":"b","x":1.50}],"x":{"y":1}}"#;
+        let mut index = Index::read(text.as_bytes()).unwrap();
+        index.add([&*raw(r#"{"digest":"a"}"#)]);
+        let written = String::from_utf8(index.written().unwrap()).unwrap();
+        let expected = r#"{"manifests":[{"digest":"b","x":1.50},{"digest":"a"}],"schemaVersion":2,"x":{"y":1}}"#;
+        assert_eq!(written, expected);
+    }
+
+    #[test]
+    fn no_more_is_listed_than_is_read() {
+        let listing = |most: usize| {
+            let entries: Vec<_> = (0..most)
+                .map(|n| format!(r#"{{"digest":"{n}"}}"#))
+                .collect();
+            let entries = entries.join(",");
+            format!(r#"{{"schemaVersion":2,"manifests":[{entries}]}}"#)
+        };
+        let full = listing(MOST_LISTED);
+        let mut full = Index::read(full.as_bytes()).unwrap();
+        assert!(full.written().is_some());
+        assert!(full.add([&*raw(r#"{"digest":"a"}"#)]));
+        assert!(full.written().is_none());
+        let over = listing(MOST_LISTED + 1);
+        assert_eq!(Index::read(over.as_bytes()).unwrap_err(), Unfit::TooLong);
+        let large = format!(r#"{{"digest":"a","x":"{}"}}"#, "x".repeat(LARGEST_LIST));
+        let mut index = Index::empty();
+        index.add([&*raw(&large)]);
+        assert!(index.written().is_none());
     }
 }

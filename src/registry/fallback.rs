@@ -6,9 +6,10 @@
 //! Within the service, one at a time does so.
 
 use super::{
-    attached::Index,
+    attached::{Index, LARGEST_LIST, MOST_LISTED, Unfit},
     candidates::fallback_tag,
-    manifest::{ACCEPT, LARGEST},
+    manifest::ACCEPT,
+    memory::{Charge, Memory},
     remote::Remote,
     turns,
 };
@@ -24,11 +25,14 @@ use reqwest::{
     Method,
     header::{self, CONTENT_TYPE, HeaderValue},
 };
-use serde_json::Value;
-use std::time::Duration;
-use tokio::time::Instant;
+use serde_json::{Value, value::to_raw_value};
+use std::{sync::Arc, time::Duration};
+use tokio::{task::spawn_blocking, time::Instant};
 use vouch_protocol::ErrorKind;
 
+/// How often what it lists is held at once: as it came, as it was read, as it is written, and as it is
+/// known until the next time.
+const COPIES: usize = 4;
 /// How often it is written before the others are left to it.
 const TRIES: usize = 8;
 /// How long others are given, at least and at most.
@@ -38,21 +42,19 @@ const OTHERS: [Duration; 2] = [Duration::from_millis(10), Duration::from_secs(2)
 pub(super) async fn list(remote: &Remote, subject: Digest, entries: &[Value]) -> Result<()> {
     let _turn = turns::take(remote, subject).await?;
     let tag = fallback_tag(subject);
-    let mut known = entries.to_vec();
+    let memory = Memory::at(remote.session.registry());
+    let known = entries.iter().map(to_raw_value).collect();
+    let known: Result<Vec<_>, _> = known;
+    let mut known =
+        known.map_err(|error| error!(Internal: "an entry could not be written").source(error))?;
     for _ in 0..TRIES {
         let began = Instant::now();
-        let mut index = read(remote, &tag, subject).await?;
-        let there = index.entries().to_vec();
-        if !index.add(&known) {
+        let (mut index, _charge) = read(remote, &tag, subject, &memory).await?;
+        if !index.add(known.iter().map(|entry| &**entry)) {
             return Ok(());
         }
-        known.extend(
-            there
-                .into_iter()
-                .filter(|entry| !known.contains(entry))
-                .collect::<Vec<_>>(),
-        );
         write(remote, &tag, &index).await?;
+        known = index.entries();
         let [least, most] = OTHERS;
         let pause = began.elapsed().clamp(least, most);
         tokio::time::sleep(pause.mul_f64(2.0 * jitter())).await;
@@ -63,29 +65,55 @@ pub(super) async fn list(remote: &Remote, subject: Digest, entries: &[Value]) ->
         .help("Others may write it at this moment. Nothing was tagged: try again."))
 }
 
-/// What the tag lists: nothing where it is not there.
-async fn read(remote: &Remote, tag: &str, subject: Digest) -> Result<Index> {
+/// What the tag lists, and what that takes: nothing where it is not there.
+async fn read(
+    remote: &Remote,
+    tag: &str,
+    subject: Digest,
+    memory: &Arc<Memory>,
+) -> Result<(Index, Option<Charge>)> {
     const ACTION: &str = "reading the list of signatures";
     let path = format!("manifests/{tag}");
     let get = || request(Method::GET, remote.url(&path), [(header::ACCEPT, ACCEPT)]);
     let fetch = || async {
         let response = remote.attempt(ACTION, &get).await?;
+        let size = response.content_length().map(usize::try_from);
+        let size = size.and_then(Result::ok).unwrap_or(LARGEST_LIST);
+        let charge = memory.charge(COPIES * size.min(LARGEST_LIST)).await?;
         let session = &remote.session;
         let over = ErrorKind::TooLarge;
-        bounded(session, ACTION, response, LARGEST, over).await
+        let bytes = bounded(session, ACTION, response, LARGEST_LIST, over).await?;
+        Ok::<_, Failure>((bytes, charge))
     };
     let mut retries = Retries::new(remote.session.timeouts());
-    let bytes = match retries.again(fetch).await {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Index::empty()),
+    let (bytes, charge) = match retries.again(fetch).await {
+        Ok(read) => read,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok((Index::empty(), None)),
+        Err(error) if error.kind() == ErrorKind::TooLarge => return Err(too_long(remote, tag)),
         Err(error) => return Err(error),
     };
-    match Index::read(&bytes) {
-        Some(index) => Ok(index),
+    // What others have listed may be large: it holds up nobody else.
+    let read = spawn_blocking(move || match Index::read(&bytes) {
         // GitLab answers the manifest itself where there is no such tag.
-        None if Digest::of(&bytes) == subject => Ok(Index::empty()),
-        None => Err(unfit(remote, tag)),
+        Err(Unfit::Other) if Digest::of(&bytes) == subject => Ok(Index::empty()),
+        read => read,
+    });
+    match read.await? {
+        Ok(index) => Ok((index, Some(charge))),
+        Err(Unfit::Other) => Err(unfit(remote, tag)),
+        Err(Unfit::TooLong) => Err(too_long(remote, tag)),
     }
+}
+
+fn too_long(remote: &Remote, tag: &str) -> Error {
+    let repository = &remote.scope.repository;
+    let message = format!(
+        "{} lists too much in {repository} under {tag} to add to it: no more than {MOST_LISTED} \
+         manifests in {LARGEST_LIST} bytes are read there",
+        remote.session.registry()
+    );
+    let help = format!("Nothing was tagged. Delete what nobody needs of what {tag} lists there.");
+    Error::new(ErrorKind::TooLarge, message).help(help)
 }
 
 /// Something that this would replace, and somebody may need.
@@ -98,9 +126,7 @@ fn unfit(remote: &Remote, tag: &str) -> Error {
 }
 
 async fn write(remote: &Remote, tag: &str, index: &Index) -> Result<()> {
-    let written = index.written().ok_or_else(
-        || error!(TooLarge: "the list of signatures {tag} would be larger than {LARGEST} bytes"),
-    )?;
+    let written = index.written().ok_or_else(|| too_long(remote, tag))?;
     let stored = Layer {
         digest: Digest::of(&written),
         size: written.len() as u64,

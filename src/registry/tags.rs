@@ -8,6 +8,7 @@
 use super::{
     layout,
     link::{Next, next},
+    memory::{Charge, Memory},
     remote::Remote,
 };
 use crate::{
@@ -16,8 +17,13 @@ use crate::{
     session::{Action, Failure, Retries, Sessions, bounded, request},
 };
 use reqwest::Method;
-use serde::Deserialize;
-use std::time::Duration;
+use serde::{
+    Deserialize, Deserializer as _,
+    de::{SeqAccess, Visitor},
+};
+use serde_json::value::RawValue;
+use std::{fmt, sync::Arc, time::Duration};
+use tokio::task::spawn_blocking;
 use vouch_protocol::ErrorKind;
 
 /// Pages of a registry that are read for one of ours, and the most bytes of one. A registry that
@@ -48,50 +54,65 @@ pub async fn tags(
     match repository {
         Reference::Registry(reference) => {
             let remote = Remote::new(sessions, reference, Action::Pull).await?;
-            let list = list(&remote, &mut listed);
-            let timed = tokio::time::timeout(WAIT, list).await;
+            let timed = tokio::time::timeout(WAIT, list(&remote, listed)).await;
             timed.unwrap_or_else(|_| {
                 let what = "takes too long to list the tags";
                 Err(remote.session.fault(ErrorKind::RegistryTimeout, what))
-            })?;
+            })
         }
-        Reference::Layout(reference) => listed.add(&layout::tags(reference).await?),
+        Reference::Layout(reference) => {
+            let mut found = false;
+            for name in layout::tags(reference).await? {
+                listed.put(&name, &mut found);
+            }
+            Ok(listed.page)
+        }
     }
-    Ok(listed.page)
 }
 
 /// The tags so far.
 #[derive(Debug)]
-struct Listed<'a> {
+struct Listed {
     page: Page,
     limit: usize,
-    last: Option<&'a Tag>,
+    last: Option<Tag>,
 }
 
-impl<'a> Listed<'a> {
-    fn behind(last: Option<&'a Tag>, limit: usize) -> Self {
+impl Listed {
+    fn behind(last: Option<&Tag>, limit: usize) -> Self {
         Self {
             page: Page::default(),
             limit,
-            last,
+            last: last.cloned(),
         }
     }
 
-    /// Adds a page of names.
-    fn add(&mut self, names: &[String]) {
-        let tags: Vec<Tag> = names.iter().filter_map(|name| name.parse().ok()).collect();
-        // Where it does not come, they are taken to begin behind it.
-        let found = tags.iter().position(|tag| Some(tag) == self.last);
-        if found.is_some() {
+    /// Adds a page of names, of which no more are kept than are wanted.
+    fn add(&mut self, page: &[u8]) -> serde_json::Result<()> {
+        let page: Names<'_> = serde_json::from_slice(page)?;
+        let Some(names) = page.tags else {
+            return Ok(());
+        };
+        let adding = Adding {
+            listed: self,
+            found: false,
+        };
+        serde_json::Deserializer::from_str(names.get()).deserialize_seq(adding)
+    }
+
+    /// Adds the next name of a page. Where the last tag does not come, the page is taken to begin
+    /// behind it; `found` says whether it came.
+    fn put(&mut self, name: &str, found: &mut bool) {
+        let Ok(tag) = name.parse::<Tag>() else {
+            return;
+        };
+        if !*found && Some(&tag) == self.last.as_ref() {
             // Whatever came before it was asked for before.
-            self.page.tags.clear();
-        }
-        let begin = found.map_or(0, |found| found + 1);
-        for tag in tags.into_iter().skip(begin) {
-            if self.is_full() {
-                self.page.more = true;
-                return;
-            }
+            *found = true;
+            self.page = Page::default();
+        } else if self.is_full() {
+            self.page.more = true;
+        } else {
             self.page.tags.push(tag);
         }
     }
@@ -101,20 +122,24 @@ impl<'a> Listed<'a> {
     }
 }
 
-async fn list(remote: &Remote, listed: &mut Listed<'_>) -> Result<()> {
+async fn list(remote: &Remote, mut listed: Listed) -> Result<Page> {
+    let memory = Memory::at(remote.session.registry());
     let mut query = format!("n={}", listed.limit);
-    if let Some(last) = listed.last {
+    if let Some(last) = &listed.last {
         // A tag needs no escapes.
         query = format!("{query}&last={last}");
     }
     for _ in 0..PAGES {
-        let (names, next) = page(remote, &query).await?;
-        listed.add(&names);
+        let (page, next, _charge) = page(remote, &query, &memory).await?;
+        // A page may have a million names: they hold up nobody else.
+        let read = spawn_blocking(move || listed.add(&page).map(|()| listed));
+        let unreadable = "sent a list of tags that cannot be read";
+        listed = (read.await?).map_err(|error| remote.fault(unreadable).source(error))?;
         match next {
-            None => return Ok(()),
+            None => return Ok(listed.page),
             Some(_) if listed.is_full() => {
                 listed.page.more = true;
-                return Ok(());
+                return Ok(listed.page);
             }
             Some(next) => query = next,
         }
@@ -123,26 +148,49 @@ async fn list(remote: &Remote, listed: &mut Listed<'_>) -> Result<()> {
         return Err(remote.fault("sends pages without end that have no tag in them"));
     }
     listed.page.more = true;
-    Ok(())
+    Ok(listed.page)
 }
 
 #[derive(Deserialize)]
-struct Names {
+struct Names<'a> {
     /// Null where there are none: docker-registry 2.8.
-    tags: Option<Vec<String>>,
+    #[serde(borrow)]
+    tags: Option<&'a RawValue>,
 }
 
-/// One page of a registry, and the query of the next one.
-async fn page(remote: &Remote, query: &str) -> Result<(Vec<String>, Option<String>)> {
+/// A page's names, one after the other.
+struct Adding<'a> {
+    listed: &'a mut Listed,
+    found: bool,
+}
+
+impl<'de> Visitor<'de> for Adding<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of tags")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> std::result::Result<(), A::Error> {
+        while let Some(name) = list.next_element::<String>()? {
+            self.listed.put(&name, &mut self.found);
+        }
+        Ok(())
+    }
+}
+
+/// One page of a registry, the query of the next one, and what it takes.
+async fn page(
+    remote: &Remote,
+    query: &str,
+    memory: &Arc<Memory>,
+) -> Result<(Vec<u8>, Option<String>, Charge)> {
     let mut retries = Retries::new(remote.session.timeouts());
-    let fetched = retries.again(|| fetch(remote, query)).await;
-    let (body, next) = fetched.map_err(|error| {
+    let fetched = retries.again(|| fetch(remote, query, memory)).await;
+    let (body, next, charge) = fetched.map_err(|error| {
         let what = format!("repository {}", remote.scope.repository);
         remote.missing(&what, error)
     })?;
-    let unreadable = "sent a list of tags that cannot be read";
-    let names: Names =
-        serde_json::from_slice(&body).map_err(|error| remote.fault(unreadable).source(error))?;
     let next = match next {
         Next::None => None,
         Next::Query(query) => Some(query),
@@ -150,10 +198,14 @@ async fn page(remote: &Remote, query: &str) -> Result<(Vec<String>, Option<Strin
             return Err(remote.fault("links to the next page of its tags at another place"));
         }
     };
-    Ok((names.tags.unwrap_or_default(), next))
+    Ok((body, next, charge))
 }
 
-async fn fetch(remote: &Remote, query: &str) -> Result<(Vec<u8>, Next), Failure> {
+async fn fetch(
+    remote: &Remote,
+    query: &str,
+    memory: &Arc<Memory>,
+) -> Result<(Vec<u8>, Next, Charge), Failure> {
     const ACTION: &str = "listing the tags";
     let session = &remote.session;
     let get = || {
@@ -163,9 +215,12 @@ async fn fetch(remote: &Remote, query: &str) -> Result<(Vec<u8>, Next), Failure>
     };
     let response = remote.attempt(ACTION, &get).await?;
     let next = next(response.url(), response.headers());
+    let size = response.content_length().map(usize::try_from);
+    let size = size.and_then(Result::ok).unwrap_or(LARGEST).min(LARGEST);
+    let charge = memory.charge(size).await?;
     let over = ErrorKind::RegistryError;
     let body = bounded(session, ACTION, response, LARGEST, over).await?;
-    Ok((body, next))
+    Ok((body, next, charge))
 }
 
 #[cfg(test)]
@@ -178,8 +233,8 @@ mod tests {
             |names: &[&str], last: Option<&str>, limit, expected: &[&str], more, reason: &str| {
                 let last = last.map(|last| last.parse::<Tag>().unwrap());
                 let mut listed = Listed::behind(last.as_ref(), limit);
-                let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
-                listed.add(&names);
+                let page = serde_json::json!({"tags": names}).to_string();
+                listed.add(page.as_bytes()).unwrap();
                 let tags: Vec<_> = listed.page.tags.iter().map(Tag::as_str).collect();
                 assert_eq!(
                     (tags.as_slice(), listed.page.more),
@@ -187,7 +242,27 @@ mod tests {
                     "{reason}"
                 );
             };
+        let mut none = Listed::behind(None, 2);
+        none.add(br#"{"tags":null}"#).unwrap();
+        assert!(none.add(br#"{"tags":7}"#).is_err());
+        assert_eq!(none.page, Page::default());
         check(&[], None, 2, &[], false, "none");
+        check(
+            &["a", "b", "c", "d"],
+            Some("c"),
+            2,
+            &["d"],
+            false,
+            "full before it came",
+        );
+        check(
+            &["a", "b", "b", "c"],
+            Some("b"),
+            9,
+            &["b", "c"],
+            false,
+            "there twice",
+        );
         check(&["a", "b"], None, 2, &["a", "b"], false, "all");
         check(
             &["a", "b", "c"],

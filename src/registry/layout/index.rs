@@ -10,7 +10,7 @@ use crate::{
 use oci_distribution::annotations::ORG_OPENCONTAINERS_IMAGE_REF_NAME;
 use oci_spec::image::{Descriptor, OciLayout};
 use serde_json::{Map, Value, json};
-use std::path::Path;
+use std::{collections::HashSet, path::Path};
 use vouch_protocol::{ErrorKind, PlainJson};
 
 pub(super) const LAYOUT: &str = "oci-layout";
@@ -50,11 +50,12 @@ pub(super) fn enter(
         None if entries.iter().any(|entry| entry["digest"] == digest) => {}
         None => entries.push(descriptor),
     }
+    let listed = entries.iter().filter_map(|entry| entry["digest"].as_str());
+    let listed: HashSet<_> = listed.map(ToOwned::to_owned).collect();
+    let mut added = HashSet::new();
     for one in attached {
-        if !entries
-            .iter()
-            .any(|entry| entry["digest"] == one.entry["digest"])
-        {
+        let digest = one.digest.to_string();
+        if !listed.contains(&digest) && added.insert(digest) {
             entries.push(one.entry.clone());
         }
     }
@@ -81,7 +82,7 @@ fn is_bundle(entry: &Value) -> bool {
 pub(super) fn names(root: &Path) -> Result<Vec<String>> {
     let index = read_index(root)?;
     let entries = listed(&index);
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     let names = entries.iter().filter_map(ref_name);
     let names = names.filter(|name| seen.insert(*name));
     Ok(names.map(ToOwned::to_owned).collect())
