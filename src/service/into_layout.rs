@@ -42,11 +42,14 @@ pub(super) async fn pull(
     let manifest = found.published.manifest;
     into.check(manifest)?;
     let (place, signer) = (into.clone(), params.signer);
-    let (vouched, whole) = request
-        .examine(Work::Download, move |request| {
-            fetch(request, &found, &place, signer.as_deref())
-        })
-        .await?;
+    let turn = request.turn(Work::Download).await?;
+    let fetched = request.blocking(move |request| {
+        let fetched = fetch(request, &found, &place, signer.as_deref())?;
+        // The thread holds the turn, as it may outlive the future.
+        Ok((fetched, turn))
+    });
+    // What arrived holds file handles until it is named, however long another writer is in the way.
+    let ((vouched, whole), _turn) = fetched.await?;
     let folder = into.folder().display().to_string();
     let with_bundles = params.with_bundle.unwrap_or(false);
     let (now, progress) = (request.clock(), request.progress());
