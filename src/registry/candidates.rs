@@ -262,10 +262,14 @@ impl Signed {
     }
 }
 
-/// That more is there than was looked at.
+/// That more is there than was looked at. What is listed twice, or names nothing that could be
+/// fetched, is no more than a word; of what is there in excess, nobody knows whose it is.
 pub(super) fn told(at: &str, looked_at: usize, all: usize) -> Option<Evidence> {
     let why = format!("{looked_at} of {all} were looked at, and no more");
-    (all > looked_at).then(|| Evidence::unread(at, &why))
+    (all > looked_at).then(|| match looked_at {
+        MOST.. => Evidence::left(at, all - looked_at, &why),
+        _ => Evidence::unread(at, &why),
+    })
 }
 
 fn read(manifest: &[u8]) -> Result<OciImageManifest, String> {

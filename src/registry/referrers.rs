@@ -198,7 +198,7 @@ impl Referrers {
                 self.fetched.insert(*digest);
             }
         }
-        self.read(fetched)
+        self.read(place, fetched)
     }
 
     async fn signatures(&mut self, place: &Place) -> Vec<Evidence> {
@@ -207,7 +207,7 @@ impl Referrers {
         let (signed, all, charge) = match place.in_time(place.signatures(&tag)).await {
             Ok(Some(signed)) => signed,
             Ok(None) => return Vec::new(),
-            Err(missed) => return self.read(vec![(from, Err(missed))]),
+            Err(missed) => return self.read(place, vec![(from, Err(missed))]),
         };
         // What is annotated is kept.
         let charge = &Arc::new(charge);
@@ -221,14 +221,20 @@ impl Referrers {
             }
         };
         let fetched = outcomes(signed.into_iter().enumerate().map(fetch)).await;
-        let mut round = self.read(fetched);
+        let mut round = self.read(place, fetched);
         round.extend(told);
         round
     }
 
-    fn read(&mut self, fetched: Vec<(String, Result<Evidence, Missed>)>) -> Vec<Evidence> {
+    fn read(
+        &mut self,
+        place: &Place,
+        fetched: Vec<(String, Result<Evidence, Missed>)>,
+    ) -> Vec<Evidence> {
+        // A mirror has another address, and the same names.
+        let place: Arc<str> = place.remote.url("").as_str().into();
         let read = fetched.into_iter().map(|(from, fetched)| match fetched {
-            Ok(evidence) => evidence,
+            Ok(evidence) => evidence.at(&place),
             Err(Missed::Wrong(why)) => Evidence::unread(&from, &why),
             Err(Missed::Lost(error)) => {
                 let unread = Evidence::unread(&from, error.message());

@@ -8,6 +8,8 @@ use std::{any::Any, sync::Arc};
 #[derive(Debug, Clone)]
 pub struct Evidence {
     from: Arc<str>,
+    /// The registry, mirror or layout that has it; nothing where it was named, or is a file.
+    pub(super) place: Option<Arc<str>>,
     pub(super) what: What,
     /// What the memory is counted by that its bytes take.
     held: Vec<Arc<dyn Any + Send + Sync>>,
@@ -21,6 +23,8 @@ pub(super) enum What {
     Layer(Arc<Layer>),
     /// Why it could not be read, or was not.
     Unread(Arc<str>),
+    /// How many more there are than were looked at.
+    Left(usize, Arc<str>),
 }
 
 impl Evidence {
@@ -28,6 +32,7 @@ impl Evidence {
     pub fn bundle(from: &str, bytes: impl Into<Arc<[u8]>>) -> Self {
         Self {
             from: from.into(),
+            place: None,
             what: What::Bundle(bytes.into()),
             held: Vec::new(),
         }
@@ -37,6 +42,7 @@ impl Evidence {
     pub fn layer(from: &str, layer: Layer) -> Self {
         Self {
             from: from.into(),
+            place: None,
             what: What::Layer(Arc::new(layer)),
             held: Vec::new(),
         }
@@ -46,9 +52,27 @@ impl Evidence {
     pub fn unread(from: &str, why: &str) -> Self {
         Self {
             from: from.into(),
+            place: None,
             what: What::Unread(why.into()),
             held: Vec::new(),
         }
+    }
+
+    /// That a place has more than was looked at: it is told, and counts for nothing.
+    pub fn left(from: &str, more: usize, why: &str) -> Self {
+        Self {
+            from: from.into(),
+            place: None,
+            what: What::Left(more, why.into()),
+            held: Vec::new(),
+        }
+    }
+
+    /// The same, of the place that has it. Each has a bound of its own on how much is looked at.
+    #[must_use]
+    pub fn at(mut self, place: &Arc<str>) -> Self {
+        self.place = Some(Arc::clone(place));
+        self
     }
 
     /// Keeps something until the last copy of this is dropped: what counts the memory of its bytes.
@@ -76,7 +100,7 @@ impl Evidence {
                 let texts = [&layer.certificate, &layer.chain, &layer.bundle];
                 layer.payload.len() + layer.signature.len() + texts.map(more).iter().sum::<usize>()
             }
-            What::Unread(why) => why.len(),
+            What::Unread(why) | What::Left(_, why) => why.len(),
         };
         size_of::<Self>() + self.from.len() + what
     }

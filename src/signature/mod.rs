@@ -256,6 +256,8 @@ pub struct Looked {
     pub(crate) reports: Vec<Report>,
     /// Why nothing that was fetched holds, where that is so.
     pub(crate) unheld: Option<Refusal>,
+    /// Whether there is more than was looked at.
+    pub(crate) left: bool,
 }
 
 /// Of how many things that were fetched a message tells.
@@ -309,6 +311,7 @@ pub fn signatures(facts: &Facts, beside: Beside<'_>) -> Looked {
         signatures,
         reports,
         unheld,
+        left: sigstore::left(beside.evidence) > 0,
     }
 }
 

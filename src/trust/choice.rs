@@ -5,7 +5,7 @@
 use super::{
     case::{Case, Check, Denial, Question, Trusted},
     decision::{Decision, asks_pins, decide},
-    place::Scope,
+    place::{Place, Scope},
     policy::Policy,
     questions::{list, not_allowed},
     section::{Method, Rule},
@@ -156,6 +156,22 @@ fn unclear(rivals: &[usize], policy: &Policy, cases: &[Case<'_>]) -> Denial {
         ),
         // Which of them, nobody can say in the owner's place.
         command: None,
+        near: 0,
+    }
+}
+
+/// Nobody is remembered where others may sign as well, who were not looked at.
+pub(super) fn unknown(place: &Place, id: &str) -> Denial {
+    let place = quoted(place.to_string());
+    let command = format!("vouch trust accept {place} --signer {}", quoted(id));
+    Denial {
+        kind: ErrorKind::UntrustedSigner,
+        what: format!(
+            "is signed by {id}, {place} had no signer before, and more lies beside it than was \
+             looked at: others may sign it as well"
+        ),
+        help: format!("Ask the publisher whether that is theirs. If it is, accept it: `{command}`"),
+        command: Some(command),
         near: 0,
     }
 }

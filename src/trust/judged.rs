@@ -1,7 +1,7 @@
 //! Whether an artifact is accepted at a moment, and remembering who signed it.
 
 use super::{
-    case::{By, Case, Check, Denial, Trusted},
+    case::{By, Case, Check, Denial, Question, Trusted},
     choice::{self, Choice},
     dates::check_dates,
     decision,
@@ -239,7 +239,17 @@ impl Judged {
             others.extend(bundled.find(|signed| is_bundled(signed)).cloned());
         }
         let accepted = Accepted::new(&signatures[of], others, trusted, basis);
-        Ok(Accepted { beside, ..accepted })
+        let accepted = Accepted { beside, ..accepted };
+        if self.is_first_of_some(looked) && accepted.is_first_use_of_a_bundle() {
+            let denial = choice::unknown(&self.place, &accepted.signed.signer().id);
+            return Err((denied(denial), accepted.basis));
+        }
+        Ok(accepted)
+    }
+
+    /// Whether a first use would be judged by some of what lies there, and nobody says who is wanted.
+    fn is_first_of_some(&self, looked: &Looked) -> bool {
+        looked.left && self.wanted.is_none()
     }
 
     /// What holds by what the owner's policy verifies it by now, where that is not the same as when
@@ -273,7 +283,16 @@ impl Judged {
         let signatures = self.looked.signatures.as_deref().unwrap_or_default();
         let at = signatures.iter().position(|signed| **signed == *of);
         let at = at.map(|at| choice::explain(&basis.policy, &self.cases(basis), at));
-        at.unwrap_or_default()
+        let mut checks = at.unwrap_or_default();
+        let is_first = basis.pins.is_empty() && of.bundled().is_some();
+        if is_first && self.is_first_of_some(&self.looked) {
+            let mut pins = checks.iter_mut();
+            if let Some(pin) = pins.find(|check| check.question == Question::Pin) {
+                pin.held = false;
+                pin.wanted = "the repository's first signer, by all that lies there".into();
+            }
+        }
+        checks
     }
 
     pub(super) fn case<'a>(&'a self, signed: &'a Signed, basis: &'a Basis) -> Case<'a> {

@@ -2,10 +2,15 @@
 //!
 //! The bounds hold while it is read, before anything is verified: to verify costs a millisecond for
 //! each log entry and each timestamp. What is verified is written anew from what was read here, so
-//! that nobody reads anything else in it: members that are not known are left out, and one that is
-//! there twice is refused.
+//! that nobody reads anything else in it; one member that is there twice is refused.
+//!
+//! What is published, kept or placed is the file as it is, so that its digest stays what others know
+//! it by. So it must have no room for what nobody verifies: a member that is not known is refused, as
+//! the versions that are read (v0.1 to v0.3) have no others, and a new one will be a new version.
+//! Texts are bounded, each by what it may honestly be. White space and escapes differ between those
+//! who write bundles (Go's protobuf puts spaces in at random), so there may be some, and no more.
 
-use super::few::Few;
+use super::few::{Few, Text};
 use crate::name::Digest;
 use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
@@ -21,6 +26,22 @@ const MOST_CERTIFICATES: usize = 8;
 const MOST_LINES: usize = 16;
 /// One for each level of the log's tree.
 const MOST_HASHES: usize = 64;
+/// A certificate's most bytes in base64, and of one above the signer's own in DER: a key, two names
+/// and a signature.
+const LARGEST_CERTIFICATE: usize = 16 << 10;
+const LARGEST_ABOVE: usize = 4 << 10;
+/// A timestamp comes with its authority's certificates.
+const LARGEST_TIMESTAMP: usize = 32 << 10;
+/// It has a signature and a certificate, and of a statement the digest.
+const LARGEST_BODY: usize = 64 << 10;
+/// A log's head has a line for each witness.
+const LARGEST_HEAD: usize = 8 << 10;
+/// A signature's most bytes in base64.
+const LARGEST_SIGNATURE: usize = 16 << 10;
+/// White space that any may have.
+const SPARE: usize = 2 << 10;
+/// Names, numbers and digests.
+const SHORT: usize = 256;
 
 /// A bundle within bounds, of which nothing is verified.
 #[derive(Debug)]
@@ -69,7 +90,14 @@ impl Bundle {
         }
         let written: Written = serde_json::from_slice(bytes)
             .map_err(|error| format!("it is not a bundle: {error}"))?;
-        Self::of(written, Logged::Proof)
+        let bundle = Self::of(written, Logged::Proof)?;
+        let spare = bytes.len().saturating_sub(bundle.text.len());
+        if spare > bundle.text.len() / 4 + SPARE {
+            return Err(format!(
+                "{spare} bytes of it are white space and the like, more than indentation takes"
+            ));
+        }
+        Ok(bundle)
     }
 
     /// Makes one of what was read.
@@ -111,6 +139,15 @@ impl Bundle {
         };
         let certificates = certificates.iter().map(|one| decoded(&one.raw_bytes));
         let certificates = certificates.collect::<Result<Vec<_>, _>>()?;
+        if certificates
+            .iter()
+            .skip(1)
+            .any(|one| one.len() > LARGEST_ABOVE)
+        {
+            return Err(format!(
+                "a certificate above its signer's is larger than {LARGEST_ABOVE} bytes"
+            ));
+        }
         let material = match (from.public_key.is_some(), certificates.is_empty()) {
             (false, false) => Material::Certificates(certificates),
             (true, _) => Material::Key,
@@ -142,7 +179,7 @@ fn decoded(base64: &str) -> Result<Vec<u8>, String> {
 
 /// A bundle as it is written.
 #[derive(Deserialize, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Written {
     pub(super) media_type: Option<String>,
     pub(super) verification_material: Proof,
@@ -153,7 +190,7 @@ pub(super) struct Written {
 }
 
 #[derive(Default, Deserialize, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Proof {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) certificate: Option<Raw>,
@@ -168,35 +205,40 @@ pub(super) struct Proof {
 }
 
 #[derive(Deserialize, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Raw {
-    pub(super) raw_bytes: String,
+    pub(super) raw_bytes: Text<LARGEST_CERTIFICATE>,
 }
 
 #[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Chain {
     pub(super) certificates: Few<Raw, MOST_CERTIFICATES>,
 }
 
-/// It says which key that is, and nobody signs that: it is not looked at.
-#[derive(Deserialize, Serialize)]
-pub(super) struct Hint {}
+/// It says which key that is, and nobody signs that: what it says is not looked at.
+#[derive(Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Hint {
+    #[serde(default, skip_serializing, rename = "hint")]
+    pub(super) _hint: Option<Text<SHORT>>,
+}
 
 #[derive(Deserialize, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Timestamps {
     #[serde(default)]
     rfc3161_timestamps: Few<Timestamp, MOST_TIMESTAMPS>,
 }
 
 #[derive(Deserialize, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Timestamp {
-    signed_timestamp: String,
+    signed_timestamp: Text<LARGEST_TIMESTAMP>,
 }
 
 #[derive(Deserialize, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Entry {
     #[serde(default)]
     pub(super) log_index: Number,
@@ -208,7 +250,7 @@ pub(super) struct Entry {
     pub(super) inclusion_promise: Option<Promise>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) inclusion_proof: Option<Inclusion>,
-    pub(super) canonicalized_body: String,
+    pub(super) canonicalized_body: Text<LARGEST_BODY>,
 }
 
 impl Entry {
@@ -231,48 +273,50 @@ impl Entry {
 }
 
 #[derive(Deserialize, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Log {
-    pub(super) key_id: String,
+    pub(super) key_id: Text<SHORT>,
 }
 
 #[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Kind {
-    pub(super) kind: String,
-    pub(super) version: String,
+    pub(super) kind: Text<SHORT>,
+    pub(super) version: Text<SHORT>,
 }
 
 #[derive(Deserialize, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Promise {
-    pub(super) signed_entry_timestamp: String,
+    pub(super) signed_entry_timestamp: Text<LARGEST_SIGNATURE>,
 }
 
 #[derive(Deserialize, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Inclusion {
     #[serde(default)]
     log_index: Number,
     #[serde(default)]
-    root_hash: String,
+    root_hash: Text<SHORT>,
     #[serde(default)]
     tree_size: Number,
     #[serde(default)]
-    hashes: Few<String, MOST_HASHES>,
+    hashes: Few<Text<SHORT>, MOST_HASHES>,
     checkpoint: Option<Head>,
 }
 
 #[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 struct Head {
-    envelope: String,
+    envelope: Text<LARGEST_HEAD>,
 }
 
 #[derive(Deserialize, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Message {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) message_digest: Option<MessageDigest>,
-    pub(super) signature: String,
+    pub(super) signature: Text<LARGEST_SIGNATURE>,
 }
 
 impl Message {
@@ -291,23 +335,24 @@ impl Message {
 }
 
 #[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct MessageDigest {
-    algorithm: String,
-    digest: String,
+    algorithm: Text<SHORT>,
+    digest: Text<SHORT>,
 }
 
 #[derive(Deserialize, Serialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct Envelope {
-    payload: String,
-    payload_type: String,
+    payload: Text<LARGEST>,
+    payload_type: Text<SHORT>,
     signatures: Few<EnvelopeSignature, 1>,
 }
 
 impl Envelope {
     fn statement(&self) -> Result<Vec<u8>, String> {
         let shown = &self.payload_type;
-        if shown != "application/vnd.in-toto+json" {
+        if **shown != *"application/vnd.in-toto+json" {
             return Err(format!("its envelope holds {shown:?}, not a statement"));
         }
         let statement = decoded(&self.payload)?;
@@ -321,8 +366,12 @@ impl Envelope {
 }
 
 #[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 struct EnvelopeSignature {
-    sig: String,
+    sig: Text<LARGEST_SIGNATURE>,
+    /// Nobody signs it, and it is not looked at.
+    #[serde(default, skip_serializing, rename = "keyid")]
+    _key_id: Option<Text<SHORT>>,
 }
 
 /// A number as protobuf's JSON has it: in digits, quoted or not.

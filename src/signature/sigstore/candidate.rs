@@ -70,7 +70,7 @@ pub(super) fn look(
     let read = match &evidence.what {
         What::Bundle(bytes) => Draft::of_bundle(bytes),
         What::Layer(layer) => Draft::of_layer(layer),
-        What::Unread(why) => {
+        What::Unread(why) | What::Left(_, why) => {
             return Looked {
                 report: Report::unread(evidence.from(), why),
                 outcome: Outcome::Unread,
@@ -251,7 +251,20 @@ impl Draft {
         for der in certificates {
             let certificate = Certificate::from_der(der)
                 .map_err(|error| format!("a certificate of it cannot be read: {error}"))?;
-            let issuer = certificate.tbs_certificate.issuer;
+            let (issuer, subject) = (
+                certificate.tbs_certificate.issuer,
+                certificate.tbs_certificate.subject,
+            );
+            // What is no part of the path from the signer upwards says nothing, and moves nowhere.
+            if issuers
+                .last()
+                .is_some_and(|below| subject.to_der().ok().as_ref() != Some(below))
+            {
+                let subject = shortened(&subject.to_string());
+                return Err(format!(
+                    "a certificate of it, of {subject}, did not issue the one before it"
+                ));
+            }
             shown.get_or_insert_with(|| shortened(&issuer.to_string()));
             issuers.extend(issuer.to_der());
         }
@@ -316,6 +329,11 @@ impl Draft {
             None => Terms::Logged,
         };
         let (over, verified) = self.verify(subjects, by, terms, report)?;
+        if matches!(terms, Terms::Unlogged) && !self.bundle.logged.is_empty() {
+            let root = by.root.name();
+            let what = format!("it has log entries, and the root {root} has no log to prove them");
+            return Err(Fault::late(Step::Log, what));
+        }
         let subject = self.subject(over);
         let bundled = self.signer(by, subject)?;
         report.held(Step::Identity, bundled.described());

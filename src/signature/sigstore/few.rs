@@ -1,10 +1,10 @@
-//! A list of which no more is read than there may be.
+//! Lists and texts of bounded length.
 
 use serde::{
     Deserialize, Deserializer, Serialize,
     de::{Error, SeqAccess, Visitor},
 };
-use std::{fmt, marker::PhantomData};
+use std::{fmt, marker::PhantomData, ops::Deref};
 
 /// At most `N`; `null` is none.
 #[derive(Debug, Serialize)]
@@ -47,5 +47,34 @@ impl<'de, T: Deserialize<'de>, const N: usize> Visitor<'de> for Counted<T, N> {
             few.push(one);
         }
         Ok(Few(few))
+    }
+}
+
+/// A text of at most `N` bytes.
+#[derive(Clone, Default, Serialize)]
+#[serde(transparent)]
+pub(super) struct Text<const N: usize>(pub(super) String);
+
+impl<const N: usize> Deref for Text<N> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<const N: usize> fmt::Debug for Text<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<'de, const N: usize> Deserialize<'de> for Text<N> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(from)?;
+        if text.len() > N {
+            return Err(D::Error::custom(format!("a text is longer than {N} bytes")));
+        }
+        Ok(Self(text))
     }
 }

@@ -5,7 +5,7 @@ use super::bundle::{
     Bundle, Chain, Entry, Hint, Kind, LARGEST, Log, Logged, Message, Number, Promise, Proof, Raw,
     Written,
 };
-use super::few::Few;
+use super::few::{Few, Text};
 use crate::{name::Digest, signature::evidence::Layer};
 use data_encoding::{BASE64, HEXLOWER};
 use serde::Deserialize;
@@ -75,7 +75,7 @@ pub(super) fn read(layer: &Layer) -> Result<(Bundle, Image), String> {
         ..Proof::default()
     };
     match &layer.certificate {
-        None => proof.public_key = Some(Hint {}),
+        None => proof.public_key = Some(Hint::default()),
         Some(own) => {
             let above = layer.chain.as_deref().unwrap_or_default();
             let certificates = certificates(own)?.into_iter().take(1);
@@ -90,7 +90,7 @@ pub(super) fn read(layer: &Layer) -> Result<(Bundle, Image), String> {
         verification_material: proof,
         message_signature: Some(Message {
             message_digest: None,
-            signature: layer.signature.clone(),
+            signature: Text(layer.signature.clone()),
         }),
         dsse_envelope: None,
     };
@@ -124,18 +124,18 @@ fn entry(stored: &str) -> Result<Entry, String> {
     Ok(Entry {
         log_index: stored.payload.log_index,
         log_id: Log {
-            key_id: BASE64.encode(&log),
+            key_id: Text(BASE64.encode(&log)),
         },
         kind_version: Kind {
-            kind: "hashedrekord".into(),
-            version: "0.0.1".into(),
+            kind: Text("hashedrekord".into()),
+            version: Text("0.0.1".into()),
         },
         integrated_time: stored.payload.integrated_time,
         inclusion_promise: Some(Promise {
-            signed_entry_timestamp: stored.promise,
+            signed_entry_timestamp: Text(stored.promise),
         }),
         inclusion_proof: None,
-        canonicalized_body: stored.payload.body,
+        canonicalized_body: Text(stored.payload.body),
     })
 }
 
@@ -162,7 +162,7 @@ fn certificates(pem: &str) -> Result<Vec<Raw>, String> {
             .and_then(|rest| rest.split_once(end))
             .ok_or_else(wrong)?;
         found.push(Raw {
-            raw_bytes: body.split_ascii_whitespace().collect(),
+            raw_bytes: Text(body.split_ascii_whitespace().collect()),
         });
         rest = after.trim_start();
     }

@@ -8,7 +8,7 @@
 //!
 //! | file | what it has |
 //! |---|---|
-//! | `few` | lists of bounded length |
+//! | `few` | lists and texts of bounded length |
 //! | `bundle` | a bundle, and the bounds that hold before anything is verified |
 //! | `provenance` | what a statement says of how something was built |
 //! | `statement` | what one says, and of what |
@@ -38,13 +38,14 @@ pub use bundle::LARGEST as LARGEST_BUNDLE;
 pub(super) use candidate::Subjects;
 pub use root::{Member, Root};
 
-use super::{Evidence, Signatures, Signed, step::Report};
+use super::{Evidence, Signatures, Signed, evidence::What, step::Report};
 use crate::artifact::{ArtifactKind, Covered, Refusal, Row};
 use candidate::{Looked, Outcome, look};
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 use vouch_protocol::ErrorKind;
 
-/// How many candidates are looked at: anybody may attach one, and each costs some milliseconds.
+/// How many candidates of one place are looked at: anybody may attach one, and each costs some
+/// milliseconds. One place's do not keep those of another from being looked at.
 pub const MOST_EVIDENCE: usize = 64;
 
 /// What an artifact without a bundle lacks.
@@ -66,7 +67,13 @@ pub(super) fn signatures(
 ) -> Signatures {
     let mut held: Vec<Arc<Signed>> = Vec::new();
     let mut nearest: Option<Looked> = None;
-    for one in evidence.iter().take(MOST_EVIDENCE) {
+    let bounded: Vec<_> = bounded(evidence).collect();
+    let behind = evidence.len() - bounded.len();
+    let candidates = bounded
+        .iter()
+        .filter(|one| !matches!(one.what, What::Left(..)));
+    let looked_at = candidates.count();
+    for one in bounded {
         let looked = look(covered, subjects, one, anchors);
         reports.push(looked.report.clone());
         match &looked.outcome {
@@ -81,30 +88,54 @@ pub(super) fn signatures(
             _ => {}
         }
     }
-    let left = evidence.len().saturating_sub(MOST_EVIDENCE);
-    if left > 0 {
+    if behind > 0 {
         reports.push(Report::unread(
-            &format!("{left} more"),
-            &format!("{MOST_EVIDENCE} are looked at"),
+            &format!("{behind} more"),
+            &format!("{MOST_EVIDENCE} are looked at in each place"),
         ));
     }
     match nearest {
-        Some(nearest) if held.is_empty() => refusal(&nearest, evidence.len()).map_or(Ok(held), Err),
+        Some(nearest) if held.is_empty() => {
+            refusal(&nearest, looked_at, left(evidence)).map_or(Ok(held), Err)
+        }
         _ => Ok(held),
     }
 }
 
+/// As much of each place as is looked at. What was not read takes no time, and nobody's turn.
+fn bounded(evidence: &[Evidence]) -> impl Iterator<Item = &Evidence> {
+    let mut of_place = BTreeMap::<_, usize>::new();
+    evidence.iter().filter(move |one| {
+        if matches!(one.what, What::Unread(_) | What::Left(..)) {
+            return true;
+        }
+        let count = of_place.entry(one.place.clone()).or_default();
+        *count += 1;
+        *count <= MOST_EVIDENCE
+    })
+}
+
+/// How much more there is than is looked at.
+pub(super) fn left(evidence: &[Evidence]) -> usize {
+    let told = evidence.iter().map(|one| match one.what {
+        What::Left(more, _) => more,
+        _ => 0,
+    });
+    told.sum::<usize>() + evidence.len() - bounded(evidence).count()
+}
+
 /// Why the artifact is refused, if none is nearer; nothing where this says nothing of a
-/// signature. It is one of so many.
-fn refusal(nearest: &Looked, of: usize) -> Option<Refusal> {
+/// signature. It is one of so many, some of which were not looked at.
+fn refusal(nearest: &Looked, looked_at: usize, left: usize) -> Option<Refusal> {
     let (step, why) = nearest.report.fault()?;
     let from = &nearest.report.from;
-    let among = match of {
-        1 => String::new(),
-        of if of > MOST_EVIDENCE => {
-            format!("; of {MOST_EVIDENCE} of {of} that were looked at, it is the nearest")
+    let among = match (looked_at, left) {
+        (1, 0) => String::new(),
+        (_, 0) => format!("; of {looked_at} that were looked at, it is the nearest"),
+        _ => {
+            let all = looked_at + left;
+            format!("; of {looked_at} of {all} that were looked at, it is the nearest")
         }
-        of => format!("; of {of} that were looked at, it is the nearest"),
     };
     let (row, kind, what, help) = match nearest.outcome {
         Outcome::Holds(_) | Outcome::Unread => return None,

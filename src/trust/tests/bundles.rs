@@ -9,6 +9,7 @@ use super::{
     *,
 };
 use crate::{name::PlainHosts, signature::Layer as CosignLayer};
+use data_encoding::BASE64;
 use std::{path::PathBuf, sync::LazyLock};
 use vouch_protocol::TrustMode;
 use vouch_testing::{
@@ -142,8 +143,10 @@ fn evidence(text: &str, bytes: &[u8]) -> Evidence {
     let mut words = text.split(' ');
     let base = words.next().unwrap();
     let scene = &*SCENE;
-    if base == "unread" {
-        return Evidence::unread("a referrer", "it could not be fetched");
+    match base {
+        "unread" => return Evidence::unread("a referrer", "it could not be fetched"),
+        "left" => return Evidence::left("a registry", 1, "64 of 65 were looked at"),
+        _ => {}
     }
     let options: BTreeMap<_, _> = words
         .map(|word| word.split_once('=').unwrap_or((word, "")))
@@ -298,6 +301,24 @@ fn evidence(text: &str, bytes: &[u8]) -> Evidence {
         Some("no-signature") => drop(bundle.as_object_mut().unwrap().remove("dsseEnvelope")),
         Some("both") => bundle["messageSignature"] = serde_json::json!({"signature": "AAAA"}),
         Some("more") => bundle["unknown"] = serde_json::json!({"x": [1, 2, 3]}),
+        Some("more-within") => material["tlogEntries"][0]["unknown"] = "x".into(),
+        Some("key-id") => bundle["dsseEnvelope"]["signatures"][0]["keyid"] = "".into(),
+        Some("long-key-id") => {
+            bundle["dsseEnvelope"]["signatures"][0]["keyid"] = "x".repeat(257).into();
+        }
+        Some("hint") => material["publicKey"]["hint"] = "TLMsSDfG3ajPsWge+z/vX5T=".into(),
+        Some("long-hint") => material["publicKey"]["hint"] = "x".repeat(257).into(),
+        Some(chain @ ("whole-chain" | "other-chain" | "large-chain")) => {
+            let leaf = material["certificate"].clone();
+            material.as_object_mut().unwrap().remove("certificate");
+            let above = match chain {
+                "whole-chain" => BASE64.encode(&by.root()),
+                "other-chain" => leaf["rawBytes"].as_str().unwrap().to_owned(),
+                _ => BASE64.encode(&[by.root(), vec![0; 4 << 10]].concat()),
+            };
+            material["x509CertificateChain"] =
+                serde_json::json!({"certificates": [leaf, {"rawBytes": above}]});
+        }
         Some("no-material") => drop(material.as_object_mut().unwrap().remove("certificate")),
         Some("chain") => {
             let leaf = material["certificate"].clone();
@@ -323,9 +344,15 @@ fn evidence(text: &str, bytes: &[u8]) -> Evidence {
         Some("cut") => text.truncate(text.len() / 2),
         Some("twice") => text = text.replacen('{', "{\"dsseEnvelope\":null,", 1),
         Some("large") => text.extend(vec![' '; 1 << 20]),
+        Some("pretty") => text = serde_json::to_string_pretty(&bundle).unwrap(),
+        Some("wide") => text.extend(vec![' '; 16 << 10]),
         _ => {}
     }
-    Evidence::bundle("a referrer", text.into_bytes())
+    let found = Evidence::bundle("a referrer", text.into_bytes());
+    match option("at") {
+        Some(place) => found.at(&place.into()),
+        None => found,
+    }
 }
 
 fn made_as(text: &str) -> Made {
@@ -448,6 +475,7 @@ fn all_were_right() {
 
 const ECHO: &str = "ghcr.io/acme/echo:1";
 const RELEASE: &str = "rule=[{scope='ghcr.io/acme',accept=['release']}]";
+const KEY: &str = "rule=[{scope='ghcr.io/acme',accept=['build-key']}]";
 const HELD: &str = "sigstore release, named by ghcr.io/acme";
 
 /// Rows of an unsigned module that is published.
@@ -471,7 +499,18 @@ fn each_check_fails_alone() {
         (RELEASE, &["release kind=9"], "signatureInvalid: of an unknown version", "a later version"),
         (RELEASE, &["release kind=none"], HELD, "the first bundles did not say their version"),
         (RELEASE, &["release kind=0.1"], HELD, "or said it"),
-        (RELEASE, &["release json=more"], HELD, "members that are not known are left out"),
+        (RELEASE, &["release json=more"], "signatureInvalid: unknown field `unknown`", "a member that nobody verifies"),
+        (RELEASE, &["release json=more-within"], "signatureInvalid: unknown field `unknown`", "however deep"),
+        (RELEASE, &["release json=key-id"], HELD, "a word about the key, as others write it"),
+        (RELEASE, &["release json=long-key-id"], "signatureInvalid: longer than 256 bytes", "and no more than a word"),
+        (KEY, &["key json=hint"], "sigstore build-key, named by ghcr.io/acme", "the same of a key"),
+        (KEY, &["key json=long-hint"], "signatureInvalid: longer than 256 bytes", "that is bounded, too"),
+        (RELEASE, &["release kind=0.1 json=whole-chain"], HELD, "a certificate that its path has"),
+        (RELEASE, &["release kind=0.1 json=other-chain"], "signatureInvalid: did not issue the one before it", "one that it does not have"),
+        (RELEASE, &["release kind=0.1 json=large-chain"], "signatureInvalid: larger than 4096 bytes", "one with more in it"),
+        (RELEASE, &["release text=pretty"], HELD, "indented for people"),
+        (RELEASE, &["release text=wide"], "signatureInvalid: white space", "more than that takes"),
+        (RELEASE, &["release root=github log=proof sct=absent stamp=right"], "signatureInvalid: ", "entries of a log that GitHub's root does not have"),
         (RELEASE, &["release json=no-signature"], "signatureInvalid: does not have one signature", "none"),
         (RELEASE, &["release json=both"], "signatureInvalid: does not have one signature", "two"),
         (RELEASE, &["release json=no-material"], "signatureInvalid: does not have one certificate or key", "nothing to verify by"),
@@ -663,6 +702,9 @@ fn several_are_looked_at_and_one_suffices() {
         std::iter::repeat_n("mallory", strangers).chain(["release"]).collect()
     };
     let (most, more) = (many(63), many(64));
+    let unread: Vec<_> = std::iter::repeat_n("unread", 64).chain(["left", "release"]).collect();
+    let elsewhere: Vec<_> =
+        std::iter::repeat_n("mallory at=mirror", 64).chain(["release at=registry"]).collect();
     for (rules, of, beside, expected, why) in [
         (RELEASE, "unsigned", &["mallory", "release"][..], HELD, "a stranger's does no harm"),
         (RELEASE, "unsigned", &["release", "mallory"], HELD, "in any order"),
@@ -671,6 +713,8 @@ fn several_are_looked_at_and_one_suffices() {
         (RELEASE, "unsigned", &["unread", "release"], HELD, "nor one that was not read"),
         (RELEASE, "unsigned", &most, HELD, "however many there are"),
         (RELEASE, "unsigned", &more, "untrustedSigner: mallory", "but for those behind the 64th"),
+        (RELEASE, "unsigned", &unread, HELD, "what was not read is not one of them"),
+        (RELEASE, "unsigned", &elsewhere, HELD, "a mirror's do not hide the registry's own"),
         (RELEASE, "unsigned", &["release text=cut", "mallory"], "untrustedSigner: mallory", "of what holds, the nearest is told"),
         (RELEASE, "unsigned", &["mallory", "release ref=refs/heads/main"], "untrustedSigner: its ref is refs/heads/main", "nearer is better"),
         (RELEASE, "unsigned", &["release text=cut", "release log=absent", "release forged"], "signatureInvalid: of 3 that were looked at, it is the nearest", "none holds"),
@@ -795,6 +839,8 @@ fn pins_hold_for_bundles_under_a_rule_that_says_so() {
         (pinned, "unsigned", &["release", "mallory"], "", UNCLEAR, "nor of bundles alone"),
         (pinned, "unsigned", &["release", "mallory log=absent"], "", "sigstore any-ref, first use by ghcr.io/acme", "one that does not hold counts for nothing"),
         (pinned, "unsigned", &["release", "mallory"], &echo, "sigstore any-ref, pinned by ghcr.io/acme", "once it is known, it is clear"),
+        (pinned, "unsigned", &["left", "release"], "", "untrustedSigner: more lies beside it than was looked at", "others may be among those"),
+        (pinned, "unsigned", &["left", "release"], &echo, "sigstore any-ref, pinned by ghcr.io/acme", "who is known is known"),
         (pinned, "acme", &["release", "mallory"], "", "token acme, first use by ghcr.io/acme", "its own token is not one of many"),
         (twice, "acme", &["release", "mallory"], &format!("{acme}{echo}"), "token acme, pinned by ghcr.io/acme", "both are known"),
         (twice, "acme", &["mallory"], &format!("{acme}{echo}"), "notAllowed: by sigstore it is signed by https://github.com/mallory", "one of both is another"),
@@ -803,6 +849,7 @@ fn pins_hold_for_bundles_under_a_rule_that_says_so() {
     }
     let release = "ghcr.io/acme/echo:1 signer=release";
     let both = &["mallory", "release"];
+    check(pinned, release, "unsigned", &["left", "release"], "", "sigstore any-ref, first use by ghcr.io/acme", "of some, whom the caller asks for");
     check(pinned, release, "unsigned", both, "", "sigstore any-ref, first use by ghcr.io/acme", "whom the caller asks for");
     check(twice, "ghcr.io/acme/echo:1 signer=acme", "acme", both, "", UNCLEAR, "the other is not asked for");
     check(twice, release, "acme", both, "", "sigstore any-ref, first use by ghcr.io/acme; it is the first use of token:$acme as well", "it is");

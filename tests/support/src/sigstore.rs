@@ -225,7 +225,8 @@ pub struct Sigstore {
 }
 
 impl Sigstore {
-    fn root(&self) -> Vec<u8> {
+    /// The authority's own certificate, in DER.
+    pub fn root(&self) -> Vec<u8> {
         let own = name("a test's authority");
         let extensions = [
             extension("2.5.29.19", true, &seq(&[&[1, 1, 0xff]])),
