@@ -176,3 +176,21 @@ fn links_of_the_documents_lead_somewhere() {
         }
     }
 }
+
+#[test]
+fn tables_are_whole() {
+    let check = |text: &str, expected: bool| {
+        let lines: Vec<_> = std::iter::once("").chain(text.lines()).collect();
+        let is_row = |line: &&str| line.starts_with('|');
+        let begins = |three: &&[&str]| !is_row(&three[0]) && is_row(&three[1]);
+        let mut tables = lines.windows(3).filter(begins);
+        let torn = tables.find(|three| !three[2].starts_with("|--"));
+        assert_eq!(torn.is_none(), expected, "{torn:?}");
+    };
+    check("| a |\n|---|\n| b |\n\n", true);
+    check("| a |\n|---|\n| b |\n\n| c |\n\n", false);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for document in ["README.md", "protocol/README.md", "clients/README.md"] {
+        check(&fs::read_to_string(root.join(document)).unwrap(), true);
+    }
+}

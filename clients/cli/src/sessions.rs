@@ -227,12 +227,12 @@ mod tests {
         check("localhost", None);
         check("localhost:5000", None);
         check("[::1]:5000", None);
-        check("https://ghcr.io", Some("alone: `ghcr.io`"));
+        check("https://ghcr.io", Some("only the host: `ghcr.io`"));
         check(
             "https://index.docker.io/v1/",
-            Some("alone: `index.docker.io`"),
+            Some("only the host: `index.docker.io`"),
         );
-        check("ghcr.io/acme", Some("alone: `ghcr.io`"));
+        check("ghcr.io/acme", Some("only the host: `ghcr.io`"));
         check("ann", Some("is a host"));
         check("", Some("is a host"));
         check("ghcr .io", Some("is a host"));

@@ -103,7 +103,7 @@ fn a_key_is_made_once_and_shown() {
     );
     let before = fs::read(&file).unwrap();
     let again = home.run(&["keys", "new", "acme"]);
-    shows(&again, 2, &["there is a key \"acme\" already", "help: "]);
+    shows(&again, 2, &["there is already a key \"acme\"", "help: "]);
     assert_eq!(fs::read(&file).unwrap(), before);
     shows(&home.run(&["keys", "show", "acme"]), 0, &[account, line]);
     shows(

@@ -89,7 +89,10 @@ fn sessions_and_logouts_are_shown() {
     nobody
         .vouch(["sessions", "--json"])
         .printed(0, "{\"sessions\":[]}\n", "");
-    for (logged_out, expected) in [(true, "logged out ghcr.io"), (false, "there is no login")] {
+    for (logged_out, expected) in [
+        (true, "logged out ghcr.io"),
+        (false, "no login for ghcr.io"),
+    ] {
         let result = json!({"registry": "ghcr.io", "loggedOut": logged_out});
         let ran = Service::result(result).vouch(["logout", "ghcr.io"]);
         assert!(

@@ -105,9 +105,8 @@ fn what_could_be_a_path_or_a_reference_is_asked_about() {
     let service = judging();
     let ran = service.vouch(["verify", "build.out/echo.wasm"]);
     assert_eq!((ran.code, ran.out.as_str()), (64, ""));
-    for spelling in ["./build.out/echo.wasm", "--reference build.out/echo.wasm"] {
-        assert!(ran.err.contains(spelling), "{}", ran.err);
-    }
+    let spelling = "`--reference build.out/echo.wasm`";
+    assert!(ran.err.contains(spelling), "{}", ran.err);
     let ran = service.vouch(["verify", "-", "-"]);
     assert_eq!((ran.code, ran.out.as_str()), (64, ""));
 }

@@ -62,7 +62,7 @@ fn same_rest(rest: Option<Digest>, claim: &str) -> Result<(), Refusal> {
     Err(Refusal::hash_mismatch(
         Row::Hash,
         &format!(
-            "SHA-256 of all but its token is {found}, and the token says {}",
+            "SHA-256 of all but its token is {found}, but the token says {}",
             short(claim)
         ),
     ))

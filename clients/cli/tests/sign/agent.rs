@@ -131,7 +131,7 @@ fn a_single_key_of_one_s_own_is_asked_for_too() {
     assert_eq!(fs::read(home.path("a.wasm")).unwrap(), module());
     let yes = [
         ("Sign with it? [y/N]: ", "y\n"),
-        ("is named? [y/N]: ", "y\n"),
+        ("from now on? [y/N]: ", "y\n"),
     ];
     assert_eq!(sign(&yes).0.code, 0);
     assert_eq!(sign(&[]).0.code, 0, "now it is in the config");

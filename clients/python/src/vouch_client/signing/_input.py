@@ -210,6 +210,6 @@ def _refused(what: str, hint: str | None = None) -> SigningError:
         "notAskedFor",
         f"nothing was signed: the service's answer does not match the request: {what}",
         hint
-        or "The client and vouchd may be different versions: run `vouch restart`. If that does not help, "
-        "somebody else may be answering in the service's place: do not sign there.",
+        or "The client and vouchd may be different versions: run `vouch restart`. If that does not "
+        "help, somebody else may be answering in the service's place: do not sign there.",
     )
