@@ -145,7 +145,7 @@ fn one_service_has_a_socket() {
     let code = i32::from(vouch_protocol::EXIT_ALREADY_SERVED);
     let said = fails_with(code, &["--socket", socket.to_str().unwrap()], &[]);
     assert!(
-        said.contains(&format!("process {} serves", daemon.0.id())),
+        said.contains(&format!("process {} already serves", daemon.0.id())),
         "{said}"
     );
     assert!(said.contains("\nhelp: Use that one"), "{said}");
