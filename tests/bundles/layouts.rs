@@ -15,6 +15,7 @@ use vouch_testing::{
     proxy::Proxy,
     publisher::{Publisher, sha256},
     registry::Registry,
+    wire::{Framing, Wire, under_way},
 };
 
 /// A service that trusts the release in a registry, and in its folder's layouts.
@@ -205,6 +206,42 @@ fn what_does_not_pass_leaves_nothing() {
     service.kill();
     assert!(!layout.exists());
     assert_eq!(names(&service), 0);
+}
+
+/// What arrived holds file handles, however long another writer is in the way: no more arrives than
+/// one client may pull at once.
+#[test]
+fn who_waits_for_a_layout_keeps_their_turn() {
+    let own = Sigstore::default();
+    let registry = Registry::open();
+    let service = configured(&own, |_| String::new());
+    let bytes = Signer::default().wasm(&module());
+    Publisher::new(&registry.name(), "acme/echo").artifact("1", &bytes);
+    let from = format!("{}/acme/echo:1", registry.name());
+    let layout = service.path("layout");
+    pull(&service, &from, &into(&layout, "1"), false).unwrap();
+    let other = fs::File::open(&layout).unwrap();
+    other.lock().unwrap();
+    let mut client = Wire::connect(&service.socket(), Framing::Lines);
+    for id in 0..32 {
+        let to = into(&layout, &id.to_string());
+        client.ask(id, "pull", &json!({"reference": from, "destination": to}));
+    }
+    // Eight of them, where there are handles enough.
+    let arrived = || {
+        let requests = under_way(&service.socket());
+        let arrived = requests
+            .iter()
+            .filter(|one| one["bytes"].as_u64() > Some(0));
+        arrived.count()
+    };
+    until("some arrived", || arrived() >= 4);
+    for _ in 0..20 {
+        assert!(arrived() <= 8, "{:?}", under_way(&service.socket()));
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    drop(client);
+    until("they are gone", || under_way(&service.socket()).is_empty());
 }
 
 #[test]

@@ -14,7 +14,7 @@ use vouch_testing::{
     forge::Signer,
     process,
     proxy::{Head, Instead, Proxy},
-    publisher::{Publisher, index, sha256},
+    publisher::{Publisher, descriptor, index, sha256},
     registry::{Referring, Registry},
     sigstore::COSIGN,
     wire::Wire,
@@ -420,11 +420,17 @@ fn a_slow_push_with_a_large_bundle_keeps_no_other_waiting() {
             scope.spawn(move || {
                 let called = format!("large{number}");
                 let bytes = artifact(&called);
-                let bundle = over_file(own, &bytes, "acme/echo");
-                let path = file(service, &called, &bytes, None);
-                let large = format!("{bundle}{}", " ".repeat(300 << 10));
+                let hex = &sha256(&bytes)["sha256:".len()..];
+                let Over::Statement(text, kind) = statement(hex, COSIGN) else {
+                    panic!("a statement");
+                };
+                let large = format!(r#""predicate":{{"x":"{}"}}"#, "x".repeat(210 << 10));
+                let text = text.replace(r#""predicate":{}"#, &large);
+                assert!(text.len() > large.len(), "it is in there");
+                let over = Over::Statement(text, kind);
+                let bundle = own.bundle(&Spec::workflow(over, "acme/echo"));
+                let path = file(service, &called, &bytes, Some(&bundle));
                 let beside = service.path(&format!("{called}.wasm.sigstore.json"));
-                fs::write(&beside, large).unwrap();
                 let reference = format!("{name}/acme/{called}:1");
                 let mut client = service.connect();
                 // Half of them name it.
@@ -544,6 +550,45 @@ fn what_else_has_the_list_s_name_stays() {
     assert_eq!(publisher.get("manifests/1").0, 404);
     let there = publisher.get(&format!("manifests/{}", tag_of(&manifest))).1;
     assert_eq!(there, theirs.to_string().into_bytes());
+}
+
+/// Each push would read all of it, again and again.
+#[test]
+fn a_list_of_thousands_is_not_added_to() {
+    let own = Sigstore::default();
+    let registry = Registry::open();
+    let name = registry.name();
+    let service = service(&own, &name);
+    let mut client = service.connect();
+    let publisher = Publisher::new(&name, "acme/echo");
+    let theirs = publisher.artifact("theirs", b"theirs").to_string();
+    let entry = descriptor(
+        "application/vnd.oci.image.manifest.v1+json",
+        theirs.as_bytes(),
+    );
+    for (count, is_full) in [(1000, true), (1001, true), (999, false)] {
+        let bytes = artifact(&format!("full {count}"));
+        let bundle = over_file(&own, &bytes, "acme/echo");
+        let path = file(&service, &format!("full {count}"), &bytes, Some(&bundle));
+        let reference = format!("{name}/acme/echo:{count}");
+        let manifest = manifest_of(&mut client, &path, &reference);
+        let list = index(&vec![entry.clone(); count]);
+        publisher.manifest(Some(&tag_of(&manifest)), &list);
+        let pushed = push(&mut client, &path, &reference);
+        let found = pushed.map_err(|error| (kind(&error).to_owned(), error.to_string()));
+        let there = publisher.get(&format!("manifests/{}", tag_of(&manifest))).1;
+        if is_full {
+            let (kind, error) = found.unwrap_err();
+            assert_eq!(kind, "tooLarge", "{error}");
+            assert!(error.contains("1000 manifests"), "{error}");
+            assert_eq!(publisher.get(&format!("manifests/{count}")).0, 404);
+            assert_eq!(there, list.to_string().into_bytes(), "it stays");
+        } else {
+            found.unwrap();
+            let there: Value = serde_json::from_slice(&there).unwrap();
+            assert_eq!(there["manifests"].as_array().unwrap().len(), count + 1);
+        }
+    }
 }
 
 #[test]
