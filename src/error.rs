@@ -4,8 +4,11 @@
 //! with the command if there is one. Programs switch on the kind. Neither may ever hold a
 //! credential, a token or the query of a URL.
 
+mod text;
+
 use rustix::io::Errno;
 use std::{fmt, io, path::Path, sync::Arc};
+pub(crate) use text::{clean, clean_to};
 use tokio::task::JoinError;
 use vouch_protocol::ErrorKind;
 

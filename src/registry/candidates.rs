@@ -5,8 +5,8 @@
 //! and of what, its content tells.
 
 use crate::{
+    error::clean,
     name::Digest,
-    session::clean,
     signature::{self, Evidence, LARGEST_BUNDLE},
     trust::Layer,
 };

@@ -5,9 +5,8 @@
 
 use crate::{
     artifact::{ArtifactKind, Facts, Limits},
-    error::{Error, Result, error},
+    error::{Error, Result, clean, error},
     name::Digest,
-    session::clean,
     signature::{self, Beside},
     trust::Layer,
 };

@@ -1,10 +1,7 @@
 //! Who asks: one connection.
 
 use super::opened::Opened;
-use crate::{
-    error::{Result, error},
-    name::shortened,
-};
+use crate::error::{Result, clean_to, error};
 use rustix::{
     io::Errno,
     process::{Pid, test_kill_process},
@@ -16,7 +13,7 @@ use std::sync::{
 use tokio::sync::Notify;
 use vouch_protocol::{ClientInfo, InitializeParams};
 
-/// The longest name of a client that is kept, in bytes.
+/// The longest name of a client that is kept, in characters.
 const NAME: usize = 100;
 
 /// A connection, and what its client says about itself.
@@ -72,7 +69,7 @@ impl Caller {
     pub(super) fn introduce(&self, params: InitializeParams) -> Result<()> {
         let named = params.client_info.filter(|client| !client.name.is_empty());
         let client = named.map(|mut client| {
-            client.name = shortened(&client.name, NAME).to_owned();
+            client.name = clean_to(&client.name, NAME);
             client
         });
         // Looked at now, while the client waits for its answer: later it may have ended, and look

@@ -2,7 +2,7 @@
 //! outcome, and the newest errors. Its size is bounded, whatever clients ask for.
 
 use super::caller::Caller;
-use crate::{error::Error, session::clean_to};
+use crate::error::{Error, clean_to};
 use parking_lot::Mutex;
 use std::{
     collections::{BTreeMap, VecDeque},

@@ -6,8 +6,7 @@ use super::{
     request::Request,
 };
 use crate::{
-    error::{Error, Result, error},
-    name::shortened,
+    error::{Error, Result, clean_to, error},
     progress::Phase,
 };
 use futures_util::{FutureExt, future::BoxFuture};
@@ -156,7 +155,7 @@ fn parse<P: DeserializeOwned>(params: Option<&RawValue>) -> Result<P> {
         }
     };
     serde_json::from_str(text).map_err(|error| {
-        error!(InvalidParams: "{}", shortened(&error.to_string(), 400))
+        error!(InvalidParams: "{}", clean_to(&error.to_string(), 400))
             .help("`rpc.discover` shows the params of each method.")
     })
 }

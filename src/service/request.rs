@@ -11,12 +11,11 @@ use super::{
 };
 use crate::{
     artifact::{Examined, Limits},
-    error::{Error, Result, error},
+    error::{Error, Result, clean_to, error},
     file::Source,
     name::Reference,
     progress::{Phase, Progress},
     registry::{self, Found, Pushed},
-    session::clean_to,
     trust::{Layer, Now, Published},
 };
 use std::{

@@ -1,6 +1,6 @@
 //! Other people's words, as they are shown and logged.
 
-use crate::session::clean_to;
+use crate::error::clean_to;
 
 /// The longest reference or path that is shown or logged, in characters.
 const SUBJECT: usize = 300;

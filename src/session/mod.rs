@@ -18,7 +18,7 @@
 //! | `sessions` | which login does a request begin with, and how is it made? | `Session` asks; the `Store` has all logins and their sessions; `Sessions` is what the service holds; `Carried` reaches a successor |
 //!
 //! Beside them: `config` (the sections `[registry."host:port"]`), `clock`, `flight` (one
-//! run for all who want its outcome) and `text`.
+//! run for all who want its outcome) and `causes` of errors.
 //!
 //! # How a request is made
 //!
@@ -48,13 +48,13 @@
 //! its timeouts, errors about it.
 
 mod authorization;
+mod causes;
 mod clock;
 mod config;
 mod credentials;
 mod flight;
 mod http;
 mod sessions;
-mod text;
 
 pub(crate) use authorization::{Action, Scope};
 pub use config::{Config, Mirror, RegistryConfig, plain_hosts};
@@ -67,7 +67,6 @@ pub(crate) use http::{
 };
 pub(crate) use sessions::Session;
 pub use sessions::{Carried, Sessions};
-pub(crate) use text::{clean, clean_to};
 
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]

@@ -3,8 +3,9 @@
 //!
 //! Extensions: <https://github.com/sigstore/fulcio/blob/main/docs/oid-info.md>.
 
-use super::step::shortened;
+use crate::error::clean;
 use std::{collections::BTreeMap, fmt::Write as _};
+use vouch_protocol::needs_escape;
 use x509_cert::{
     Certificate,
     der::{Decode, asn1::Utf8StringRef, oid::ObjectIdentifier},
@@ -236,7 +237,8 @@ pub(crate) fn escaped(text: &str) -> String {
     escaped
 }
 
-/// A claim's text: the first seven are bare, all others are in DER.
+/// A claim's text: the first seven are bare, all others are in DER. Nothing where people would not see
+/// all of it: it stands in messages, and in commands to be pasted.
 fn text(extension: &Extension, number: u32) -> Option<String> {
     let bytes = extension.extn_value.as_bytes();
     let text = if number < 8 {
@@ -244,7 +246,7 @@ fn text(extension: &Extension, number: u32) -> Option<String> {
     } else {
         Utf8StringRef::from_der(bytes).ok()?.as_str()
     };
-    let is_plain = !text.is_empty() && !text.chars().any(char::is_control);
+    let is_plain = !text.is_empty() && !text.contains(needs_escape);
     is_plain.then(|| text.to_owned())
 }
 
@@ -268,7 +270,7 @@ fn name(extensions: &[Extension]) -> Result<Name, String> {
         _ => return Err("its certificate's owner has neither an e-mail address nor a URI".into()),
     };
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(format!("its certificate is for {:?}", shortened(text)));
+        return Err(format!("its certificate is for {:?}", clean(text)));
     }
     Ok(name(text.to_owned()))
 }

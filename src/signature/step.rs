@@ -1,5 +1,6 @@
 //! What is asked of a bundle, and what was found: the rows of the rule that a bundle has.
 
+use crate::error::clean;
 use vouch_protocol::CheckOutcome;
 
 /// What is asked, in the order of the rule's rows.
@@ -109,7 +110,7 @@ impl Report {
     }
 
     pub(crate) fn failed(&mut self, step: Step, found: impl Into<String>) {
-        let found = shortened(&found.into());
+        let found = clean(&found.into());
         // What held for itself may fail in the end.
         self.steps.retain(|(of, ..)| *of != step);
         self.steps.push((step, CheckOutcome::Failed, found));
@@ -133,24 +134,4 @@ impl Report {
     pub(crate) fn progress(&self) -> usize {
         self.steps.len()
     }
-}
-
-/// Text that others wrote, as far as it can be shown.
-pub(crate) fn shortened(text: &str) -> String {
-    const MOST: usize = 300;
-    let mut shown: String = text
-        .chars()
-        .take(MOST)
-        .map(|character| {
-            if character.is_control() {
-                ' '
-            } else {
-                character
-            }
-        })
-        .collect();
-    if text.chars().nth(MOST).is_some() {
-        shown.push('…');
-    }
-    shown
 }

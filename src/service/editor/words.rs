@@ -2,7 +2,7 @@
 //! in Markdown they must not be links, images, HTML or headings, and nowhere may they hide
 //! anything or turn a line round.
 
-use crate::session::clean_to;
+use crate::error::clean_to;
 
 /// The longest word and the longest sentence, in characters.
 const WORD: usize = 200;

@@ -7,12 +7,11 @@
 //! docker's own report that a login is missing.
 
 use super::{
-    super::text::clean,
     file::{Helper, field},
     redactor::Redactor,
     secret::{Credential, Secret},
 };
-use crate::error::{Result, error};
+use crate::error::{Result, clean, error};
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Map, Value};
 use std::{

@@ -2,7 +2,7 @@
 //! every request.
 
 use super::{
-    super::{config::RegistryConfig, text::causes},
+    super::{causes::causes, config::RegistryConfig},
     address::{Resolver, is_loopback},
     certificates::{add, identity},
     proxy::Proxies,

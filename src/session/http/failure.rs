@@ -2,12 +2,8 @@
 //!
 //! A registry's words are hostile: bounded, and without what could drive a terminal.
 
-use super::{
-    super::text::{causes, clean},
-    address::LinkLocal,
-    host::Host,
-};
-use crate::error::{Error, Result, no_handles};
+use super::{super::causes::causes, address::LinkLocal, host::Host};
+use crate::error::{Error, Result, clean, no_handles};
 use chrono::{DateTime, Utc};
 use oci_distribution::errors::OciErrorCode;
 use reqwest::{

@@ -11,12 +11,13 @@ use super::{
 };
 use crate::{
     artifact::Covered,
+    error::clean,
     name::Digest,
     signature::{
         Bundled, Dates, Evidence, Held, Layer, Of, Signed, date,
         evidence::What,
         identity::{self, Identity},
-        step::{Report, Step, shortened},
+        step::{Report, Step},
     },
 };
 use std::sync::Arc;
@@ -260,12 +261,12 @@ impl Draft {
                 .last()
                 .is_some_and(|below| subject.to_der().ok().as_ref() != Some(below))
             {
-                let subject = shortened(&subject.to_string());
+                let subject = clean(&subject.to_string());
                 return Err(format!(
                     "a certificate of it, of {subject}, did not issue the one before it"
                 ));
             }
-            shown.get_or_insert_with(|| shortened(&issuer.to_string()));
+            shown.get_or_insert_with(|| clean(&issuer.to_string()));
             issuers.extend(issuer.to_der());
         }
         let mut by = Vec::new();
@@ -473,7 +474,7 @@ impl Draft {
                     return Err(fault(format!(
                         "the root {} counts for GitHub's workflows alone, and {} vouches for this",
                         root.name(),
-                        shortened(&identity.issuer)
+                        clean(&identity.issuer)
                     )));
                 }
                 Of::Identity(identity)

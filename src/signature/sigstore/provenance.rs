@@ -3,7 +3,7 @@
 //! It is read once the signature held, and it is its signer's word all the same: nothing is decided
 //! by it. A predicate may be of any form; what of it is not as expected is left out.
 
-use crate::signature::step::shortened;
+use crate::error::clean;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -47,7 +47,7 @@ pub(super) fn read(statement: &[u8]) -> Option<Provenance> {
 /// A value that is neither a list nor an object, as far as it can be shown.
 fn told(value: &Value) -> Option<String> {
     match value {
-        Value::String(text) => Some(shortened(text)),
+        Value::String(text) => Some(clean(text)),
         Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
         Value::Null | Value::Array(_) | Value::Object(_) => None,
     }
@@ -63,7 +63,7 @@ fn flatten(
 ) {
     let inside: Vec<(String, &Value)> = match value {
         Value::Object(members) => {
-            let named = members.iter().map(|(key, value)| (shortened(key), value));
+            let named = members.iter().map(|(key, value)| (clean(key), value));
             named.collect()
         }
         Value::Array(values) => {
@@ -102,7 +102,7 @@ fn dependency(value: &Value) -> Dependency {
     Dependency {
         uri: value.get("uri").and_then(told),
         digests: digests
-            .filter_map(|(algorithm, digest)| Some((shortened(algorithm), told(digest)?)))
+            .filter_map(|(algorithm, digest)| Some((clean(algorithm), told(digest)?)))
             .collect(),
     }
 }

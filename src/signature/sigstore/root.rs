@@ -2,8 +2,9 @@
 
 use super::verifier::Verifier;
 use crate::{
+    error::clean,
     name::Digest,
-    signature::{date, identity::GITHUB_ROOT, step::shortened},
+    signature::{date, identity::GITHUB_ROOT},
 };
 use chrono::DateTime;
 use data_encoding::BASE64;
@@ -50,7 +51,7 @@ impl Member {
         let key = key.and_then(|key| BASE64.decode(key.as_bytes()).ok());
         Self {
             kind,
-            name: shortened(name.unwrap_or("without a name")),
+            name: clean(name.unwrap_or("without a name")),
             key: key.map(|key| Digest::of(&key)),
             since: dated(member, "start"),
             until: dated(member, "end"),
@@ -200,7 +201,7 @@ fn leave_out(root: &mut Value) -> Vec<String> {
                 return true;
             };
             let member = Member::of(called, member);
-            left_out.push(shortened(&format!("{member}: {why}")));
+            left_out.push(clean(&format!("{member}: {why}")));
             false
         });
     }

@@ -6,10 +6,10 @@ use super::{
     successor::obstacle,
 };
 use crate::{
-    error::{Error, Result, error},
+    error::{Error, Result, clean_to, error},
     progress::Progress,
     service::Service,
-    session::{Carried, clean_to},
+    session::Carried,
 };
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, send, sendmsg};
 use std::{

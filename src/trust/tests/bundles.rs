@@ -520,6 +520,7 @@ fn each_check_fails_alone() {
         // The certificate.
         (RELEASE, &["release by=stranger"], "signatureInvalid: the certificate of a referrer", "of another authority with the name of ours"),
         (RELEASE, &["release authority=somebody"], "signatureInvalid: CN=somebody, whom no root vouches for", "of an authority that nobody knows"),
+        (RELEASE, &["release authority=some\u{202e}body"], "signatureInvalid: CN=somebody, whom no root vouches for", "whose name turns no line round"),
         (RELEASE, &["release usage=none"], "signatureInvalid: the certificate of a referrer", "it is not for signing code"),
         (RELEASE, &["release years=old"], "signatureInvalid: the certificate of a referrer", "it had run out when it was signed"),
         (RELEASE, &["release years=new"], "signatureInvalid: the certificate of a referrer", "it was not valid yet"),
@@ -612,6 +613,7 @@ fn the_policy_says_whose_bundle_counts() {
         (RELEASE, &["release ref=refs/tagsx"], "untrustedSigner: its ref is refs/tagsx", "prefixes end where they say"),
         (RELEASE, &["release without=ref"], "untrustedSigner: it does not say its ref", "no ref"),
         (RELEASE, &["release malformed=ref"], "untrustedSigner: its ref cannot be read", "a ref that cannot be read"),
+        (RELEASE, &["release ref=refs/tags/\u{202e}1"], "untrustedSigner: its ref cannot be read", "a ref of which people would not see all"),
         (RELEASE, &["release trigger=pull_request"], "untrustedSigner: ran for a pull request (pull_request)", "anybody may open one"),
         (RELEASE, &["release trigger=pull_request_target"], "untrustedSigner: ran for a pull request (pull_request_target)", "and this one has secrets"),
         (main, &["release ref=refs/heads/main trigger=pull_request_target"], "untrustedSigner: ran for a pull request", "on main, too"),
