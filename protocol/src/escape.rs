@@ -16,9 +16,30 @@ pub fn needs_escape(c: char) -> bool {
         )
 }
 
+/// A text whose characters do no more than be shown: what needs it is escaped as Rust does it,
+/// `\n` or `\u{202e}`. One that was escaped stays as it is.
+pub fn escaped(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if needs_escape(c) {
+            shown.extend(c.escape_default());
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_is_escaped_once() {
+        let once = escaped("a\u{1b}[2J\n\u{202e}bü\\");
+        assert_eq!(once, "a\\u{1b}[2J\\n\\u{202e}bü\\");
+        assert_eq!(escaped(&once), once);
+    }
 
     #[test]
     fn what_needs_escaping() {

@@ -3,9 +3,9 @@
 //! A method is a type that declares all that is said about it: see [`Method`]. `README.md` beside
 //! this crate is the specification in words, and `openrpc.json` is the same for programs. Of
 //! behaviour this crate holds only what service and clients must agree on: where they meet
-//! ([`paths`]) and whose service that is ([`peer`]), which characters [need escaping](needs_escape)
-//! before people see them, and which JSON [all read alike](PlainJson). By default it depends on serde
-//! alone: it must stay cheap to depend on.
+//! ([`paths`]) and whose service that is ([`peer`]), which characters are [escaped] before
+//! people see them, and which JSON [all read alike](PlainJson). By default it depends on serde alone:
+//! it must stay cheap to depend on.
 
 #![cfg_attr(test, allow(clippy::expect_used))]
 
@@ -43,7 +43,7 @@ pub use editor::{
     HoverCapabilities, Object, RefreshCapabilities, WorkspaceCapabilities,
 };
 pub use error::{ErrorData, ErrorKind};
-pub use escape::needs_escape;
+pub use escape::{escaped, needs_escape};
 pub use inspect::{
     Content, Dependency, Descriptor, Inspect, InspectParams, InspectResult, InspectSubject,
     Manifest, Metadata, Names, Producer, Provenance, Target,

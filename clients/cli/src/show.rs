@@ -348,18 +348,11 @@ pub(crate) fn span(seconds: u64) -> String {
 
 /// A text that does nothing to a terminal, and is short enough to be read.
 pub(crate) fn escaped(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len().min(LONGEST));
-    for (position, c) in text.chars().enumerate() {
-        if position == LONGEST {
-            shown.push('…');
-            break;
-        }
-        if needs_escape(c) {
-            shown.extend(c.escape_default());
-        } else {
-            shown.push(c);
-        }
-    }
+    let Some((end, _)) = text.char_indices().nth(LONGEST) else {
+        return vouch_client::protocol::escaped(text);
+    };
+    let mut shown = vouch_client::protocol::escaped(text.get(..end).unwrap_or_default());
+    shown.push('…');
     shown
 }
 

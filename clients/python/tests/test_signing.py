@@ -780,6 +780,7 @@ class Agents(unittest.IsolatedAsyncioTestCase):
         keys = await agent.keys()
         self.assertEqual([key.account for key in keys], [ANN.account, BOB.account])
         self.assertEqual(keys[1].comment, "bob\ufffd")
+        self.assertEqual(keys[0].called, "ann@laptop")
         for which in [ANN.account, keys[0].fingerprint, "ann@laptop"]:
             self.assertEqual(await agent.key(which), keys[0])
         for name, kind in [(None, "keyAmbiguous"), ("rsa", "keyAbsent"), ("", "keyAbsent")]:
@@ -854,6 +855,16 @@ class Agents(unittest.IsolatedAsyncioTestCase):
         with self.assertRaises(SigningError) as refused:
             await other(signing)
         self.assertEqual(refused.exception.kind, "keyUnusable")
+
+    async def test_a_comment_does_nothing_to_a_terminal(self) -> None:
+        comment = "\x1b[2J\u202eann\n\u200b"
+        self.answers = {11: self.identities((blob(ANN), comment.encode())), 13: string(b"\x05")}
+        key = await Agent(self.socket).key()
+        self.assertEqual(key.comment, comment)
+        self.assertEqual(key.called, r"\x1b[2J\u202eann\n\u200b")
+        with self.assertRaises(SigningError) as refused:
+            await key(checked(asked(), wasm()))
+        self.assertIn(key.called, str(refused.exception))
 
 
 if __name__ == "__main__":

@@ -6,17 +6,16 @@ import argparse
 import asyncio
 import json
 import os
-import re
 import sys
 from collections.abc import Sequence
 from typing import NoReturn, cast
 
 from ._client import Client
 from ._error import NotStarted, VouchError
+from ._escape import escaped
 from ._version import __version__
 from ._wire import absolute
 from .protocol import VerifyResult, is_accepted, is_refused
-from .signing._token import UNSEEN
 
 ACCEPTED, REFUSED, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 64, 130
 
@@ -89,15 +88,6 @@ def parser() -> Parser:
         "--no-spawn", action="store_true", help=f"start no service; {NO_SPAWN}=1 does the same"
     )
     return whole
-
-
-def escaped(text: str) -> str:
-    """Without what a terminal obeys, or people do not see: signers chose some of it."""
-
-    def escape(found: re.Match[str]) -> str:
-        return found[0].encode("unicode_escape").decode()
-
-    return re.sub(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]", escape, UNSEEN.sub(escape, text))
 
 
 def complain(error: VouchError) -> None:

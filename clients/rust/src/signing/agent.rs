@@ -19,6 +19,7 @@ use tokio::{
     net::UnixStream,
     time::timeout,
 };
+use vouch_protocol::escaped;
 
 /// How long an agent may take to list its keys.
 const LISTING: Duration = Duration::from_secs(10);
@@ -248,12 +249,12 @@ impl AgentKey {
         self.account.as_ref().map_err(Clone::clone)
     }
 
-    /// What to call it in a sentence.
-    pub(super) fn called(&self) -> &str {
+    /// What to call it in a sentence: its comment, escaped, if it has one.
+    pub(super) fn called(&self) -> String {
         if self.comment.is_empty() {
-            &self.fingerprint
+            self.fingerprint.clone()
         } else {
-            &self.comment
+            escaped(&self.comment)
         }
     }
 
@@ -276,7 +277,7 @@ impl AgentKey {
         key.account = if key.kind == ED25519 {
             Ok(Account::of_key(ssh::key(blob)?))
         } else {
-            Err(ssh::unusable(key.called(), &key.kind))
+            Err(ssh::unusable(&key.called(), &key.kind))
         };
         Some(key)
     }

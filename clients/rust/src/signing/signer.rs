@@ -39,8 +39,7 @@ impl Signer {
         }
     }
 
-    /// What to call it before people: `ann@laptop (ssh-agent)`, or the path of its file. Somebody
-    /// else's text.
+    /// What to call it before people: `ann@laptop (ssh-agent)`, or the path of its file.
     pub fn label(&self) -> String {
         match &self.0 {
             Key::Agent { key, .. } => format!("{} (ssh-agent)", key.called()),

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from .._escape import escaped
 from ._error import SigningError
 from ._input import SigningInput, verifies
 from ._nkey import account_key, account_of
@@ -56,6 +57,11 @@ class AgentKey:
     comment: str
     #: `SHA256:…`, as `ssh-add -l` shows it.
     fingerprint: str
+
+    @property
+    def called(self) -> str:
+        """What to call it in a sentence: its comment, escaped, if it has one."""
+        return escaped(self.comment) or self.fingerprint
 
     async def __call__(self, signing: SigningInput) -> bytes:
         """Signs, and verifies the signature. The agent may ask somebody, who has two minutes."""
@@ -112,7 +118,7 @@ class Agent:
         if signing.account != key.account:
             raise SigningError(
                 "keyUnusable",
-                f"{key.comment or key.fingerprint} signs for {key.account}, not for {signing.account}",
+                f"{key.called} signs for {key.account}, not for {signing.account}",
             )
         public = account_key(key.account) or b""
         request = bytes([SIGN_REQUEST]) + _string(PREFIX + public) + _string(signing.data) + bytes(4)
@@ -120,7 +126,7 @@ class Agent:
         if answer[:1] == bytes([FAILURE]):
             raise SigningError(
                 "agentRefused",
-                f"{self} refused to sign with {key.comment or key.fingerprint}",
+                f"{self} refused to sign with {key.called}",
                 "Somebody said no when it asked, or it was locked or lost the key meanwhile: "
                 "`ssh-add -l` lists what it has.",
             )

@@ -7,11 +7,11 @@ from __future__ import annotations
 import base64
 import json
 import re
-import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from .. import _wire
+from .._escape import escaped
 from . import _ed25519, _nkey
 
 if TYPE_CHECKING:
@@ -42,11 +42,6 @@ OF_A_LIBRARY = "$serde_json::private::"
 Hashes = str | dict[str, str]
 
 HASH = re.compile(r"[0-9A-F]{64}", re.ASCII)
-
-#: Characters that people do not see: direction marks and the like. Controls go without saying.
-UNSEEN = re.compile(
-    "[\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
-)
 
 
 class Odd(Exception):
@@ -82,11 +77,7 @@ class Said:
 
 def can_be_seen(text: str) -> bool:
     """Whether people who look at a text see all of it."""
-    return (
-        len(text.encode()) <= LONGEST_TEXT
-        and not UNSEEN.search(text)
-        and not any(unicodedata.category(character) == "Cc" for character in text)
-    )
+    return len(text.encode()) <= LONGEST_TEXT and escaped(text) == text
 
 
 def to_be_signed(text: str) -> Said:

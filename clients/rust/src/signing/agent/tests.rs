@@ -83,7 +83,7 @@ async fn keys_are_listed_with_why_some_cannot_sign() {
     let blobs: Vec<_> = rows.iter().map(|(kind, _)| blob(kind)).collect();
     let public = public();
     let mut keys: Vec<(&[u8], &[u8])> = vec![(&public, b"ann@laptop"), (&public, b"")];
-    keys.extend(blobs.iter().map(|blob| (&**blob, &b"x\xff"[..])));
+    keys.extend(blobs.iter().map(|blob| (&**blob, "x\u{202e}\n".as_bytes())));
     let (_folder, agent) = answering(listing(&keys));
     let found = agent.keys_within(EVER).await.unwrap();
     assert_eq!(found.len(), 8);
@@ -98,12 +98,13 @@ async fn keys_are_listed_with_why_some_cannot_sign() {
         let error = key.account().unwrap_err();
         assert_eq!(error.kind, SigningErrorKind::KeyUnusable, "{kind}");
         assert!(error.message.contains(why), "{kind}: {error}");
-        assert_eq!(key.comment(), "x\u{fffd}");
+        assert_eq!(key.comment(), "x\u{202e}\n");
+        assert!(error.message.starts_with(r"x\u{202e}\n cannot"), "{error}");
     }
-    let long = vec![b'x'; 100_000];
+    let long = vec![b'\xff'; 100_000];
     let (_folder, agent) = answering(listing(&[(&public, &long)]));
     let found = agent.keys_within(EVER).await.unwrap();
-    assert_eq!(found[0].comment().len(), LONGEST_COMMENT);
+    assert_eq!(found[0].comment(), "\u{fffd}".repeat(LONGEST_COMMENT));
     let (_folder, agent) = answering(listing(&[]));
     assert!(agent.keys_within(EVER).await.unwrap().is_empty());
 }
