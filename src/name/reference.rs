@@ -88,6 +88,19 @@ impl Reference {
         Ok(self)
     }
 
+    /// Refuses to publish under a tag where clients look for what signs another manifest: it would
+    /// take the place of that.
+    pub fn destination(self) -> Result<Self> {
+        let Some(of) = self.tag().and_then(Tag::beside) else {
+            return Ok(self);
+        };
+        Err(error!(
+            InvalidReference: "{self} is where clients look for what signs {of}: an artifact there \
+                               would take the place of that"
+        )
+        .help("Name another tag. What signs an artifact gets there by the push of the artifact."))
+    }
+
     /// A file name for what the reference names: the last part of the repository or layout.
     pub fn file_stem(&self) -> &str {
         let name = match self {

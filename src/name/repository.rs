@@ -65,6 +65,19 @@ impl Tag {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The digest of the manifest beside which clients look under this tag: for what refers to it
+    /// (OCI distribution specification, "Referrers Tag Schema"), or for what cosign 2 stored,
+    /// <https://github.com/sigstore/cosign/blob/main/specs/SIGNATURE_SPEC.md>.
+    pub(super) fn beside(&self) -> Option<String> {
+        let (name, suffix) = self.0.split_once('.').unwrap_or((&self.0, ""));
+        let (algorithm, hex) = name.split_once('-')?;
+        let is_known = matches!(algorithm, "sha256" | "sha512")
+            && matches!(suffix, "" | "sig" | "att" | "sbom")
+            && !self.0.ends_with('.');
+        let is_hex = hex.len() == 64 && hex.bytes().all(|byte| byte.is_ascii_hexdigit());
+        (is_known && is_hex).then(|| format!("{algorithm}:{hex}"))
+    }
 }
 
 impl FromStr for Tag {

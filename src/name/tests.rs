@@ -1,7 +1,7 @@
 //! Names, right and wrong, and that each place has one.
 
 use super::{testing::reference, *};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use proptest::prelude::*;
 use std::path::Path;
 use vouch_protocol::ErrorKind;
@@ -252,6 +252,58 @@ fn a_moving_reference_needs_to_be_allowed() {
     check("ghcr.io/acme/echo:1", true);
     check(&format!("ghcr.io/acme/echo@sha256:{HEX}"), true);
     check(&format!("ghcr.io/acme/echo:latest@sha256:{HEX}"), true);
+}
+
+#[test]
+fn nothing_is_published_where_signatures_are_looked_for() {
+    let check = |tag: &str, expected: Option<&str>| {
+        for text in [
+            format!("ghcr.io/acme/echo:{tag}"),
+            format!("ghcr.io/acme/echo:{tag}@sha256:{HEX}"),
+            format!("oci:/tmp/layout:{tag}"),
+        ] {
+            let refused = reference(&text).destination().err();
+            let kind = refused.as_ref().map(Error::kind);
+            assert_eq!(
+                kind,
+                expected.map(|_| ErrorKind::InvalidReference),
+                "{text}"
+            );
+            if let (Some(refused), Some(expected)) = (refused, expected) {
+                assert!(refused.message().contains(expected), "{refused}");
+                assert!(refused.data().help.is_some());
+            }
+        }
+    };
+    let of = format!("signs sha256:{HEX}: ");
+    for suffix in ["", ".sig", ".att", ".sbom"] {
+        check(&format!("sha256-{HEX}{suffix}"), Some(&of));
+    }
+    // Of a longer digest, the first 64 digits.
+    check(&format!("sha512-{HEX}"), Some("signs sha512:"));
+    check(
+        &format!("sha256-{}", HEX.to_uppercase()),
+        Some("signs sha256:"),
+    );
+    for tag in ["1", "latest", "sha256-0123", "sha256", HEX] {
+        check(tag, None);
+    }
+    for (before, behind) in [
+        ("", "."),
+        ("", "0"),
+        ("", ".sigs"),
+        ("", ".sig.1"),
+        ("", "-1"),
+        ("v", ""),
+    ] {
+        check(&format!("{before}sha256-{HEX}{behind}"), None);
+    }
+    check(&format!("sha1-{HEX}"), None);
+    check(&format!("sha256-{}", "g".repeat(64)), None);
+    // A digest alone is not a tag.
+    reference(&format!("ghcr.io/acme/echo@sha256:{HEX}"))
+        .destination()
+        .unwrap();
 }
 
 #[test]

@@ -24,7 +24,7 @@ pub(super) async fn pull(
 ) -> Result<PullResult> {
     let allow_latest = params.allow_latest.unwrap_or(false);
     let into = request.reference(&params.destination)?;
-    let Reference::Layout(into) = into.pinned(allow_latest)? else {
+    let Reference::Layout(into) = into.pinned(allow_latest)?.destination()? else {
         return Err(error!(Internal: "it begins as a layout, and is not one"));
     };
     request.touches(&into.path);

@@ -19,6 +19,7 @@ pub(super) async fn push(request: Arc<Request>, params: PushParams) -> Result<Pu
     let reference = request.reference(&params.reference)?;
     request.concerns(&reference);
     let reference = reference.pinned(params.allow_latest.unwrap_or(false))?;
+    let reference = reference.destination()?;
     let annotations = params.annotations.unwrap_or_default();
     let bundle = params.bundle.as_deref().map(file::parse_path).transpose()?;
     if let Some(bundle) = bundle.clone() {

@@ -34,7 +34,7 @@ pub(super) async fn verify(request: Arc<Request>, params: VerifyParams) -> Resul
         VerifySubject::Push { path, to } => {
             let path = file::parse_path(&path)?;
             let name = path.display().to_string();
-            let to = request.reference(&to)?;
+            let to = request.reference(&to)?.destination()?;
             request.concerns(&to);
             let (verdict, manifest) = stored(&request, path, bundle, Some(to), signer).await?;
             Ok(VerifyResult {

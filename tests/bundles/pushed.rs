@@ -531,6 +531,43 @@ fn what_others_overwrite_is_written_again_or_told() {
     check("always", usize::MAX, false);
 }
 
+/// What is pushed there would take the place of what says who signed another manifest.
+#[test]
+fn nothing_is_pushed_under_a_tag_that_lists_signatures() {
+    let own = Sigstore::default();
+    let proxy = Proxy::before(&Registry::open().name(), |_, _| None);
+    let service = service(&own, &proxy.name());
+    let mut client = service.connect();
+    let bytes = artifact("list");
+    let path = file(
+        &service,
+        "list",
+        &bytes,
+        Some(&over_file(&own, &bytes, "acme/echo")),
+    );
+    let layout = format!("oci:{}", service.path("layout").display());
+    for place in [format!("{}/acme/echo", proxy.name()), layout.clone()] {
+        for suffix in ["", ".sig", ".att", ".sbom"] {
+            let to = format!("{place}:{}{suffix}", tag_of(&sha256(b"manifest")));
+            let error = push(&mut client, &path, &to).unwrap_err();
+            assert_eq!(kind(&error), "invalidReference", "{to}: {error}");
+            let help = error["data"]["help"].as_str().unwrap();
+            assert!(help.contains("another tag"), "{error}");
+            let asks = json!({"path": path, "pushTo": to});
+            let asked = client.call("verify", &asks).unwrap_err();
+            assert_eq!(asked, error);
+        }
+    }
+    let params = json!({
+        "reference": format!("{}/acme/echo:1", proxy.name()),
+        "destination": format!("{layout}:{}", tag_of(&sha256(b"manifest"))),
+    });
+    let error = client.call("pull", &params).unwrap_err();
+    assert_eq!(kind(&error), "invalidReference", "{error}");
+    assert_eq!(proxy.seen().len(), 0);
+    assert!(!service.path("layout").exists());
+}
+
 #[test]
 fn what_else_has_the_list_s_name_stays() {
     let own = Sigstore::default();
