@@ -16,7 +16,10 @@ use serde::{
     de::{SeqAccess, Visitor},
 };
 use serde_json::value::RawValue;
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, HashSet},
+    fmt,
+};
 
 /// Of so many, at most, each manifest and each layer is fetched.
 pub(super) const MOST: usize = 64;
@@ -68,6 +71,8 @@ pub(super) struct Listed {
     most: usize,
     /// How many there were.
     pub(super) all: usize,
+    /// Those of whom somebody wants to know whether they are there, and that were not.
+    pub(super) missing: HashSet<Digest>,
 }
 
 impl Listed {
@@ -77,6 +82,15 @@ impl Listed {
             kept: BTreeMap::new(),
             most,
             all: 0,
+            missing: HashSet::new(),
+        }
+    }
+
+    /// None so far; none is kept, and these are looked for.
+    pub(super) fn seeking(these: impl IntoIterator<Item = Digest>) -> Self {
+        Self {
+            missing: these.into_iter().collect(),
+            ..Self::keeping(0)
         }
     }
 
@@ -102,6 +116,7 @@ impl Listed {
         let Ok(digest) = entry.digest.parse::<Digest>() else {
             return;
         };
+        self.missing.remove(&digest);
         let kept = self.kept.entry(entry.likelihood()).or_default();
         if kept.len() < self.most && !kept.contains(&digest) {
             kept.push(digest);

@@ -39,7 +39,7 @@ enum File {
     /// With what it is judged by right before its manifest is written.
     Vouched(Box<Vouched<Source>>, Box<dyn Fn() -> Now + Send + Sync>),
     #[cfg(test)]
-    Unverified(Source),
+    Unverified(Source, Vec<Bundle>),
 }
 
 impl Content {
@@ -60,7 +60,7 @@ impl Content {
         match &*self.file {
             File::Vouched(vouched, _) => vouched.source(),
             #[cfg(test)]
-            File::Unverified(source) => source,
+            File::Unverified(source, _) => source,
         }
     }
 
@@ -77,7 +77,7 @@ impl Content {
         match &*self.file {
             File::Vouched(vouched, _) => vouched.bundles().cloned().collect(),
             #[cfg(test)]
-            File::Unverified(_) => Vec::new(),
+            File::Unverified(_, bundles) => bundles.clone(),
         }
     }
 
@@ -90,7 +90,7 @@ impl Content {
             #[cfg(not(test))]
             File::Vouched(..) => Ok(()),
             #[cfg(test)]
-            File::Vouched(..) | File::Unverified(_) => Ok(()),
+            File::Vouched(..) | File::Unverified(..) => Ok(()),
         }
     }
 
@@ -137,6 +137,16 @@ impl Content {
     /// What a file would be verified to be, without a check.
     #[cfg(test)]
     pub(super) fn unverified(kind: crate::artifact::ArtifactKind, path: &std::path::Path) -> Self {
+        Self::bundled(kind, path, Vec::new())
+    }
+
+    /// The same, with what is published beside it.
+    #[cfg(test)]
+    pub(super) fn bundled(
+        kind: crate::artifact::ArtifactKind,
+        path: &std::path::Path,
+        bundles: Vec<Bundle>,
+    ) -> Self {
         let source = Source::open(path).unwrap();
         let bytes = std::fs::read(path).unwrap();
         let mut hash = Context::new(&SHA256);
@@ -152,7 +162,7 @@ impl Content {
                 signed: 1_644_843_743,
             },
             blocks: blocks.collect(),
-            file: Arc::new(File::Unverified(source)),
+            file: Arc::new(File::Unverified(source, bundles)),
             furthest: Arc::default(),
             checked: Arc::default(),
         }

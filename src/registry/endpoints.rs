@@ -110,18 +110,23 @@ impl Endpoints {
 }
 
 impl Endpoint {
-    /// How often it is tried: in place of a mirror, another endpoint can be asked.
+    /// How often it is tried.
     pub(super) fn retries(&self, remote: &Remote) -> Retries {
-        let timeouts = remote.session.timeouts();
-        if self.is_mirror {
-            Retries::none(timeouts)
-        } else {
-            Retries::new(timeouts)
-        }
+        retries(remote, self.is_mirror)
     }
 
     async fn remote(&self, sessions: &Sessions) -> Result<&Remote> {
         let begin = || Remote::new(sessions, &self.reference, Action::Pull);
         self.remote.get_or_try_init(begin).await
+    }
+}
+
+/// How often something is tried: in place of a mirror, another endpoint can be asked.
+pub(super) fn retries(remote: &Remote, is_mirror: bool) -> Retries {
+    let timeouts = remote.session.timeouts();
+    if is_mirror {
+        Retries::none(timeouts)
+    } else {
+        Retries::new(timeouts)
     }
 }

@@ -1,6 +1,7 @@
 //! Transfers with a registry that misbehaves; here, what comes from it.
 
 mod answers;
+mod attached;
 mod mirrors;
 mod referrers;
 mod tags;

@@ -18,10 +18,12 @@
 //! | `ranges` | fetching parts of a large blob, which are not verified |
 //! | `memory` | how much memory that may take which is fetched beside artifacts |
 //! | `candidates` | what may sign a manifest from beside it, as indexes and manifests say |
-//! | `referrers`, `search` | fetching that: of a registry and its mirrors; of wherever an artifact is |
+//! | `beside` | what one registry or mirror lists of that, and each thing of it |
+//! | `referrers`, `search` | fetching that in rounds: of a registry and its mirrors; of wherever an artifact is |
 //! | `tags` | which tags a repository or a layout has |
 
 mod attached;
+mod beside;
 mod candidates;
 mod content;
 mod download;

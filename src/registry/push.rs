@@ -3,9 +3,12 @@
 use super::{
     Pushed,
     attached::{Attached, EMPTY},
+    beside::Place,
+    candidates::Listed,
     content::Content,
     fallback,
     manifest::Manifest,
+    memory::Memory,
     remote::Remote,
     turns,
     upload::{self, Blob, Body},
@@ -106,22 +109,54 @@ enum Step {
 }
 
 impl Publishing<'_> {
-    /// Has bundles refer to a manifest.
+    /// Has bundles refer to a manifest, where others look for them.
     async fn attach(&self, attached: &[Attached], subject: Digest) -> Result<()> {
-        let mut unlisted = Vec::new();
+        let (mut listed, mut unlisted) = (Vec::new(), Vec::new());
         for one in attached {
             let digest = one.digest.to_string();
             let answer = self.write(&digest, &one.manifest, Step::Before).await?;
-            let listed = answer.headers().get("oci-subject");
-            let listed = listed.and_then(|subject| subject.to_str().ok()?.parse().ok());
-            if listed != Some(subject) {
-                unlisted.push(one.entry.clone());
-            }
+            let said = answer.headers().get("oci-subject");
+            let said = said.and_then(|subject| subject.to_str().ok()?.parse().ok());
+            let list = if said == Some(subject) {
+                &mut listed
+            } else {
+                &mut unlisted
+            };
+            list.push(one);
+        }
+        if !listed.is_empty() && !self.lists(&listed, subject).await? {
+            unlisted.append(&mut listed);
         }
         if unlisted.is_empty() {
             return Ok(());
         }
-        fallback::list(&self.remote, subject, &unlisted).await
+        let entries: Vec<_> = unlisted.iter().map(|one| one.entry.clone()).collect();
+        fallback::list(&self.remote, subject, &entries).await
+    }
+
+    /// Whether the registry lists these, as it says; not where it lists nothing at all, so that its
+    /// readers look for the fallback tag. Fails where it lists others alone: nobody would find them.
+    async fn lists(&self, these: &[&Attached], subject: Digest) -> Result<bool> {
+        let session = &self.remote.session;
+        let mut retries = Retries::new(session.timeouts());
+        loop {
+            let memory = Memory::at(session.registry());
+            let place = Place::new(self.remote.clone(), false, &memory);
+            let mut listed = Listed::seeking(these.iter().map(|one| one.digest));
+            place.in_time(place.own_list(subject, &mut listed)).await?;
+            let Some(missing) = listed.missing.iter().next() else {
+                return Ok(true);
+            };
+            let what = format!("says that it lists what refers to {subject}, and not {missing}");
+            let error = self.remote.fault(&what).help(
+                "Nothing was tagged. Try again later: some registries list it after a while.",
+            );
+            // A moment may do.
+            match retries.wait(Failure::passing(error)).await {
+                Err(_) if listed.all == 0 => return Ok(false),
+                tried => tried?,
+            }
+        }
     }
 
     /// Writes a manifest whose blobs are there. Right before each the file is judged again: by its
