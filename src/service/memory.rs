@@ -44,6 +44,8 @@ struct Remembered {
 struct Manifest {
     layer: Layer,
     beside: Beside,
+    /// When this service last put something beside it.
+    attached: Option<Instant>,
     /// What was verified already.
     memo: Memo,
 }
@@ -51,6 +53,8 @@ struct Manifest {
 /// What was found beside an artifact, round by round.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Beside {
+    /// When the search began.
+    began: Option<Instant>,
     rounds: Vec<Vec<Evidence>>,
     /// When nothing was left to find; nothing, where there may be more.
     whole: Option<Instant>,
@@ -104,7 +108,7 @@ impl Memory {
         }
         let key = (repository(reference), manifest);
         if memory.manifests.get(&key).is_none() {
-            memory.note(key, layer, Beside::default());
+            memory.note(key, layer, Beside::default(), None);
         }
         // An index is named by another digest than its manifest.
         if let Some(named) = reference.digest.filter(|named| *named != manifest) {
@@ -135,7 +139,15 @@ impl Memory {
             memory.facts.put(layer.digest, Arc::new(examined), weight);
         }
         if let Some(beside) = beside {
-            memory.note((repository(reference), manifest), layer, beside);
+            let key = (repository(reference), manifest);
+            let attached = memory.manifests.get(&key).and_then(|one| one.attached);
+            // Who looked before there was more may not have seen it.
+            let beside = if attached >= beside.began {
+                Beside::default()
+            } else {
+                beside
+            };
+            memory.note(key, layer, beside, attached);
         }
     }
 
@@ -144,7 +156,8 @@ impl Memory {
         let key = (repository(reference), manifest);
         let mut memory = self.0.lock();
         if let Some(layer) = memory.manifests.get(&key).map(|manifest| manifest.layer) {
-            memory.note(key, layer, Beside::default());
+            let now = Some(Instant::now());
+            memory.note(key, layer, Beside::default(), now);
         }
     }
 
@@ -201,7 +214,13 @@ impl Memory {
 }
 
 impl Remembered {
-    fn note(&mut self, key: (String, Digest), layer: Layer, beside: Beside) {
+    fn note(
+        &mut self,
+        key: (String, Digest),
+        layer: Layer,
+        beside: Beside,
+        attached: Option<Instant>,
+    ) {
         let size = beside.size();
         // What it proves weighs about as much.
         let weight = 2 * size + key.0.len() + size_of::<Manifest>();
@@ -213,6 +232,7 @@ impl Remembered {
         let manifest = Manifest {
             layer,
             beside,
+            attached,
             memo: Memo::default(),
         };
         self.manifests
@@ -279,7 +299,10 @@ impl Noted {
     pub(super) fn new(search: Search) -> Self {
         Self {
             search,
-            found: Beside::default(),
+            found: Beside {
+                began: Some(Instant::now()),
+                ..Beside::default()
+            },
         }
     }
 
@@ -305,5 +328,42 @@ impl Iterator for Noted {
             None => self.found.whole = Some(Instant::now()),
         }
         round
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        artifact::{Limits, inspect},
+        name::{Reference, testing},
+    };
+
+    #[test]
+    fn a_search_that_began_before_a_push_does_not_outlive_it() {
+        let memory = Memory::default();
+        let Reference::Registry(echo) = testing::reference("ghcr.io/acme/echo:1") else {
+            panic!()
+        };
+        let bytes = vouch_testing::forge::module();
+        let (digest, size) = (Digest::of(&bytes), bytes.len() as u64);
+        let (manifest, layer) = (Digest::of(b"manifest"), Layer { digest, size });
+        let found = |began| {
+            let examined = inspect(&bytes[..], size, &Limits::default()).unwrap();
+            let beside = Beside {
+                began: Some(began),
+                rounds: Vec::new(),
+                whole: Some(Instant::now()),
+            };
+            memory.found(&echo, manifest, layer, examined, Some(beside));
+            let mut memory = memory.0.lock();
+            let key = (repository(&echo), manifest);
+            memory.manifests.get(&key).unwrap().beside.whole.is_some()
+        };
+        let before = Instant::now();
+        assert!(found(before), "there is nothing more");
+        memory.attached(&echo, manifest);
+        assert!(!found(before), "there may be more");
+        assert!(found(before + std::time::Duration::from_secs(3600)));
     }
 }

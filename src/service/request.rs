@@ -157,7 +157,8 @@ impl Request {
             let memory = &self.settings.memory;
             memory.found(to, manifest, layer, known, None);
             if !pushed.bundles.is_empty() {
-                memory.attached(to, manifest);
+                // A reload may have made another meanwhile.
+                self.state.settings().memory.attached(to, manifest);
             }
         }
         self.state.look_ups.changed();

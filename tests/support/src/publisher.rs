@@ -98,6 +98,13 @@ impl Publisher {
         digest
     }
 
+    /// A manifest as others wrote it, under a tag.
+    pub fn tag(&self, tag: &str, manifest: &[u8]) {
+        let target = format!("/v2/{}/manifests/{tag}", self.repository);
+        let (status, head) = self.send("PUT", &target, IMAGE, manifest);
+        assert_eq!(status, 201, "{head}");
+    }
+
     /// An artifact under a tag; its manifest.
     pub fn artifact(&self, tag: &str, bytes: &[u8]) -> Value {
         self.blob(b"{}");
