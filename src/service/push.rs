@@ -2,15 +2,17 @@
 
 use super::{beside, request::Request, turns::Work};
 use crate::{
-    artifact,
+    artifact::{self, Examined},
     error::Result,
     file::{self, Source},
+    name::{Digest, Reference},
     progress::Phase,
     registry,
     signature::Evidence,
-    trust::{self, Publication, Use},
+    trust::{self, Publication, Use, Verdict},
 };
-use std::sync::Arc;
+use futures_util::future::poll_immediate;
+use std::{path::PathBuf, pin::pin, sync::Arc};
 use vouch_protocol::{PushParams, PushResult};
 
 pub(super) async fn push(request: Arc<Request>, params: PushParams) -> Result<PushResult> {
@@ -39,34 +41,26 @@ pub(super) async fn push(request: Arc<Request>, params: PushParams) -> Result<Pu
         })
         .await?;
     let known = examined.share();
-    let (to, manifest) = (
-        reference.clone(),
-        registry::manifest(&examined, &annotations)?,
-    );
-    let vouched = request
-        .blocking(move |request| {
-            let named = bundle.as_deref();
-            let bundle = named.map(|path| beside::bundle(path, request.progress()));
-            let bundle = bundle.transpose()?;
-            let publication = Publication {
-                to,
-                manifest,
-                // An upload may take hours. The memory that all share is for those who judge.
-                bundle: bundle.as_ref().map(Evidence::held_elsewhere),
-            };
-            let (mut read, now) = (Vec::from_iter(bundle), request.clock()());
-            let beside = beside::of_pushed(&file, &publication, request.progress())?;
-            let beside = beside.map(|round| {
-                let round = round?;
-                let alone = round.iter().map(Evidence::held_elsewhere).collect();
-                read.extend(round);
-                Ok(alone)
-            });
-            trust::judge(examined, beside, Use::Push(publication), None, &now)
-        })
-        .await?
-        .map_err(|refused| refused.error(name))?;
-    let _turn = request.turn(Work::Upload).await?;
+    let judging = Judging {
+        file,
+        bundle,
+        to: reference.clone(),
+        manifest: registry::manifest(&examined, &annotations)?,
+    };
+    // Who waits for a turn holds nothing of a bundle, and what would be refused does not wait.
+    let mut turn = pin!(request.turn(Work::Upload));
+    let _turn = if let Some(turn) = poll_immediate(turn.as_mut()).await {
+        turn?
+    } else {
+        let (asked, judging) = (examined.share(), judging.clone());
+        let asked = move |request: &Request| judging.judge(request, asked, Use::Ask);
+        let asked = request.blocking(asked).await?;
+        asked.map_err(|refused| refused.error(&name))?;
+        turn.await?
+    };
+    let judged = move |request: &Request| judging.judge(request, examined, Use::Push);
+    let vouched = request.blocking(judged).await?;
+    let vouched = vouched.map_err(|refused| refused.error(name))?;
     let (pushed, verification) = registry::push(
         &request.settings().sessions,
         vouched,
@@ -84,4 +78,42 @@ pub(super) async fn push(request: Arc<Request>, params: PushParams) -> Result<Pu
         skipped: pushed.skipped,
         bundles: pushed.bundles.into_iter().map(Into::into).collect(),
     })
+}
+
+/// What a file is judged for and by.
+#[derive(Debug, Clone)]
+struct Judging {
+    file: PathBuf,
+    bundle: Option<PathBuf>,
+    to: Reference,
+    manifest: Option<Digest>,
+}
+
+impl Judging {
+    fn judge<F>(
+        self,
+        request: &Request,
+        examined: Examined<F>,
+        usage: fn(Publication) -> Use,
+    ) -> Result<Verdict<F>> {
+        let named = self.bundle.as_deref();
+        let bundle = named.map(|path| beside::bundle(path, request.progress()));
+        let bundle = bundle.transpose()?;
+        let publication = Publication {
+            to: self.to,
+            manifest: self.manifest,
+            // An upload may take hours: the memory that all share is for those who judge. What is
+            // held meanwhile is bounded by the turns: one bundle each, of a megabyte at most.
+            bundle: bundle.as_ref().map(Evidence::held_elsewhere),
+        };
+        let (mut read, now) = (Vec::from_iter(bundle), request.clock()());
+        let beside = beside::of_pushed(&self.file, &publication, request.progress())?;
+        let beside = beside.map(|round| {
+            let round = round?;
+            let alone = round.iter().map(Evidence::held_elsewhere).collect();
+            read.extend(round);
+            Ok(alone)
+        });
+        trust::judge(examined, beside, usage(publication), None, &now)
+    }
 }

@@ -7,12 +7,17 @@ use super::{
 };
 use std::{
     path::Path,
-    sync::{Arc, Barrier, Mutex, OnceLock, mpsc},
+    sync::{
+        Arc, Barrier, Mutex, OnceLock,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+        mpsc,
+    },
+    time::Duration,
 };
 use vouch_testing::{
     daemon::{kind, pull, push},
     forge::Signer,
-    process,
+    process::{self, until},
     proxy::{Head, Instead, Proxy},
     publisher::{Publisher, descriptor, index, sha256},
     registry::{Referring, Registry},
@@ -444,6 +449,81 @@ fn a_slow_push_with_a_large_bundle_keeps_no_other_waiting() {
             });
         }
     });
+}
+
+/// Who waits for a turn holds nothing of a bundle, and who would be refused does not wait.
+#[test]
+fn a_push_that_waits_reads_its_bundle_when_it_is_its_turn() {
+    // As many turns as a connection has at most; and more.
+    const TURNS: usize = 16;
+    const MANY: usize = TURNS + 8;
+    let own = Sigstore::default();
+    let registry = Registry::open();
+    let (open, held) = (Arc::new(AtomicBool::new(false)), Arc::default());
+    let (opened, holds) = (Arc::clone(&open), Arc::<AtomicUsize>::clone(&held));
+    let proxy = Proxy::before(&registry.name(), move |head: &Head, _| {
+        if head.method == "PUT" && head.target.ends_with("/manifests/1") {
+            holds.fetch_add(1, Ordering::Relaxed);
+            while !opened.load(Ordering::Relaxed) {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
+        None
+    });
+    let name = proxy.name();
+    let service = service(&own, &name);
+    let bytes = artifact("waits");
+    let bundle = over_file(&own, &bytes, "acme/echo").to_string();
+    let mut client = service.connect();
+    let named = |number: usize| service.path(&format!("{number}.json"));
+    let path = file(&service, "waits", &bytes, None);
+    let to = |number: usize| format!("{name}/acme/waits-{number}:1");
+    let begin = |client: &mut Wire, number: usize| {
+        fs::write(named(number), &bundle).unwrap();
+        let params = json!({"path": path, "reference": to(number), "bundle": named(number)});
+        client.ask(number as u64, "push", &params);
+    };
+    // Those whose file was read, and whose turn it is not.
+    let waiting = |from: usize| {
+        let status = service.status();
+        let requests = status["requests"].as_array().unwrap().iter();
+        let waiting = requests.filter(|request| {
+            let reference = request["reference"].as_str().unwrap_or_default();
+            let number = reference
+                .strip_suffix(":1")
+                .and_then(|name| name.rsplit_once('-'));
+            number.is_some_and(|(_, number)| number.parse::<usize>().unwrap() >= from)
+                && request["phase"] == "waiting"
+                && request["bytes"] == bytes.len()
+        });
+        waiting.count()
+    };
+    (0..TURNS).for_each(|number| begin(&mut client, number));
+    until("they stand", || {
+        held.load(Ordering::Relaxed) + waiting(0) == TURNS
+    });
+    // They came first.
+    (TURNS..MANY).for_each(|number| begin(&mut client, number));
+    until("the others wait", || waiting(TURNS) == MANY - TURNS);
+    let unsigned = file(&service, "unsigned", &artifact("unsigned"), None);
+    let params = json!({"path": unsigned, "reference": to(MANY)});
+    client.ask(MANY as u64, "push", &params);
+    assert_eq!(client.outcome(MANY as u64), "unsigned", "at once");
+    for number in TURNS..MANY {
+        fs::write(named(number), "{}").unwrap();
+    }
+    open.store(true, Ordering::Relaxed);
+    let mut outcomes: Vec<_> = (0..MANY).map(|_| client.hear()).collect();
+    outcomes.sort_by_key(|answer| answer["id"].as_u64());
+    for answer in outcomes {
+        let number = answer["id"].as_u64().unwrap() as usize;
+        let kind = answer["error"]["data"]["kind"].as_str();
+        let expected = (number >= TURNS).then_some("signatureInvalid");
+        assert_eq!(kind, expected, "{answer}");
+        let publisher = Publisher::new(&registry.name(), &format!("acme/waits-{number}"));
+        let status = publisher.get("manifests/1").0;
+        assert_eq!(status, if expected.is_some() { 404 } else { 200 });
+    }
 }
 
 /// Two services know nothing of each other, and write the same list.
