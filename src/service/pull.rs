@@ -186,9 +186,9 @@ fn already_there(
     let beside = bundle_beside(&vouched, destination, OsStr::new(""), wanted)?;
     request.progress().commit()?;
     let path = destination.keep(&standing)?;
-    let verification = vouched.stands(&now())?;
     let lies_at = beside.as_ref().map(Beside::path);
     let bundle = beside.map_or(Ok(None), Beside::place)?;
+    let verification = vouched.stands(&now())?;
     Ok(Pulled {
         path,
         bundle: bundle.map(Provisional::keep).or(lies_at),

@@ -5,9 +5,10 @@
 use super::{
     case::{Case, Check, Denial, Question, Trusted},
     decision::{Decision, asks_pins, decide},
+    limits::not_allowed,
     place::{Place, Scope},
     policy::Policy,
-    questions::{list, not_allowed},
+    questions::list,
     section::{Method, Rule},
 };
 use crate::error::quoted;

@@ -8,7 +8,7 @@ use super::{
     pins::Pin,
     place::Place,
     policy::Policy,
-    store::Lock,
+    store::{Held as HeldPins, Lock, Written},
     usage::Now,
 };
 use crate::{
@@ -111,54 +111,76 @@ impl Judged {
         }
     }
 
-    /// The same, while nobody pins. With `pin`, whoever signed it is remembered from then on, if
-    /// that is how they are accepted.
-    pub(super) fn now_alone(&self, now: &Now, pin: bool) -> Result<Judgement> {
+    /// The same, while nobody pins.
+    pub(super) fn now_alone(&self, now: &Now) -> Result<Judgement> {
+        self.alone(now).map(|(judgement, _)| judgement)
+    }
+
+    /// The same; nobody pins as long as what is held lives, if pins count and can be kept.
+    fn alone(&self, now: &Now) -> Result<(Judgement, Option<HeldPins>)> {
         let policy = self.policy(now)?;
         if !decision::asks_pins(&policy, &self.place) {
-            return Ok(self.accept(policy, Vec::new(), now));
+            return Ok((self.accept(policy, Vec::new(), now), None));
         }
-        let place = self.place.to_string();
-        let mut held = match now.pins.lock()? {
-            Lock::Held(held) => held,
+        match now.pins.lock()? {
+            Lock::Held(held) => {
+                let pins = held.pins.of(&self.place.to_string()).cloned().collect();
+                Ok((self.accept(policy, pins, now), Some(held)))
+            }
             Lock::Unwritable(why) => {
                 let accepted = self.now(now)?;
-                return Ok(accepted.map(|accepted| accepted.forgotten(&why)));
+                let accepted = accepted.map(|accepted| accepted.forgotten(&why));
+                Ok((accepted, None))
             }
+        }
+    }
+
+    /// The same, as a verdict; whoever signed it is remembered, if that is how they are accepted,
+    /// unless this is dropped instead of [kept](Written::keep). `name` is what an error calls the
+    /// artifact.
+    pub(super) fn pin(
+        &self,
+        now: &Now,
+        name: impl fmt::Display,
+    ) -> Result<(Verification, Option<Written>)> {
+        let (judgement, held) = self.alone(now)?;
+        let accepted = judgement.map_err(|(refusal, _)| refusal.error(name))?;
+        let (accepted, written) = match held {
+            Some(held) => self.note(accepted, held, now)?,
+            None => (accepted, None),
         };
-        let pins = held.pins.of(&place).cloned().collect();
-        let accepted = match self.accept(policy, pins, now) {
-            Ok(accepted) if pin => accepted,
-            decided => return Ok(decided),
-        };
+        Ok((self.verification(&accepted), written))
+    }
+
+    fn note(
+        &self,
+        accepted: Accepted,
+        held: HeldPins,
+        now: &Now,
+    ) -> Result<(Accepted, Option<Written>)> {
+        let (place, mut pins) = (self.place.to_string(), held.pins.clone());
         let mut news = false;
         for signed in std::iter::once(&accepted.signed).chain(&accepted.others) {
             let revision = signed.claims().and_then(|claims| claims.revision);
             let (id, subject) = (&signed.signer().id, signed.lasting_subject());
-            let noted = &mut held.pins;
-            news |= noted.note(&place, id, now.seconds(), subject, revision);
+            news |= pins.note(&place, id, now.seconds(), subject, revision);
         }
-        if news && let Err(error) = held.write() {
-            return match (accepted.trust.mode, error.kind()) {
-                // Folders can be closed to their owner, too.
-                (TrustMode::FirstUse, ErrorKind::PermissionDenied) => {
-                    Ok(Ok(accepted.forgotten(error.message())))
-                }
-                (TrustMode::FirstUse, _) => Err(error),
-                // The pin is there, and holds. Only what was signed last is not noted.
-                _ => Ok(Ok(accepted.warned(format!(
-                    "later versions are not compared with this one: {error}"
-                )))),
-            };
+        if !news {
+            return Ok((accepted.remembered(), None));
         }
-        Ok(Ok(accepted.remembered()))
-    }
-
-    /// The same, as a verdict; `name` is what an error calls the artifact.
-    pub(super) fn pin(&self, now: &Now, name: impl fmt::Display) -> Result<Verification> {
-        let accepted = self.now_alone(now, true)?;
-        let accepted = accepted.map_err(|(refusal, _)| refusal.error(name))?;
-        Ok(self.verification(&accepted))
+        match (held.replace(pins), accepted.trust.mode) {
+            (Ok(written), _) => Ok((accepted.remembered(), Some(written))),
+            // Folders can be closed to their owner, too.
+            (Err(error), TrustMode::FirstUse) if error.kind() == ErrorKind::PermissionDenied => {
+                Ok((accepted.forgotten(error.message()), None))
+            }
+            (Err(error), TrustMode::FirstUse) => Err(error),
+            // The pin is there, and holds. Only what was signed last is not noted.
+            (Err(error), _) => {
+                let warning = format!("later versions are not compared with this one: {error}");
+                Ok((accepted.warned(warning), None))
+            }
+        }
     }
 
     pub(super) fn verification(&self, accepted: &Accepted) -> Verification {

@@ -1,30 +1,25 @@
-//! The questions that a policy asks about a signature, one by one.
+//! The questions that a policy asks about who signed, one by one.
 
 use super::{
     case::{By, Case, Check, Denial, Question},
-    imports::allow,
     key::of_id as key_of,
     place::Scope,
     policy::Policy,
-    section::{Accept, Mode, Rule},
+    section::{Accept, Mode},
     signer::{Signer, triggered},
     suggestion::{arguments, origin},
 };
 use crate::{
-    artifact::{ArtifactKind, Imports},
     error::quoted,
     signature::{Bundled, Of, date},
 };
 use std::fmt;
 use vouch_protocol::ErrorKind;
 
-/// How many seconds ahead of this machine's clock a signature may have been made.
-const CLOCKS_DIFFER: u64 = 5 * 60;
-
 /// The questions so far.
 pub(super) struct Asked<'a> {
     policy: &'a Policy,
-    case: &'a Case<'a>,
+    pub(super) case: &'a Case<'a>,
     /// What the config calls the signer.
     pub(super) name: Option<&'a str>,
     /// Whether anybody wants to know the checks.
@@ -57,7 +52,8 @@ impl<'a> Asked<'a> {
 }
 
 impl Asked<'_> {
-    fn note(
+    /// Notes an answer; one with a denial is no.
+    pub(super) fn note(
         &mut self,
         question: Question,
         scope: Option<&Scope>,
@@ -338,68 +334,6 @@ impl Asked<'_> {
         });
         self.note(Question::Signer, None, || signer, whom, denial);
     }
-
-    /// What a rule asks beside the signer.
-    pub(super) fn limits(&mut self, scope: &Scope, rule: &Rule) {
-        let (facts, signed, now) = (self.case.facts, self.case.signed, self.case.now);
-        if let Some(kinds) = &rule.kinds {
-            let held = kinds.contains(&facts.kind);
-            let found = || format!("is a {}", kind_name(facts.kind));
-            let wanted = || list(kinds.iter().map(|kind| kind_name(*kind)));
-            self.limit(Question::Kinds, scope, held, found, wanted);
-        }
-        if let Some(subjects) = &rule.subjects {
-            let subject = self.case.subject.unwrap_or(signed.subject());
-            let held = subjects.iter().any(|wanted| wanted == subject);
-            let found = || format!("is signed as {subject}");
-            self.limit(Question::Subjects, scope, held, found, || list(subjects));
-        }
-        if let Some(age) = rule.max_age {
-            let (age, at) = (age.0.as_secs(), signed.dates().signed_at);
-            let held = at.is_some_and(|at| {
-                at <= now.saturating_add(CLOCKS_DIFFER) && now.saturating_sub(at) <= age
-            });
-            let found = || match at {
-                Some(at) => format!("was signed at {}", date(at)),
-                None => "does not say when it was signed".into(),
-            };
-            let wanted = || format!("a signature since {}", date(now.saturating_sub(age)));
-            self.limit(Question::MaxAge, scope, held, found, wanted);
-        }
-        if let Some(patterns) = &rule.imports {
-            let refused = match &facts.imports {
-                _ if facts.kind == ArtifactKind::Provider => rule
-                    .kinds
-                    .is_none()
-                    .then(|| "is native code, whose imports cannot be read".into()),
-                Imports::Read(imports) => imports
-                    .iter()
-                    .find(|import| !allow(patterns, import))
-                    .map(|import| format!("imports {import}")),
-                Imports::Unread(why) => Some(format!("has imports that cannot be read: {why}")),
-            };
-            let held = refused.is_none();
-            let found = || refused.unwrap_or_else(|| "imports nothing else".into());
-            self.limit(Question::Imports, scope, held, found, || list(patterns));
-        }
-    }
-
-    /// Notes what a rule limits: `found` is said of the artifact.
-    fn limit(
-        &mut self,
-        question: Question,
-        scope: &Scope,
-        held: bool,
-        found: impl FnOnce() -> String,
-        wanted: impl FnOnce() -> String,
-    ) {
-        if held {
-            return self.note(question, Some(scope), found, wanted, None);
-        }
-        let (found, wanted) = (found(), wanted());
-        let denial = not_allowed(question, scope, &found, &wanted);
-        self.note(question, Some(scope), || found, || wanted, Some(denial));
-    }
 }
 
 /// A signer as people know them: what the config calls them, and their key.
@@ -420,24 +354,6 @@ fn untrusted(what: String, help: String) -> Denial {
     }
 }
 
-/// What a rule limits, where what was found is not what it wants.
-pub(super) fn not_allowed(question: Question, scope: &Scope, found: &str, wanted: &str) -> Denial {
-    let verb = match question {
-        Question::Require | Question::MaxAge => "requires",
-        _ => "allows only",
-    };
-    Denial {
-        kind: ErrorKind::NotAllowed,
-        what: format!("{found}, but rule `{scope}` {verb} {wanted}"),
-        help: format!(
-            "The server's owner sets `{}` of that rule in the config: `vouch trust list` shows it.",
-            question.name()
-        ),
-        command: None,
-        near: 2,
-    }
-}
-
 /// Fails where there is no lasting name for whoever signed a bundle: a pin has an issuer, a workflow
 /// and a repository.
 fn is_remembered(bundled: &Bundled) -> Result<(), String> {
@@ -455,14 +371,6 @@ fn is_remembered(bundled: &Bundled) -> Result<(), String> {
     }
     identity.repository()?;
     triggered(identity)
-}
-
-fn kind_name(kind: ArtifactKind) -> &'static str {
-    match kind {
-        ArtifactKind::Module => "module",
-        ArtifactKind::Component => "component",
-        ArtifactKind::Provider => "provider",
-    }
 }
 
 pub(super) fn list(items: impl IntoIterator<Item = impl fmt::Display>) -> String {

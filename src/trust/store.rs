@@ -346,6 +346,16 @@ fn is_read_only(error: &io::Error) -> bool {
 }
 
 impl Held {
+    /// Writes other pins in the place of these, for now.
+    pub(super) fn replace(mut self, pins: Pins) -> Result<Written> {
+        let before = std::mem::replace(&mut self.pins, pins);
+        self.write()?;
+        Ok(Written {
+            held: self,
+            before: Some(before),
+        })
+    }
+
     /// Writes the pins: the old file or the new one is there at any moment.
     pub(super) fn write(&self) -> Result<()> {
         let path = self.folder.join(SIGNERS);
@@ -369,5 +379,31 @@ impl Held {
         File::open(&self.folder)
             .and_then(|folder| folder.sync_all())
             .map_err(failed)
+    }
+}
+
+/// Pins that are written, and taken back unless they are kept. Nobody else changes any meanwhile.
+#[derive(Debug)]
+pub(super) struct Written {
+    held: Held,
+    before: Option<Pins>,
+}
+
+impl Written {
+    /// What they are for has happened.
+    pub(super) fn keep(mut self) {
+        self.before = None;
+    }
+}
+
+impl Drop for Written {
+    fn drop(&mut self) {
+        let Some(before) = self.before.take() else {
+            return;
+        };
+        self.held.pins = before;
+        if let Err(error) = self.held.write() {
+            tracing::warn!(%error, "a signer stays pinned of whom nothing was pulled");
+        }
     }
 }

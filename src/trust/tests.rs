@@ -8,10 +8,15 @@ mod store;
 use super::*;
 use crate::{
     artifact::{self, Limits, inspect},
-    name::testing,
+    file::{self, Destination},
+    name::{Digest, testing},
 };
-use std::time::UNIX_EPOCH;
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    time::{Duration, UNIX_EPOCH},
+};
+use vouch_protocol::Verification;
 use vouch_testing::forge::{Signer, module};
 
 fn at(seconds: u64) -> Now {

@@ -670,9 +670,7 @@ fn a_folder_that_leads_elsewhere_by_then_is_another_place() {
     let error = vouched.confirm(&at(NOW), "it").unwrap_err();
     assert_eq!(error.kind(), ErrorKind::InvalidLayout, "{error}");
     // What was judged through a link is written where that led.
-    let Use::Push(Publication { to, .. }) = judged("new").usage else {
-        panic!()
-    };
+    let to = testing::reference(&format!("oci:{}/new:1", root.display()));
     let place = Place::of(&to).unwrap();
     assert_eq!(
         place.resolve(&to).to_string(),

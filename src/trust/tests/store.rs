@@ -4,12 +4,13 @@ use super::decisions::{keyed, made, policy};
 use super::*;
 use crate::trust::store::Lock;
 use std::{
-    fs,
+    fmt, fs,
     os::unix::fs::{PermissionsExt, symlink},
     path::Path,
     thread,
 };
 use vouch_protocol::{Trust, TrustMode};
+use vouch_testing::forge::custom;
 
 const ECHO: &str = "ghcr.io/acme/echo:1";
 
@@ -20,7 +21,7 @@ fn stored(pins: Pins) -> Now {
     }
 }
 
-fn usage(reference: &str, examined: &Examined<()>) -> Use {
+fn usage<F>(reference: &str, examined: &Examined<F>) -> Use {
     let from = testing::reference(reference);
     Use::Pull(Published {
         place: Place::of(&from).unwrap(),
@@ -129,6 +130,57 @@ fn what_came_last_is_remembered() {
     assert!(file(&state).trim_end().ends_with(" 4"));
     let same = pull(ECHO, "acme module", &pins).unwrap();
     assert_eq!(same.warnings, [""; 0]);
+}
+
+#[test]
+fn whoever_signed_what_got_no_name_is_not_pinned() {
+    let (folder, state, pins) = scene();
+    let path = folder.path().join("a.wasm");
+    let now = || stored(pins.clone());
+    let signer = Signer::default();
+    let vouched = |revision: u64| {
+        let mut claims = signer.wasm_claims(&module());
+        claims["wascap"]["rev"] = revision.into();
+        let token = signer.jwt(&claims.to_string());
+        let bytes = [module(), custom(signer.section, token.as_bytes())].concat();
+        let file: Unnamed = Destination::at(&path).unwrap().create().unwrap();
+        let size = bytes.len() as u64;
+        let examined = artifact::receive(&bytes[..], size, file, &Limits::default()).unwrap();
+        let usage = usage(ECHO, &examined);
+        judge(examined, None, usage, None, &now()).unwrap().unwrap()
+    };
+    let is_pinned = || !pins.all().unwrap().is_empty();
+    // The last step fails: another has taken the name right before.
+    let taken = |revision| {
+        let taken = || {
+            fs::write(&path, "theirs").unwrap();
+            now()
+        };
+        let placed = vouched(revision).place("".as_ref(), false, taken);
+        assert_eq!(kind(placed), ErrorKind::DestinationExists);
+        fs::remove_file(&path).unwrap();
+    };
+    taken(1);
+    assert!(!is_pinned());
+    let fails = || Error::new(ErrorKind::DiskFull, "the disk is full");
+    let placed = vouched(1).place_with("".as_ref(), false, now, || Err(fails()));
+    assert_eq!(kind(placed), ErrorKind::DiskFull);
+    assert!(!is_pinned());
+    let blobs = Destination::at(folder.path()).unwrap();
+    for _ in 0..2 {
+        let stored = vouched(1).store(&blobs, now, || Err(fails()));
+        assert_eq!(kind(stored), ErrorKind::DiskFull);
+        assert!(!is_pinned(), "the second time its blob is there already");
+    }
+    // What came last is what was pulled last.
+    vouched(1).place("".as_ref(), false, now).unwrap();
+    fs::remove_file(&path).unwrap();
+    let before = file(&state);
+    assert!(before.trim_end().ends_with(" 1"), "{before}");
+    taken(2);
+    assert_eq!(file(&state), before);
+    vouched(2).place("".as_ref(), false, now).unwrap();
+    assert!(file(&state).trim_end().ends_with(" 2"));
 }
 
 #[test]
