@@ -2,6 +2,7 @@
 
 mod conformance;
 mod kept;
+mod killed;
 mod layouts;
 mod published;
 mod pushed;
