@@ -174,7 +174,10 @@ mod tests {
             "build.out/echo.wasm",
             Err("--reference build.out/echo.wasm"),
         );
-        check("build.out/echo.par.gz", Err("`./build.out/echo.par.gz`"));
+        check(
+            "build.out/echo.par.gz",
+            Err("--reference build.out/echo.par.gz"),
+        );
         // Paths, which are missing.
         check("echo.wasm", file("echo.wasm"));
         check("target/echo.wasm", file("target/echo.wasm"));
