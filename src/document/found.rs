@@ -2,7 +2,7 @@
 
 use super::{
     format::{Demands, Format},
-    position::{Places, Range},
+    position::{Places, Position, Range},
     tree::{Scalar, Style},
 };
 use crate::{
@@ -39,7 +39,7 @@ pub enum What {
 }
 
 /// A digest that a document demands, and of what.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Demanded {
     /// Of the manifest.
     Manifest(Digest),
@@ -89,20 +89,29 @@ impl Place {
 }
 
 impl Found {
-    /// The changes that make the document name these very bytes: none, where it does already, or
-    /// where its format has no place for a digest.
+    /// The changes that make the document name these very bytes: none, where it does already, where
+    /// its format has no place for a digest, or where a digest is not known that it has to hold too.
     pub fn pin(&self, to: Resolved) -> Vec<Edit> {
         if !matches!(self.what, What::Reference(_)) {
             return Vec::new();
         }
-        let edits = self.places.iter().filter_map(|place| {
-            let text = place.text(to)?;
-            (text != place.is).then_some(Edit {
-                range: place.range,
-                text,
-            })
+        let texts = self.places.iter().map(|place| place.text(to));
+        let Some(texts) = texts.collect::<Option<Vec<_>>>() else {
+            return Vec::new();
+        };
+        let places = self.places.iter().zip(texts);
+        let edits = places.filter(|(place, text)| *text != place.is);
+        let edits = edits.map(|(place, text)| Edit {
+            range: place.range,
+            text,
         });
         edits.collect()
+    }
+
+    /// What tells it from all else in the document.
+    pub(super) fn place(&self) -> (Position, Option<Demanded>, bool) {
+        let is_malformed = matches!(self.what, What::Malformed(_));
+        (self.range.start, self.demanded, is_malformed)
     }
 
     /// Whether the document says which very bytes it means.
@@ -186,7 +195,7 @@ pub(super) fn found(
         Ok(demanded) => {
             found.demanded = demanded;
             match reference(without_scheme(meant), plain) {
-                Ok(reference) => What::Reference(reference),
+                Ok(reference) => agreed(reference, demanded),
                 Err(error) => What::Malformed(error),
             }
         }
@@ -203,6 +212,21 @@ pub(super) fn found(
         demands,
     }));
     Some(found)
+}
+
+/// A reference, unless another digest is demanded of its manifest than its own: no artifact has both.
+fn agreed(reference: RegistryReference, demanded: Option<Demanded>) -> What {
+    match (reference.digest, demanded) {
+        (Some(own), Some(Demanded::Manifest(beside))) if own != beside => {
+            let error = error!(
+                DigestMismatch: "the reference says {own}, and {beside} is demanded beside it"
+            );
+            What::Malformed(
+                error.help("Find out which of them is right, and write it in both places."),
+            )
+        }
+        _ => What::Reference(reference),
+    }
 }
 
 /// Where the digest of a reference stands, or is to stand.

@@ -10,12 +10,18 @@
 //! | `tree` | scalars, lists and maps, which YAML, JSON and TOML have in common |
 //! | `yaml` | YAML and JSON, healed where they are broken |
 //! | `toml` | TOML |
-//! | `format` | the kinds of documents, a row each, and where each names artifacts |
+//! | `format` | the kinds of documents, and what one says of what it names |
+//! | `resources` | where resources and configs name images |
+//! | `packages` | where lock files and manifests name packages |
+//! | `table` | which file is of which kind: a row each |
 //! | `found` | [`Found`]: what is named, where, and how to pin it |
 
 mod format;
 mod found;
+mod packages;
 mod position;
+mod resources;
+mod table;
 mod toml;
 mod tree;
 mod yaml;
@@ -25,10 +31,10 @@ pub use found::{Demanded, Edit, Found, Resolved, What};
 pub use position::{Position, Range};
 
 use crate::name::{PlainHosts, Reference, RegistryReference};
-use format::{Row, Syntax};
 use found::Value;
 use position::Places;
 use std::ops;
+use table::{Row, Syntax};
 use tree::{Scalar, Tree};
 
 /// The longest text that is read, in bytes; of a longer one, its beginning.
@@ -39,7 +45,8 @@ pub const MOST: usize = 1000;
 /// What a document names.
 #[derive(Debug, Clone, Default)]
 pub struct Document {
-    /// What it names, in the order of the text, each place once.
+    /// What it names, in the order of the text: each place once for each digest that is demanded of
+    /// it, as an alias may stand beside another one than its anchor does.
     pub references: Vec<Found>,
     /// Whether all of the text was looked at: not, where it passes the bounds.
     pub whole: bool,
@@ -78,7 +85,7 @@ pub fn read(name: &str, text: &str, plain: &PlainHosts) -> Option<Document> {
         references: Vec::new(),
         whole: !cut,
     };
-    let rows = format::rows(name, text);
+    let rows = table::rows(name, text);
     let mut whole = true;
     let mut read = |tree: &Tree<'_>, content: &dyn Fn(&Scalar<'_>) -> ops::Range<usize>| {
         let found = find(tree, &rows, &places, plain, content);
@@ -91,11 +98,17 @@ pub fn read(name: &str, text: &str, plain: &PlainHosts) -> Option<Document> {
         }),
         Syntax::Toml => read(&toml::read(text), &|scalar| scalar.span()),
     };
-    document.references.sort_by_key(|found| found.range.start);
-    document.references.dedup_by_key(|found| found.range.start);
+    document.references.sort_by_key(Found::place);
+    document.references.dedup_by_key(|found| found.place());
     document.whole &= whole && document.references.len() <= MOST;
     document.references.truncate(MOST);
     Some(document)
+}
+
+/// Whether a text may be of a kind of document that names artifacts, by its file's name and what
+/// stands in it. Unlike [`read`], it looks at all of the text.
+pub fn may_name_artifacts(name: &str, text: &str) -> bool {
+    !table::rows(name, text).is_empty()
 }
 
 /// What is being typed at a place of a document.

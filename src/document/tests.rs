@@ -382,6 +382,56 @@ fn a_digest_beside_a_reference_is_moved_there() {
     );
 }
 
+#[test]
+fn a_digest_that_is_not_known_is_not_left_as_it_was() {
+    let text = format!(
+        "[[packages]]\nname = \"a:b\"\nregistry = \"ghcr.io\"\n[[packages.versions]]\nversion = \"1.0.0\"\ndigest = \"{B}\"\n"
+    );
+    let document = read("wkg.lock", &text, &PlainHosts::default()).expect("is read");
+    let unknown = Resolved {
+        manifest: digest(A),
+        content: None,
+    };
+    assert_eq!(document.references[0].pin(unknown), []);
+}
+
+#[test]
+fn digests_that_contradict_each_other_are_seen() {
+    let check = |own: &str, beside: &str, expected: &str| {
+        let text = format!(
+            "dev:\n  host_plugins:\n    - image: «ghcr.io/a/p:1{own}»\n      expectedDigest: {beside}\n"
+        );
+        check(".wash/config.yaml", &text, &[expected]);
+    };
+    let (at_a, at_b) = (format!("@{A}"), format!("@{B}"));
+    check(&at_a, A, &format!("ghcr.io/a/p:1{at_a} manifest {A}"));
+    check(&at_b, A, &format!("malformed manifest {A}"));
+    check(&at_a, "", &format!("ghcr.io/a/p:1{at_a}"));
+    check("", "sha256:00", "malformed");
+}
+
+/// Each alias has what is demanded beside it.
+#[test]
+fn an_alias_does_not_hide_what_is_demanded_beside_another() {
+    let plugins = |digests: &[&str]| {
+        let mut text = "dev:\n  host_plugins:\n    - image: &p ghcr.io/a/p:1\n".to_owned();
+        for digest in digests {
+            text += &format!("      expectedDigest: {digest}\n    - image: *p\n");
+        }
+        let document = read(".wash/config.yaml", &text, &PlainHosts::default()).expect("is read");
+        document.references.iter().map(said).collect::<Vec<_>>()
+    };
+    let demands = |digest| format!("ghcr.io/a/p:1 manifest {digest}");
+    let none = "ghcr.io/a/p:1".to_owned();
+    let all = [none.clone(), demands(A), demands(B)];
+    assert_eq!(plugins(&[A, B, A]), all);
+    assert_eq!(plugins(&[]), [none.clone()]);
+    assert_eq!(
+        plugins(&["x", B]),
+        [none, "malformed".to_owned(), demands(B)]
+    );
+}
+
 /// A file with references of several kinds, in several documents, and how many.
 const MANY: &str = "# of two kinds\napiVersion: core.oam.dev/v1beta1\nkind: Application\nmetadata:\n  name: hello\n  annotations:\n    description: 'Says hello'\nspec:\n  components:\n    - name: one\n      type: component\n      properties:\n        image: ghcr.io/acme/one:1.0.0\n      traits:\n        - type: spreadscaler\n          properties:\n            instances: 1\n    - name: two\n      type: component\n      properties:\n        image: \"ghcr.io/acme/two:2.0.0\"\n    - name: three\n      properties: {image: 'ghcr.io/acme/three:3', id: three}\n    - name: four\n      properties:\n        image: >-\n          ghcr.io/acme/four:4\n---\napiVersion: policies.kubewarden.io/v1\nkind: ClusterAdmissionPolicy\nmetadata:\n  name: psp\nspec:\n  module: registry://ghcr.io/acme/five:v5\n  rules:\n    - apiGroups: [\"\"]\n      resources: [pods]\n      operations:\n        - CREATE\n  mutating: true\n---\napiVersion: runtime.wasmcloud.dev/v1alpha1\nkind: WorkloadDeployment\nspec:\n  template:\n    spec:\n      components:\n        - name: six\n          image: ghcr.io/acme/six:6\n        - name: seven\n          image: ghcr.io/acme/seven:7 # for now\n      service:\n        image: ghcr.io/acme/eight:8\n";
 
