@@ -104,14 +104,32 @@
         (user-error "No reference")
       said)))
 
+(defun vouch--whole-reference-p (said)
+  "Whether SAID is written as a reference that says where, and which."
+  (or (string-prefix-p "oci:" said)
+      (and (not (string-match-p "\\`[/.~]" said))
+           (string-match-p "\\`\\(localhost\\|[^/]*[.:][^/]*\\)/" said)
+           (string-match-p "[:@][^/]*\\'" said))))
+
 (defun vouch--read-subject (prompt)
   "Read a file or a reference with PROMPT; the reference at point first.
-What a document names is never a file, though one may have its name."
+Return it in a list, with t where it is a reference for sure: what a
+document names is never a file, though one may have its name, nor is
+what is read with a prefix argument."
   (let ((here (ignore-errors (vouch--reference-at-point)))
         (said (vouch--read-reference prompt)))
-    (if (and (not (equal said here)) (file-exists-p said))
-        (expand-file-name said)
-      said)))
+    (cond ((or current-prefix-arg (equal said here)) (list said t))
+          ((not (file-exists-p said)) (list said nil))
+          ((vouch--whole-reference-p said)
+           (user-error "%s could mean two places: write ./%s for what is \
+there by that name, or use a prefix argument for the reference" said said))
+          (t (list (expand-file-name said) nil)))))
+
+(defun vouch--show-subject (command subject reference)
+  "Show what `vouch' COMMAND says of SUBJECT, for sure a REFERENCE or not."
+  (if reference
+      (vouch--show command "--reference" subject)
+    (vouch--show command subject)))
 
 (defun vouch--read-file (prompt)
   "Read the name of an artifact's file with PROMPT."
@@ -171,18 +189,20 @@ Return nil where the current buffer is not connected."
 ;; Commands.
 
 ;;;###autoload
-(defun vouch-verify (subject)
-  "Say whether SUBJECT, a file or a reference, is signed, and by whom."
-  (interactive (list (vouch--read-subject "Verify")))
+(defun vouch-verify (subject &optional reference)
+  "Say whether SUBJECT, a file or a reference, is signed, and by whom.
+With REFERENCE, a prefix argument, it is no file's name."
+  (interactive (vouch--read-subject "Verify"))
   (if-let ((said (vouch--execute "vouch.verify" subject)))
       (vouch--tell subject said)
-    (vouch--show "verify" subject)))
+    (vouch--show-subject "verify" subject reference)))
 
 ;;;###autoload
-(defun vouch-inspect (subject)
-  "Show what SUBJECT, a file or a reference, is, and who signed it."
-  (interactive (list (vouch--read-subject "Inspect")))
-  (vouch--show "inspect" subject))
+(defun vouch-inspect (subject &optional reference)
+  "Show what SUBJECT, a file or a reference, is, and who signed it.
+With REFERENCE, a prefix argument, it is no file's name."
+  (interactive (vouch--read-subject "Inspect"))
+  (vouch--show-subject "inspect" subject reference))
 
 ;;;###autoload
 (defun vouch-pull (reference destination)

@@ -120,8 +120,22 @@ local function session()
 
   vim.api.nvim_win_set_cursor(0, { 4, 30 })
   hovered('Refused')
+  -- A file has the reference's name; what a document names is never a file.
+  vim.fn.mkdir(vim.fs.dirname(reference), 'p')
+  vim.fn.writefile({ 'not an artifact' }, reference)
   vim.cmd('Vouch verify')
   noted('refused (unsigned)')
+  vim.cmd('Vouch verify ' .. reference)
+  noted('could mean two places')
+  vim.cmd('Vouch verify --reference ' .. reference)
+  noted('refused (unsigned)')
+  vim.cmd('Vouch verify ./' .. reference)
+  noted('unknownArtifact')
+  vim.cmd('Vouch inspect')
+  await('it is inspected', function()
+    return vim.bo.buftype == 'nofile' and vim.fn.search('0\\.1\\.0@sha256:') > 0
+  end)
+  vim.cmd('bwipeout!')
   vim.cmd('Vouch verify echo.wasm')
   noted('echo.wasm')
 

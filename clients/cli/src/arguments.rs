@@ -87,7 +87,8 @@ pub(crate) enum Command {
     /// Say whether artifacts are signed, and by whom
     ///
     /// Each is a file, a folder, a reference, or `-` for standard input. An argument that exists as a
-    /// path is treated as one. Folders are searched recursively for *.wasm, *.par and *.par.gz; what a
+    /// path is treated as one, unless it is also written as a reference: then write `./NAME` or
+    /// `--reference NAME`. Folders are searched recursively for *.wasm, *.par and *.par.gz; what a
     /// file holds decides its kind, not its name.
     #[command(after_help = "Examples:
   vouch verify echo.wasm ghcr.io/acme/echo:1.0.0

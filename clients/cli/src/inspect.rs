@@ -9,7 +9,7 @@ use crate::{
     signals::Signals,
     spelling::Spelling,
     spool,
-    subject::Subject,
+    subject::{Reference, Subject},
 };
 use clap::{Args, ValueHint};
 use serde_json::Value;
@@ -23,21 +23,35 @@ use vouch_client::{
 };
 
 #[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
 pub(crate) struct InspectArguments {
     /// A file, a reference, or `-` for standard input
     #[arg(value_name = "ARTIFACT", value_hint = ValueHint::AnyPath, value_parser = inspected)]
-    pub(crate) subject: Subject,
+    subject: Option<Subject>,
+    /// A reference, even if it could be a path
+    #[arg(long, value_name = "REFERENCE", value_parser = by_reference)]
+    reference: Option<Subject>,
 }
 
 impl InspectArguments {
+    /// What is to be inspected. One is always there.
+    pub(crate) fn subject(&self) -> &Subject {
+        let given = self.subject.as_ref().or(self.reference.as_ref());
+        given.unwrap_or(&Subject::Input)
+    }
+
     /// Its subject, as it was typed.
     pub(crate) fn name(&self) -> String {
-        match &self.subject {
+        match self.subject() {
             Subject::File(path) | Subject::Folder(path) => path.to_string_lossy().into_owned(),
             Subject::Reference(reference) => reference.typed.clone(),
             Subject::Input => "standard input".to_owned(),
         }
     }
+}
+
+fn by_reference(text: &str) -> Result<Subject, String> {
+    Reference::read(text).map(Subject::Reference)
 }
 
 fn inspected(text: &str) -> Result<Subject, String> {
@@ -53,7 +67,7 @@ pub(crate) async fn inspect(
     screen: &mut Screen,
 ) -> io::Result<Outcome> {
     let bars = Bars::new(screen.is_json());
-    let (name, subject) = (arguments.name(), arguments.subject);
+    let (name, subject) = (arguments.name(), arguments.subject().clone());
     let mut spelling = Spelling::default();
     let answered = if subject == Subject::Input {
         // A copy of standard input must not outlive an interrupted process.

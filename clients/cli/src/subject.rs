@@ -35,15 +35,12 @@ impl Reference {
 }
 
 impl Subject {
-    /// Decides what is meant. A path that exists is a path.
+    /// Decides what is meant. A path that exists is a path, unless a reference is written so.
     pub(crate) fn read(text: &OsStr) -> Result<Self, String> {
         if text == "-" {
             return Ok(Self::Input);
         }
         let path = Path::new(text);
-        if fs::metadata(path).is_ok_and(|found| found.is_dir()) {
-            return Ok(Self::Folder(path.to_owned()));
-        }
         // A link that leads nowhere is there, and so is what may not be looked at: the service says
         // what is wrong with it.
         let absent = |error: io::Error| {
@@ -54,6 +51,10 @@ impl Subject {
         };
         let is_absent = fs::symlink_metadata(path).is_err_and(absent);
         match text.to_str() {
+            Some(typed) if !is_absent && is_whole_reference(typed) => Err(format!(
+                "it could mean two places: write `./{typed}` for what is there by that name, or \
+                 `--reference {typed}` for the reference"
+            )),
             Some(typed) if is_absent && names_registry_or_layout(typed) => {
                 if may_be_file(typed) {
                     return Err(format!(
@@ -61,6 +62,9 @@ impl Subject {
                     ));
                 }
                 Reference::read(typed).map(Self::Reference)
+            }
+            _ if fs::metadata(path).is_ok_and(|found| found.is_dir()) => {
+                Ok(Self::Folder(path.to_owned()))
             }
             _ => Ok(Self::File(path.to_owned())),
         }
@@ -75,17 +79,30 @@ fn names_registry_or_layout(text: &str) -> bool {
     if text.starts_with(['/', '.', '~']) {
         return false;
     }
+    has_registry(text) || has_tag_or_digest(text)
+}
+
+/// Whether a text is written as a reference that says where, and which.
+fn is_whole_reference(text: &str) -> bool {
+    let is_path = text.starts_with(['/', '.', '~']);
+    text.starts_with("oci:") || !is_path && has_registry(text) && has_tag_or_digest(text)
+}
+
+fn has_registry(text: &str) -> bool {
     let host = text.split_once('/').map(|(first, _)| first);
-    let last = text.rsplit('/').next().unwrap_or_default();
     host.is_some_and(|host| host == "localhost" || host.contains(['.', ':']))
-        || last.contains([':', '@'])
+}
+
+fn has_tag_or_digest(text: &str) -> bool {
+    let last = text.rsplit('/').next().unwrap_or_default();
+    last.contains([':', '@'])
 }
 
 /// Whether a reference could be a file that was misspelt: it ends as artifacts do, and has neither
 /// tag nor digest.
 fn may_be_file(text: &str) -> bool {
     let last = text.rsplit('/').next().unwrap_or_default();
-    !last.contains([':', '@']) && is_named_as_artifact(OsStr::new(last))
+    !has_tag_or_digest(text) && is_named_as_artifact(OsStr::new(last))
 }
 
 /// Whether a file's name is one that artifacts have.
@@ -203,6 +220,24 @@ mod tests {
         check("dangling:1", Subject::File);
         check("ghcr.io", Subject::Folder);
         check("linked", Subject::Folder);
+    }
+
+    #[test]
+    fn only_what_says_where_and_which_could_be_both() {
+        let check = |text: &str, expected: bool| {
+            assert_eq!(is_whole_reference(text), expected, "{text}");
+        };
+        check("ghcr.io/acme/echo:1", true);
+        check("localhost/echo@sha256:00", true);
+        check("registry:5000/echo:1", true);
+        check("oci:layout", true);
+        // No registry, or no tag: it names nothing there.
+        check("acme/echo:1", false);
+        check("build.out/echo.wasm", false);
+        check("./ghcr.io/acme/echo:1", false);
+        check("/ghcr.io/acme/echo:1", false);
+        check("~/x.y/echo:1", false);
+        check("echo.wasm", false);
     }
 
     #[test]

@@ -373,6 +373,37 @@ fn rpc_calls_what_it_is_told() {
     assert_eq!(service.asked().1, json!({"from": "stdin"}));
 }
 
+/// Each command that takes both has a spelling for either.
+#[test]
+fn what_could_be_a_file_or_a_reference_is_refused() {
+    let folder = TempDir::new().unwrap();
+    let name = "ghcr.io/acme/echo:1";
+    std::fs::create_dir_all(folder.path().join("ghcr.io/acme")).unwrap();
+    std::fs::write(folder.path().join(name), "").unwrap();
+    let run = |arguments: &[&str]| {
+        let service = Service::result(refused());
+        let mut command = vouch();
+        command.env("VOUCHD_SOCKET", service.socket());
+        let ran = Ran::of(command.current_dir(folder.path()).args(arguments));
+        (ran, service)
+    };
+    for command in ["verify", "inspect"] {
+        let (ran, _) = run(&[command, name]);
+        assert_eq!(ran.code, 64, "{}", ran.err);
+        for spelt in [format!("`./{name}`"), format!("`--reference {name}`")] {
+            assert!(ran.err.contains(&spelt), "{}", ran.err);
+        }
+        let (_, service) = run(&[command, "--reference", name]);
+        assert_eq!(service.asked().1["reference"], name);
+        let (_, service) = run(&[command, &format!("./{name}")]);
+        let path = service.asked().1["path"].clone();
+        assert!(path.as_str().unwrap().ends_with(name), "{path}");
+        assert_eq!(run(&[command]).0.code, 64);
+    }
+    let both = run(&["inspect", "./echo.wasm", "--reference", name]);
+    assert_eq!(both.0.code, 64, "one at a time");
+}
+
 #[test]
 fn a_path_that_is_no_text_is_sent_as_a_uri() {
     let service = Service::result(refused());

@@ -29,10 +29,11 @@ local function whole(word)
   return vim.fs.normalize(path, { expand_env = false })
 end
 
---- A file that there is by its whole path, anything else (a reference) as it stands.
-local function subject(word)
-  local path = whole(word)
-  return vim.uv.fs_stat(path) and path or word
+--- Whether a word is written as a reference that says where, and which.
+local function is_whole_reference(word)
+  local host = not word:match('^[/.~%%#]') and word:match('^([^/]+)/')
+  local says_where = host and (host == 'localhost' or host:match('[.:]'))
+  return vim.startswith(word, 'oci:') or says_where and word:match('[:@][^/]*$')
 end
 
 --- Calls `with` with a client. Where none is connected, one is, and the request waits for it.
@@ -115,12 +116,31 @@ local function show(arguments)
   end))
 end
 
---- With what a command is about: its first word, or else the reference under the cursor.
-local function about(words, done)
+--- With the reference that a command is about: its first word, or else the one under the cursor.
+local function reference(words, done)
   if words[1] then
-    done(subject(words[1]))
+    done(words[1])
   else
     at_cursor(done)
+  end
+end
+
+--- With what a command is about, and whether that is a reference for sure: its first word, a file that
+--- there is by its whole path, or else the reference under the cursor, which never is a file.
+local function about(words, done)
+  if not words[1] or words[1] == '--reference' then
+    return reference({ words[2] }, function(named)
+      done(named, true)
+    end)
+  end
+  local word, path = words[1], whole(words[1])
+  if not vim.uv.fs_stat(path) then
+    done(word, false)
+  elseif is_whole_reference(word) then
+    local said = '%s could mean two places: write ./%s for what is there by that name, or --reference %s'
+    tell(said:format(word, word, word), vim.log.levels.ERROR)
+  else
+    done(path, false)
   end
 end
 
@@ -157,8 +177,8 @@ local commands = {
     end)
   end,
   inspect = function(words)
-    about(words, function(named)
-      show({ 'inspect', named })
+    about(words, function(named, published)
+      show(published and { 'inspect', '--reference', named } or { 'inspect', named })
     end)
   end,
   --- `:Vouch pull DESTINATION [REFERENCE]`, the reference under the cursor by default.
@@ -167,7 +187,7 @@ local commands = {
       return tell('Name the file to pull to, then the reference', vim.log.levels.WARN)
     end
     local to = whole(words[1])
-    about({ words[2] }, function(named)
+    reference({ words[2] }, function(named)
       execute('vouch.pull', { named, to }, function(result)
         told(named, result.verification)
       end)
@@ -179,9 +199,9 @@ local commands = {
     if not words[1] then
       return tell('Name the file to push, then the reference', vim.log.levels.WARN)
     end
-    about(rest, function(named)
+    reference(rest, function(named)
       local more = vim.list_slice(rest, 2)
-      terminal(vim.list_extend({ 'push', subject(words[1]), named }, more))
+      terminal(vim.list_extend({ 'push', whole(words[1]), named }, more))
     end)
   end,
   allow = function(words)
