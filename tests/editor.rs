@@ -1,5 +1,8 @@
 //! The language server, as editors speak to it, without an editor.
 
+mod again;
+mod commands;
+mod dropped;
 mod edits;
 mod hostile;
 mod scene;

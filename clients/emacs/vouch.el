@@ -105,7 +105,7 @@
       said)))
 
 (defun vouch--whole-reference-p (said)
-  "Whether SAID is written as a reference that says where, and which."
+  "Whether SAID is written as a reference with a registry and a tag or digest."
   (or (string-prefix-p "oci:" said)
       (and (not (string-match-p "\\`[/.~]" said))
            (string-match-p "\\`\\(localhost\\|[^/]*[.:][^/]*\\)/" said)
@@ -126,7 +126,7 @@ there by that name, or use a prefix argument for the reference" said said))
           (t (list (expand-file-name said) nil)))))
 
 (defun vouch--show-subject (command subject reference)
-  "Show what `vouch' COMMAND says of SUBJECT, for sure a REFERENCE or not."
+  "Show the output of `vouch' COMMAND on SUBJECT, surely a REFERENCE or not."
   (if reference
       (vouch--show command "--reference" subject)
     (vouch--show command subject)))

@@ -416,7 +416,9 @@ fn an_alias_does_not_hide_what_is_demanded_beside_another() {
     let plugins = |digests: &[&str]| {
         let mut text = "dev:\n  host_plugins:\n    - image: &p ghcr.io/a/p:1\n".to_owned();
         for digest in digests {
-            text += &format!("      expectedDigest: {digest}\n    - image: *p\n");
+            text.push_str("      expectedDigest: ");
+            text.push_str(digest);
+            text.push_str("\n    - image: *p\n");
         }
         let document = read(".wash/config.yaml", &text, &PlainHosts::default()).expect("is read");
         document.references.iter().map(said).collect::<Vec<_>>()
@@ -425,7 +427,7 @@ fn an_alias_does_not_hide_what_is_demanded_beside_another() {
     let none = "ghcr.io/a/p:1".to_owned();
     let all = [none.clone(), demands(A), demands(B)];
     assert_eq!(plugins(&[A, B, A]), all);
-    assert_eq!(plugins(&[]), [none.clone()]);
+    assert_eq!(plugins(&[]), std::slice::from_ref(&none));
     assert_eq!(
         plugins(&["x", B]),
         [none, "malformed".to_owned(), demands(B)]

@@ -16,7 +16,7 @@ pub(super) async fn check(
         request.state(),
         connection,
         &params.uri,
-        params.text.into(),
+        params.text,
         how_far,
     );
     let Some(checked) = checked.await? else {

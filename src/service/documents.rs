@@ -2,7 +2,8 @@
 //! and the language server ask here.
 
 use super::{
-    look_up::{Look, Outcome, Seen, Unknown},
+    asking::Unknown,
+    look_up::{Look, Outcome, Seen},
     questions::Judged,
     state::State,
     turns::Work,
@@ -41,36 +42,40 @@ pub(super) struct Named {
 
 /// Looks at a document's text, as far as it may have us look; the name is its file's, a path or a
 /// URI. Nothing, where it is not a kind of document that names artifacts. Dropping the future ends
-/// what nobody else waits for. Fails where the text is too long.
+/// what nobody else waits for. Fails where the text is too long. It is made a string when it is its
+/// turn: whoever waits has no copy.
 pub(super) async fn check(
     state: &Arc<State>,
     connection: u64,
     name: &str,
-    text: Arc<str>,
+    text: impl Into<String> + Send + 'static,
     how_far: Lookup,
 ) -> Result<Option<Checked>> {
-    if text.len() > document::LONGEST {
-        return Err(error!(
-            InvalidParams: "the document has {} bytes, and no more than {} are looked at",
-            text.len(), document::LONGEST
-        )
-        .help("Check it in parts."));
-    }
     let look = Look::new(state, connection, how_far);
     let turn = state.turns.take(Work::Small, connection, None).await?;
     let (reader, name) = (Arc::clone(&look), name.to_owned());
     let read = tokio::task::spawn_blocking(move || {
         let _turn = turn;
-        let document = document::read(&name, &text, reader.plain_hosts())?;
+        let text: String = text.into();
+        if text.len() > document::LONGEST {
+            return Err(error!(
+                InvalidParams: "the document has {} bytes, and no more than {} are looked at",
+                text.len(), document::LONGEST
+            )
+            .help("Check it in parts."));
+        }
+        let Some(document) = document::read(&name, &text, reader.plain_hosts()) else {
+            return Ok(None);
+        };
         let now = reader.now();
         let mut seen = HashMap::new();
         for reference in document.references.iter().filter_map(asked) {
             seen.entry(reference)
                 .or_insert_with_key(|reference| reader.remembered(reference, &now));
         }
-        Some((document, seen))
+        Ok(Some((document, seen)))
     });
-    let Some((document, mut seen)) = read.await? else {
+    let Some((document, mut seen)) = read.await?? else {
         return Ok(None);
     };
     let unknown: Vec<_> = seen

@@ -9,40 +9,31 @@
 //! the HTTP client leaves out those that names lead to.
 
 use super::{
-    memory::{Exhausted, Known, Memory, Noted},
-    questions::{Heard, Judged, Question, What, refused, unexpected},
-    state::{Settings, State},
-    turns::Work,
+    asking::{Asking, Patience, Unknown, judged},
+    memory::{Exhausted, Known, Memory},
+    questions::{Judged, refused, unexpected},
+    state::State,
 };
 use crate::{
-    artifact,
-    error::{Error, Result, error},
+    error::Result,
     name::{Digest, PlainHosts, Reference, Registry, RegistryReference},
-    progress::Progress,
-    registry::{self, Found},
     session::is_link_local,
-    trust::{self, Layer, Now, Place, Published, Use, Verdict},
+    trust::{Layer, Now, Place, Published},
 };
 use parking_lot::Mutex;
 use std::{
     collections::HashMap,
-    path::Path,
     sync::{
         Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
-use tokio::sync::OwnedSemaphorePermit;
-use vouch_protocol::{ErrorKind, Lookup, UnknownReason};
+use vouch_protocol::{Lookup, UnknownReason};
 
 /// The largest artifact that is fetched unasked, and the most bytes of those of one document.
 const SMALL: u64 = 4 << 20;
 const OF_A_DOCUMENT: u64 = 32 << 20;
-/// The most questions that one look at a document asks unasked.
-const QUESTIONS: usize = 256;
-/// How long an unasked question may take.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// How long to believe what a tag named, and that there was nothing else beside an artifact, where
 /// nobody asks.
 const TAGS: Duration = Duration::from_secs(60);
@@ -66,81 +57,46 @@ pub(super) enum Outcome {
     Unknown(Unknown),
 }
 
-/// Why there is no verdict.
-#[derive(Debug, Clone)]
-pub(super) struct Unknown {
-    pub(super) why: UnknownReason,
-    pub(super) message: String,
-    pub(super) help: Option<String>,
-    pub(super) kind: Option<ErrorKind>,
-}
-
-impl From<Error> for Unknown {
-    fn from(error: Error) -> Self {
-        Self {
-            why: UnknownReason::Failed,
-            message: error.message().to_owned(),
-            help: error.data().help,
-            kind: Some(error.kind()),
-        }
-    }
-}
-
-impl Unknown {
-    pub(super) fn new(why: UnknownReason, message: impl Into<String>, help: &str) -> Self {
-        Self {
-            why,
-            message: message.into(),
-            help: Some(help.to_owned()),
-            kind: None,
-        }
-    }
-}
-
 /// One look at a document: what it may cost, and whom it may ask.
 #[derive(Debug)]
 pub(super) struct Look {
-    state: Arc<State>,
-    settings: Arc<Settings>,
-    connection: u64,
+    asking: Arc<Asking>,
     how_far: Lookup,
-    since: Instant,
     bytes: AtomicU64,
-    questions: AtomicUsize,
     /// Whether there is a login, so that files are looked at once.
     logins: Mutex<HashMap<Registry, bool>>,
 }
 
 impl Look {
     pub(super) fn new(state: &Arc<State>, connection: u64, how_far: Lookup) -> Arc<Self> {
+        let patience = match how_far {
+            Lookup::Full => Patience::BY_HAND,
+            Lookup::Allowed | Lookup::Memory => Patience::UNASKED,
+        };
+        Self::within(Asking::new(state, connection, patience), how_far)
+    }
+
+    fn within(asking: Arc<Asking>, how_far: Lookup) -> Arc<Self> {
         Arc::new(Self {
-            settings: state.settings(),
-            state: Arc::clone(state),
-            connection,
+            asking,
             how_far,
-            since: Instant::now(),
             bytes: AtomicU64::new(OF_A_DOCUMENT),
-            questions: AtomicUsize::new(QUESTIONS),
             logins: Mutex::default(),
         })
     }
 
     fn memory(&self) -> &Memory {
-        &self.settings.memory
-    }
-
-    fn is_patient(&self) -> bool {
-        self.how_far == Lookup::Full
+        &self.asking.settings.memory
     }
 
     /// What names mean under the owner's config.
     pub(super) fn plain_hosts(&self) -> &PlainHosts {
-        self.settings.sessions.plain_hosts()
+        self.asking.settings.sessions.plain_hosts()
     }
 
     /// What all of it is judged by: the pins are read once.
     pub(super) fn now(&self) -> Now {
-        let now = self.state.now();
+        let now = self.asking.state.now();
         Now {
             pins: now.pins.once(),
             ..now
@@ -174,13 +130,13 @@ impl Look {
     /// Whether the user has dealings with a registry.
     async fn is_allowed(&self, reference: &RegistryReference) -> bool {
         let registry = &reference.registry;
-        let policy = self.settings.policy.as_ref();
-        if self.state.look_ups.allowed.lock().contains(registry)
+        let policy = self.asking.settings.policy.as_ref();
+        if self.asking.state.look_ups.allowed.lock().contains(registry)
             || policy.is_ok_and(|policy| policy.names_registry(registry))
         {
             return true;
         }
-        let sessions = &self.settings.sessions;
+        let sessions = &self.asking.settings.sessions;
         let asked = self.logins.lock().get(registry).copied();
         if let Some(known) = asked {
             return known;
@@ -231,7 +187,7 @@ impl Look {
         match how_far {
             Lookup::Memory => true,
             Lookup::Allowed => then.elapsed() < within,
-            Lookup::Full => then >= self.since,
+            Lookup::Full => then >= self.asking.since,
         }
     }
 
@@ -285,7 +241,8 @@ impl Look {
             moved: self.tag(reference, self.how_far),
             outcome: Outcome::Unknown(unexpected().into()),
         };
-        if let Err(unknown) = self.ask_about(reference, &mut seen).await {
+        let asked = self.in_time(self.ask_about(reference, &mut seen));
+        if let Err(unknown) = asked.await {
             // Where nobody may be asked, what was true a while ago is better than nothing.
             let old = match unknown.why {
                 UnknownReason::NotAllowed => self.in_memory(reference, Lookup::Memory).await,
@@ -299,13 +256,32 @@ impl Look {
         seen
     }
 
+    /// Waits no longer than a document may have us wait.
+    async fn in_time(
+        &self,
+        asking: impl Future<Output = Result<(), Unknown>>,
+    ) -> Result<(), Unknown> {
+        let Asking {
+            patience, since, ..
+        } = &*self.asking;
+        let Some(whole) = patience.whole else {
+            return asking.await;
+        };
+        let asked = tokio::time::timeout_at((*since + whole).into(), asking).await;
+        asked.unwrap_or_else(|_| {
+            let what = format!("the document names more than could be looked up within {whole:?}");
+            let help = "Ask for this reference alone, or look again.";
+            Err(Unknown::new(UnknownReason::TooMuch, what, help))
+        })
+    }
+
     async fn in_memory(
         self: &Arc<Self>,
         reference: &RegistryReference,
         how_far: Lookup,
     ) -> Option<Seen> {
         let (look, reference) = (Arc::clone(self), reference.clone());
-        let believed = move || look.believed(&reference, &look.state.now(), how_far);
+        let believed = move || look.believed(&reference, &look.asking.state.now(), how_far);
         tokio::task::spawn_blocking(believed).await.ok().flatten()
     }
 
@@ -318,7 +294,7 @@ impl Look {
         if let Some(tag) = tag_alone(reference).filter(|_| reference.digest.is_some()) {
             // A tag beside a digest may be gone: the digest is what counts.
             if seen.moved.is_none()
-                && let Ok(heard) = self.manifest(&tag).await
+                && let Ok(heard) = self.asking.manifest(&tag).await
             {
                 seen.moved = Some(heard.found()?.published.manifest);
             }
@@ -331,7 +307,7 @@ impl Look {
         let (manifest, layer, heard) = if let Some((manifest, layer)) = known {
             (manifest, layer, None)
         } else {
-            let heard = self.manifest(reference).await?;
+            let heard = self.asking.manifest(reference).await?;
             let Published {
                 manifest, layer, ..
             } = heard.found()?.published;
@@ -346,7 +322,7 @@ impl Look {
                 seen.outcome = known.outcome;
                 return Ok(());
             }
-        } else if !self.is_patient() {
+        } else if !self.asking.patience.by_hand {
             self.spend(layer)?;
         }
         // Of all tags of one manifest, one asks.
@@ -354,7 +330,7 @@ impl Look {
             tag: None,
             ..pinned(reference, manifest)
         };
-        let judged = self.artifact(&question, reference, heard).await?;
+        let judged = self.asking.artifact(&question, reference, heard).await?;
         let own = pinned(reference, manifest);
         seen.outcome = match self.in_memory(&own, self.how_far).await {
             // It may have been judged under another's name.
@@ -385,184 +361,6 @@ impl Look {
             )),
         }
     }
-
-    async fn manifest(
-        self: &Arc<Self>,
-        reference: &RegistryReference,
-    ) -> Result<Arc<Heard>, Unknown> {
-        let asked = reference.clone();
-        self.ask(reference, What::Manifest, move |look, _| async move {
-            look.find(&asked).await.map(Heard::Manifest)
-        })
-        .await
-    }
-
-    async fn find(&self, reference: &RegistryReference) -> Result<Found> {
-        let named = Reference::Registry(reference.clone());
-        let (sessions, limits) = (&self.settings.sessions, &self.settings.config.limits);
-        let found = registry::find(sessions, &named, limits).await?;
-        let Published {
-            manifest, layer, ..
-        } = found.published;
-        self.memory().resolved(reference, manifest, layer);
-        Ok(found)
-    }
-
-    /// Fetches what a pinned reference names, as far as it is not remembered, and judges it as what
-    /// was asked for.
-    async fn artifact(
-        self: &Arc<Self>,
-        pinned: &RegistryReference,
-        asked: &RegistryReference,
-        heard: Option<Arc<Heard>>,
-    ) -> Result<Judged, Unknown> {
-        let (reference, asked) = (pinned.clone(), asked.clone());
-        let heard = self.ask(pinned, What::Artifact, move |look, progress| async move {
-            let heard = match heard {
-                Some(heard) => heard,
-                None => Arc::new(Heard::Manifest(look.find(&reference).await?)),
-            };
-            let place = reference.registry.as_str().into();
-            let turns = &look.state.turns;
-            let turn = turns
-                .take(Work::Download, look.connection, Some(place))
-                .await?;
-            let fetch = move || {
-                let _turn = turn;
-                look.fetch(heard.found()?, &asked, &progress)
-            };
-            let judged = tokio::task::spawn_blocking(fetch).await??;
-            Ok(Heard::Artifact(judged))
-        });
-        match &*heard.await? {
-            Heard::Artifact(judged) => Ok(judged.clone()),
-            Heard::Manifest(_) => Err(unexpected().into()),
-        }
-    }
-
-    fn fetch(
-        &self,
-        found: &Found,
-        asked: &RegistryReference,
-        progress: &Progress,
-    ) -> Result<Judged> {
-        let Published {
-            manifest, layer, ..
-        } = found.published;
-        let mut beside = Noted::new(found.beside(progress));
-        let judge = |examined, beside: &mut Noted| {
-            let usage = Use::Verify(Some(found.published.clone()));
-            trust::judge(examined, beside, usage, None, &self.state.now())
-        };
-        let (known, verdict) = if let Some(facts) = self.memory().facts(layer) {
-            (facts.share(), judge(facts, &mut beside)?)
-        } else {
-            let name = found.published.from.to_string();
-            let limits = &self.settings.config.limits;
-            found.receive(progress, |download| {
-                let examined = artifact::inspect(download, layer.size, limits)
-                    .map_err(|error| Error::from_io(error, Path::new(&name), "download"))?;
-                beside = Noted::new(found.beside(progress));
-                Ok((examined.share(), judge(examined, &mut beside)?))
-            })?
-        };
-        if let Reference::Registry(reference) = &found.published.from {
-            let memory = self.memory();
-            memory.found(reference, manifest, layer, known, Some(beside.found()));
-        }
-        Ok(judged(verdict, asked))
-    }
-
-    /// Asks a question, unless somebody else is asking it, or it failed a moment ago.
-    async fn ask<W>(
-        self: &Arc<Self>,
-        reference: &RegistryReference,
-        what: What,
-        ask: impl FnOnce(Arc<Self>, Progress) -> W + Send + 'static,
-    ) -> Result<Arc<Heard>, Unknown>
-    where
-        W: Future<Output = Result<Heard>> + Send + 'static,
-    {
-        let question = Question {
-            reference: reference.clone(),
-            what,
-            patient: self.is_patient(),
-        };
-        // Who asks by hand wants it tried, once.
-        let since = self.is_patient().then_some(self.since);
-        let look_ups = &self.state.look_ups;
-        if let Some(error) = look_ups.failure(&question, since) {
-            return Err(error.into());
-        }
-        let order = Ordering::Relaxed;
-        let left = |left: usize| left.checked_sub(1);
-        if !self.is_patient() && self.questions.fetch_update(order, order, left).is_err() {
-            let what = format!("the document asks more than {QUESTIONS} questions");
-            let help = "Ask for this reference alone, or look again.";
-            return Err(Unknown::new(UnknownReason::TooMuch, what, help));
-        }
-        let (look, asked) = (Arc::clone(self), question.clone());
-        let answer = look_ups.ask(question, move || async move {
-            let stop = Stop::default();
-            let answer = look.in_turn(&asked, since, ask(Arc::clone(&look), stop.0.clone()));
-            answer.await.map(Arc::new)
-        });
-        answer.await.map_err(Unknown::from)
-    }
-
-    /// Asks when it is its turn at the registry. Others may have failed meanwhile.
-    async fn in_turn(
-        &self,
-        question: &Question,
-        since: Option<Instant>,
-        ask: impl Future<Output = Result<Heard>>,
-    ) -> Result<Heard> {
-        let look_ups = &self.state.look_ups;
-        let _turn = self.turn(question).await?;
-        if let Some(error) = look_ups.failure(question, since) {
-            return Err(error);
-        }
-        let heard = if question.patient || question.what == What::Artifact {
-            ask.await
-        } else {
-            let in_time = tokio::time::timeout(PATIENCE, ask);
-            in_time.await.unwrap_or_else(|_| {
-                let registry = &question.reference.registry;
-                Err(
-                    error!(RegistryTimeout: "{registry} did not answer within {PATIENCE:?}")
-                        .registry(registry.as_str()),
-                )
-            })
-        };
-        if let Err(error) = &heard {
-            look_ups.fail(question, error);
-        }
-        heard
-    }
-
-    async fn turn(
-        &self,
-        question: &Question,
-    ) -> Result<(OwnedSemaphorePermit, super::turns::Turn)> {
-        let registry = &question.reference.registry;
-        let semaphore = self.state.look_ups.semaphore(registry);
-        let permit = semaphore.acquire_owned().await;
-        let permit = permit.map_err(|_| Error::cancelled())?;
-        let turns = &self.state.turns;
-        let place = Some(registry.as_str().into());
-        let turn = turns.take(Work::Lookup, self.connection, place).await?;
-        Ok((permit, turn))
-    }
-}
-
-/// Ends what reads for a question when nobody waits for its answer any more.
-#[derive(Debug, Default)]
-struct Stop(Progress);
-
-impl Drop for Stop {
-    fn drop(&mut self) {
-        self.0.stop();
-    }
 }
 
 fn pinned(reference: &RegistryReference, manifest: Digest) -> RegistryReference {
@@ -579,21 +377,6 @@ fn tag_alone(reference: &RegistryReference) -> Option<RegistryReference> {
         digest: None,
         ..reference.clone()
     })
-}
-
-/// A verdict as clients see it.
-fn judged(verdict: Verdict<()>, reference: &RegistryReference) -> Judged {
-    let name = Reference::Registry(reference.clone()).to_string();
-    match verdict {
-        Ok(vouched) => Judged {
-            verification: vouched.verification(),
-            command: None,
-        },
-        Err(refused) => Judged {
-            command: refused.refusal.command(&name),
-            verification: refused.verification(&name),
-        },
-    }
 }
 
 #[cfg(test)]

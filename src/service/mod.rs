@@ -16,12 +16,14 @@
 //! | `into_layout` | a `pull` into an image layout |
 //! | `memory` | what published artifacts were found to be |
 //! | `questions` | what documents have asked: each once, few at a time |
+//! | `asking` | how they are put to registries |
 //! | `look_up` | what a document's references name, asked as far as one may have us ask |
 //! | `documents` | documents: their references, and what could be done about them |
 //! | `failure`, `text` | responses; other people's words |
 //! | `verify`, `push`, … | a method each |
 //! | `editor` | the Language Server Protocol's methods |
 
+mod asking;
 mod beside;
 mod caller;
 mod discover;
@@ -61,8 +63,10 @@ mod under_way;
 mod verify;
 
 pub use caller::Caller;
+pub use editor::Dropped;
 pub use failure::failure;
 pub use handles::Shares;
+pub use opened::Unsent;
 pub use restarts::Asked;
 pub use under_way::Taken;
 
@@ -290,8 +294,13 @@ impl Service {
         }
     }
 
+    /// Hears of a message of a client that was dropped.
+    pub fn dropped(&self, caller: &Arc<Caller>, dropped: Dropped) {
+        editor::dropped(&self.state, caller, dropped);
+    }
+
     /// What is to be sent to an editor unasked; the first time.
-    pub fn unsent(&self, caller: &Caller) -> Option<mpsc::Receiver<String>> {
+    pub fn unsent(&self, caller: &Caller) -> Option<mpsc::Receiver<Unsent>> {
         caller.opened()?.unsent()
     }
 

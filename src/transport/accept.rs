@@ -138,7 +138,7 @@ pub(super) fn connected(
 ) -> impl Future<Output = ()> + 'static {
     // From now on, not when its task first runs: the service might end in between.
     let counted = service.connected();
-    let client = Client::new(Arc::clone(service), terms.answers.clone());
+    let client = Client::new(Arc::clone(service), &terms.answers);
     let terms = terms.clone();
     let (input, output) = stream.into_split();
     let input = Arc::new(input);

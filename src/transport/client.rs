@@ -2,14 +2,15 @@
 //! here.
 
 use super::{
+    dropped::dropped,
     message::{Entry, Message},
     outgoing::{Outgoing, Queue},
     reports::Reports,
-    room::{Charge, Room},
+    room::{Charge, Room, Share},
 };
 use crate::{
     error::{Error, error},
-    service::{Answer, Caller, Service, Taken, failure},
+    service::{Answer, Caller, Dropped, Service, Taken, Unsent, failure},
 };
 use futures_util::{
     FutureExt,
@@ -33,8 +34,8 @@ const SHORT: usize = 4 << 10;
 pub(super) struct Client {
     service: Arc<Service>,
     caller: Arc<Caller>,
-    /// What long answers to batches take, of all clients.
-    answers: Room,
+    /// What long answers to batches take.
+    answers: Share,
 }
 
 /// What a message leads to.
@@ -55,10 +56,10 @@ pub(super) enum Received {
 }
 
 impl Client {
-    pub(super) fn new(service: Arc<Service>, answers: Room) -> Arc<Self> {
+    pub(super) fn new(service: Arc<Service>, answers: &Room) -> Arc<Self> {
         Arc::new(Self {
             service,
-            answers,
+            answers: answers.share(),
             caller: Arc::default(),
         })
     }
@@ -70,6 +71,11 @@ impl Client {
     /// Whether it is an editor, whose messages may carry whole documents.
     pub(super) fn is_editor(&self) -> bool {
         self.caller.is_editor()
+    }
+
+    /// Hears that a message of it was dropped, and what that was about.
+    pub(super) fn drops(&self, dropped: Dropped) {
+        self.service.dropped(&self.caller, dropped);
     }
 
     /// Forgets what it has open, as it is gone.
@@ -91,7 +97,11 @@ impl Client {
     /// returns, but runs only while it is awaited. Reports on it go into the queue, if there is
     /// one.
     pub(super) fn receive(self: &Arc<Self>, message: &[u8], queue: Option<&Queue>) -> Received {
-        match Message::parse(message) {
+        let parsed = Message::parse(message);
+        if self.is_editor() && matches!(parsed, Message::Broken(_)) {
+            self.drops(dropped(message));
+        }
+        match parsed {
             Message::Broken(error) if error.kind() == ErrorKind::ParseError => {
                 Received::NotJson(refusal(None, &error))
             }
@@ -212,12 +222,12 @@ impl Client {
 
 /// Passes on what an editor is sent unasked. It keeps no connection open: the queue ends with the last
 /// answer.
-async fn pass_on(mut unsent: mpsc::Receiver<String>, queue: mpsc::WeakSender<Box<Outgoing>>) {
-    while let Some(text) = unsent.recv().await {
+async fn pass_on(mut unsent: mpsc::Receiver<Unsent>, queue: mpsc::WeakSender<Box<Outgoing>>) {
+    while let Some((text, room)) = unsent.recv().await {
         let Some(queue) = queue.upgrade() else {
             return;
         };
-        let notification = Outgoing::notification(text, Arc::default());
+        let notification = Outgoing::notification(text, Arc::default()).holding(Some(room));
         if queue.send(Box::new(notification)).await.is_err() {
             return;
         }

@@ -25,7 +25,7 @@ where
     R: AsyncRead + Unpin + Send + 'static,
     W: AsyncWrite + Unpin + Send + 'static,
 {
-    let mut input = Input::new(input, terms.room.clone());
+    let mut input = Input::new(input, &terms.room);
     let announced = tokio::select! {
         () = terms.closing.cancelled() => return End::Closed,
         announced = input.announced() => announced,

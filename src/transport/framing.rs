@@ -1,7 +1,7 @@
 //! The two framings of a stream of messages: one JSON value a line, and `Content-Length` headers.
 //! What is read is bounded before it is kept.
 
-use super::room::{Charge, Room};
+use super::room::{Charge, Room, Share};
 use crate::error::{Error, error};
 use hyper::header::{CONTENT_LENGTH, HOST, HeaderName, ORIGIN};
 use std::{future::poll_fn, io, mem::MaybeUninit, pin::Pin, task::ready, time::Duration};
@@ -14,8 +14,9 @@ use tokio::{
 pub(super) const LONGEST_REQUEST: usize = 1 << 20;
 /// The longest of an editor, which may carry documents.
 const LONGEST_OF_EDITOR: usize = 16 << 20;
-/// How much of a longer one is skipped, in bytes, and for how long; then the connection closes.
-const MOST_SKIPPED: usize = 16 << 20;
+/// How much of a longer one is skipped, in bytes, and for how long; then the connection closes. Editors
+/// open files of 50 MB, and would come back with the same one.
+const MOST_SKIPPED: usize = 64 << 20;
 const SKIPPING: Duration = Duration::from_secs(30);
 /// The longest header line, and the most of them.
 const LONGEST_HEADER: usize = 1024;
@@ -94,17 +95,17 @@ pub(super) enum Rest {
 pub(super) struct Input<R> {
     stream: R,
     bytes: Vec<u8>,
-    room: Room,
+    room: Share,
     /// The longest message, in bytes.
     longest: usize,
 }
 
 impl<R: AsyncRead + Unpin> Input<R> {
-    pub(super) fn new(stream: R, room: Room) -> Self {
+    pub(super) fn new(stream: R, room: &Room) -> Self {
         Self {
             stream,
             bytes: Vec::new(),
-            room,
+            room: room.share(),
             longest: LONGEST_REQUEST,
         }
     }
@@ -138,8 +139,13 @@ impl<R: AsyncRead + Unpin> Input<R> {
         }
     }
 
-    /// Skips the rest of a message. Answers whether it ended soon enough for another to be read.
-    pub(super) async fn skip(&mut self, mut rest: Rest) -> io::Result<bool> {
+    /// Skips the rest of a message, at which somebody may look as it passes by. Answers whether it
+    /// ended soon enough for another to be read.
+    pub(super) async fn skip(
+        &mut self,
+        mut rest: Rest,
+        mut look: impl FnMut(&[u8]),
+    ) -> io::Result<bool> {
         let skipping = async {
             let mut skipped = 0;
             loop {
@@ -155,6 +161,7 @@ impl<R: AsyncRead + Unpin> Input<R> {
                         (used, *left == 0)
                     }
                 };
+                look(self.bytes.get(..used).unwrap_or_default());
                 self.bytes.drain(..used);
                 skipped += used;
                 if ended {

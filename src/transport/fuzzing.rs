@@ -26,7 +26,7 @@ pub fn messages(headers: bool, bytes: &[u8], piece: usize) -> Vec<String> {
         let _ = sender.write_all(bytes).await;
     };
     let reading = async move {
-        let mut input = Input::new(receiver, Room::default());
+        let mut input = Input::new(receiver, &Room::default());
         let mut messages = Vec::new();
         loop {
             match input.next(framing).await.expect("memory can be read") {
@@ -35,7 +35,7 @@ pub fn messages(headers: bool, bytes: &[u8], piece: usize) -> Vec<String> {
                 }
                 Read::TooLong(rest) => {
                     messages.push("too long".into());
-                    if !input.skip(rest).await.expect("memory can be read") {
+                    if !input.skip(rest, |_| ()).await.expect("memory can be read") {
                         return messages;
                     }
                 }

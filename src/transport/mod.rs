@@ -8,6 +8,7 @@
 //! | `room` | the memory that long messages share |
 //! | `terms` | what connections have in common: how long they are waited for, how one ends |
 //! | `message` | JSON-RPC: a request, a notification, a batch, a response |
+//! | `dropped` | what a message was about that is not kept |
 //! | `framing` | where a message ends; which framing a connection's first byte announces |
 //! | `outgoing` | what waits to be written |
 //! | `reports` | `$/progress` |
@@ -24,6 +25,7 @@ mod accept;
 mod client;
 mod connection;
 mod cut;
+mod dropped;
 mod framing;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]

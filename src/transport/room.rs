@@ -1,9 +1,16 @@
 //! How much memory the messages of all connections may take that are being read or under way.
 //! Small ones take it for granted: whoever sends little never waits for those who send much. And
-//! what takes room has to be there soon: whoever stalls does not keep it from others.
+//! what takes room has to be there soon: whoever stalls does not keep it from others. Nor does one
+//! connection: of several messages it gets half of the room at most, and none of the last quarter.
 
 use crate::error::{Error, Result, error};
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, timeout_at},
@@ -20,7 +27,15 @@ const ARRIVAL: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone)]
 pub(super) struct Room {
     bytes: Arc<Semaphore>,
+    total: usize,
     arrival: Duration,
+}
+
+/// What one connection has of it.
+#[derive(Debug, Clone)]
+pub(super) struct Share {
+    room: Room,
+    taken: Arc<AtomicUsize>,
 }
 
 impl Default for Room {
@@ -33,24 +48,48 @@ impl Room {
     pub(super) fn of(bytes: usize, arrival: Duration) -> Self {
         Self {
             bytes: Arc::new(Semaphore::new(bytes)),
+            total: bytes,
             arrival,
         }
     }
 
+    /// For another connection.
+    pub(super) fn share(&self) -> Share {
+        Share {
+            room: self.clone(),
+            taken: Arc::default(),
+        }
+    }
+
+    /// What the only message of another connection takes of it: nothing yet.
+    pub(super) fn charge(&self) -> Charge {
+        self.share().charge()
+    }
+}
+
+impl Share {
     /// What a message takes of it: nothing yet.
     pub(super) fn charge(&self) -> Charge {
         Charge {
-            room: self.clone(),
+            share: self.clone(),
             held: None,
             due: None,
         }
+    }
+
+    /// Whether a message that holds so much may take more, as far as the connection's others go.
+    fn is_fair(&self, held: usize, more: usize) -> bool {
+        let others = self.taken.load(Ordering::Relaxed).saturating_sub(held);
+        let Room { bytes, total, .. } = &self.room;
+        let stays_half = others + held + more <= total / 2;
+        others == 0 || stays_half && bytes.available_permits() >= more + total / 4
     }
 }
 
 /// What a message takes of the room; it is given back when this is dropped.
 #[derive(Debug)]
 pub(super) struct Charge {
-    room: Room,
+    share: Share,
     held: Option<OwnedSemaphorePermit>,
     /// When a message that takes room has to be there.
     due: Option<Instant>,
@@ -68,11 +107,16 @@ impl Charge {
         }
         // A buffer grows by doubling.
         let missing = bytes.next_power_of_two() - held;
-        let permit = u32::try_from(missing).ok().and_then(|missing| {
-            Arc::clone(&self.room.bytes)
-                .try_acquire_many_owned(missing)
-                .ok()
-        });
+        if !self.share.is_fair(held, missing) {
+            return Err(
+                error!(Busy: "the connection has too many long messages under way at once")
+                    .help("Wait for an answer before you send another."),
+            );
+        }
+        let room = &self.share.room;
+        let permit = u32::try_from(missing)
+            .ok()
+            .and_then(|missing| Arc::clone(&room.bytes).try_acquire_many_owned(missing).ok());
         let Some(permit) = permit else {
             return Err(
                 error!(Busy: "the server is reading too many long messages at once")
@@ -83,8 +127,9 @@ impl Charge {
             Some(held) => held.merge(permit),
             none => *none = Some(permit),
         }
+        self.share.taken.fetch_add(missing, Ordering::Relaxed);
         self.due
-            .get_or_insert_with(|| Instant::now() + self.room.arrival);
+            .get_or_insert_with(|| Instant::now() + room.arrival);
         Ok(())
     }
 
@@ -94,6 +139,14 @@ impl Charge {
             return Ok(arriving.await);
         };
         timeout_at(due, arriving).await.map_err(|_| late())
+    }
+}
+
+impl Drop for Charge {
+    fn drop(&mut self) {
+        let held = self.held.as_ref();
+        let held = held.map_or(0, OwnedSemaphorePermit::num_permits);
+        self.share.taken.fetch_sub(held, Ordering::Relaxed);
     }
 }
 
@@ -127,6 +180,35 @@ mod tests {
         assert_eq!(refused.kind(), ErrorKind::Busy);
         drop(one);
         check(&mut other, FREE, 64);
+    }
+
+    #[test]
+    fn no_connection_takes_all_of_it() {
+        let room = Room::of(1 << 20, ARRIVAL);
+        let one = room.share();
+        let check = |charge: &mut Charge, kib: usize, expected: bool| {
+            assert_eq!(charge.cover(kib << 10).is_ok(), expected, "{kib}");
+        };
+        let mut first = one.charge();
+        check(&mut first, 256, true);
+        let mut second = one.charge();
+        check(&mut second, 128, true);
+        // It grows, as any message does.
+        check(&mut second, 256, true);
+        check(&mut one.charge(), 17, false);
+        let mut others = [room.charge(), room.charge()];
+        check(&mut others[0], 256, true);
+        drop(second);
+        // The last quarter is for those who have nothing.
+        check(&mut others[1], 256, true);
+        check(&mut one.charge(), 128, false);
+        check(&mut room.charge(), 256, true);
+        drop(others);
+        check(&mut one.charge(), 256, true);
+        drop(first);
+        // What is alone may be as long as there is room.
+        check(&mut one.charge(), 1024, true);
+        assert_eq!(one.taken.load(Ordering::Relaxed), 0);
     }
 
     #[tokio::test]

@@ -18,7 +18,7 @@ const LOOK: Duration = Duration::from_secs(2);
 pub async fn serve(service: Arc<Service>, shutdown: impl Future<Output = ()>) -> u8 {
     let terms = Terms::default();
     let _connected = service.connected();
-    let client = Client::new(Arc::clone(&service), terms.answers.clone());
+    let client = Client::new(Arc::clone(&service), &terms.answers);
     let mut connection = pin!(connection::run(
         tokio::io::stdin(),
         tokio::io::stdout(),

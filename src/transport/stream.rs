@@ -2,7 +2,8 @@
 
 use super::{
     client::{Client, Received, refusal},
-    framing::{Framing, Input, Read, too_long},
+    dropped::Passing,
+    framing::{Framing, Input, Read, Rest, too_long},
     outgoing::{Outgoing, QUEUE, Queue},
     terms::{End, Terms, until},
 };
@@ -125,13 +126,28 @@ async fn read<R: AsyncRead + Unpin>(
         }
         match rest {
             None => {}
-            Some(rest) => match input.skip(rest).await {
+            Some(rest) => match skip(input, rest, client).await {
                 Ok(true) => {}
                 Ok(false) => return End::Input,
                 Err(_) => return End::Broken,
             },
         }
     }
+}
+
+/// Skips what is too long; an editor's document that it was about is not known any more.
+async fn skip<R: AsyncRead + Unpin>(
+    input: &mut Input<R>,
+    rest: Rest,
+    client: &Arc<Client>,
+) -> io::Result<bool> {
+    if !client.is_editor() {
+        return input.skip(rest, |_| ()).await;
+    }
+    let mut passing = Passing::default();
+    let ended = input.skip(rest, |bytes| passing.look(bytes)).await?;
+    client.drops(passing.into_dropped());
+    Ok(ended)
 }
 
 /// The client is gone.

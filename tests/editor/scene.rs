@@ -16,16 +16,20 @@ pub struct Scene {
     pub registry: Registry,
     pub daemon: Daemon,
     pub signer: Signer,
-    _folder: Folder,
+    pub folder: Folder,
 }
 
 impl Scene {
     /// `acme/echo` has a signed artifact under the tags 1 and 2, and one that nobody signed under 0.
     pub fn new() -> Self {
+        Self::with(|config| Daemon::configured(config, &[]))
+    }
+
+    /// The same, with a service that is started so.
+    pub fn with(start: impl FnOnce(&str) -> Daemon) -> Self {
         let registry = Registry::open();
         let name = registry.name();
-        let config = format!("[[trust.rule]]\nscope = '{name}'\naccept = ['any']\n");
-        let daemon = Daemon::configured(&config, &[]);
+        let daemon = start(&accepting(&name, "any"));
         let (folder, signer) = (Folder::new(), Signer::default());
         let signed = folder.write("echo.wasm", &signer.wasm(&module()));
         for tag in [1, 2] {
@@ -37,7 +41,7 @@ impl Scene {
             registry,
             daemon,
             signer,
-            _folder: folder,
+            folder,
         }
     }
 
@@ -52,6 +56,11 @@ impl Scene {
     pub fn editor(&self, capabilities: &Value) -> Wire<UnixStream> {
         editor(&self.daemon, capabilities).0
     }
+}
+
+/// A config that has such a registry asked, and accepts these signers there.
+pub fn accepting(registry: &str, whom: &str) -> String {
+    format!("[[trust.rule]]\nscope = '{registry}'\naccept = ['{whom}']\n")
 }
 
 /// Opens a document; answers what it is told about it.

@@ -7,16 +7,19 @@ use crate::service::{
 };
 use serde_json::{Value, json, value::to_raw_value};
 use std::{fmt::Write, fs};
-use vouch_testing::forge::{Signer, base64, module};
+use vouch_testing::{
+    faulty::{self, Faulty},
+    forge::{Signer, base64, module},
+};
 
 /// A document that names these.
-fn wadm(images: impl IntoIterator<Item = String>) -> Arc<str> {
+fn wadm(images: impl IntoIterator<Item = String>) -> String {
     let mut text =
         String::from("apiVersion: core.oam.dev/v1beta1\nkind: Application\nspec:\n  components:\n");
     for image in images {
         writeln!(text, "  - properties: {{image: \"{image}\"}}").unwrap();
     }
-    text.into()
+    text
 }
 
 #[tokio::test]
@@ -73,7 +76,7 @@ async fn opening_a_hostile_document_asks_nobody() {
 async fn what_is_no_document_of_ours_names_nothing() {
     let service = service("", None);
     let check = |name, text: &str| {
-        let (state, text) = (Arc::clone(&service.state), text.into());
+        let (state, text) = (Arc::clone(&service.state), text.to_owned());
         async move { check(&state, 0, name, text, Lookup::Full).await }
     };
     assert!(check("a.txt", "a.io/b:1").await.unwrap().is_none());
@@ -142,6 +145,25 @@ async fn documents_are_judged_again_when_verdicts_may_have_changed() {
     let params = json!({"reference": layout, "destination": to});
     call(&service, "pull", params, true).await;
     call(&service, "verify", json!({"path": path}), false).await;
+    // Its answer to `/v2/` says that it takes the login.
+    let registry = Faulty::start(|_, _| faulty::Answer::new(200));
+    let registry = registry.name();
+    let login = json!({"registry": registry, "username": "ann", "password": "x"});
+    call(&service, "session/login", login, true).await;
+    call(
+        &service,
+        "session/logout",
+        json!({"registry": registry}),
+        true,
+    )
+    .await;
+    call(
+        &service,
+        "session/logout",
+        json!({"registry": registry}),
+        true,
+    )
+    .await;
     let before = changes(&service.state);
     allow(&service.state, "registry.example").unwrap();
     assert!(before.has_changed().unwrap());

@@ -7,6 +7,7 @@ use super::{
     wire::{Action, Command, DocumentEdit, VersionedDocument, WorkspaceEdit},
     words::Form,
 };
+use crate::{name::Registry, session::is_link_local};
 use vouch_protocol::{
     DocumentReference, EditorCapabilities, Fix, FixBy, FixKind, Judgement, Range, TextEdit,
     UnknownReason, Verification,
@@ -19,12 +20,12 @@ pub(super) struct Document<'a> {
     pub(super) can: &'a EditorCapabilities,
 }
 
-/// `registry` says which registry a reference is in.
+/// `registry` says which registry a reference is in, where it is in one.
 pub(super) fn actions(
     references: &[DocumentReference],
     within: Range,
     document: &Document<'_>,
-    registry: impl Fn(&str) -> Option<String>,
+    registry: impl Fn(&str) -> Option<Registry>,
 ) -> Vec<Action> {
     let mut actions = Vec::new();
     let here = references.iter().filter(|it| overlap(it.range, within));
@@ -43,12 +44,16 @@ pub(super) fn actions(
         let Some(named) = &reference.reference else {
             continue;
         };
+        // Nothing is sent to link-local addresses, whoever wants to know.
+        let Some(registry) = registry(named).filter(|registry| !is_link_local(registry)) else {
+            continue;
+        };
         // Nobody was asked: what is remembered alone was looked at.
         if matches!(
             why,
             UnknownReason::NotAllowed | UnknownReason::NotRemembered
-        ) && let Some(registry) = registry(named)
-        {
+        ) {
+            let registry = registry.as_str().to_owned();
             let shown = Form::Plain.word(&registry);
             let title = format!("Allow lookups at {shown} until vouchd stops");
             actions.push(document.of_command(title, ALLOW, registry, false));

@@ -20,7 +20,7 @@ pub(super) async fn complete(
     version: Version,
     position: Position,
 ) -> Result<Completions> {
-    let Some(text) = version.text else {
+    let Ok(text) = version.text else {
         return Ok(Completions::default());
     };
     let look = Look::new(request.state(), request.caller().number(), Lookup::Allowed);

@@ -1,11 +1,23 @@
-//! Diagnostics: what is refused, and nothing else. What could not be looked at is not an error of the
-//! document's.
+//! Diagnostics: what is refused is an error. What one reference names and could not be looked at is
+//! not; that nobody looked at a document is said, or it would look as if nothing in it were refused.
 
 use super::{wire::Diagnostic, words::Form};
-use vouch_protocol::{DocumentReference, Judgement, Verification};
+use vouch_protocol::{DocumentReference, Judgement, Range, Verification};
 
-/// 1: an error.
+/// 1: an error; 3: an information.
 const ERROR: u8 = 1;
+const INFORMATION: u8 = 3;
+
+/// Says at its beginning that a document, or some of it, is not checked.
+pub(super) fn not_checked(what: &str, why: &str) -> Diagnostic {
+    Diagnostic {
+        range: Range::default(),
+        severity: INFORMATION,
+        code: "notChecked".into(),
+        source: "vouchd".into(),
+        message: Form::Plain.sentence(&format!("vouchd does not check {what}: {why}")),
+    }
+}
 
 pub(super) fn diagnostics(references: &[DocumentReference]) -> Vec<Diagnostic> {
     references.iter().filter_map(diagnostic).collect()

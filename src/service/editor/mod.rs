@@ -30,7 +30,7 @@ pub(super) use wire::Provided;
 use super::{
     caller::Caller,
     method::Table,
-    opened::{AtPosition, DidChange, DidOpen, InRange, OfDocument, Opened, Version},
+    opened::{AtPosition, Begun, DidChange, DidOpen, InRange, OfDocument, Opened, Version},
     request::Request,
     state::State,
 };
@@ -61,6 +61,16 @@ pub(super) fn table() -> Table {
         .in_time::<Execute, _, _>(commands::execute)
 }
 
+/// What a message was about that could not be read: half a pair of surrogates is no text, though some
+/// editors send it, and there are texts that are too long.
+#[derive(Debug)]
+pub struct Dropped {
+    /// Whether it opened a document.
+    pub opens: bool,
+    /// The documents that it named; nothing, where that is not known.
+    pub uris: Option<Vec<String>>,
+}
+
 /// Does what a notification says; others mean nothing here.
 pub(super) fn notified(
     state: &Arc<State>,
@@ -72,21 +82,14 @@ pub(super) fn notified(
         return;
     };
     match method {
-        "textDocument/didOpen" => {
-            let Some(opening) = read::<DidOpen>(method, params) else {
-                return lose(opened, params);
-            };
-            if let Some(begun) = opened.open(opening) {
-                let (state, opened) = (Arc::clone(state), Arc::clone(opened));
-                tokio::spawn(judge::judge(state, caller.number(), opened, begun));
-            }
-        }
-        "textDocument/didChange" => {
-            let Some(change) = read::<DidChange>(method, params) else {
-                return lose(opened, params);
-            };
-            opened.change(change);
-        }
+        "textDocument/didOpen" => match read::<DidOpen>(method, params) {
+            Some(opening) => begin(state, caller, opened, opened.open(opening)),
+            None => dropped(state, caller, named(true, params)),
+        },
+        "textDocument/didChange" => match read::<DidChange>(method, params) {
+            Some(change) => opened.change(change),
+            None => dropped(state, caller, named(false, params)),
+        },
         // A file beside it, or what is signed by it, may be new.
         "textDocument/didSave" => {
             if let Some(params) = read::<OfDocument>(method, params) {
@@ -102,6 +105,29 @@ pub(super) fn notified(
     }
 }
 
+/// Forgets the texts that a message changed, as nobody knows how.
+pub(super) fn dropped(state: &Arc<State>, caller: &Arc<Caller>, dropped: Dropped) {
+    let Some(opened) = caller.opened() else {
+        return;
+    };
+    match dropped.uris {
+        Some(uris) if dropped.opens => {
+            for uri in uris {
+                begin(state, caller, opened, opened.open_lost(uri));
+            }
+        }
+        uris => opened.lose(uris.as_deref()),
+    }
+}
+
+/// Judges a document from now on, if it was opened.
+fn begin(state: &Arc<State>, caller: &Caller, opened: &Arc<Opened>, begun: Option<Begun>) {
+    if let Some(begun) = begun {
+        let (state, opened) = (Arc::clone(state), Arc::clone(opened));
+        tokio::spawn(judge::judge(state, caller.number(), opened, begun));
+    }
+}
+
 /// The params of a notification. There is no answer that could say what is wrong with them.
 fn read<P: DeserializeOwned>(method: &str, params: Option<&RawValue>) -> Option<P> {
     let read = serde_json::from_str(params?.get());
@@ -109,12 +135,12 @@ fn read<P: DeserializeOwned>(method: &str, params: Option<&RawValue>) -> Option<
         .ok()
 }
 
-/// Forgets the text of a document whose change could not be read: half a pair of surrogates is no
-/// text, though some editors send it. Its name may be readable all the same.
-fn lose(opened: &Opened, params: Option<&RawValue>) {
+/// What a notification is about that could not be read; its document may be readable all the same.
+fn named(opens: bool, params: Option<&RawValue>) -> Dropped {
     let named = params.map(|params| serde_json::from_str::<OfDocument>(params.get()));
     let named = named.and_then(std::result::Result::ok);
-    opened.lose(named.as_ref().map(|named| named.text_document.uri.as_str()));
+    let uris = named.map(|named| vec![named.text_document.uri]);
+    Dropped { opens, uris }
 }
 
 /// A document as it is at this moment. Called before anything is waited for, it is as it was when the
@@ -132,25 +158,22 @@ fn form(request: &Request) -> Form {
     }
 }
 
-async fn known(request: &Request, uri: &str, version: &Version) -> Vec<DocumentReference> {
-    let Some(text) = &version.text else {
-        return Vec::new();
+async fn known(request: &Request, uri: &str, version: Version) -> Result<Vec<DocumentReference>> {
+    let Ok(text) = version.text else {
+        return Ok(Vec::new());
     };
     let (state, connection) = (request.state(), request.caller().number());
-    seen::check(state, connection, uri, text.to_string(), Lookup::Memory).await
+    let seen = seen::check(state, connection, uri, text, Lookup::Memory).await?;
+    Ok(seen.references)
 }
 
 async fn hover_at(request: Arc<Request>, params: AtPosition) -> Result<Option<Hover>> {
     let uri = params.text_document.uri;
-    let Some(version) = now(&request, &uri) else {
-        return Ok(None);
-    };
-    let Some(text) = &version.text else {
+    let Some(Version { text: Ok(text), .. }) = now(&request, &uri) else {
         return Ok(None);
     };
     let (state, connection) = (request.state(), request.caller().number());
-    let text = text.to_string();
-    let found = seen::check_one(state, connection, &uri, text, params.position).await;
+    let found = seen::check_one(state, connection, &uri, text, params.position).await?;
     let Some((reference, imports)) = found else {
         return Ok(None);
     };
@@ -170,14 +193,14 @@ async fn actions_in(request: Arc<Request>, params: InRange) -> Result<Vec<Action
     let Some(opened) = request.caller().opened() else {
         return Ok(Vec::new());
     };
-    let references = known(&request, &uri, &version).await;
     let document = actions::Document {
         uri: &uri,
         version: version.version,
         can: &opened.can,
     };
+    let references = known(&request, &uri, version).await?;
     let registry = |named: &str| match request.reference(named) {
-        Ok(Reference::Registry(reference)) => Some(reference.registry.as_str().to_owned()),
+        Ok(Reference::Registry(reference)) => Some(reference.registry),
         Ok(Reference::Layout(_)) | Err(_) => None,
     };
     let actions = actions::actions(&references, params.range, &document, registry);
@@ -189,7 +212,7 @@ async fn hints_in(request: Arc<Request>, params: InRange) -> Result<Vec<Hint>> {
     let Some(version) = now(&request, &uri) else {
         return Ok(Vec::new());
     };
-    let references = known(&request, &uri, &version).await;
+    let references = known(&request, &uri, version).await?;
     Ok(hints::hints(&references, Some(params.range)))
 }
 

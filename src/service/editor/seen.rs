@@ -1,25 +1,39 @@
 //! What is known of what a document names.
 
 use super::super::{
-    documents::{self, Checked, Named},
+    documents::{self, Named},
     state::State,
 };
-use crate::artifact::Imports;
+use crate::{artifact::Imports, error::Result};
+use ropey::Rope;
 use std::sync::Arc;
 use vouch_protocol::{ArtifactKind, DocumentReference, Judgement, Lookup, Position, Verification};
 
-/// What is known of all references of a document. Where it could not be looked at, nothing is: that is
-/// no fault of the document's.
+/// What is known of a document.
+pub(super) struct Seen {
+    pub(super) references: Vec<DocumentReference>,
+    /// Whether all of it was looked at.
+    pub(super) whole: bool,
+}
+
+/// What is known of all references of a document. Fails where it could not be looked at.
 pub(super) async fn check(
     state: &Arc<State>,
     connection: u64,
     uri: &str,
-    text: String,
+    text: Rope,
     how_far: Lookup,
-) -> Vec<DocumentReference> {
-    let checked = whole(state, connection, uri, text, how_far).await;
-    let references = checked.references.iter();
-    references.map(Named::on_the_wire).collect()
+) -> Result<Seen> {
+    let checked = documents::check(state, connection, uri, text, how_far).await?;
+    let (references, whole) = match &checked {
+        Some(checked) => (checked.references.as_slice(), checked.whole),
+        // A document of no kind that names anything.
+        None => (&[][..], true),
+    };
+    Ok(Seen {
+        references: references.iter().map(Named::on_the_wire).collect(),
+        whole,
+    })
 }
 
 /// The reference at a place, looked at in full, and what it imports if it is accepted.
@@ -27,15 +41,18 @@ pub(super) async fn check_one(
     state: &Arc<State>,
     connection: u64,
     uri: &str,
-    text: String,
+    text: Rope,
     at: Position,
-) -> Option<(DocumentReference, Option<Vec<String>>)> {
-    let checked = whole(state, connection, uri, text, Lookup::Memory).await;
+) -> Result<Option<(DocumentReference, Option<Vec<String>>)>> {
+    let checked = documents::check(state, connection, uri, text, Lookup::Memory).await?;
     let here = |named: &Named| {
         let range = named.on_the_wire().range;
         range.start <= at && at <= range.end
     };
-    let named = checked.references.into_iter().find(here)?;
+    let mut references = checked.into_iter().flat_map(|it| it.references);
+    let Some(named) = references.find(here) else {
+        return Ok(None);
+    };
     let looked = documents::look(state, connection, &named.found, Lookup::Full).await;
     let seen = looked.unwrap_or(named.seen);
     let layer = seen.layer;
@@ -53,18 +70,5 @@ pub(super) async fn check_one(
         Imports::Read(imports) => Some(imports.iter().map(ToString::to_string).collect()),
         Imports::Unread(_) => None,
     });
-    Some((reference, imports))
-}
-
-async fn whole(
-    state: &Arc<State>,
-    connection: u64,
-    uri: &str,
-    text: String,
-    how_far: Lookup,
-) -> Checked {
-    let checked = documents::check(state, connection, uri, text.into(), how_far).await;
-    let looked =
-        checked.inspect_err(|error| tracing::debug!("a document is not looked at: {error}"));
-    looked.ok().flatten().unwrap_or_default()
+    Ok(Some((reference, imports)))
 }

@@ -1,7 +1,7 @@
 //! What a look costs, counted; whom it asks; and that what is remembered is judged anew.
 
 use super::{
-    super::{Service, questions::AT_ONCE},
+    super::{Service, asking::QUESTIONS, questions::AT_ONCE, state::Settings},
     *,
 };
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
     session::{Flight, Sessions},
 };
 use serde_json::json;
-use std::io::Write;
+use std::{io::Write, path::Path};
 use tempfile::NamedTempFile;
 use vouch_protocol::Verification;
 use vouch_testing::{
@@ -384,6 +384,55 @@ async fn a_question_ends_when_nobody_waits_for_it() {
     }
     let asking = service.state.look_ups.asking.lock();
     assert!(!asking.values().any(Flight::is_under_way));
+}
+
+/// However long the registry takes, who waits gets an answer, and others get its turn there.
+#[tokio::test]
+async fn no_registry_is_waited_for_for_ever() {
+    let moment = Duration::from_millis(50);
+    let unasked = Patience {
+        artifact: moment,
+        ..Patience::UNASKED
+    };
+    let by_hand = Patience {
+        artifact: moment,
+        ..Patience::BY_HAND
+    };
+    let of_manifests = Patience {
+        manifest: moment,
+        ..Patience::BY_HAND
+    };
+    let of_all = Patience {
+        whole: Some(moment),
+        ..Patience::UNASKED
+    };
+    let late = "Failed: registryTimeout";
+    for (stalls, patience, how_far, expected) in [
+        ("/blobs/", unasked, Lookup::Allowed, late),
+        ("/blobs/", by_hand, Lookup::Full, late),
+        ("/manifests/", of_manifests, Lookup::Full, late),
+        ("/manifests/", of_all, Lookup::Allowed, "TooMuch"),
+    ] {
+        let artifact = signed();
+        let named = manifest(&Digest::of(&artifact).to_string(), artifact.len() as u64);
+        let registry = Faulty::start(move |seen, _| {
+            let answer = answer(seen, &named, &artifact);
+            if seen.target.contains(stalls) {
+                answer.stall(1)
+            } else {
+                answer
+            }
+        });
+        let service = allowing(&registry);
+        let name = reference(&format!("{}/acme/echo:1", registry.name()));
+        let asking = Asking::new(&service.state, 0, patience);
+        let seen = Look::within(asking, how_far).look_up(&name).await;
+        assert_eq!(told(&seen), expected, "{stalls}: {:?}", seen.outcome);
+        let look_ups = &service.state.look_ups;
+        let free = look_ups.semaphore(&name.registry).available_permits();
+        assert_eq!(free, AT_ONCE, "{stalls}");
+        assert!(!look_ups.asking.lock().values().any(Flight::is_under_way));
+    }
 }
 
 #[tokio::test]

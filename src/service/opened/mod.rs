@@ -15,6 +15,7 @@ pub(super) use room::Room;
 pub(super) use wire::{AtPosition, DidChange, DidOpen, InRange, OfDocument};
 
 use super::text::ending;
+use crate::document::may_name_artifacts;
 use parking_lot::Mutex;
 use room::Share;
 use ropey::Rope;
@@ -26,9 +27,9 @@ use std::{
         atomic::{AtomicU64, Ordering},
     },
 };
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use vouch_protocol::EditorCapabilities;
-use wire::Change;
+use wire::{Change, Versioned};
 
 /// The most documents that an editor has open.
 const MOST: usize = 500;
@@ -36,8 +37,13 @@ const MOST: usize = 500;
 const LONGEST_NAME: usize = 8 << 10;
 /// Messages that wait to be sent; documents whose verdicts wait for room are judged later.
 const WAITING: usize = 16;
+/// The most bytes of them; a longer one waits alone.
+const UNSENT: usize = 1 << 20;
 /// Documents of an editor that are judged at once.
 const AT_ONCE: usize = 4;
+
+const TOO_LONG: &str = "it has more than 1 MiB";
+const NO_ROOM: &str = "the documents that are open are together too long";
 
 /// What an editor has open, and how to tell it something.
 #[derive(Debug)]
@@ -49,10 +55,14 @@ pub(super) struct Opened {
     pub(super) can: EditorCapabilities,
     /// Held by whoever judges a document.
     pub(super) turns: Arc<Semaphore>,
-    messages: mpsc::Sender<String>,
-    unsent: Mutex<Option<mpsc::Receiver<String>>>,
+    messages: mpsc::Sender<Unsent>,
+    unsent: Mutex<Option<mpsc::Receiver<Unsent>>>,
+    room_to_send: Arc<Semaphore>,
     asked: AtomicU64,
 }
+
+/// A message for an editor, with the room that it takes until it is written.
+pub type Unsent = (String, OwnedSemaphorePermit);
 
 #[derive(Debug)]
 struct Document {
@@ -63,13 +73,21 @@ struct Document {
 /// A document at one moment.
 #[derive(Debug, Clone)]
 pub(super) struct Version {
-    /// Nothing where it is not kept.
-    pub(super) text: Option<Rope>,
+    /// Or why it is not kept.
+    pub(super) text: Result<Rope, Lost>,
     /// What the editor calls it.
     #[allow(clippy::struct_field_names)] // as the protocol does
     pub(super) version: Option<i64>,
     /// Tells it from all others of this editor.
     edition: u64,
+}
+
+/// A text that is not kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Lost {
+    pub(super) why: &'static str,
+    /// Whether it may name artifacts, of which nobody says anything then.
+    pub(super) may_name: bool,
 }
 
 /// A document that was opened.
@@ -91,37 +109,61 @@ impl Opened {
             turns: Arc::new(Semaphore::new(AT_ONCE)),
             messages,
             unsent: Mutex::new(Some(unsent)),
+            room_to_send: Arc::new(Semaphore::new(UNSENT)),
             asked: AtomicU64::new(0),
         }
     }
 
     /// What is to be sent to the editor; the first time.
-    pub(super) fn unsent(&self) -> Option<mpsc::Receiver<String>> {
+    pub(super) fn unsent(&self) -> Option<mpsc::Receiver<Unsent>> {
         self.unsent.lock().take()
     }
 
     /// Opens a document, again if need be; nothing if there are too many.
     pub(super) fn open(&self, params: DidOpen) -> Option<Begun> {
         let item = params.text_document;
+        let named = Versioned {
+            uri: item.uri,
+            version: item.version,
+        };
+        self.begin(named, |uri, share| replaced(uri, &item.text, share))
+    }
+
+    /// The same of a document whose text could not be read.
+    pub(super) fn open_lost(&self, uri: String) -> Option<Begun> {
+        let version = None;
+        self.begin(Versioned { uri, version }, |uri, _| {
+            not_kept(uri, "it could not be read");
+            // Whatever may stand in it.
+            let may_name = may_name_artifacts(uri, "\\");
+            Err(Lost {
+                why: "it could not be read",
+                may_name,
+            })
+        })
+    }
+
+    fn begin(
+        &self,
+        Versioned { uri, version }: Versioned,
+        text: impl FnOnce(&str, &mut Share) -> Result<Rope, Lost>,
+    ) -> Option<Begun> {
         let mut documents = self.documents.lock();
-        let known = documents.remove(item.uri.as_str());
-        if known.is_none() && documents.len() >= MOST || item.uri.len() > LONGEST_NAME {
-            not_kept(
-                &item.uri,
-                "too many documents are open, or its name is too long",
-            );
+        let known = documents.remove(uri.as_str());
+        if known.is_none() && documents.len() >= MOST || uri.len() > LONGEST_NAME {
+            not_kept(&uri, "too many documents are open, or its name is too long");
             return None;
         }
         // The room that it had before is free again.
         drop(known);
         let mut share = Share::new([Arc::clone(&self.room), Arc::clone(&self.of_all)]);
-        let version = Version {
-            text: replaced(&item.uri, &item.text, &mut share),
-            version: item.version,
+        let opened = Version {
+            text: text(&uri, &mut share),
+            version,
             edition: self.next(),
         };
-        let uri: Arc<str> = item.uri.into();
-        let (latest, begun) = watch::channel(version);
+        let uri: Arc<str> = uri.into();
+        let (latest, begun) = watch::channel(opened);
         documents.insert(Arc::clone(&uri), Document { latest, share });
         let latest = begun;
         Some(Begun { uri, latest })
@@ -139,30 +181,27 @@ impl Opened {
             for change in params.content_changes {
                 apply(&uri, version, share, &change);
             }
-            if let Some(text) = &version.text
+            if let Ok(text) = &version.text
                 && !share.resize(text.len_bytes())
             {
-                not_kept(&uri, "the documents that are open are together too long");
-                version.text = None;
+                lose(&uri, version, share, NO_ROOM);
             }
             version.version = params.text_document.version;
             version.edition = edition;
         });
     }
 
-    /// Keeps the text of a document no longer, as a change of it could not be read: later ones would
-    /// change something else. All texts, where it is not known whose change it was. One that is sent
-    /// whole is kept again.
-    pub(super) fn lose(&self, uri: Option<&str>) {
+    /// Keeps the texts of these documents no longer, as a change of them could not be read: later ones
+    /// would change something else. All texts, where it is not known whose change it was. One that is
+    /// sent whole is kept again.
+    pub(super) fn lose(&self, uris: Option<&[String]>) {
         let mut documents = self.documents.lock();
-        let lost = documents.iter_mut();
-        for (uri, document) in lost.filter(|(known, _)| uri.is_none_or(|uri| known.as_ref() == uri))
-        {
-            not_kept(uri, "a change of it could not be read");
-            document.share.resize(0);
+        let is_lost = |known: &str| uris.is_none_or(|uris| uris.iter().any(|uri| uri == known));
+        for (uri, document) in documents.iter_mut().filter(|(known, _)| is_lost(known)) {
+            let Document { latest, share } = document;
             let edition = self.next();
-            document.latest.send_modify(|version| {
-                version.text = None;
+            latest.send_modify(|version| {
+                lose(uri, version, share, "a change of it could not be read");
                 version.edition = edition;
             });
         }
@@ -208,16 +247,16 @@ impl Opened {
         method: &'static str,
         params: &impl Serialize,
     ) -> bool {
-        let Ok(room) = self.messages.reserve().await else {
+        let Some((place, message)) = self.room_for(message(None, method, Some(params))).await
+        else {
             return false;
         };
-        let text = message(None, method, Some(params));
         let documents = self.documents.lock();
         let latest = documents.get(uri).map(|it| it.latest.borrow().edition);
         if latest != Some(version.edition) {
             return false;
         }
-        room.send(text);
+        place.send(message);
         true
     }
 
@@ -228,29 +267,38 @@ impl Opened {
         method: &'static str,
         params: &impl Serialize,
     ) {
-        let Ok(room) = self.messages.reserve().await else {
-            return;
-        };
-        let documents = self.documents.lock();
-        if !documents.contains_key(uri) {
-            room.send(message(None, method, Some(params)));
+        let message = message(None, method, Some(params));
+        if let Some((place, message)) = self.room_for(message).await
+            && !self.documents.lock().contains_key(uri)
+        {
+            place.send(message);
         }
     }
 
     /// Tells it something.
     pub(super) async fn tell(&self, method: &'static str, params: &impl Serialize) {
-        // It fails when the editor is gone.
-        let _ = self
-            .messages
-            .send(message(None, method, Some(params)))
-            .await;
+        self.send(message(None, method, Some(params))).await;
     }
 
     /// Asks it something that has no answer worth waiting for.
     pub(super) async fn ask(&self, method: &'static str) {
         let id = format!("vouchd-{}", self.asked.fetch_add(1, Ordering::Relaxed));
-        let text = message::<()>(Some(&id), method, None);
-        let _ = self.messages.send(text).await;
+        self.send(message::<()>(Some(&id), method, None)).await;
+    }
+
+    async fn send(&self, message: String) {
+        if let Some((place, message)) = self.room_for(message).await {
+            place.send(message);
+        }
+    }
+
+    /// Waits until a message may wait to be sent; nothing once the editor is gone.
+    async fn room_for(&self, message: String) -> Option<(mpsc::Permit<'_, Unsent>, Unsent)> {
+        let bytes = u32::try_from(message.len().min(UNSENT)).unwrap_or(u32::MAX);
+        let room = Arc::clone(&self.room_to_send).acquire_many_owned(bytes);
+        // What is written gives its room back; what an editor that is gone was sent, too.
+        let place = self.messages.reserve().await.ok()?;
+        Some((place, (message, room.await.ok()?)))
     }
 
     fn next(&self) -> u64 {
@@ -263,26 +311,37 @@ fn apply(uri: &str, version: &mut Version, share: &mut Share, change: &Change) {
         version.text = replaced(uri, &change.text, share);
         return;
     };
-    if let Some(text) = &mut version.text
+    if let Ok(text) = &mut version.text
         && text::edit(text, range, &change.text).is_err()
     {
-        not_kept(uri, "it has more than 1 MiB");
-        version.text = None;
-        share.resize(0);
+        lose(uri, version, share, TOO_LONG);
     }
 }
 
 /// A text that takes the place of another.
-fn replaced(uri: &str, text: &str, share: &mut Share) -> Option<Rope> {
-    if text.len() > text::LONGEST {
-        not_kept(uri, "it has more than 1 MiB");
+fn replaced(uri: &str, text: &str, share: &mut Share) -> Result<Rope, Lost> {
+    let why = if text.len() > text::LONGEST {
+        TOO_LONG
     } else if !share.resize(text.len()) {
-        not_kept(uri, "the documents that are open are together too long");
+        NO_ROOM
     } else {
-        return Some(Rope::from_str(text));
-    }
+        return Ok(Rope::from_str(text));
+    };
     share.resize(0);
-    None
+    not_kept(uri, why);
+    let may_name = may_name_artifacts(uri, text);
+    Err(Lost { why, may_name })
+}
+
+/// Keeps a text no longer, if it was kept.
+fn lose(uri: &str, version: &mut Version, share: &mut Share, why: &'static str) {
+    share.resize(0);
+    not_kept(uri, why);
+    let may_name = match &version.text {
+        Ok(text) => may_name_artifacts(uri, &text.to_string()),
+        Err(lost) => lost.may_name,
+    };
+    version.text = Err(Lost { why, may_name });
 }
 
 fn not_kept(uri: &str, why: &str) {

@@ -1,4 +1,5 @@
 use super::*;
+use futures_util::FutureExt;
 use serde_json::{Value, json};
 
 fn opened() -> Opened {
@@ -18,7 +19,7 @@ fn change(opened: &Opened, uri: &str, version: i64, changes: &Value) {
 }
 
 fn text(opened: &Opened, uri: &str) -> Option<String> {
-    opened.get(uri)?.text.map(|text| text.to_string())
+    opened.get(uri)?.text.ok().map(|text| text.to_string())
 }
 
 fn close(opened: &Opened, uri: &str) {
@@ -41,7 +42,7 @@ fn a_text_is_what_was_sent_last() {
     // Who has looked before has what stood there then.
     assert_eq!(
         before.text.map(|it| it.to_string()).as_deref(),
-        Some("ab\ncd")
+        Ok("ab\ncd")
     );
     assert_eq!(begun.latest.borrow().version, Some(9));
     change(&opened, "file:///a", 10, &json!([{"text": "new"}]));
@@ -111,7 +112,7 @@ async fn what_is_told_is_of_the_latest_version() {
     opened.ask("r").await;
     drop(opened);
     let mut said = Vec::new();
-    while let Some(text) = unsent.recv().await {
+    while let Some((text, _room)) = unsent.recv().await {
         said.push(serde_json::from_str::<Value>(&text).unwrap());
     }
     assert_eq!(
@@ -133,7 +134,7 @@ fn a_text_is_lost_with_a_change_of_it_until_it_is_sent_whole() {
         "range": {"start": {"line": 0, "character": 0}, "end": {"line": 0, "character": 0}},
         "text": "x",
     }]);
-    opened.lose(Some("a"));
+    opened.lose(Some(&["a".to_owned()]));
     assert!(begun.latest.has_changed().unwrap(), "what was said is void");
     change(&opened, "a", 3, &insert);
     assert_eq!(text(&opened, "a"), None, "it would stand elsewhere");
@@ -142,4 +143,52 @@ fn a_text_is_lost_with_a_change_of_it_until_it_is_sent_whole() {
     assert_eq!(text(&opened, "a").as_deref(), Some("new"));
     opened.lose(None);
     assert_eq!((text(&opened, "a"), text(&opened, "b")), (None, None));
+}
+
+#[test]
+fn it_is_known_whether_a_text_that_is_lost_may_name_artifacts() {
+    let opened = opened();
+    let check = |uri: &str, text: &str, may_name: bool| {
+        open(&opened, uri, text);
+        opened.lose(Some(&[uri.to_owned()]));
+        let lost = opened.get(uri).unwrap().text.unwrap_err();
+        assert_eq!(lost.may_name, may_name, "{uri}");
+        opened.lose(None);
+        assert_eq!(opened.get(uri).unwrap().text.unwrap_err(), lost, "again");
+        let long = format!("{text}{}", " ".repeat(text::LONGEST + 1));
+        change(&opened, uri, 2, &json!([{"text": long}]));
+        let lost = opened.get(uri).unwrap().text.unwrap_err();
+        assert_eq!(lost.may_name, may_name, "{uri}, too long");
+    };
+    check("a.yaml", "apiVersion: core.oam.dev/v1", true);
+    check("a.yaml", "a: b", false);
+    check("a.txt", "apiVersion: core.oam.dev/v1", false);
+    check("wkg.lock", "", true);
+    let begun = opened.open_lost("file:///b.yaml".into()).unwrap();
+    assert!(begun.latest.borrow().text.as_ref().unwrap_err().may_name);
+    assert!(opened.open_lost("x".repeat(LONGEST_NAME + 1)).is_none());
+}
+
+#[tokio::test]
+async fn what_waits_to_be_sent_is_bounded_in_bytes() {
+    let opened = opened();
+    let mut unsent = opened.unsent().unwrap();
+    let long = "x".repeat(UNSENT / 2);
+    let longest = "x".repeat(3 * UNSENT);
+    // One that is longer than all that may wait waits alone.
+    opened.tell("m", &longest).await;
+    let tell = opened.tell("m", &long);
+    tokio::pin!(tell);
+    assert!(tell.as_mut().now_or_never().is_none());
+    // It has room once that is written, not once it is taken.
+    let first = unsent.recv().await.unwrap();
+    assert!(tell.as_mut().now_or_never().is_none());
+    drop(first);
+    assert!(tell.as_mut().now_or_never().is_some());
+    // Who waits when the editor goes does not wait for ever.
+    let tell = opened.tell("m", &longest);
+    tokio::pin!(tell);
+    assert!(tell.as_mut().now_or_never().is_none());
+    drop(unsent);
+    assert!(tell.as_mut().now_or_never().is_some());
 }

@@ -45,9 +45,11 @@ fn has_no_route(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(address) => address.is_link_local(),
         IpAddr::V6(address) => match address.segments() {
-            // What translators make of an IPv4 address (RFC 6052, RFC 7915), tunnels (RFC 3056), and
-            // what was long ago.
+            // What translators make of an IPv4 address (RFC 6052, RFC 8215, RFC 7915), tunnels
+            // (RFC 3056), and what was long ago.
             [0x64, 0xff9b, 0, 0, 0, 0, 0xa9fe, _]
+            | [0x64, 0xff9b, 1, _, _, _, 0xa9fe, _]
+            | [0x64, 0xff9b, 1, 0xa9fe, ..]
             | [0, 0, 0, 0, 0 | 0xffff, 0, 0xa9fe, _]
             | [0x2002, 0xa9fe, ..] => true,
             _ => address.is_unicast_link_local(),
@@ -140,6 +142,9 @@ mod tests {
         check("[::ffff:a9fe:1]", false, false, true);
         check("[::a9fe:a9fe]", false, false, true);
         check("[64:ff9b::169.254.169.254]", false, false, true);
+        check("[64:ff9b:1::169.254.169.254]", false, false, true);
+        check("[64:ff9b:1:a9fe:a9:fe00::]", false, false, true);
+        check("[64:ff9b:1::192.0.2.1]", false, false, false);
         check("[::ffff:0:169.254.169.254]", false, false, true);
         check("[2002:a9fe:a9fe::1]", false, false, true);
         check("[2002:a9fd::1]", false, false, false);

@@ -20,7 +20,7 @@ async fn words_within(room: &Room, framing: Framing, input: &[u8], piece: usize)
     seed("framing", [first, input].concat());
     let pieces = input.chunks(piece).map(io::Result::Ok);
     let stream = StreamReader::new(futures_util::stream::iter(pieces));
-    let mut input = Input::new(stream, room.clone());
+    let mut input = Input::new(stream, room);
     let mut words = Vec::new();
     loop {
         match input.next(framing).await.unwrap() {
@@ -29,7 +29,7 @@ async fn words_within(room: &Room, framing: Framing, input: &[u8], piece: usize)
             }
             Read::TooLong(rest) => {
                 words.push("too long".into());
-                if !input.skip(rest).await.unwrap() {
+                if !input.skip(rest, |_| ()).await.unwrap() {
                     return words;
                 }
             }
@@ -215,7 +215,7 @@ fn messages_are_framed() {
 #[tokio::test]
 async fn the_first_byte_tells() {
     let check = async |bytes: &[u8], expected| {
-        let mut input = Input::new(bytes, Room::default());
+        let mut input = Input::new(bytes, &Room::default());
         let announced = input.announced().await.unwrap();
         assert_eq!(announced, expected, "{}", bytes.escape_ascii());
     };
@@ -236,11 +236,15 @@ async fn what_is_too_long_is_skipped_only_so_far() {
         let filled = repeat(b'x').take(more as u64);
         let rest = &b"\nContent-Length: 2\r\n\r\n{}\n"[..];
         let stream = head.chain(filled).chain(rest);
-        let mut input = Input::new(stream, Room::default());
+        let mut input = Input::new(stream, &Room::default());
         let Read::TooLong(rest) = input.next(framing).await.unwrap() else {
             panic!("it is too long");
         };
-        assert_eq!(input.skip(rest).await.unwrap(), ended, "{framing:?} {more}");
+        assert_eq!(
+            input.skip(rest, |_| ()).await.unwrap(),
+            ended,
+            "{framing:?} {more}"
+        );
     };
     check(Framing::Lines, b"", MOST_SKIPPED, true).await;
     check(Framing::Lines, b"", MOST_SKIPPED + (2 << 20), false).await;
@@ -257,11 +261,11 @@ async fn what_is_too_long_is_not_waited_for_without_an_end() {
         .write_all(&vec![b'x'; LONGEST_REQUEST + 1])
         .await
         .unwrap();
-    let mut input = Input::new(server, Room::default());
+    let mut input = Input::new(server, &Room::default());
     let Read::TooLong(rest) = input.next(Framing::Lines).await.unwrap() else {
         panic!("it is too long, and its end has not come");
     };
-    assert!(!input.skip(rest).await.unwrap());
+    assert!(!input.skip(rest, |_| ()).await.unwrap());
 }
 
 proptest! {
