@@ -53,7 +53,15 @@
   "Make vouchd the server for Eglot in `vouch-modes'."
   (add-to-list 'auto-mode-alist '("/wkg\\.lock\\'" . conf-toml-mode))
   (add-to-list 'eglot-server-programs
-               (cons vouch-modes (list vouch-service-program "connect"))))
+               (cons vouch-modes (list vouch-service-program "connect")))
+  (add-hook 'eglot-managed-mode-hook #'vouch--hover-when-asked))
+
+(defun vouch--hover-when-asked ()
+  "Keep Eglot from asking vouchd for a hover wherever point rests.
+A hover asks the registry that the reference names, whoever that is."
+  (when (vouch--server)
+    (remove-hook 'eldoc-documentation-functions
+                 #'eglot-hover-eldoc-function t)))
 
 ;; What a command is about.
 
@@ -171,15 +179,23 @@ Return nil where the current buffer is not connected."
                      (list :command command :arguments (vconcat arguments))
                      :timeout 600)))
 
+(defun vouch--trust (trust)
+  "How TRUST, which a verification has, came about."
+  (pcase (plist-get trust :mode)
+    ("named" "it names them")
+    ("pinned" "the repository has had them before")
+    ("firstUse" "first use, nothing to compare them with")
+    (_ "nobody checked whose signature it is")))
+
 (defun vouch--tell (subject verification)
   "Tell people VERIFICATION, which is about SUBJECT; return its verdict."
   (let ((verdict (plist-get verification :verdict)))
     (if (equal verdict "accepted")
         (let ((trust (plist-get verification :trust))
               (signer (plist-get (plist-get verification :signature) :signer)))
-          (message "accepted %s, signed by %s (rule %s)" subject
+          (message "accepted %s, signed by %s (rule %s: %s)" subject
                    (or (plist-get trust :signer) (plist-get signer :id))
-                   (plist-get trust :rule)))
+                   (plist-get trust :rule) (vouch--trust trust)))
       (let ((refusal (plist-get verification :refusal)))
         (message "refused (%s): %s\n%s" (plist-get refusal :kind)
                  (plist-get refusal :message)
@@ -187,6 +203,29 @@ Return nil where the current buffer is not connected."
     verdict))
 
 ;; Commands.
+
+;;;###autoload
+(defun vouch-hover ()
+  "Show what is known of the reference at point; its registry is asked."
+  (interactive)
+  (let ((server (or (vouch--server)
+                    (user-error "This buffer is not connected to vouchd: \
+M-x eglot"))))
+    (jsonrpc-async-request
+     server :textDocument/hover
+     (list :textDocument (list :uri (eglot--path-to-uri buffer-file-name))
+           :position (vouch--position))
+     :timeout 600
+     :success-fn (lambda (hover)
+                   (vouch--show-hover (plist-get hover :contents)))
+     :error-fn (lambda (error) (message "%s" (plist-get error :message)))
+     :deferred :textDocument/hover)))
+
+(defun vouch--show-hover (contents)
+  "Show the CONTENTS of a hover, if it has any."
+  (message "%s" (if contents
+                    (eglot--format-markup contents)
+                  "There is no reference at point")))
 
 ;;;###autoload
 (defun vouch-verify (subject &optional reference)
