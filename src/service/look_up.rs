@@ -352,6 +352,11 @@ impl Look {
                 layer.size
             ));
         }
+        if self.memory().is_heavy(layer) {
+            return too_much(
+                "it has too many imports to be remembered, and was fetched a moment ago".into(),
+            );
+        }
         let take = |left: u64| left.checked_sub(layer.size);
         let order = Ordering::Relaxed;
         match self.bytes.fetch_update(order, order, take) {

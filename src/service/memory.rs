@@ -15,7 +15,13 @@ use crate::{
 };
 use lru::LruCache;
 use parking_lot::Mutex;
-use std::{cell::Cell, hash::Hash, num::NonZeroUsize, sync::Arc, time::Instant};
+use std::{
+    cell::Cell,
+    hash::Hash,
+    num::NonZeroUsize,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 /// The most of each kind.
 const MOST: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
@@ -24,6 +30,8 @@ const MOST_BYTES: usize = 4 << 20;
 /// What is larger than this is asked for again each time, so that one artifact does not drive out a
 /// hundred others.
 const LARGEST: usize = 128 << 10;
+/// So long nobody fetches such a one again unasked.
+const HEAVY: Duration = Duration::from_secs(60);
 
 /// A bounded memory of published artifacts.
 #[derive(Debug)]
@@ -35,6 +43,8 @@ struct Remembered {
     manifests: Weighed<(String, Digest), Arc<Manifest>>,
     /// What they are, by their own digests.
     facts: Weighed<Digest, Arc<Examined<()>>>,
+    /// Artifacts of which there is more to know than is remembered, and when they were read.
+    heavy: LruCache<Digest, Instant>,
     /// What tags named, and when.
     tags: LruCache<RegistryReference, (Digest, Instant)>,
 }
@@ -89,6 +99,7 @@ impl Default for Memory {
         Self(Mutex::new(Remembered {
             manifests: Weighed::default(),
             facts: Weighed::default(),
+            heavy: LruCache::new(MOST),
             tags: LruCache::new(MOST),
         }))
     }
@@ -136,6 +147,9 @@ impl Memory {
         // One that is over a limit was not read to its end, and has no digest.
         if examined.digest() == Some(layer.digest) && examined.size() == layer.size {
             let weight = examined.weight();
+            if weight > LARGEST {
+                memory.heavy.put(layer.digest, Instant::now());
+            }
             memory.facts.put(layer.digest, Arc::new(examined), weight);
         }
         if let Some(beside) = beside {
@@ -178,6 +192,12 @@ impl Memory {
         let mut memory = self.0.lock();
         let facts = memory.facts.get(&layer.digest)?;
         (facts.size() == layer.size).then(|| facts.share())
+    }
+
+    /// Whether an artifact was read a moment ago, and is too much to be remembered.
+    pub(super) fn is_heavy(&self, layer: Layer) -> bool {
+        let then = self.0.lock().heavy.get(&layer.digest).copied();
+        then.is_some_and(|then| then.elapsed() < HEAVY)
     }
 
     /// Judges what is remembered of an artifact; nothing, where too little is. Blocks.

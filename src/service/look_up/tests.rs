@@ -15,7 +15,7 @@ use tempfile::NamedTempFile;
 use vouch_protocol::Verification;
 use vouch_testing::{
     faulty::{Answer, Faulty, Seen as Request},
-    forge::{Signer, module},
+    forge::{Signer, leb, module, section},
 };
 
 /// A service that finds no logins but those of a docker config.
@@ -273,6 +273,31 @@ async fn large_artifacts_are_not_fetched_unasked() {
     let name = format!("{}/acme/echo:1", registry.name());
     check(&service, Lookup::Allowed, &name, "TooMuch").await;
     assert_eq!(registry.seen().len(), 1, "{:?}", registry.lines());
+}
+
+/// A module that imports so many functions.
+fn importing(count: u32) -> Vec<u8> {
+    let mut imports = leb(count);
+    for at in 0..count {
+        imports.push(60);
+        imports.extend(format!("{at:060}").bytes());
+        imports.extend(b"\x01f\0\0");
+    }
+    // Their type: `func()`.
+    let of = section(1, b"\x01\x60\0\0");
+    [b"\0asm\x01\0\0\0".to_vec(), of, section(2, &imports)].concat()
+}
+
+#[tokio::test]
+async fn what_is_too_much_to_be_remembered_is_not_fetched_again_at_once() {
+    let registry = serves(Signer::default().wasm(&importing(4000)));
+    let service = allowing(&registry);
+    let name = format!("{}/acme/echo:1", registry.name());
+    check(&service, Lookup::Allowed, &name, "accepted").await;
+    let asked = registry.seen().len();
+    check(&service, Lookup::Allowed, &name, "TooMuch").await;
+    assert_eq!(registry.seen().len(), asked, "{:?}", registry.lines());
+    check(&service, Lookup::Full, &name, "accepted").await;
 }
 
 #[tokio::test]
