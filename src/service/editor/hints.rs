@@ -1,7 +1,9 @@
 //! Inlay hints: what a tag names now, and whose signature was accepted.
 
 use super::{wire::Hint, words::Form};
-use vouch_protocol::{DocumentReference, Judgement, Range, Signature, Trust, Verification};
+use vouch_protocol::{
+    DocumentReference, Judgement, Range, Signature, Trust, TrustMode, Verification,
+};
 
 /// How much of a digest tells it from others, for people.
 const DIGITS: usize = 12;
@@ -29,23 +31,27 @@ fn hint(reference: &DocumentReference) -> Option<Hint> {
                 Verification::Accepted {
                     signature, trust, ..
                 },
-        } => Some(signer(signature, trust)),
+        } => Some((signer(signature, trust), trust.mode)),
         _ => None,
     };
     let short = unpinned.map(|digest| {
         let hex = digest.split_once(':').map_or(digest, |(_, hex)| hex);
         Form::Plain.word(&hex.chars().take(DIGITS).collect::<String>())
     });
-    let name = signer.as_deref().map(|name| {
+    let name = signer.as_ref().map(|(name, mode)| {
         let short: String = name.chars().take(NAME).collect();
-        format!("✓ {short}")
+        match mode {
+            TrustMode::Named | TrustMode::Pinned => format!("✓ {short}"),
+            TrustMode::FirstUse => format!("signed by {short}, first use"),
+            TrustMode::Any | TrustMode::Unknown => format!("signed by {short}, unchecked"),
+        }
     });
     let label: Vec<String> = short.into_iter().chain(name).collect();
     if label.is_empty() {
         return None;
     }
     let told = unpinned.map(|digest| format!("names {} now", Form::Plain.word(digest)));
-    let signed = signer.map(|name| format!("signed by {name}"));
+    let signed = signer.map(|(name, mode)| format!("signed by {name}: {}", how(mode)));
     let tooltip: Vec<String> = told.into_iter().chain(signed).collect();
     Some(Hint {
         position: reference.range.end,
@@ -53,6 +59,17 @@ fn hint(reference: &DocumentReference) -> Option<Hint> {
         tooltip: tooltip.join(", "),
         padding_left: true,
     })
+}
+
+/// How a signer came to be accepted.
+pub(super) fn how(mode: TrustMode) -> &'static str {
+    match mode {
+        TrustMode::Named => "a rule names them",
+        TrustMode::Pinned => "the repository has had them before",
+        TrustMode::FirstUse => "first use, nothing to compare them with",
+        TrustMode::Any => "nobody checked whose signature it is",
+        TrustMode::Unknown => "accepted",
+    }
 }
 
 /// What people call a signer: as the owner's config does, or as the method does.

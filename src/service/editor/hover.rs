@@ -2,14 +2,14 @@
 //! be said.
 
 use super::{
-    hints::signer,
+    hints::{how, signer},
     wire::{Hover, Markup},
     words::Form,
 };
 use std::time::{Duration, UNIX_EPOCH};
 use vouch_protocol::{
     Artifact, ArtifactKind, Claims, DocumentReference, Judgement, Refusal, Signature, Trust,
-    TrustMode, UnknownReason, Verification,
+    UnknownReason, Verification,
 };
 
 /// How many imports are named.
@@ -100,13 +100,7 @@ fn accepted(signature: &Signature, trust: &Trust, form: Form, lines: &mut Vec<St
         .signed_at
         .map_or(String::new(), |at| format!(", {}", day(at)));
     lines.push(format!("signer {id}{signed}"));
-    let how = match trust.mode {
-        TrustMode::Named => "a rule names them",
-        TrustMode::Pinned => "the repository has had them before",
-        TrustMode::FirstUse => "first use, nothing to compare them with",
-        TrustMode::Any => "nobody checked whose signature it is",
-        TrustMode::Unknown => "accepted",
-    };
+    let how = how(trust.mode);
     let rule = form.word(&trust.rule);
     let since = trust
         .since

@@ -144,11 +144,19 @@ local function about(words, done)
   end
 end
 
+--- How a signer came to be accepted. A way that is not known is as good as none.
+local modes = {
+  named = 'it names them',
+  pinned = 'the repository has had them before',
+  firstUse = 'first use, nothing to compare them with',
+}
+
 local function told(named, verification)
   if verification.verdict == 'accepted' then
     local trust = verification.trust
     local signer = trust.signer or verification.signature.signer.id
-    tell(('accepted %s, signed by %s (rule %s)'):format(named, signer, trust.rule))
+    local how = modes[trust.mode] or 'nobody checked whose signature it is'
+    tell(('accepted %s, signed by %s (rule %s: %s)'):format(named, signer, trust.rule, how))
   else
     local refusal = verification.refusal
     local help = refusal.help and '\n' .. refusal.help or ''
