@@ -41,7 +41,7 @@ impl Report {
                 // Once for each line of it, so that no signer's words look like ours.
                 let help = finding.help.iter().flat_map(|help| help.lines());
                 help.into_iter()
-                    .try_for_each(|line| screen.text(format!("  help: {line}")))
+                    .try_for_each(|line| screen.text(harmless(&format!("  help: {line}"))))
             }
             Format::Github => match annotation(&finding) {
                 Some(annotation) => screen.text(annotation),
@@ -105,9 +105,17 @@ pub(super) fn text(finding: &Finding) -> String {
         range,
         column,
     } = &finding.place;
-    let (path, line) = (path.display(), u64::from(range.start.line) + 1);
+    let (path, line) = (path.to_string_lossy(), u64::from(range.start.line) + 1);
+    // A line that begins so is a command for the runner of GitHub Actions, and a file's name is anybody's.
+    let is_command = path.trim_start().starts_with("::");
+    let here = if is_command { "./" } else { "" };
     let (word, message) = (word(finding.outcome), &finding.message);
-    format!("{path}:{line}:{column}: {word}: {message}")
+    harmless(&format!("{here}{path}:{line}:{column}: {word}: {message}"))
+}
+
+/// The runner's commands of old may stand anywhere in a line.
+fn harmless(line: &str) -> String {
+    line.replace("##[", "## [")
 }
 
 /// A workflow command of GitHub Actions; nothing for what is accepted.
@@ -248,6 +256,21 @@ mod tests {
         let refused = finding(Outcome::Refused, "ghcr.io/acme/echo:1 is not signed");
         let expected = "deploy/a b.yaml:7:16: refused: ghcr.io/acme/echo:1 is not signed";
         assert_eq!(text(&refused), expected);
+        let check = |path: &str, start: &str| {
+            let mut hostile = finding(Outcome::Refused, "");
+            hostile.place.path = path.into();
+            let said = text(&hostile);
+            assert!(said.starts_with(start), "{said}");
+        };
+        check(
+            "::stop-commands::x.yaml",
+            "./::stop-commands::x.yaml:7:16: refused: ",
+        );
+        check(" ::x.yaml", "./ ::x.yaml:7:16: refused: ");
+        check(
+            "##[stop-commands]x.yaml",
+            "## [stop-commands]x.yaml:7:16: refused: ",
+        );
     }
 
     #[test]
