@@ -59,8 +59,12 @@ pub enum Lookup {
 pub struct DocumentCheckResult {
     /// Whether it is of a kind that names artifacts, as its name and its text tell.
     pub recognised: bool,
-    /// Whether all of it was looked at: not, where it names too much, or is broken beyond mending.
+    /// Whether all of it was looked at: not, where it names too much, or is unclear.
     pub whole: bool,
+    /// Where it is first not well formed, if it is not: another program may read it in another way, and
+    /// find more in it than `references`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unclear: Option<Range>,
     /// What it names, in its order.
     pub references: Vec<DocumentReference>,
 }

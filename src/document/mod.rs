@@ -48,8 +48,11 @@ pub struct Document {
     /// What it names, in the order of the text: each place once for each digest that is demanded of
     /// it, as an alias may stand beside another one than its anchor does.
     pub references: Vec<Found>,
-    /// Whether all of the text was looked at: not, where it passes the bounds.
+    /// Whether all of the text was looked at: not, where it passes the bounds, or where it is unclear.
     pub whole: bool,
+    /// Where it is first not well formed, to the line's end: another program may read it in another
+    /// way, and find more.
+    pub unclear: Option<Range>,
 }
 
 /// What is being typed at a place.
@@ -84,6 +87,7 @@ pub fn read(name: &str, text: &str, plain: &PlainHosts) -> Option<Document> {
     let mut document = Document {
         references: Vec::new(),
         whole: !cut,
+        unclear: None,
     };
     let rows = table::rows(name, text);
     let mut whole = true;
@@ -93,14 +97,30 @@ pub fn read(name: &str, text: &str, plain: &PlainHosts) -> Option<Document> {
         found
     };
     document.references = match rows.first()?.syntax() {
-        Syntax::Yaml => yaml::each(&yaml::masked(text), MOST, |part| {
-            read(&part.tree, &|scalar| part.content(&places, scalar))
-        }),
-        Syntax::Toml => read(&toml::read(text), &|scalar| scalar.span()),
+        Syntax::Yaml => {
+            let mut left = yaml::Left::default();
+            let mut all = Vec::new();
+            for (at, reading) in yaml::readings(text).iter().enumerate() {
+                let (found, unclear) = yaml::each(reading, MOST, &mut left, |part| {
+                    read(&part.tree, &|scalar| part.content(&places, scalar))
+                });
+                all.extend(found);
+                if at == 0 {
+                    let byte = unclear.map(|character| places.byte(character));
+                    document.unclear = byte.map(|byte| rest_of_line(&places, byte));
+                }
+            }
+            all
+        }
+        Syntax::Toml => {
+            let (tree, unclear) = toml::read(text);
+            document.unclear = unclear.map(|byte| rest_of_line(&places, byte));
+            read(&tree, &|scalar| scalar.span())
+        }
     };
     document.references.sort_by_key(Found::place);
     document.references.dedup_by_key(|found| found.place());
-    document.whole &= whole && document.references.len() <= MOST;
+    document.whole &= whole && document.unclear.is_none() && document.references.len() <= MOST;
     document.references.truncate(MOST);
     Some(document)
 }
@@ -109,6 +129,14 @@ pub fn read(name: &str, text: &str, plain: &PlainHosts) -> Option<Document> {
 /// stands in it. Unlike [`read`], it looks at all of the text.
 pub fn may_name_artifacts(name: &str, text: &str) -> bool {
     !table::rows(name, text).is_empty()
+}
+
+/// From a byte to its line's end; the whole line, where that is nothing.
+fn rest_of_line(places: &Places<'_>, byte: usize) -> Range {
+    let line = places.line(places.line_of(byte));
+    let rest = byte.clamp(line.start, line.end)..line.end;
+    let is_blank = places.text()[rest.clone()].trim().is_empty();
+    places.range(if is_blank { line } else { rest })
 }
 
 /// What is being typed at a place of a document.

@@ -170,9 +170,26 @@ pub(super) fn rows(name: &str, text: &str) -> Vec<&'static Row> {
         files => files.iter().any(ends),
     };
     // An escape may stand for any part of a mark; a reader that undoes it decides then.
-    let marked = |row: &&Row| text.contains(row.mark) || text.contains('\\');
+    let has_escape = has_escape(text);
+    let marked = |row: &&Row| has_escape || text.contains(row.mark);
     ROWS.iter().filter(fits).filter(marked).collect()
 }
+
+/// What follows `\` in an escape that stands for a letter or a slash, or goes on in the next line.
+const ESCAPES: [char; 9] = [
+    'x', 'u', 'U', '/', '\n', '\r', '\u{85}', '\u{2028}', '\u{2029}',
+];
+
+/// Whether a text may say something else than what is written.
+fn has_escape(text: &str) -> bool {
+    let mut escapes = text.match_indices('\\');
+    escapes.any(|(at, _)| text[at + 1..].starts_with(ESCAPES))
+        || text.contains(":binary")
+        || text.contains("!!binary")
+}
+
+/// How deep lists of resources may lie in each other: as deep as a tree is.
+const LISTS: usize = 64;
 
 impl Row {
     /// How its documents are written.
@@ -185,19 +202,30 @@ impl Row {
         if self.kinds.is_empty() {
             return (self.read)(document, found);
         }
-        if document.text_of("kind") == Some("List") {
-            for item in document.get("items").into_iter().flat_map(At::each) {
-                self.read_resource(item, found);
-            }
-        }
-        self.read_resource(document, found);
+        self.read_resource(document, ("", ""), LISTS, found);
     }
 
-    fn read_resource<'a, 't>(&self, document: At<'a, 't>, found: Report<'_, 'a, 't>) {
-        let kind = document.text_of("kind").unwrap_or_default();
-        let version = document.text_of("apiVersion").unwrap_or_default();
+    /// Reads a resource, and what it lists: for kubectl whatever has `items` is a list, and an item that
+    /// does not say its kind and version has the list's own, without `List`.
+    fn read_resource<'a, 't>(
+        &self,
+        resource: At<'a, 't>,
+        listed: (&'a str, &'a str),
+        depth: usize,
+        found: Report<'_, 'a, 't>,
+    ) {
+        let own = resource.text_of("kind").zip(resource.text_of("apiVersion"));
+        let own = own.filter(|(kind, version)| !kind.is_empty() && !version.is_empty());
+        let (kind, version) = own.unwrap_or(listed);
         if self.kinds.contains(&kind) && version.starts_with(self.mark) {
-            (self.read)(document, found);
+            (self.read)(resource, found);
+        }
+        let Some(depth) = depth.checked_sub(1) else {
+            return;
+        };
+        let listed = (kind.strip_suffix("List").unwrap_or(kind), version);
+        for item in resource.all(["items"]).into_iter().flat_map(At::each) {
+            self.read_resource(item, listed, depth, found);
         }
     }
 }

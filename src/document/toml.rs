@@ -1,5 +1,5 @@
-//! TOML: a tree of a text. What is broken is left out, and the rest is read. Errors are not kept, as
-//! there may be one for each byte.
+//! TOML: a tree of a text. What is broken is left out, and the rest is read. Of errors the first is kept,
+//! as there may be one for each byte.
 
 use super::tree::{Id, Scalar, Style, Tree};
 use std::{
@@ -7,7 +7,7 @@ use std::{
     collections::{HashMap, hash_map::Entry},
 };
 use toml_parser::{
-    ErrorSink, Raw, Source, Span,
+    ErrorSink, ParseError, Raw, Source, Span,
     decoder::Encoding,
     parser::{EventReceiver, parse_document},
 };
@@ -17,8 +17,8 @@ const LONGEST: usize = 256 * 1024;
 /// How deep arrays and inline tables may lie in each other, and how many parts a key may have.
 const DEPTH: usize = 32;
 
-/// Reads a text. Its tree counts in bytes.
-pub(super) fn read(text: &str) -> Tree<'_> {
+/// Reads a text, and answers at which byte it is first not TOML. Its tree counts in bytes.
+pub(super) fn read(text: &str) -> (Tree<'_>, Option<usize>) {
     let short = crate::name::shortened(text, LONGEST);
     let mut tree = Tree::new();
     if short.len() < text.len() {
@@ -39,8 +39,13 @@ pub(super) fn read(text: &str) -> Tree<'_> {
         open: Vec::new(),
     };
     let tokens = Source::new(short).lex().into_vec();
-    parse_document(&tokens, &mut reader, &mut ());
-    reader.tree
+    let mut error: Option<ParseError> = None;
+    parse_document(&tokens, &mut reader, &mut error);
+    let at = error.map(|error| {
+        let span = error.unexpected().or(error.context());
+        span.map_or(0, |span| span.start())
+    });
+    (reader.tree, at)
 }
 
 struct Reader<'t> {
@@ -182,7 +187,7 @@ impl EventReceiver for Reader<'_> {
         self.keys.clear();
     }
 
-    fn simple_key(&mut self, span: Span, encoding: Option<Encoding>, _: &mut dyn ErrorSink) {
+    fn simple_key(&mut self, span: Span, encoding: Option<Encoding>, error: &mut dyn ErrorSink) {
         // A key that nothing came behind was not finished.
         if !std::mem::take(&mut self.is_dotted) {
             self.keys.clear();
@@ -191,7 +196,7 @@ impl EventReceiver for Reader<'_> {
             return;
         }
         let mut value = Cow::Borrowed("");
-        self.raw(span, encoding).decode_key(&mut value, &mut ());
+        self.raw(span, encoding).decode_key(&mut value, error);
         self.keys.push(Scalar {
             value,
             from: span.start(),
@@ -204,10 +209,10 @@ impl EventReceiver for Reader<'_> {
         self.is_dotted = true;
     }
 
-    fn scalar(&mut self, span: Span, encoding: Option<Encoding>, _: &mut dyn ErrorSink) {
+    fn scalar(&mut self, span: Span, encoding: Option<Encoding>, error: &mut dyn ErrorSink) {
         let raw = self.raw(span, encoding);
         let mut value = Cow::Borrowed("");
-        let _kind = raw.decode_scalar(&mut value, &mut ());
+        let _kind = raw.decode_scalar(&mut value, error);
         let quotes = match encoding {
             None => "",
             Some(Encoding::LiteralString) => "'",

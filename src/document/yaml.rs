@@ -24,31 +24,31 @@ pub(super) struct Part<'t> {
     before: usize,
 }
 
-/// Reads each document of a text, as it was masked. Where one is broken it is healed in two ways,
-/// and the one in which more is found counts. Where more than so much is found, the rest is left.
+/// Reads each document of a text, and answers at which character it is first not YAML as every reader
+/// takes it. Where a document is broken it is healed in two ways, and the one in which more is found
+/// counts. Where more than so much is found, the rest is left.
 pub(super) fn each<T>(
-    masked: &str,
+    reading: &str,
     most: usize,
+    left: &mut Left,
     mut read: impl FnMut(&Part<'_>) -> Vec<T>,
-) -> Vec<T> {
+) -> (Vec<T>, Option<usize>) {
     let mut all = Vec::new();
-    let mut left = Left {
-        attempts: ATTEMPTS,
-        bytes: AGAIN,
-    };
+    let mut unclear = breaks_elsewhere(reading);
     let mut before = 0;
-    for piece in split(masked) {
+    for piece in split(reading) {
         if all.len() > most {
             break;
         }
-        let text = &masked[piece];
+        let text = &reading[piece];
         let (tree, error) = parse(text);
         let found = match error {
             None => read(&Part { tree, before }),
             Some(at) => {
                 drop(tree);
+                unclear = Some(unclear.map_or(before + at, |other| other.min(before + at)));
                 let ways = [Way::Furthest, Way::Own].into_iter().map(|way| {
-                    let healed = healed(text, at, way, &mut left);
+                    let healed = healed(text, at, way, left);
                     let (tree, _) = parse(&healed);
                     read(&Part { tree, before })
                 });
@@ -60,13 +60,30 @@ pub(super) fn each<T>(
         all.extend(found);
         before += text.chars().count();
     }
-    all
+    (all, unclear)
 }
 
-/// What is left of the work that healing may be.
-struct Left {
+/// The first character that ends a line in YAML 1.1 alone: what stands behind it in a comment is none
+/// for most readers (<https://yaml.org/spec/1.2.2/#54-line-break-characters>).
+fn breaks_elsewhere(text: &str) -> Option<usize> {
+    let is_break = |char| matches!(char, '\u{85}' | '\u{2028}' | '\u{2029}');
+    let byte = text.find(is_break)?;
+    Some(text[..byte].chars().count())
+}
+
+/// What is left of the work that healing a text may be.
+pub(super) struct Left {
     attempts: usize,
     bytes: usize,
+}
+
+impl Default for Left {
+    fn default() -> Self {
+        Self {
+            attempts: ATTEMPTS,
+            bytes: AGAIN,
+        }
+    }
 }
 
 /// Which lines are blanked.
@@ -176,6 +193,11 @@ fn parse(text: &str) -> (Tree<'_>, Option<usize>) {
             }
         };
         let (anchor, id) = match event {
+            // It stands for other text than is written.
+            Event::Scalar(_, _, _, Some(tag)) if tag.suffix.ends_with("binary") => {
+                error = Some(span.start.index());
+                break;
+            }
             Event::Scalar(value, style, anchor, _) => {
                 (anchor, walk.leaf(scalar(value, style, span)))
             }
@@ -245,7 +267,9 @@ impl<'t> Walk<'t> {
     /// Puts a node where it was met; nothing, where it is left out.
     fn put(&mut self, id: Option<Id>) {
         let Some(within) = self.open.last_mut() else {
-            if let Some(id) = id {
+            if self.tree.root().is_some() {
+                self.tree.leave_out();
+            } else if let Some(id) = id {
                 self.tree.make_root(id);
             }
             return;
@@ -289,7 +313,7 @@ fn split(text: &str) -> Vec<Range<usize>> {
     let (mut start, mut at) = (0, 0);
     // Whether the piece has nothing yet but directives and comments.
     let mut is_head = true;
-    for line in text.split_inclusive('\n') {
+    for line in text.split_inclusive(['\n', '\r']) {
         let content = line.trim_start_matches('\u{feff}').trim_end();
         let marks = |mark: &str| {
             content
@@ -318,10 +342,66 @@ fn split(text: &str) -> Vec<Range<usize>> {
     pieces
 }
 
-/// A text in which what templates put there (`{{ … }}`, as Helm has it) is blank where it has its
-/// lines for itself, and a word elsewhere. It has as many characters as before.
-pub(super) fn masked(text: &str) -> Cow<'_, str> {
-    let templates = templates(text);
+/// The ways to read a text: what is found in any of them counts. The first is the one that has to be
+/// clear: the text as it is, or where that is not YAML, without what templates put there.
+pub(super) fn readings(text: &str) -> Vec<Cow<'_, str>> {
+    let all = templates(text);
+    if all.is_empty() {
+        return vec![Cow::Borrowed(text)];
+    }
+    let clear = split(text)
+        .into_iter()
+        .all(|piece| parse(&text[piece]).1.is_none());
+    let first = if clear {
+        Cow::Borrowed(text)
+    } else {
+        let innocent = all.iter().filter(|at| !may_hide(&text[(*at).clone()]));
+        masked(text, innocent.cloned().collect())
+    };
+    let without = masked(text, all);
+    if without == first {
+        vec![first]
+    } else {
+        vec![first, without]
+    }
+}
+
+/// Whether a template may hide something from this reader that one who knows no templates reads: two
+/// braces in a comment and two more further down are no template for that one. What names an artifact
+/// stands in a map, behind a key.
+fn may_hide(template: &str) -> bool {
+    let inner = template.trim_matches(['{', '}']);
+    let inner = inner.strip_prefix('-').unwrap_or(inner);
+    let inner = inner.strip_suffix('-').unwrap_or(inner);
+    let has_key = inner.match_indices(':').any(|(at, _)| {
+        let is_quoted = inner[..at].ends_with(['"', '\'']);
+        let behind = inner[at + 1..].chars().next();
+        is_quoted || behind.is_none_or(char::is_whitespace)
+    });
+    if !inner.contains(['\n', '\r']) {
+        // Without quotes to end, or braces, it is all one comment, or one key.
+        return has_key && inner.contains(['"', '\'', '{', '}']);
+    }
+    let mut lines = inner.split(['\n', '\r']).skip(1);
+    let is_word_s_end = |char: char| char.is_whitespace() || "\"'`[]{},".contains(char);
+    has_key
+        || inner.contains('\\')
+        || lines.any(|line| line.trim_start().starts_with(['-', '?', '.']))
+        || inner.split(is_word_s_end).any(may_name)
+}
+
+/// Whether a word may be a reference to a registry.
+fn may_name(word: &str) -> bool {
+    let Some((host, _)) = word.split_once('/') else {
+        return false;
+    };
+    let is_page = matches!(host, "http:" | "https:");
+    !is_page && (host == "localhost" || host.contains(['.', ':']))
+}
+
+/// A text in which these templates (`{{ … }}`, as Helm has them) are blank where they have their lines
+/// for themselves, and a word elsewhere. It has as many characters as before.
+fn masked(text: &str, templates: Vec<Range<usize>>) -> Cow<'_, str> {
     if templates.is_empty() {
         return Cow::Borrowed(text);
     }

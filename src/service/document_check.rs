@@ -26,6 +26,7 @@ pub(super) async fn check(
     Ok(DocumentCheckResult {
         recognised: true,
         whole: checked.whole,
+        unclear: checked.unclear,
         references: references.map(documents::Named::on_the_wire).collect(),
     })
 }

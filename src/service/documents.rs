@@ -31,6 +31,8 @@ pub(super) struct Checked {
     pub(super) references: Vec<Named>,
     /// Whether all of the text was looked at.
     pub(super) whole: bool,
+    /// Where it is first not well formed.
+    pub(super) unclear: Option<Range>,
 }
 
 /// Something that a document names, and what is known of that.
@@ -102,6 +104,7 @@ pub(super) async fn check(
     Ok(Some(Checked {
         references: references.collect(),
         whole: document.whole,
+        unclear: document.unclear.map(range),
     }))
 }
 

@@ -237,7 +237,21 @@ fn findings(path: &Path, text: &str, result: DocumentCheckResult) -> Vec<Finding
             }
         })
         .collect();
-    if !result.whole {
+    if let Some(range) = result.unclear {
+        findings.push(Finding {
+            outcome: Outcome::Failed,
+            place: Place::new(path, text, range),
+            kind: "unclear".to_owned(),
+            message: "it is not well formed here: another program may read it in another way, and \
+                      find more"
+                .to_owned(),
+            help: Some(
+                "Mend it. A template of several lines, or one with text that could be a key, may not \
+                 stand here."
+                    .to_owned(),
+            ),
+        });
+    } else if !result.whole {
         findings.push(Finding {
             outcome: Outcome::Failed,
             place: Place::new(path, text, vouch_client::protocol::Range::default()),

@@ -1213,13 +1213,43 @@ export interface DocumentCheckResult {
    */
   recognised: boolean;
   /**
-   * Whether all of it was looked at: not, where it names too much, or is broken beyond mending.
+   * Whether all of it was looked at: not, where it names too much, or is unclear.
    */
   whole: boolean;
+  /**
+   * Where it is first not well formed, if it is not: another program may read it in another way, and find more in it than `references`.
+   */
+  unclear?: Range | null;
   /**
    * What it names, in its order.
    */
   references: DocumentReference[];
+}
+/**
+ * A part of a document, as the Language Server Protocol writes it: from `start` up to `end`.
+ */
+export interface Range {
+  /**
+   * Where it begins.
+   */
+  start: Position;
+  /**
+   * Where it ends.
+   */
+  end: Position;
+}
+/**
+ * A place in a document, as the Language Server Protocol writes it.
+ */
+export interface Position {
+  /**
+   * The line, from 0.
+   */
+  line: number;
+  /**
+   * UTF-16 code units before it in the line.
+   */
+  character: number;
 }
 /**
  * It was read and judged, now or before; the policy and the dates are those of now.
@@ -1288,32 +1318,6 @@ export interface DocumentReference2 {
    * What could be done about it, the likeliest first.
    */
   fixes?: Fix[];
-}
-/**
- * A part of a document, as the Language Server Protocol writes it: from `start` up to `end`.
- */
-export interface Range {
-  /**
-   * Where it begins.
-   */
-  start: Position;
-  /**
-   * Where it ends.
-   */
-  end: Position;
-}
-/**
- * A place in a document, as the Language Server Protocol writes it.
- */
-export interface Position {
-  /**
-   * The line, from 0.
-   */
-  line: number;
-  /**
-   * UTF-16 code units before it in the line.
-   */
-  character: number;
 }
 /**
  * By changes of the document.

@@ -19,6 +19,19 @@ pub(super) fn not_checked(what: &str, why: &str) -> Diagnostic {
     }
 }
 
+/// A document is not well formed there.
+pub(super) fn unclear(range: Range) -> Diagnostic {
+    let message = "Not well formed: another program may read this in another way, and what it finds \
+                   then was not checked.";
+    Diagnostic {
+        range,
+        severity: INFORMATION,
+        code: "unclear".into(),
+        source: "vouchd".into(),
+        message: message.into(),
+    }
+}
+
 pub(super) fn diagnostics(references: &[DocumentReference]) -> Vec<Diagnostic> {
     references.iter().filter_map(diagnostic).collect()
 }

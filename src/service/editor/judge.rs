@@ -8,7 +8,7 @@ use super::{
         state::State,
         text::ending,
     },
-    diagnostics::{diagnostics, not_checked},
+    diagnostics::{diagnostics, not_checked, unclear},
     hints::hints,
     seen::{self, Seen},
     wire::{Diagnostic, Hint, PUBLISH, Published, REFRESH},
@@ -131,9 +131,16 @@ async fn check<'o>(
     let turn = opened.turns.acquire().await.ok();
     let checking = seen::check(state, connection, uri, text.clone(), Lookup::Allowed);
     match checking.await {
-        Ok(Seen { references, whole }) => {
-            let more = "it names too much, or is too long, too deep or too broken";
-            let rest = (!whole).then(|| not_checked("all of this document", more));
+        Ok(Seen {
+            references,
+            whole,
+            unclear: place,
+        }) => {
+            let more = "it names too much, or is too long or too deep";
+            let rest = match place {
+                Some(place) => Some(unclear(place)),
+                None => (!whole).then(|| not_checked("all of this document", more)),
+            };
             Findings {
                 diagnostics: diagnostics(&references).into_iter().chain(rest).collect(),
                 hints: Some(fingerprint(&hints(&references, None))),

@@ -7,13 +7,17 @@ use super::super::{
 use crate::{artifact::Imports, error::Result};
 use ropey::Rope;
 use std::sync::Arc;
-use vouch_protocol::{ArtifactKind, DocumentReference, Judgement, Lookup, Position, Verification};
+use vouch_protocol::{
+    ArtifactKind, DocumentReference, Judgement, Lookup, Position, Range, Verification,
+};
 
 /// What is known of a document.
 pub(super) struct Seen {
     pub(super) references: Vec<DocumentReference>,
     /// Whether all of it was looked at.
     pub(super) whole: bool,
+    /// Where it is first not well formed.
+    pub(super) unclear: Option<Range>,
 }
 
 /// What is known of all references of a document. Fails where it could not be looked at.
@@ -33,6 +37,7 @@ pub(super) async fn check(
     Ok(Seen {
         references: references.iter().map(Named::on_the_wire).collect(),
         whole,
+        unclear: checked.as_ref().and_then(|checked| checked.unclear),
     })
 }
 

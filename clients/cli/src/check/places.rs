@@ -28,8 +28,10 @@ const ENDS: [&str; 9] = [
 ];
 /// What is in them is not ours to judge: others' code, and what is made anew.
 const SKIPPED: [&str; 3] = [".git", "node_modules", "target"];
-/// One of these stands in each document in YAML or JSON.
+/// One of these stands in each document in YAML or JSON, once its escapes are undone.
 const MARKS: [&str; 3] = ["apiVersion", "oci://", "registry://"];
+/// How many of [`ENDS`] are any YAML or JSON.
+const ANY: usize = 3;
 
 /// A place in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,7 +118,52 @@ fn entries(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// A file's text; nothing of one that is too long and cannot be a document.
+/// Whether a file that cannot be sent may be a document.
+fn may_be_one(path: &Path, text: &str) -> bool {
+    let name = path.to_string_lossy();
+    let has_mark = |text: &str| MARKS.iter().any(|mark| text.contains(mark));
+    ENDS[ANY..].iter().any(|end| name.ends_with(end))
+        || has_mark(text)
+        || text.contains('\\') && has_mark(&unescaped(text))
+}
+
+/// A text with the letters and slashes that its escapes stand for, as far as they matter for a mark.
+fn unescaped(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, behind)) = rest.split_once('\\') {
+        plain.push_str(before);
+        let digits = match behind.bytes().next() {
+            Some(b'x') => 2,
+            Some(b'u') => 4,
+            Some(b'U') => 8,
+            _ => 0,
+        };
+        let number = behind.get(1..=digits).filter(|_| digits > 0);
+        let number = number.and_then(|digits| u32::from_str_radix(digits, 16).ok());
+        rest = match number.and_then(char::from_u32) {
+            Some(char) => {
+                plain.push(char);
+                &behind[1 + digits..]
+            }
+            None if behind.starts_with(['\n', '\r']) => behind.trim_start(),
+            // What stands for itself; no other escape is a part of a mark.
+            None => {
+                let mut chars = behind.chars();
+                plain.extend(chars.next());
+                chars.as_str()
+            }
+        };
+    }
+    plain + rest
+}
+
+/// Whether a text says that it is UTF-16, as YAML may be.
+fn is_wide(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"\xfe\xff") || bytes.starts_with(b"\xff\xfe")
+}
+
+/// A file's text; nothing of one that is too long or no text, and cannot be a document.
 pub(super) fn text(path: &Path) -> Result<Option<String>, Failure> {
     let cannot = |error: io::Error| Failure::new(format!("cannot read it: {error}"));
     // A pipe would have to be waited for.
@@ -128,15 +175,24 @@ pub(super) fn text(path: &Path) -> Result<Option<String>, Failure> {
     file.take(LOOKED_THROUGH)
         .read_to_end(&mut bytes)
         .map_err(cannot)?;
-    let text = String::from_utf8_lossy(&bytes).into_owned();
-    if bytes.len() as u64 <= LONGEST {
-        return Ok(Some(text));
+    if bytes.len() as u64 > LONGEST {
+        if !is_wide(&bytes) && !may_be_one(path, &String::from_utf8_lossy(&bytes)) {
+            return Ok(None);
+        }
+        let failure = Failure::new(format!("it has more than {LONGEST} bytes"));
+        return Err(failure.help("Split it: it was not checked."));
     }
-    if !MARKS.iter().any(|mark| text.contains(mark)) {
-        return Ok(None);
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(Some(text)),
+        Err(wrong) => {
+            let bytes = wrong.as_bytes();
+            if !is_wide(bytes) && !may_be_one(path, &String::from_utf8_lossy(bytes)) {
+                return Ok(None);
+            }
+            let failure = Failure::new("it is not UTF-8");
+            Err(failure.help("Write it as UTF-8: it was not checked."))
+        }
     }
-    let failure = Failure::new(format!("it has more than {LONGEST} bytes"));
-    Err(failure.help("Split it: it was not checked."))
 }
 
 #[cfg(test)]
@@ -205,6 +261,35 @@ mod tests {
         check("", 1024 * 1024, Ok(true));
         check("", 1024 * 1024 + 1, Ok(false));
         check("apiVersion: x", 1024 * 1024, Err(()));
+        check("\"api\\u0056ersion\": x", 1024 * 1024, Err(()));
+        check("\"api\\x56er\\\n  sion\": x", 1024 * 1024, Err(()));
+        check("{\"a\": \"oci:\\/\\/a\"}", 1024 * 1024, Err(()));
+        check("{\"a\": \"\\\"\\u00e9\\\\\\u\"}", 1024 * 1024, Ok(false));
         assert!(text(folder.path()).is_err(), "a folder");
+    }
+
+    #[test]
+    fn what_is_not_utf_8_is_not_read_as_if_it_were() {
+        let folder = tempfile::tempdir().unwrap();
+        let check = |name: &str, bytes: &[u8], expected: Result<bool, ()>| {
+            let path = folder.path().join(name);
+            fs::write(&path, bytes).unwrap();
+            let read = text(&path).map(|text| text.is_some()).map_err(|_| ());
+            assert_eq!(read, expected, "{name} {bytes:?}");
+        };
+        let wide: Vec<u8> = "\u{feff}kind: Application"
+            .encode_utf16()
+            .flat_map(u16::to_le_bytes)
+            .collect();
+        check("a.yaml", &wide, Err(()));
+        let wide: Vec<u8> = "\u{feff}kind: Application"
+            .encode_utf16()
+            .flat_map(u16::to_be_bytes)
+            .collect();
+        check("a.yaml", &wide, Err(()));
+        check("a.yaml", b"apiVersion: \xe9", Err(()));
+        check("a.yaml", b"name: caf\xe9", Ok(false));
+        check("wkg.lock", b"name = 'caf\xe9'", Err(()));
+        check("a.yaml", "name: caf\u{e9}".as_bytes(), Ok(true));
     }
 }

@@ -32,3 +32,18 @@ fn what_was_not_looked_at_is_said() {
     let findings = findings(Path::new("x"), "", serde_json::from_value(result).unwrap());
     assert_eq!(findings[0].outcome, Outcome::Failed);
 }
+
+#[test]
+fn what_is_not_well_formed_is_said_with_its_line() {
+    let range = json!({"start": {"line": 1, "character": 2}, "end": {"line": 1, "character": 3}});
+    let result = json!({"recognised": true, "whole": false, "unclear": range, "references": []});
+    let result = serde_json::from_value(result).unwrap();
+    let findings = findings(Path::new("x"), "a\nb: c", result);
+    assert_eq!(findings.len(), 1);
+    assert_eq!(findings[0].outcome, Outcome::Failed);
+    let said = report::text(&findings[0]);
+    assert!(
+        said.starts_with("x:2:3: unknown: it is not well formed"),
+        "{said}"
+    );
+}

@@ -1053,16 +1053,41 @@ class TagsResult(TypedDict):
     more: bool
 
 
-class DocumentCheckResult(TypedDict):
-    """Result of `DocumentCheck`."""
-
+class _DocumentCheckResult(TypedDict):
     #: Whether it is of a kind that names artifacts, as its name and its text tell.
     recognised: bool
-    #: Whether all of it was looked at: not, where it names too much, or is broken beyond
-    #: mending.
+    #: Whether all of it was looked at: not, where it names too much, or is unclear.
     whole: bool
     #: What it names, in its order.
     references: list[DocumentReference]
+
+
+class DocumentCheckResult(_DocumentCheckResult, total=False):
+    """Result of `DocumentCheck`."""
+
+    #: Where it is first not well formed, if it is not: another program may read it in another
+    #: way, and find more in it than `references`.
+    unclear: Range | None
+
+
+class Range(TypedDict):
+    """A part of a document, as the Language Server Protocol writes it: from `start` up to
+    `end`.
+    """
+
+    #: Where it begins.
+    start: Position
+    #: Where it ends.
+    end: Position
+
+
+class Position(TypedDict):
+    """A place in a document, as the Language Server Protocol writes it."""
+
+    #: The line, from 0.
+    line: int
+    #: UTF-16 code units before it in the line.
+    character: int
 
 
 class _DocumentReferenceJudged(TypedDict):
@@ -1142,26 +1167,6 @@ class LaterDocumentReference(_LaterDocumentReference, total=False):
     digest: str | None
     #: What could be done about it, the likeliest first.
     fixes: list[Fix]
-
-
-class Range(TypedDict):
-    """A part of a document, as the Language Server Protocol writes it: from `start` up to
-    `end`.
-    """
-
-    #: Where it begins.
-    start: Position
-    #: Where it ends.
-    end: Position
-
-
-class Position(TypedDict):
-    """A place in a document, as the Language Server Protocol writes it."""
-
-    #: The line, from 0.
-    line: int
-    #: UTF-16 code units before it in the line.
-    character: int
 
 
 class FixEdit(TypedDict):
