@@ -89,7 +89,8 @@ pub(crate) enum Command {
     /// Each is a file, a folder, a reference, or `-` for standard input. An argument that exists as a
     /// path is treated as one, unless it is also written as a reference: then write `./NAME` or
     /// `--reference NAME`. Folders are searched recursively for *.wasm, *.par and *.par.gz; what a
-    /// file holds decides its kind, not its name.
+    /// file holds decides its kind, not its name. Exits with 1 if one is refused, else with 2 if one
+    /// could not be judged.
     #[command(after_help = "Examples:
   vouch verify echo.wasm ghcr.io/acme/echo:1.0.0
   vouch verify -q target/             # only what is not accepted
@@ -100,9 +101,11 @@ pub(crate) enum Command {
     ///
     /// Folders are searched recursively for YAML, JSON and the lock files of wkg, wasm and Spin, except
     /// .git, node_modules and target. Every registry that they name is asked, unless --offline is
-    /// given. Exits with 1 if an artifact is refused, and with 2 if one could not be checked.
+    /// given. `-` is standard input, a manifest in YAML or JSON. Exits with 1 if an artifact is refused,
+    /// else with 2 if one could not be checked.
     #[command(after_help = "Examples:
   vouch check deploy/ wkg.lock
+  helm template chart | vouch check -
   vouch check --offline -q .               # asks no registry
   vouch check --format sarif . > vouch.sarif")]
     Check(CheckArguments),
@@ -142,6 +145,7 @@ pub(crate) enum Command {
     #[command(after_help = "Examples:
   vouch pull ghcr.io/acme/echo:1.0.0
   vouch pull ghcr.io/acme/echo:1.0.0 --signer acme   # in CI, where each use is the first
+  vouch pull -q ghcr.io/acme/echo:1                  # prints the reference to pin
   vouch pull ghcr.io/acme/http:0.2.0 --target x86_64-linux -o http")]
     Pull(PullArguments),
     /// List the tags of a repository

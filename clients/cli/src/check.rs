@@ -7,7 +7,7 @@ use crate::{
     call::{ask, unreadable},
     failure::{Failure, Outcome},
     reference::absolute,
-    show::Screen,
+    show::{Asked, Screen, signed_by},
     tally::Tally,
 };
 use clap::{Args, ValueEnum, ValueHint};
@@ -34,7 +34,7 @@ const LONGEST_MESSAGE: usize = 1024 * 1024 - 256;
 
 #[derive(Debug, Args)]
 pub(crate) struct CheckArguments {
-    /// Manifests, lock files and configs, or folders of them
+    /// Manifests, lock files and configs, folders of them, or `-` for standard input
     #[arg(value_name = "FILE", required = true, value_hint = ValueHint::AnyPath)]
     paths: Vec<PathBuf>,
     /// How to say it
@@ -118,6 +118,11 @@ pub(crate) async fn check(
             }
         };
         if !result.recognised {
+            if places::is_input(&path) {
+                tally.count(Outcome::Failed);
+                documents += 1;
+                report.failed(&path, &places::not_a_manifest(), screen)?;
+            }
             continue;
         }
         documents += 1;
@@ -150,11 +155,20 @@ type Checked = (String, Value, DocumentCheckResult);
 
 /// What the service says of a document; nothing of a file that cannot be one.
 async fn checked(client: &Client, path: &Path, lookup: Lookup) -> Result<Option<Checked>, Failure> {
-    let Some(text) = places::text(path)? else {
+    let (uri, text) = if places::is_input(path) {
+        // JSON is YAML, too.
+        let as_if = Path::new("input.yaml");
+        let read = tokio::task::spawn_blocking(move || places::input(as_if)).await;
+        let text = read.map_err(io::Error::other)??;
+        (absolute(as_if)?, Some(text))
+    } else {
+        (absolute(path)?, places::text(path)?)
+    };
+    let Some(text) = text else {
         return Ok(None);
     };
     let params = DocumentCheckParams {
-        uri: absolute(path)?,
+        uri,
         text: text.clone(),
         lookup: Some(lookup),
         work_done_token: None,
@@ -185,13 +199,17 @@ fn findings(path: &Path, text: &str, result: DocumentCheckResult) -> Vec<Finding
                 .to_owned();
             let (outcome, kind, message, help) = match reference.judgement {
                 Judgement::Judged {
-                    verification: Verification::Accepted { .. },
-                } => (
-                    Outcome::Success,
-                    "accepted".to_owned(),
-                    format!("{name} is accepted"),
-                    None,
-                ),
+                    verification:
+                        Verification::Accepted {
+                            signature, trust, ..
+                        },
+                } => {
+                    let pinned = reference.pinned.as_deref().unwrap_or(&name);
+                    let asked = Asked::Verdict(Some(&name));
+                    let by = signed_by(&signature.signer, &trust, asked);
+                    let message = format!("{pinned}, signed by {by}");
+                    (Outcome::Success, "accepted".to_owned(), message, None)
+                }
                 Judgement::Judged {
                     verification: Verification::Refused { refusal, .. },
                 } => (
@@ -223,7 +241,7 @@ fn findings(path: &Path, text: &str, result: DocumentCheckResult) -> Vec<Finding
                 }
             };
             // Not each message names what it is about.
-            let message = if message.contains(&name) {
+            let message = if outcome == Outcome::Success || message.contains(&name) {
                 message
             } else {
                 format!("{name}: {message}")

@@ -4,7 +4,7 @@ use crate::{
     call::{answer, ask},
     failure::Outcome,
     progress::Bars,
-    reference::absolute,
+    reference::{absolute, output},
     show::{Asked, Screen, size},
     spelling::Spelling,
     subject::Reference,
@@ -47,6 +47,9 @@ pub(crate) struct PushArguments {
     /// Allow the tag `latest`, or no tag
     #[arg(long)]
     pub(crate) allow_latest: bool,
+    /// Print only the reference to pin
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
 }
 
 impl PushArguments {
@@ -109,6 +112,9 @@ pub(crate) struct PullArguments {
     /// Allow the tag `latest`, or no tag
     #[arg(long)]
     pub(crate) allow_latest: bool,
+    /// Print only the reference to pin
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
 }
 
 /// Where an artifact is pulled to.
@@ -122,7 +128,7 @@ impl Output {
     fn read(text: OsString) -> Result<Self, String> {
         match text.to_str() {
             Some(typed) if typed.starts_with("oci:") => Reference::read(typed).map(Self::Layout),
-            _ => Ok(Self::Path(text.into())),
+            _ => output(text).map(Self::Path),
         }
     }
 }
@@ -194,7 +200,7 @@ pub(crate) async fn push(
         allow_latest: arguments.allow_latest.then_some(true),
         work_done_token: None,
     };
-    let bars = Bars::new(screen.is_json());
+    let bars = Bars::new(screen.is_json() || arguments.quiet);
     // It is read to be verified, and then to be sent.
     let answered = bars
         .ask::<Push>(&reference.typed, 2, client, params)
@@ -202,6 +208,9 @@ pub(crate) async fn push(
         .map_err(|failure| failure.spelt(&spelling));
     answer::<Push>(screen, answered, |screen, result: PushResult| {
         let to = spelling.restore(&result.reference);
+        if arguments.quiet {
+            return screen.text(&to);
+        }
         screen.heading(true, "pushed", &to)?;
         screen.accepted(&result.verification, Asked::Move(&to))?;
         for bundle in &result.bundles {
@@ -248,12 +257,16 @@ pub(crate) async fn pull(
         allow_latest: arguments.allow_latest.then_some(true),
         work_done_token: None,
     };
-    let bars = Bars::new(screen.is_json());
+    let bars = Bars::new(screen.is_json() || arguments.quiet);
     let answered = bars
         .ask::<Pull>(&reference.typed, 1, client, params)
         .await
         .map_err(|failure| failure.spelt(&spelling));
     answer::<Pull>(screen, answered, |screen, result: PullResult| {
+        let from = spelling.restore(&result.reference);
+        if arguments.quiet {
+            return screen.text(&from);
+        }
         let at = result.layout.as_deref().unwrap_or(&result.path);
         screen.heading(true, "pulled", &spelling.restore(at))?;
         if let Some(bundle) = &result.bundle {
@@ -262,7 +275,6 @@ pub(crate) async fn pull(
         for bundle in &result.bundles {
             screen.line("bundle", &bundle.digest)?;
         }
-        let from = spelling.restore(&result.reference);
         screen.line("pinned", &from)?;
         screen.accepted(&result.verification, Asked::Move(&from))?;
         screen.line("received", size(result.downloaded))

@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 use std::io;
 use vouch_client::{CallError, protocol::ErrorKind, signing::SigningError};
 
-/// The exit code. Of several outcomes the worst counts, which is the highest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// The exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// Accepted, or done.
     Success = 0,

@@ -7,8 +7,14 @@ use vouch_pages::Manual;
 pub(crate) const MANUAL: Manual = Manual {
     exit_status: &[
         ("0", "accepted, or done"),
-        ("1", "refused: the artifact or its signature does not pass"),
-        ("2", "anything else that failed, such as no service to ask"),
+        (
+            "1",
+            "refused: the artifact or its signature does not pass; of several, one or more",
+        ),
+        (
+            "2",
+            "anything else that failed, such as no service to ask, and nothing is refused",
+        ),
         ("64", "wrong usage"),
     ],
     environment: &[

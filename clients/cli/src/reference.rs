@@ -1,7 +1,13 @@
 //! References and paths as people write them, made into what the protocol takes: the service does not
 //! know the folder that we are in.
 
-use std::{fmt::Write as _, fs, io, os::unix::ffi::OsStrExt, path::Path};
+use std::{
+    ffi::OsString,
+    fmt::Write as _,
+    fs, io,
+    os::unix::ffi::OsStrExt,
+    path::{Component, Path, PathBuf},
+};
 
 /// Reads a reference: a layout's path becomes absolute, as other paths do. What could be a folder as
 /// well as a registry is refused.
@@ -37,6 +43,7 @@ pub(crate) fn reference(text: &str) -> Result<String, String> {
         return Ok(text.to_owned());
     }
     let path = std::path::absolute(path).map_err(|error| error.to_string())?;
+    let path = without_parents(path);
     let path = path
         .to_str()
         .ok_or("the path of the folder that you are in is not UTF-8")?;
@@ -44,6 +51,20 @@ pub(crate) fn reference(text: &str) -> Result<String, String> {
     let unclear = !split(path).1.is_empty();
     let end = if unclear { "/" } else { "" };
     Ok(format!("oci:{path}{end}{rest}"))
+}
+
+/// The same path without `..`, which the service does not follow: it would have to guess whether a
+/// link is meant. Here it is as the system has it. What is not there stays as it is.
+fn without_parents(path: PathBuf) -> PathBuf {
+    let parts: Vec<_> = path.components().collect();
+    let last = parts.iter().rposition(|part| *part == Component::ParentDir);
+    let Some((up, rest)) = last.map(|at| parts.split_at(at + 1)) else {
+        return path;
+    };
+    match up.iter().collect::<PathBuf>().canonicalize() {
+        Ok(folder) => folder.join(rest.iter().collect::<PathBuf>()),
+        Err(_) => path,
+    }
 }
 
 /// A layout's path, and its tag and digest. These are looked for behind the last `/` alone.
@@ -66,6 +87,17 @@ fn is_host(text: &str) -> bool {
         && !host.starts_with(['.', '~'])
         && port.is_none_or(is_port)
         && (port.is_some() || host == "localhost" || host.contains('.'))
+}
+
+/// A file to write. `-`, which stands for standard output elsewhere, names none: nothing is shown
+/// before all of it is verified.
+pub(crate) fn output(path: OsString) -> Result<PathBuf, String> {
+    if path == "-" {
+        return Err(
+            "standard output is not supported; for a file called `-`, write `./-`".to_owned(),
+        );
+    }
+    Ok(path.into())
 }
 
 /// An absolute path as the protocol has it: text, or a `file:` URI where it is not text.
@@ -128,7 +160,12 @@ mod tests {
         check("oci:./a:1", &format!("oci:{here}/a:1"));
         check("oci:layout:1", &format!("oci:{here}/layout:1"));
         check("oci:my.layout:1", &format!("oci:{here}/my.layout:1"));
-        check("oci:../a:1", &format!("oci:{here}/../a:1"));
+        let above = std::env::current_dir().unwrap().canonicalize().unwrap();
+        let above = above.parent().unwrap().display().to_string();
+        check("oci:../a:1", &format!("oci:{above}/a:1"));
+        check("oci:src/.././../a/:1", &format!("oci:{above}/a:1"));
+        check("oci:../a:b/", &format!("oci:{above}/a:b/"));
+        check("oci:absent/../a:1", &format!("oci:{here}/absent/../a:1"));
         check("oci:.cache/a:1", &format!("oci:{here}/.cache/a:1"));
         check("oci:a/b.c:1", &format!("oci:{here}/a/b.c:1"));
         check("oci:a:b/c", &format!("oci:{here}/a:b/c"));

@@ -251,7 +251,7 @@ impl Screen {
             self.line("valid until", date(seconds))?;
         }
         let lists = [
-            ("tags", &claims.tags),
+            ("token tags", &claims.tags),
             ("capabilities", &claims.capabilities),
             ("targets", &claims.targets),
         ];
@@ -270,8 +270,8 @@ fn key(signer: &Signer) -> &str {
     signer.names.get("account").unwrap_or(&signer.id)
 }
 
-/// Whose signature it is, and why it counts.
-fn signed_by(signer: &Signer, trust: &Trust, asked: Asked<'_>) -> String {
+/// Whose signature it is, and why it counts, in a few words.
+pub(crate) fn signed_by(signer: &Signer, trust: &Trust, asked: Asked<'_>) -> String {
     let who = trust.signer.as_deref().unwrap_or_else(|| key(signer));
     let rule = Some(trust.rule.as_str()).filter(|rule| *rule != "default");
     let why = match trust.mode {

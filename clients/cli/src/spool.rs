@@ -33,7 +33,8 @@ pub(crate) async fn standard_input(command: &str) -> Result<TempPath, Failure> {
         .into_parts();
     let spooled = tokio::task::spawn_blocking(move || spool(input.lock(), &mut file, LONGEST));
     match spooled.await.map_err(io::Error::other).map_err(failed)? {
-        Ok(()) => Ok(path),
+        Ok(0) => Err(empty()),
+        Ok(_) => Ok(path),
         Err(Spoiled::Read(error)) => {
             Err(Failure::new(format!("cannot read standard input: {error}")))
         }
@@ -43,6 +44,11 @@ pub(crate) async fn standard_input(command: &str) -> Result<TempPath, Failure> {
         ))),
         Err(Spoiled::Write(error)) => Err(failed(error)),
     }
+}
+
+/// Most often what was to write it has failed.
+pub(crate) fn empty() -> Failure {
+    Failure::new("standard input is empty: did the command before the pipe fail?")
 }
 
 fn cannot_keep(folder: &Path, error: &io::Error) -> Failure {
@@ -61,12 +67,13 @@ enum Spoiled {
     TooLong,
 }
 
-fn spool(mut input: impl Read, file: &mut impl io::Write, longest: u64) -> Result<(), Spoiled> {
+/// Copies all of it, and says how many bytes that are.
+fn spool(mut input: impl Read, file: &mut impl io::Write, longest: u64) -> Result<u64, Spoiled> {
     let mut block = vec![0; 64 << 10];
     let mut length = 0;
     loop {
         let read = match input.read(&mut block) {
-            Ok(0) => return file.flush().map_err(Spoiled::Write),
+            Ok(0) => return file.flush().map(|()| length).map_err(Spoiled::Write),
             Ok(read) => read,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(Spoiled::Read(error)),
@@ -86,7 +93,8 @@ mod tests {
     #[test]
     fn what_is_kept_is_bounded() {
         let mut kept = Vec::new();
-        spool(&[7; 100][..], &mut kept, 100).unwrap();
+        assert_eq!(spool(&[7; 100][..], &mut kept, 100).unwrap(), 100);
+        assert_eq!(spool(&[][..], &mut io::sink(), 100).unwrap(), 0);
         assert_eq!(kept, [7; 100]);
         let spoiled = spool(io::repeat(7), &mut io::sink(), 1 << 20);
         assert!(matches!(spoiled, Err(Spoiled::TooLong)), "{spoiled:?}");

@@ -27,11 +27,11 @@ impl Tally {
         }] += 1;
     }
 
-    /// The worst of them.
+    /// A refusal is known, and counts more than what is not known.
     pub(crate) fn outcome(&self) -> Outcome {
         match self.counts {
-            [_, _, (1..)] => Outcome::Failed,
             [_, (1..), _] => Outcome::Refused,
+            [_, _, (1..)] => Outcome::Failed,
             _ => Outcome::Success,
         }
     }
@@ -70,6 +70,11 @@ mod tests {
         check(
             [3, 1, 2],
             "3 accepted, 1 refused, 2 could not be judged",
+            Outcome::Refused,
+        );
+        check(
+            [3, 0, 2],
+            "3 accepted, 2 could not be judged",
             Outcome::Failed,
         );
     }

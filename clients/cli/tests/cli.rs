@@ -40,7 +40,7 @@ const BLOCK: &str = "  component     echo 0.3.4
   signed by     ACOJ (nobody checked whose it is)
   subject       MBCF
   signed        2022-02-14 13:02:23 UTC
-  tags          a, b
+  token tags    a, b
   capabilities  wasmcloud:httpserver, wasmcloud:keyvalue
   content       sha256:9f86
   size          2.5 MiB
@@ -128,18 +128,19 @@ fn several_files_are_judged_at_once_and_shown_in_order() {
     assert_eq!(lines[2]["verification"]["verdict"], "accepted");
     let error = json!({"code": 1401, "message": "no such file", "data": {"kind": "fileNotFound"}});
     assert_eq!(lines[3], json!({"path": "missing", "error": error}));
-    assert_eq!((ran.code, ran.err.as_str()), (2, ""));
+    assert_eq!((ran.code, ran.err.as_str()), (1, ""));
 }
 
 #[test]
-fn the_worst_of_several_counts() {
+fn a_refusal_counts_more_than_what_is_not_known() {
     let check = |files: &[&str], code: i32| {
         let ran = by_name(1).vouch(["verify"].iter().chain(files));
         assert_eq!(ran.code, code, "{files:?}");
     };
     check(&["good", "good"], 0);
     check(&["good", "bad", "good"], 1);
-    check(&["bad", "missing", "good"], 2);
+    check(&["bad", "missing", "good"], 1);
+    check(&["missing", "good"], 2);
     check(&["good"; 100], 0);
 }
 
@@ -205,6 +206,63 @@ fn push_sends_what_was_written() {
         "annotations": {"a.b": "c=d", "e": ""}, "allowLatest": true,
     });
     assert_eq!(service.asked(), ("push".to_owned(), params));
+}
+
+#[test]
+fn a_quiet_transfer_prints_the_reference_to_pin() {
+    let answer = json!({
+        "path": "/echo.wasm", "reference": "ghcr.io/acme/echo:1@sha256:2c26",
+        "digest": "sha256:2c26", "verification": accepted("echo"),
+        "downloaded": 7, "uploaded": 2048, "skipped": 311,
+    });
+    for command in [
+        &["push", "-q", "a.wasm", "ghcr.io/acme/echo:1"][..],
+        &["pull", "--quiet", "ghcr.io/acme/echo:1"],
+    ] {
+        let ran = Service::result(answer.clone()).vouch(command);
+        ran.printed(0, "ghcr.io/acme/echo:1@sha256:2c26\n", "");
+    }
+    // What went wrong is said all the same.
+    let ran = Service::error(1101, "unsigned").vouch(["push", "-q", "a.wasm", "r.example/a:1"]);
+    ran.printed(1, "", "vouch: it did not work\nhelp: Do better.\n");
+}
+
+#[test]
+fn nothing_is_written_to_standard_output_nor_to_a_file_of_its_name() {
+    let service = Service::result(json!({}));
+    let ran = service.vouch(["pull", "ghcr.io/a/b:1", "-o", "-"]);
+    assert_eq!((ran.code, ran.out.as_str()), (64, ""));
+    assert!(ran.err.contains("write `./-`"), "{}", ran.err);
+    service.vouch(["pull", "ghcr.io/a/b:1", "-o", "./-"]);
+    assert_eq!(service.asked().1["destination"], "/-");
+}
+
+#[test]
+fn a_manifest_comes_from_standard_input() {
+    let check = |text: &str, recognised: bool, code: i32, says: &str| {
+        let result = json!({"recognised": recognised, "whole": true, "references": []});
+        let service = Service::result(result);
+        let mut command = vouch();
+        command.arg("--socket").arg(service.socket());
+        command.args(["check", "-"]).stdin(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child
+            .stdin
+            .take()
+            .unwrap()
+            .write_all(text.as_bytes())
+            .unwrap();
+        let ran = Ran::from(child.wait_with_output().unwrap());
+        assert_eq!(ran.code, code, "{}", ran.err);
+        let said = ran.out + &ran.err;
+        assert!(said.contains(says), "{said}");
+        service
+    };
+    let service = check("apiVersion: x", true, 0, "0 accepted in 1 document");
+    let params = json!({"uri": "/input.yaml", "text": "apiVersion: x", "lookup": "full"});
+    assert_eq!(service.asked(), ("document/check".to_owned(), params));
+    check("[package]", false, 2, "-: standard input is not a manifest");
+    check("", true, 2, "-: standard input is empty");
 }
 
 #[test]

@@ -89,8 +89,8 @@ fn a_reference_is_told_from_a_path_and_shown_pinned() {
         json!({"reference": format!("oci:{here}/layout:1")}),
     );
     check(
-        &["ghcr.io/acme/here:1"],
-        "ghcr.io/acme/here:1\n",
+        &["./ghcr.io/acme/here:1"],
+        "./ghcr.io/acme/here:1\n",
         json!({"path": format!("{here}/ghcr.io/acme/here:1")}),
     );
     check(
@@ -134,8 +134,10 @@ fn folders_are_searched_and_all_is_summed_up() {
     let summary = "2 accepted, 1 refused, 1 could not be judged\n";
     let (a, z) = (one("dist/a.wasm"), one("dist/z.par.gz"));
     let error = "vouch: There is no dist/missing.wasm.\n";
-    ran.printed(2, &format!("{a}{refused}{z}{summary}"), error);
-    run(&["-q", "dist"]).printed(2, &format!("{refused}{summary}"), error);
+    ran.printed(1, &format!("{a}{refused}{z}{summary}"), error);
+    run(&["-q", "dist"]).printed(1, &format!("{refused}{summary}"), error);
+    let missing = "1 accepted, 1 could not be judged\n";
+    run(&["-q", "dist/a.wasm", "dist/missing.wasm"]).printed(2, missing, error);
 
     let ran = run(&["--json", "dist"]);
     let paths: Vec<_> = ran
@@ -197,6 +199,7 @@ fn standard_input_is_kept_for_the_service_alone_and_then_gone() {
 
     let service = judging();
     let mut command = verify(&service, folder.path(), &["-", "--json"]);
+    command.stdin(artifact());
     let ran = Ran::of(command.env("TMPDIR", folder.path()));
     assert_eq!((ran.code, &ran.lines()[0]["path"]), (0, &json!("-")));
     assert_eq!(left_in(folder.path()), 0);
@@ -205,6 +208,18 @@ fn standard_input_is_kept_for_the_service_alone_and_then_gone() {
     let ran = Ran::of(command.env("TMPDIR", folder.path().join("absent")));
     assert_eq!(ran.code, 2);
     assert!(ran.err.contains("help: Set TMPDIR"), "{}", ran.err);
+}
+
+/// Standard input with something in it.
+fn artifact() -> fs::File {
+    fs::File::open(env!("CARGO_BIN_EXE_vouch")).unwrap()
+}
+
+#[test]
+fn standard_input_with_nothing_in_it_is_not_asked_about() {
+    let ran = judging().vouch(["verify", "-"]);
+    let err = "vouch: standard input is empty: did the command before the pipe fail?\n";
+    ran.printed(2, "", err);
 }
 
 #[test]

@@ -1,9 +1,9 @@
 //! Documents in folders, and places in them.
 
-use crate::failure::Failure;
+use crate::{failure::Failure, spool};
 use std::{
     fs::{self, File},
-    io::{self, Read as _},
+    io::{self, IsTerminal as _, Read},
     path::{Path, PathBuf},
 };
 use vouch_client::protocol::Range;
@@ -163,18 +163,54 @@ fn is_wide(bytes: &[u8]) -> bool {
     bytes.starts_with(b"\xfe\xff") || bytes.starts_with(b"\xff\xfe")
 }
 
+/// Whether a path, as it was typed, stands for standard input. A file of that name is `./-`.
+pub(super) fn is_input(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+/// The text of standard input, whose name is `as_if`. Blocks, maybe for ever.
+pub(super) fn input(as_if: &Path) -> Result<String, Failure> {
+    let input = io::stdin();
+    if input.is_terminal() {
+        return Err(Failure::new("standard input is a terminal, not a manifest")
+            .help("Write `vouch check - < FILE`, or pipe a manifest into it."));
+    }
+    match beginning(input.lock())? {
+        bytes if bytes.is_empty() => Err(spool::empty()),
+        bytes => whole(as_if, bytes)?.ok_or_else(not_a_manifest),
+    }
+}
+
+/// It was named, and nothing in it was checked: that must not look like success.
+pub(super) fn not_a_manifest() -> Failure {
+    Failure::new("standard input is not a manifest of a known kind in YAML or JSON")
+        .help("Lock files and the like are known by their names: `vouch check FILE`.")
+}
+
 /// A file's text; nothing of one that is too long or no text, and cannot be a document.
 pub(super) fn text(path: &Path) -> Result<Option<String>, Failure> {
-    let cannot = |error: io::Error| Failure::new(format!("cannot read it: {error}"));
     // A pipe would have to be waited for.
-    if !fs::metadata(path).map_err(cannot)?.is_file() {
+    if !fs::metadata(path).map_err(cannot_read)?.is_file() {
         return Err(Failure::new("it is not a file"));
     }
+    whole(path, beginning(File::open(path).map_err(cannot_read)?)?)
+}
+
+// As `map_err` takes it.
+#[allow(clippy::needless_pass_by_value)]
+fn cannot_read(error: io::Error) -> Failure {
+    Failure::new(format!("cannot read it: {error}"))
+}
+
+fn beginning(from: impl Read) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
-    let file = File::open(path).map_err(cannot)?;
-    file.take(LOOKED_THROUGH)
+    from.take(LOOKED_THROUGH)
         .read_to_end(&mut bytes)
-        .map_err(cannot)?;
+        .map_err(cannot_read)?;
+    Ok(bytes)
+}
+
+fn whole(path: &Path, bytes: Vec<u8>) -> Result<Option<String>, Failure> {
     if bytes.len() as u64 > LONGEST {
         if !is_wide(&bytes) && !may_be_one(path, &String::from_utf8_lossy(&bytes)) {
             return Ok(None);

@@ -15,6 +15,18 @@ fn what_is_not_known_is_not_accepted() {
         assert_eq!(findings[0].outcome, expected);
         assert_eq!(findings[0].message, said);
     };
+    let accepted = json!({
+        "verdict": "accepted",
+        "artifact": {"kind": "module", "digest": "sha256:9f86", "size": 7},
+        "signature": {
+            "method": "token", "signer": {"id": "token:ACOJ", "account": "ACOJ"}, "subject": "MBCF",
+        },
+        "trust": {"rule": "ghcr.io/a", "mode": "named", "signer": "acme"},
+    });
+    let judged = |pinned: &str| json!({"state": "judged", "verification": accepted.clone(), "pinned": pinned});
+    let pinned = "ghcr.io/a/b:1@sha256:2c26";
+    let said = "ghcr.io/a/b:1@sha256:2c26, signed by acme (rule ghcr.io/a)";
+    check(judged(pinned), Outcome::Success, said);
     let refusal = json!({"kind": "unsigned", "message": "ghcr.io/a/b:1 is not signed"});
     let refused =
         json!({"state": "judged", "verification": {"verdict": "refused", "refusal": refusal}});

@@ -1,8 +1,11 @@
 //! What may be written behind `vouch sign`, and behind whatever else signs.
 
 use super::shell::quoted;
-use crate::subject::Subject;
-use clap::{Args, ValueHint};
+use crate::{reference, subject::Subject};
+use clap::{
+    Args, ValueHint,
+    builder::{OsStringValueParser, TypedValueParser as _},
+};
 use std::{
     path::PathBuf,
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -20,7 +23,13 @@ pub(crate) struct SignArguments {
     #[command(flatten)]
     pub(super) key: KeyArguments,
     /// Write the signed artifact there, and leave the file as it is; several go into a folder
-    #[arg(short, long, value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    #[arg(
+        short,
+        long,
+        value_name = "PATH",
+        value_hint = ValueHint::AnyPath,
+        value_parser = OsStringValueParser::new().try_map(reference::output)
+    )]
     pub(super) output: Option<PathBuf>,
     /// Replace a regular file, or a symbolic link itself, at --output
     #[arg(short = 'f', long, alias = "force", requires = "output")]
@@ -270,6 +279,7 @@ mod tests {
         );
         check(&["a.wasm", "--subject", "SMAA"], "a public nkey");
         check(&["a.wasm", "-f"], "--output");
+        check(&["a.wasm", "-o", "-"], "write `./-`");
         check(&["a.wasm", "--tag", "", "--tag", "b"], "stands alone");
         check(&["a.wasm", "--revision", "x"], "x");
         check(&["a.wasm", "--expires-in", "0s"], "never be valid");

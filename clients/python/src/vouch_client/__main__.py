@@ -25,8 +25,8 @@ NO_SPAWN, MAY_SPAWN = "VOUCH_NO_SPAWN", ("", "0", "false", "no")
 EXIT_STATUS = """\
 exit status:
   0   accepted
-  1   refused: the artifact or its signature does not pass
-  2   anything else that failed, such as no service to ask
+  1   refused: the artifact or its signature does not pass; of several, one or more
+  2   anything else that failed, such as no service to ask, and nothing is refused
   64  wrong usage
 """
 
@@ -130,7 +130,7 @@ async def verify(arguments: argparse.Namespace) -> int:
     subjects += [(reference, {"reference": reference}) for reference in arguments.reference]
     start = not arguments.no_spawn and os.environ.get(NO_SPAWN, "") in MAY_SPAWN
     client = Client(arguments.socket, name="python -m vouch_client", start=start)
-    worst = ACCEPTED
+    codes = {ACCEPTED}
     async with client:
         for subject, params in subjects:
             if arguments.signer is not None:
@@ -139,15 +139,16 @@ async def verify(arguments: argparse.Namespace) -> int:
                 result = cast("VerifyResult", await client.call("verify", params))
             except VouchError as error:
                 complain(error)
-                worst = FAILED
+                codes.add(FAILED)
                 continue
             if arguments.json:
                 print(json.dumps(result))
                 code = ACCEPTED if result["verdict"] == "accepted" else REFUSED
             else:
                 code = show(subject, result)
-            worst = max(worst, code)
-    return worst
+            codes.add(code)
+    # A refusal is known, and counts more than what is not known.
+    return REFUSED if REFUSED in codes else max(codes)
 
 
 def main(words: Sequence[str] | None = None) -> int:
