@@ -132,6 +132,15 @@ impl Policy {
         found.collect()
     }
 
+    /// The scope under which another signer is to be accepted in a place: that of the rule that
+    /// names signers there. A rule of a longer scope would keep these out.
+    pub(super) fn scope_to_join(&self, place: &Place) -> Scope {
+        let mut rules = self.rules(place).into_iter();
+        let deciding = rules.next();
+        let naming = deciding.filter(|(_, rule)| matches!(rule.accept, Accept::Signers(_)));
+        naming.map_or_else(|| place.scope(), |(scope, _)| scope)
+    }
+
     /// Whether a rule names that registry, and accepts somebody there: its owner has dealings with
     /// it.
     pub fn names_registry(&self, registry: &Registry) -> bool {

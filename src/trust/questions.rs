@@ -278,12 +278,18 @@ impl Asked<'_> {
             Some(_) if self.name.is_some() => String::new(),
             Some(bundled) => arguments(bundled),
         };
+        let scope = self.policy.scope_to_join(self.case.place);
         let command = format!(
             "vouch trust add {}{told} --scope {}",
             self.name.unwrap_or("NAME"),
-            quoted(self.case.place.scope().to_string())
+            quoted(scope.to_string())
         );
-        let help = format!("{} To accept them here: `{command}`", self.who());
+        let at = if scope == self.case.place.scope() {
+            "here".to_owned()
+        } else {
+            format!("too, wherever rule `{scope}` decides")
+        };
+        let help = format!("{} To accept them {at}: `{command}`", self.who());
         Denial {
             command: Some(command),
             ..untrusted(what, help)

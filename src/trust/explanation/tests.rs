@@ -298,6 +298,18 @@ fn a_refusal_says_who_that_would_be_and_what_would_accept_them() {
         to,
         &(under.to_owned() + &add("acme", here)),
     );
+    // Who was accepted there stays so.
+    let rule = format!("{acme}[[rule]]\nscope = 'ghcr.io/acme'\naccept = 'other'\n");
+    let rule = rule
+        + &format!(
+            "[signer.other]\naccount = '{}'\n",
+            Signer::default().account.public_key()
+        );
+    let too = format!(
+        "`acme` is in the config, but no rule accepts them. To accept them too, wherever rule \
+         `ghcr.io/acme` decides: `vouch trust add acme --account {key} --scope ghcr.io/acme`"
+    );
+    check(&rule, None, to, &too);
     let spaced = add("NAME", "'oci:/nowhere at all'");
     check(none, None, "oci:/nowhere at all:1", &(stranger + &spaced));
     let other = Signer::default().account.public_key();

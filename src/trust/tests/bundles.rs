@@ -602,7 +602,7 @@ fn the_policy_says_whose_bundle_counts() {
         // Workflows: which, of what, at which ref, why.
         (RELEASE, &["mallory"], "untrustedSigner: mallory/echo", "another repository's workflow"),
         (RELEASE, &["mallory"], "untrustedSigner: whose owner is mallory, but acme publishes it", "who that is, and who publishes"),
-        (RELEASE, &["mallory"], "untrustedSigner: `vouch trust add NAME --workflow github.com/mallory/echo/.github/workflows/release.yml --refs 'refs/tags/*' --scope ghcr.io/acme/echo`", "and what would accept it"),
+        (RELEASE, &["mallory"], "untrustedSigner: `vouch trust add NAME --workflow github.com/mallory/echo/.github/workflows/release.yml --refs 'refs/tags/*' --scope ghcr.io/acme`", "and what would accept it"),
         (RELEASE, &["case"], "untrustedSigner: it is github.com/Acme/echo/.github/workflows/release.yml, in other case", "names are exact"),
         (RELEASE, &["release repo=https://github.com/mallory/fork"], "untrustedSigner: it was built from github.com/mallory/fork, not from github.com/acme/echo", "the right workflow, called from elsewhere"),
         (RELEASE, &["release without=repo"], "untrustedSigner: it does not say its source repository", "an absent claim"),
