@@ -23,6 +23,10 @@ pub struct Refusal {
 /// Stands in a help for the artifact's path, as a shell takes it.
 pub(crate) const FILE: &str = "{file}";
 
+/// Stands in a help for the scope under which another signer would be accepted, as a shell takes
+/// it.
+const SCOPE: &str = "{scope}";
+
 impl Refusal {
     /// A refusal of that kind; `what` is said of the artifact: "is not signed".
     pub(crate) fn new(row: Row, kind: ErrorKind, what: String, help: Option<&'static str>) -> Self {
@@ -42,6 +46,19 @@ impl Refusal {
             help: Some(help.into()),
             ..self
         }
+    }
+
+    /// The same refusal, where another signer would be accepted under that scope.
+    #[must_use]
+    pub(crate) fn accepted_in(self, scope: impl fmt::Display) -> Self {
+        let help = self.help.map(|help| {
+            if help.contains(SCOPE) {
+                help.replace(SCOPE, &quoted(scope.to_string())).into()
+            } else {
+                help
+            }
+        });
+        Self { help, ..self }
     }
 
     /// The same refusal, with the command that would have the artifact accepted.
@@ -102,7 +119,7 @@ impl Refusal {
     /// What to do next about the artifact of that name: a path, or a reference, whose file is
     /// elsewhere.
     pub(crate) fn advice(&self, name: &str) -> Option<String> {
-        let help = self.help.as_ref()?;
+        let help = self.help.as_ref()?.replace(SCOPE, "SCOPE");
         if name.starts_with('/') {
             return Some(help.replace(FILE, &quoted(name)));
         }

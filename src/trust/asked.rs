@@ -70,7 +70,7 @@ impl Asked<'_> {
         let found = Ok(Arc::clone(&self.facts));
         if let Err(refusal) = &looked.signatures {
             return Ok(Err(Refused {
-                refusal: refusal.clone(),
+                refusal: self.placed(refusal.clone())?,
                 found,
                 judged: None,
                 reports: looked.reports,
@@ -89,7 +89,7 @@ impl Asked<'_> {
             Ok(accepted) => Ok((judged, accepted)),
             // Of what had to be published with it, nothing holds.
             Err((refusal, _)) if judged.looked.unheld.as_ref() == Some(&refusal) => Err(Refused {
-                refusal,
+                refusal: self.placed(refusal)?,
                 found,
                 judged: None,
                 reports: judged.looked.reports,
@@ -101,6 +101,11 @@ impl Asked<'_> {
                 reports: Vec::new(),
             }),
         })
+    }
+
+    /// A refusal, with where another signer would be accepted.
+    fn placed(&self, refusal: Refusal) -> Result<Refusal> {
+        Ok(refusal.accepted_in(self.policy.scope_to_join(&self.usage.place()?)))
     }
 
     /// Whether something else beside the artifact may have it accepted. Nothing heals a token that

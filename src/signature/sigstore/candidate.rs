@@ -55,9 +55,22 @@ pub(super) enum Outcome {
     /// It holds, and signs something else.
     Unrelated,
     /// It does not hold.
-    Invalid,
+    Invalid(Mend),
     /// It was not read.
     Unread,
+}
+
+/// What would mend one that does not hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mend {
+    /// Another copy of it.
+    Again,
+    /// A signature that stands in a log.
+    Logged,
+    /// The signer's key, where there is none at all that it could be verified with.
+    FirstKey,
+    /// The signer's key, where it is none of those that the config has.
+    OtherKey,
 }
 
 /// Looks at one candidate.
@@ -87,7 +100,7 @@ pub(super) fn look(
             report.failed(step, what);
             Looked {
                 report,
-                outcome: Outcome::Invalid,
+                outcome: Outcome::Invalid(Mend::Again),
             }
         }
     }
@@ -201,16 +214,25 @@ impl Draft {
     ) -> Looked {
         let mut best: Option<Looked> = None;
         let mut signed = Vec::new();
+        let refused = |step, why: String, mend| {
+            let mut report = read.clone();
+            report.failed(step, why);
+            Looked {
+                report,
+                outcome: Outcome::Invalid(mend),
+            }
+        };
+        if self.is_by_key() && self.bundle.logged.is_empty() {
+            // Whosever the key is: that is said before it is asked for.
+            let why = "it does not stand in a transparency log, which is required with a key, too";
+            return refused(Step::Log, why.into(), Mend::Logged);
+        }
         let by = match self.by(anchors) {
             Ok(by) => by,
-            Err(why) => {
-                let mut report = read.clone();
-                report.failed(Step::Certificate, why);
-                return Looked {
-                    report,
-                    outcome: Outcome::Invalid,
-                };
+            Err(why) if self.is_by_key() => {
+                return refused(Step::Certificate, why, Mend::FirstKey);
             }
+            Err(why) => return refused(Step::Certificate, why, Mend::Again),
         };
         for by in by {
             let looked = self.judge_by(covered, subjects, &by, read.clone());
@@ -223,12 +245,17 @@ impl Draft {
         }
         let mut best = best.unwrap_or_else(|| Looked {
             report: read.clone(),
-            outcome: Outcome::Invalid,
+            outcome: Outcome::Invalid(Mend::Again),
         });
         if !signed.is_empty() {
             best.outcome = Outcome::Holds(signed);
         }
         best
+    }
+
+    /// Whether a key signed it, for which there is no certificate.
+    fn is_by_key(&self) -> bool {
+        matches!(self.bundle.material, Material::Key)
     }
 
     /// By what it may be verified; why by nothing.
@@ -309,8 +336,10 @@ impl Draft {
                     report,
                     outcome: if unrelated {
                         Outcome::Unrelated
+                    } else if self.is_by_key() && after != After::Nothing {
+                        Outcome::Invalid(Mend::OtherKey)
                     } else {
-                        Outcome::Invalid
+                        Outcome::Invalid(Mend::Again)
                     },
                 }
             }
@@ -499,7 +528,7 @@ impl Looked {
         let outcome = match self.outcome {
             Outcome::Holds(_) => 3,
             Outcome::Unrelated => 2,
-            Outcome::Invalid => 1,
+            Outcome::Invalid(_) => 1,
             Outcome::Unread => 0,
         };
         (outcome, self.report.progress())

@@ -40,7 +40,7 @@ pub use root::{Member, Root};
 
 use super::{Evidence, Signatures, Signed, evidence::What, step::Report};
 use crate::artifact::{ArtifactKind, Covered, Refusal, Row};
-use candidate::{Looked, Outcome, look};
+use candidate::{Looked, Mend, Outcome, look};
 use std::{collections::BTreeMap, sync::Arc};
 use vouch_protocol::ErrorKind;
 
@@ -146,15 +146,38 @@ fn refusal(nearest: &Looked, looked_at: usize, left: usize) -> Option<Refusal> {
             "Ask its publisher for the bundle that signs this very artifact. All that was \
              found: `vouch verify --explain`.",
         ),
-        Outcome::Invalid => (
+        Outcome::Invalid(mend) => (
             Row::Signature,
             ErrorKind::SignatureInvalid,
-            format!(
-                "has no bundle that holds: the {} of {from} fails: {why}{among}",
-                step.name()
-            ),
-            "Get the bundle again from its publisher. All that was found: `vouch verify \
-             --explain`.",
+            match mend {
+                Mend::FirstKey => {
+                    format!("has no bundle that can be verified: {from}: {why}{among}")
+                }
+                _ => format!(
+                    "has no bundle that holds: the {} of {from} fails: {why}{among}",
+                    step.name()
+                ),
+            },
+            match mend {
+                Mend::Again => {
+                    "Get the bundle again from its publisher. All that was found: `vouch verify \
+                     --explain`."
+                }
+                Mend::Logged => {
+                    "Its publisher has to sign it again, so that it is logged: with cosign, \
+                     without `--tlog-upload=false`."
+                }
+                Mend::FirstKey => {
+                    "Get the signer's public key, find out whose it is, and name it: \
+                     `vouch trust add NAME --key cosign.pub --scope {scope}`"
+                }
+                Mend::OtherKey => {
+                    "If it is by another key than those in the config, get that one's public half, \
+                     find out whose it is, and name it: \
+                     `vouch trust add NAME --key cosign.pub --scope {scope}`. \
+                     All that was found: `vouch verify --explain`."
+                }
+            },
         ),
     };
     Some(Refusal::new(row, kind, what, Some(help)))

@@ -155,6 +155,19 @@ impl fmt::Debug for Verifier {
     }
 }
 
+/// What it means that a step fails.
+fn in_short(step: Step, terms: Terms<'_>) -> &'static str {
+    match (step, terms) {
+        (Step::Certificate, _) => "its certificate does not count",
+        (Step::Sct, _) => "nothing proves that its certificate was issued in public",
+        (Step::Log, _) => "nothing proves that it stands in the log of signatures",
+        (Step::Time, _) => "nothing proves that it was signed while its certificate was valid",
+        (Step::Signature, Terms::Key(_)) => "that key did not sign this",
+        (Step::Signature, _) => "its certificate's key did not sign this",
+        _ => "it is not put together as bundles are",
+    }
+}
+
 /// Which step an error is about.
 fn fault(error: &Error, terms: Terms<'_>) -> Fault {
     use TransparencyLogError as Log;
@@ -194,7 +207,7 @@ fn fault(error: &Error, terms: Terms<'_>) -> Fault {
     };
     Fault {
         step,
-        what: error.to_string(),
+        what: format!("{}: {error}", in_short(step, terms)),
         after: if early { After::Nothing } else { After::Steps },
     }
 }

@@ -650,7 +650,12 @@ fn the_policy_says_whose_bundle_counts() {
         (key, &["key subject=file"], "sigstore build-key, named by ghcr.io/acme", "over the file"),
         (key, &["key over=bytes"], "sigstore build-key, named by ghcr.io/acme", "over its bytes"),
         (key, &["other-key"], "signatureInvalid: a referrer fails", "another key"),
-        (key, &["key log=absent"], "signatureInvalid: a referrer fails", "a key's signature is logged, too"),
+        (key, &["other-key"], "signatureInvalid: `vouch trust add NAME --key cosign.pub --scope ghcr.io/acme`", "and how to name it"),
+        ("stranger;rule=[]", &["key"], "signatureInvalid: is signed with a key, and no signer of the config has one", "no key at all"),
+        ("stranger;rule=[]", &["key"], "signatureInvalid: `vouch trust add NAME --key cosign.pub --scope ghcr.io/acme/echo`", "and how to name one"),
+        (key, &["key log=absent"], "signatureInvalid: the log of a referrer fails: it does not stand in a transparency log", "a key's signature is logged, too"),
+        (key, &["key log=absent"], "signatureInvalid: without `--tlog-upload=false`", "and how it gets there"),
+        ("stranger;rule=[]", &["key log=absent"], "signatureInvalid: the log of a referrer fails: it does not stand in", "whosever the key is"),
         (key, &["key log=promise"], "signatureInvalid: without a proof", "and proven"),
         (key, &["key log=wrong-head"], "signatureInvalid: the log of a referrer", "by the right log"),
         (key, &["key subject=sibling"], "signatureUnrelated: not this artifact", "another subject"),
@@ -762,6 +767,7 @@ fn several_are_looked_at_and_one_suffices() {
         (RELEASE, "unsigned", &["layer sct=absent"], "signatureInvalid: the sct of a tag", "not issued in public"),
         (RELEASE, "unsigned", &["layer ref=refs/heads/main"], "untrustedSigner: its ref is refs/heads/main", "by another's word"),
         (key, "unsigned", &["key-layer"], "sigstore build-key, named by ghcr.io/acme", "with a key"),
+        (key, "unsigned", &["key-layer log=absent"], "signatureInvalid: the log of a tag fails: it does not stand in a transparency log", "and not logged"),
     ] {
         check(rules, ECHO, of, beside, "", expected, why);
     }
