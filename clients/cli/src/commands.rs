@@ -81,6 +81,8 @@ fn annotation(text: &str) -> Result<(String, String), String> {
 }
 
 #[derive(Debug, Args)]
+// Each is a flag of its own.
+#[allow(clippy::struct_excessive_bools)]
 pub(crate) struct PullArguments {
     /// Where from: `registry/repository[:tag][@digest]`, or `oci:FOLDER:tag` for an image layout
     #[arg(value_parser = Reference::read)]
