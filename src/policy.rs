@@ -26,7 +26,7 @@ mod talk;
 use difference::difference;
 use found::{Change, Found, lock};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::{
     io::{self, BufRead, Write},
     path::Path,
@@ -35,12 +35,12 @@ use std::{
 use talk::Talk;
 use vouch_protocol::ErrorKind;
 use vouchd::{
-    config::keep_key,
+    config::{Config, keep_key},
     error::{Error, Result},
     name::Digest,
     trust::{
         Pin, Pins, Signer, WrittenSigner,
-        edit::{self, Edit},
+        edit::{self, Edit, effect::check_remembered},
     },
 };
 
@@ -51,13 +51,15 @@ enum Wanted {
     List {},
     Add {
         name: String,
-        /// As the config writes it; nothing for a name that is known.
-        signer: Option<Box<WrittenSigner>>,
+        /// As the config writes it, each key with the value of the option that has its name; nothing
+        /// for a name that is known.
+        signer: Option<Map<String, Value>>,
         revoked: bool,
         scopes: Vec<String>,
     },
     Remove {
-        name: String,
+        /// Nothing, where rules are to go.
+        name: Option<String>,
         scopes: Vec<String>,
     },
     Accept {
@@ -87,9 +89,39 @@ pub(crate) fn run(file: &Path, pins: Option<&Path>) -> Result<u8> {
     };
     match serve(&mut talk, file, pins) {
         Ok(()) => Ok(0),
-        Err(error) => {
-            talk.say(&json!({"error": {"message": error.to_string(), "help": error.data().help}}))?;
+        Err(Failed { error, of_usage }) => {
+            talk.say(&json!({"error": {
+                "message": error.to_string(), "help": error.data().help, "usage": of_usage,
+            }}))?;
             Ok(1)
+        }
+    }
+}
+
+/// Why nothing was done.
+struct Failed {
+    error: Error,
+    /// Whether it is about what was typed.
+    of_usage: bool,
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        let of_usage = false;
+        Self { error, of_usage }
+    }
+}
+
+impl Failed {
+    /// About the value of an option.
+    fn value(option: &str, why: &str) -> Self {
+        Self::usage(format!("invalid value for `--{option}`: {why}"))
+    }
+
+    fn usage(what: impl Into<String>) -> Self {
+        Self {
+            error: Error::new(ErrorKind::InvalidParams, what),
+            of_usage: true,
         }
     }
 }
@@ -98,7 +130,7 @@ fn serve(
     talk: &mut Talk<impl BufRead, impl Write>,
     file: &Path,
     pins: Option<&Path>,
-) -> Result<()> {
+) -> Result<(), Failed> {
     let line = talk.hear()?.unwrap_or_default();
     let wanted = serde_json::from_str(&line).map_err(|error| {
         let message = format!("what to do cannot be read: {error}");
@@ -110,18 +142,26 @@ fn serve(
     let edit = match wanted {
         Wanted::Sign {} => {
             let sign = Found::read(file)?.config.sign;
-            return talk.say(&json!({"sign": {
+            return Ok(talk.say(&json!({"sign": {
                 "file": file, "key": sign.key, "folders": sign.folders,
-            }}));
+            }}))?);
         }
         Wanted::Keep { key } => {
-            return change(talk, file, &|text, _| keep_key(text, &key));
+            let nothing = &|_: &Config| Ok(Vec::new());
+            return Ok(change(
+                talk,
+                file,
+                &|text, _| keep_key(text, &key),
+                nothing,
+            )?);
         }
-        Wanted::Root(wanted) => return root::run(talk, file, wanted),
-        Wanted::List {} => return talk.say(&json!({"list": list(file, &store)?})),
+        Wanted::Root(wanted) => return Ok(root::run(talk, file, wanted)?),
+        Wanted::List {} => return Ok(talk.say(&json!({"list": list(file, &store)?}))?),
         Wanted::Accept { repository, signer } => {
             let config = Found::read(file)?.config;
-            let repository = edit::repository(&repository, &config.plain_hosts())?;
+            let plain = config.plain_hosts();
+            check_remembered(&repository, &signer, &config.trust, &plain)?;
+            let repository = edit::repository(&repository, &plain)?;
             let signer = edit::signer_id(&signer, &config.trust)?;
             let of = pinned(&store, &repository)?;
             let known = of.iter().any(|pin| pin.signer == signer);
@@ -146,7 +186,7 @@ fn serve(
                     None => format!("{repository} has no remembered signer"),
                 };
                 let error = Error::new(ErrorKind::InvalidParams, message);
-                return Err(error.help("`vouch trust list` shows all."));
+                return Err(error.help("`vouch trust list` shows all.").into());
             }
             let lines = of.iter().map(|pin| format!("-{repository} {}", pin.signer));
             let lines: Vec<_> = lines.collect();
@@ -162,26 +202,48 @@ fn serve(
             revoked,
             scopes,
         } => {
-            let signer = signer.map(|written| {
-                Signer::try_from(WrittenSigner {
-                    revoked,
-                    ..*written
-                })
-            });
-            let wrong = |what| Error::new(ErrorKind::InvalidParams, what);
-            let signer = signer.transpose().map_err(wrong)?;
+            let signer = signer.map(|options| read_signer(options, revoked));
+            check_scopes(&scopes, file)?;
             Edit::Add {
                 name,
-                signer,
+                signer: signer.transpose()?,
                 revoked,
                 scopes,
             }
         }
-        Wanted::Remove { name, scopes } => Edit::Remove { name, scopes },
+        Wanted::Remove { name, scopes } => {
+            check_scopes(&scopes, file)?;
+            match name {
+                Some(name) => Edit::Remove { name, scopes },
+                None => Edit::RemoveRules { scopes },
+            }
+        }
     };
-    change(talk, file, &|text, config| {
-        edit.apply(text, &config.plain_hosts())
-    })
+    let apply = &|text: &str, config: &Config| edit.apply(text, &config.plain_hosts());
+    let warn = &|config: &Config| edit.warnings(&config.trust, &config.plain_hosts());
+    Ok(change(talk, file, apply, warn)?)
+}
+
+/// The signer that options tell of.
+fn read_signer(options: Map<String, Value>, revoked: bool) -> Result<Signer, Failed> {
+    // One by one first, so that what is wrong with a value names its option.
+    for (option, value) in &options {
+        let one = Map::from_iter([(option.clone(), value.clone())]);
+        let read = serde_json::from_value::<WrittenSigner>(Value::Object(one));
+        read.map_err(|error| Failed::value(option, &error.to_string()))?;
+    }
+    let written = serde_json::from_value(Value::Object(options));
+    let written: WrittenSigner = written.map_err(|error| Failed::usage(error.to_string()))?;
+    Signer::try_from(WrittenSigner { revoked, ..written }).map_err(Failed::usage)
+}
+
+fn check_scopes(scopes: &[String], file: &Path) -> Result<(), Failed> {
+    let plain = Found::read(file)?.config.plain_hosts();
+    for scope in scopes {
+        let checked = edit::check_scope(scope, &plain);
+        checked.map_err(|error| Failed::value("scope", error.message()))?;
+    }
+    Ok(())
 }
 
 fn pinned(store: &Pins, repository: &str) -> Result<Vec<Pin>> {
@@ -219,12 +281,21 @@ fn list(file: &Path, store: &Pins) -> Result<Value> {
 }
 
 /// Changes the config, if that is agreed to.
-fn change(talk: &mut Talk<impl BufRead, impl Write>, file: &Path, edit: Change<'_>) -> Result<()> {
+fn change(
+    talk: &mut Talk<impl BufRead, impl Write>,
+    file: &Path,
+    edit: Change<'_>,
+    warn: &dyn Fn(&Config) -> Result<Vec<String>>,
+) -> Result<()> {
     let mut shown = Found::read(file)?;
     loop {
         let edited = shown.edited(edit)?;
         let changes = difference(&shown.text, &edited);
-        if !talk.agree(Some(file), &changes)? {
+        let mut told = json!({"file": file, "lines": changes});
+        if !changes.is_empty() {
+            told["warnings"] = warn(&shown.config)?.into();
+        }
+        if !talk.agree_to(&told, !changes.is_empty())? {
             return Ok(());
         }
         let _lock = lock(&shown.target)?;

@@ -3,18 +3,14 @@
 //! An edit makes one text of another and knows nothing of files. Whether the new text is a config,
 //! and a policy that can be used, is for the config's own reader to say before it is written.
 
+pub mod effect;
 mod layout;
 mod rule;
 
-use super::{
-    key, material,
-    place::{Place, Scope},
-    section::Section,
-    signer::Signer,
-};
+use super::{key, material, place::Place, section::Section, signer::Signer};
 use crate::{error::Result, name::PlainHosts};
 use layout::{keep_remarks, section, shaped, wrong};
-use rule::{accept, is_of, leave, rules};
+use rule::{accept, is_of, leave, remove_rule, rules, scope_of};
 use toml_edit::{Array, DocumentMut, Item, RawString, Table, TableLike, value};
 
 /// A change of the policy.
@@ -36,6 +32,11 @@ pub enum Edit {
         /// What rules call the signer.
         name: String,
         /// The scopes, in any spelling.
+        scopes: Vec<String>,
+    },
+    /// Removes rules. What they covered is decided by a wider rule then, or by the default.
+    RemoveRules {
+        /// Their scopes, in any spelling.
         scopes: Vec<String>,
     },
     /// Names a root that is not named yet.
@@ -60,10 +61,7 @@ impl Edit {
             .map_err(|error| wrong(format!("the config is not TOML: {error}")))?;
         // Remarks in a file without keys stand behind all keys, and belong before them.
         let head = file.as_table().is_empty().then(|| file.trailing().clone());
-        let canonical = |scope: &String| {
-            let scope = Scope::read(scope, plain).map_err(wrong);
-            scope.map(|scope| scope.to_string())
-        };
+        let canonical = |scope: &String| scope_of(scope, plain).map(|scope| scope.to_string());
         match self {
             Self::Add {
                 name,
@@ -80,12 +78,21 @@ impl Edit {
             Self::Remove { name, scopes } if scopes.is_empty() => remove(&mut file, name)?,
             Self::Remove { name, scopes } => {
                 let trust = section(file.as_item_mut(), "trust")?;
-                known(section(trust, "signer")?, name)?;
+                known(section(trust, "signer")?, name, IN_THE_CONFIG)?;
                 for scope in scopes {
                     let scope = canonical(scope)?;
                     let rule = rules(trust).into_iter().find(|rule| is_of(*rule, &scope));
                     if !rule.is_some_and(|rule| leave(rule, name)) {
                         return Err(wrong(format!("no rule `{scope}` accepts `{name}`")));
+                    }
+                }
+            }
+            Self::RemoveRules { scopes } => {
+                for scope in scopes {
+                    let trust = section(file.as_item_mut(), "trust")?;
+                    let removed = remove_rule(trust, &canonical(scope)?)?;
+                    if let Some(removed) = removed {
+                        keep_remarks(&mut file, &removed);
                     }
                 }
             }
@@ -130,6 +137,11 @@ pub fn repository(text: &str, plain: &PlainHosts) -> Result<String> {
     Ok(Place::of(&plain.reference(text)?)?.to_string())
 }
 
+/// Fails unless that is a scope, in any spelling. Blocks.
+pub fn check_scope(text: &str, plain: &PlainHosts) -> Result<()> {
+    scope_of(text, plain).map(drop)
+}
+
 /// The id of a signer that is named as people do: by a name of the config, a key, or the id itself.
 /// Blocks.
 pub fn signer_id(text: &str, section: &Section) -> Result<String> {
@@ -148,8 +160,14 @@ pub fn signer_id(text: &str, section: &Section) -> Result<String> {
     })
 }
 
-/// Fails unless there is a signer of that name.
-fn known(signers: &Item, name: &str) -> Result<()> {
+/// What makes sense where a signer has to be in the config already.
+const IN_THE_CONFIG: &str = "";
+/// What makes sense where a signer may be named anew.
+const OR_NEW: &str = "Say who it is with `--account A…`, `--ssh-key LINE`, or what `vouch trust add \
+                      --help` shows for bundles. ";
+
+/// Fails unless there is a signer of that name; `help` is what else may be done then.
+fn known(signers: &Item, name: &str, help: &str) -> Result<()> {
     let signers = signers.as_table_like();
     if signers.is_some_and(|signers| signers.contains_key(name)) {
         return Ok(());
@@ -158,21 +176,15 @@ fn known(signers: &Item, name: &str) -> Result<()> {
     let names: Vec<_> = names.map(|(name, _)| name).take(20).collect();
     let error = wrong(format!("there is no signer `{name}`"));
     Err(error.help(if names.is_empty() {
-        "The config names no signer yet: say who it is with `--account A…`, `--ssh-key LINE`, or \
-         what `vouch trust add --help` shows for bundles."
-            .to_owned()
+        format!("{help}The config names no signer yet.")
     } else {
-        format!(
-            "Say who it is with `--account A…`, `--ssh-key LINE`, or what `vouch trust add --help` \
-             shows for bundles. The signers that are known: {}.",
-            names.join(", ")
-        )
+        format!("{help}The signers that are known: {}.", names.join(", "))
     }))
 }
 
 fn add(signers: &mut Item, name: &str, signer: Option<&Signer>, revoked: bool) -> Result<()> {
     let Some(signer) = signer else {
-        known(signers, name)?;
+        known(signers, name, OR_NEW)?;
         if revoked {
             revoke(signers, name);
         }
@@ -251,7 +263,7 @@ fn remove(file: &mut DocumentMut, name: &str) -> Result<()> {
         leave(rule, name);
     }
     let signers = section(trust, "signer")?;
-    known(signers, name)?;
+    known(signers, name, IN_THE_CONFIG)?;
     let Some(signers) = signers.as_table_like_mut() else {
         return Ok(());
     };

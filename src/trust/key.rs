@@ -5,7 +5,8 @@ use data_encoding::BASE64;
 
 /// Checks an account nkey: `A…`.
 pub(super) fn account(text: &str) -> Result<String, String> {
-    let not = || format!("{text:?} is not a public account nkey, which begins with `A`");
+    let not =
+        || format!("{text:?} is not a public account nkey: `A`, and 55 more letters and digits");
     let key = nkey::read(nkey::Of::Account, text).ok_or_else(not)?;
     Ok(account_of(&key))
 }

@@ -137,7 +137,7 @@ impl fmt::Display for Place {
 
 impl Scope {
     /// The next wider scope, where there is one.
-    fn wider(&self) -> Option<Self> {
+    pub(super) fn wider(&self) -> Option<Self> {
         match self {
             Self::Everywhere | Self::Files => None,
             Self::Folder(folder) => Some(match folder.parent() {

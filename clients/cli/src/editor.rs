@@ -107,6 +107,11 @@ impl Editor {
             return Ok(answer);
         };
         let failure = Failure::new(error["message"].as_str().unwrap_or_default());
+        let failure = if error["usage"] == true {
+            failure.usage()
+        } else {
+            failure
+        };
         Err(match error["help"].as_str() {
             Some(help) => failure.help(help),
             None => failure,

@@ -14,6 +14,8 @@ pub(crate) enum Outcome {
     Refused = 1,
     /// Anything else: nothing is known of the artifact.
     Failed = 2,
+    /// What was typed cannot be meant: `EX_USAGE` of sysexits(3).
+    Usage = 64,
     // Ended by a signal, after tidying up: 128 and the signal's number, as shells have it.
     HungUp = 129,
     Interrupted = 130,
@@ -28,6 +30,8 @@ pub(crate) struct Failure {
     /// What a program said about it, by lines.
     pub(crate) said: Vec<String>,
     pub(crate) help: Option<String>,
+    /// Whether it is about what was typed.
+    of_usage: bool,
     /// The code and data of an error that the service answered.
     answered: Option<(i32, Value)>,
 }
@@ -39,6 +43,7 @@ impl Failure {
             message: message.into(),
             said: Vec::new(),
             help: None,
+            of_usage: false,
             answered: None,
         }
     }
@@ -47,6 +52,14 @@ impl Failure {
     pub(crate) fn help(self, help: impl Into<String>) -> Self {
         Self {
             help: Some(help.into()),
+            ..self
+        }
+    }
+
+    /// The same, about what was typed.
+    pub(crate) fn usage(self) -> Self {
+        Self {
+            of_usage: true,
             ..self
         }
     }
@@ -68,6 +81,7 @@ impl Failure {
     pub(crate) fn outcome(&self) -> Outcome {
         match self.answered {
             Some((code, _)) if ErrorKind::refuses(code) => Outcome::Refused,
+            None if self.of_usage => Outcome::Usage,
             _ => Outcome::Failed,
         }
     }

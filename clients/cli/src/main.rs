@@ -53,9 +53,6 @@ use std::{
     process::ExitCode,
 };
 
-/// `EX_USAGE` of sysexits(3): 1 and 2 have meanings of their own here.
-const USAGE: u8 = 64;
-
 fn main() -> ExitCode {
     let cli = match Cli::read() {
         Ok(cli) => cli,
@@ -63,7 +60,7 @@ fn main() -> ExitCode {
             // Nobody is left to tell.
             let _ = error.print();
             return if error.use_stderr() {
-                ExitCode::from(USAGE)
+                ExitCode::from(Outcome::Usage as u8)
             } else {
                 ExitCode::SUCCESS
             };

@@ -250,6 +250,9 @@ fn show(screen: &mut Screen, done: Done) -> io::Result<()> {
     if screen.is_json() {
         let (file, lines) = (&changes["file"], &changes["lines"]);
         let mut done = json!({"changed": changed, "file": file, "lines": lines});
+        if let Some(warnings) = changes.get("warnings") {
+            done["warnings"] = warnings.clone();
+        }
         if let Some(root) = changes.get("root") {
             done["root"] = root.clone();
         }
@@ -260,6 +263,24 @@ fn show(screen: &mut Screen, done: Done) -> io::Result<()> {
     } else {
         screen.text("nothing to change")
     }
+}
+
+/// What holds where no rule does, if that is anywhere: a rule `*` covers all but files.
+fn elsewhere(default: Option<&str>, everywhere: bool, files: bool) -> Option<&'static str> {
+    Some(match (default, everywhere, files) {
+        (_, true, true) => return None,
+        (_, true, false) => "files: any signer is accepted",
+        (Some("none"), _, true) => "nobody is accepted",
+        (Some("none"), _, false) => "nobody is accepted; of files, any signer is",
+        (Some("any"), ..) => "any signer is accepted",
+        (Some(_), _, true) => "the first signer of a repository is remembered",
+        (Some(_), _, false) => {
+            "the first signer of a repository is remembered; of files, any signer is accepted"
+        }
+        (None, ..) => {
+            "the first signer of a repository is remembered; on this machine any is accepted"
+        }
+    })
 }
 
 fn show_list(screen: &mut Screen, list: &Value) -> io::Result<()> {
@@ -284,7 +305,9 @@ fn show_list(screen: &mut Screen, list: &Value) -> io::Result<()> {
             ),
         )?;
     }
-    for rule in each("rules") {
+    let mut rules: Vec<_> = each("rules").collect();
+    rules.sort_by_key(|rule| rule["scope"].as_str());
+    for rule in &rules {
         let mut parts = Vec::new();
         for (key, value) in rule.as_object().into_iter().flatten() {
             let values: Vec<_> = match value {
@@ -293,6 +316,7 @@ fn show_list(screen: &mut Screen, list: &Value) -> io::Result<()> {
             };
             match key.as_str() {
                 "scope" => {}
+                "accept" if values == ["none"] => parts.insert(0, "accepts nobody".to_owned()),
                 "accept" => parts.insert(0, format!("accepts {}", values.join(", "))),
                 key => parts.push(format!("{key} {}", values.join(", "))),
             }
@@ -302,18 +326,10 @@ fn show_list(screen: &mut Screen, list: &Value) -> io::Result<()> {
             format!("{}: {}", text(&rule["scope"]), parts.join("; ")),
         )?;
     }
-    let default = list["default"].as_str();
-    screen.line(
-        "elsewhere",
-        match default {
-            Some("none") => "nobody is accepted",
-            Some("any") => "any signer is accepted",
-            Some(_) => "the first signer of a repository is remembered",
-            None => {
-                "the first signer of a repository is remembered; on this machine any is accepted"
-            }
-        },
-    )?;
+    let has_rule = |scope: &str| rules.iter().any(|rule| rule["scope"] == scope);
+    if let Some(elsewhere) = elsewhere(list["default"].as_str(), has_rule("*"), has_rule("files")) {
+        screen.line("elsewhere", elsewhere)?;
+    }
     for pin in each("pins") {
         let signer = text(&pin["signer"]);
         let key = signer.strip_prefix("token:").unwrap_or(&signer).to_owned();
@@ -324,4 +340,23 @@ fn show_list(screen: &mut Screen, list: &Value) -> io::Result<()> {
         )?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn elsewhere_is_what_no_rule_covers() {
+        let check = |default, everywhere, files, expected: Option<&str>| {
+            let found = elsewhere(default, everywhere, files);
+            assert_eq!(found, expected, "{default:?} {everywhere} {files}");
+        };
+        check(None, true, true, None);
+        check(Some("none"), true, true, None);
+        check(None, true, false, Some("files: any signer is accepted"));
+        check(Some("none"), false, true, Some("nobody is accepted"));
+        let but_files = "nobody is accepted; of files, any signer is";
+        check(Some("none"), false, false, Some(but_files));
+    }
 }

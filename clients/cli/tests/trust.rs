@@ -473,7 +473,7 @@ fn signers_of_bundles_are_named_in_the_words_of_their_certificates() {
     ];
     done(&ran, &written);
     let ran = home.run(&[&adding[..], &["--scope", "files"]].concat());
-    fails(&ran, 2, &["`workflow` needs `refs`"]);
+    fails(&ran, 64, &["--workflow needs --refs"]);
     let ann = ["trust", "add", "ann", "--yes", "--email", "ann@example.org"];
     fails(&home.run(&ann), 64, &["--issuer"]);
     let ran = home.run(&[&ann[..], &["--issuer", "https://accounts.google.com"]].concat());
@@ -489,5 +489,113 @@ fn signers_of_bundles_are_named_in_the_words_of_their_certificates() {
     );
     let key = home.path("no-such.pub").display().to_string();
     let ran = home.run(&["trust", "add", "key", "--yes", "--key", &key]);
-    fails(&ran, 2, &["cannot open", "no-such.pub"]);
+    fails(&ran, 64, &["cannot read", "no-such.pub"]);
+}
+
+/// What is wrong with a value is told with its option, as wrong usage; the key that nobody should
+/// see is not taken.
+#[test]
+fn a_value_that_cannot_be_meant_names_its_option() {
+    let home = Home::new();
+    let private = home.path("cosign.key");
+    let begin = "-----BEGIN ENCRYPTED SIGSTORE PRIVATE KEY-----\n";
+    fs::write(&private, begin).unwrap();
+    let private = private.display().to_string();
+    let cosign = format!("cosign public-key --key {private}");
+    let check = |options: &[&str], says: &str| {
+        let adding = ["trust", "add", "acme", "-y"];
+        fails(&home.run(&[&adding[..], options].concat()), 64, &[says]);
+    };
+    check(
+        &["--account", "ADP"],
+        "invalid value for `--account`: \"ADP\" is not",
+    );
+    let rsa = "ssh-rsa AAAAB3NzaC1yc2E= ann@laptop";
+    check(
+        &["--ssh-key", rsa],
+        "invalid value for `--ssh-key`: keys of the type ssh-rsa",
+    );
+    let workflow = ["--workflow", "x", "--refs", "refs/tags/*"];
+    check(
+        &workflow,
+        "invalid value for `--workflow`: \"x\" is not a workflow",
+    );
+    let refs = [
+        "--workflow",
+        "github.com/a/b/.github/workflows/c.yml",
+        "--refs",
+        "v1",
+    ];
+    check(&refs, "invalid value for `--refs`: \"v1\" is not a ref");
+    let issuer = ["--email", "a@b.c", "--issuer", "b.c"];
+    check(
+        &issuer,
+        "invalid value for `--issuer`: \"b.c\" does not vouch",
+    );
+    let scope = ["--account", ACME, "--scope", "ghcr.io/a:1"];
+    check(
+        &scope,
+        "invalid value for `--scope`: \"ghcr.io/a:1\" names a tag",
+    );
+    check(&["--key", &private], &cosign);
+    assert!(!config(&home).exists());
+}
+
+#[test]
+fn what_a_change_does_to_others_is_said() {
+    let home = Home::new();
+    let run = |line: &str| home.run(&line.split(' ').collect::<Vec<_>>());
+    done(
+        &run(&format!(
+            "trust add acme --account {ACME} --scope q.io/acme -y"
+        )),
+        &[],
+    );
+    done(
+        &run(&format!(
+            "trust add ann --account {ANN} --scope q.io/acme/echo -y"
+        )),
+        &[
+            "q.io/acme/echo was covered by the rule `q.io/acme`, which accepts acme",
+            "in force",
+        ],
+    );
+    let accept = format!("trust accept q.io/acme/x --signer {ANN} -y");
+    fails(
+        &run(&accept),
+        2,
+        &[
+            "the rule `q.io/acme` decides there",
+            &format!("vouch trust add NAME --account {ANN} --scope q.io/acme"),
+        ],
+    );
+    let removing = "trust remove ann --scope q.io/acme/echo -y";
+    let ran = run(&format!("--json {removing}"));
+    let warning = ran.lines()[0]["warnings"][0].clone();
+    let command = "vouch trust remove --scope q.io/acme/echo";
+    assert!(warning.as_str().unwrap().contains(command), "{warning}");
+    done(
+        &run(&format!("{} -y", command.trim_start_matches("vouch "))),
+        &[
+            "without the rule `q.io/acme/echo`, the rule `q.io/acme` decides there",
+            "in force",
+        ],
+    );
+    fails(&run("trust remove -y"), 64, &["required"]);
+    fails(
+        &run("trust remove bob -y"),
+        2,
+        &["no signer `bob`", "known: acme, ann"],
+    );
+    done(&run("trust add ann --revoked -y"), &["in force"]);
+    done(
+        &run("trust remove ann -y"),
+        &["`ann` is revoked: without this entry, what they signed can be accepted again"],
+    );
+    done(&run("trust add acme --scope * -y"), &[]);
+    done(&run("trust remove acme --scope * -y"), &[]);
+    done(
+        &run("trust list"),
+        &["*: accepts nobody\n", "files: any signer is accepted"],
+    );
 }

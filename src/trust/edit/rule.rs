@@ -1,8 +1,17 @@
 //! The rules in the text of a config: who is accepted in a scope.
 
 use super::layout::{push, replace, wrong};
-use crate::{error::Result, trust::section::Mode};
+use crate::{
+    error::Result,
+    name::PlainHosts,
+    trust::{place::Scope, section::Mode},
+};
 use toml_edit::{Array, ArrayOfTables, InlineTable, Item, Table, TableLike, Value, value};
+
+/// A scope, in any spelling. Blocks.
+pub(super) fn scope_of(text: &str, plain: &PlainHosts) -> Result<Scope> {
+    Scope::read(text, plain).map_err(wrong)
+}
 
 /// The rules, however they are written.
 pub(super) fn rules(trust: &mut Item) -> Vec<&mut dyn TableLike> {
@@ -60,6 +69,31 @@ pub(super) fn accept(trust: &mut Item, scope: &str, name: &str) -> Result<()> {
         _ => return Err(wrong("`trust.rule` is not a list of rules")),
     }
     Ok(())
+}
+
+/// Removes a scope's rule, and answers its section, where it has one.
+pub(super) fn remove_rule(trust: &mut Item, scope: &str) -> Result<Option<Table>> {
+    let mut scopes = rules(trust);
+    let Some(index) = scopes.iter_mut().position(|rule| is_of(*rule, scope)) else {
+        let error = wrong(format!("there is no rule `{scope}`"));
+        return Err(error.help("`vouch trust list` shows all."));
+    };
+    let (removed, is_last) = match trust.get_mut("rule") {
+        Some(Item::ArrayOfTables(tables)) => {
+            let removed = tables.get(index).cloned();
+            tables.remove(index);
+            (removed, tables.is_empty())
+        }
+        Some(Item::Value(Value::Array(values))) => {
+            values.remove(index);
+            (None, values.is_empty())
+        }
+        _ => (None, false),
+    };
+    if let Some(trust) = trust.as_table_like_mut().filter(|_| is_last) {
+        trust.remove("rule");
+    }
+    Ok(removed)
 }
 
 /// The names in a rule's `accept`.

@@ -1,6 +1,6 @@
 //! Texts before and after an edit.
 
-use super::*;
+use super::{effect::check_remembered, *};
 use crate::trust::key::account_of;
 
 fn key(seed: u8) -> String {
@@ -32,6 +32,12 @@ fn adding_as(name: &str, signer: &str) -> Edit {
 fn removing(name: &str, scopes: &[&str]) -> Edit {
     Edit::Remove {
         name: name.into(),
+        scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
+    }
+}
+
+fn removing_rules(scopes: &[&str]) -> Edit {
+    Edit::RemoveRules {
         scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
     }
 }
@@ -139,6 +145,198 @@ fn edits_keep_all_else() {
 }
 
 #[test]
+fn a_rule_goes_with_what_it_says() {
+    let check = |scopes: &[&str], before: &str, after: &str| {
+        let edit = removing_rules(scopes);
+        assert_eq!(
+            edited(&edit, before).unwrap(),
+            after,
+            "{scopes:?} of {before}"
+        );
+    };
+    let signer = "[trust.signer.acme]\naccount = \"A1\"\n";
+    let files = "\n# files\n[[trust.rule]]\nscope = \"files\"\naccept = \"none\"\n";
+    let acme = "\n[[trust.rule]]\nscope = \"ghcr.io/acme\"\naccept = [\"acme\"]\n";
+    check(
+        &["files"],
+        &format!("{signer}{files}{acme}"),
+        &format!("{signer}{acme}"),
+    );
+    check(
+        &["GHCR.io:443/acme"],
+        &format!("{signer}{files}{acme}"),
+        &format!("{signer}{files}"),
+    );
+    check(
+        &["files", "ghcr.io/acme"],
+        &format!("{signer}{files}{acme}"),
+        signer,
+    );
+    check(
+        &["*"],
+        "trust.rule = [{ scope = \"*\", accept = \"none\" }, { scope = \"files\", accept = \"any\" }]\n",
+        "trust.rule = [ { scope = \"files\", accept = \"any\" }]\n",
+    );
+    check(
+        &["*"],
+        "trust.rule = [{ scope = \"*\", accept = \"none\" }]\n",
+        "",
+    );
+    let error = edited(&removing_rules(&["*"]), signer).unwrap_err();
+    assert!(
+        error.to_string().contains("there is no rule `*`"),
+        "{error}"
+    );
+}
+
+/// What a policy says beside the two signers `acme` and `b`, of whom the latter is revoked.
+fn policy(rules: &str) -> Section {
+    let text = format!(
+        "{rules}\n[signer.acme]\naccount = '{}'\n[signer.b]\naccount = '{}'\nrevoked = true",
+        key(1),
+        key(2)
+    );
+    toml::from_str(&text).unwrap()
+}
+
+#[test]
+fn whom_a_change_keeps_out_or_lets_in_is_said() {
+    let check = |edit: &Edit, rules: &str, expected: &[&str]| {
+        let warnings = edit.warnings(&policy(rules), &PlainHosts::default());
+        assert_eq!(warnings.unwrap(), expected, "{edit:?} of {rules}");
+    };
+    let adding = |scope| adding("dave", None, &[scope]);
+    let acme = "rule=[{scope='ghcr.io/acme',accept=['acme']}]";
+    let instead =
+        ". To add dave to that rule instead: the same command with `--scope ghcr.io/acme`";
+    let only = "ghcr.io/acme/a/b was covered by the rule `ghcr.io/acme`, which accepts acme: from now \
+                on, only dave is accepted there";
+    check(
+        &adding("GHCR.io/acme/a/b"),
+        acme,
+        &[&format!("{only}{instead}")],
+    );
+    for (scope, rules) in [
+        // It joins the others, stands above them, or beside; nobody was accepted; or they were.
+        ("ghcr.io/acme", acme),
+        ("ghcr.io", acme),
+        ("ghcr.io/acmes", acme),
+        ("files", "rule=[{scope='*',accept=['acme']}]"),
+        ("ghcr.io/acme", "rule=[{scope='*',accept='none'}]"),
+        ("ghcr.io/acme", "rule=[{scope='*',accept=['dave']}]"),
+        ("ghcr.io/acme", ""),
+    ] {
+        check(&adding(scope), rules, &[]);
+    }
+    let any = "q.io was covered by the rule `*`, which accepts any signer of a token: from now on, \
+               only dave is accepted there";
+    check(&adding("q.io"), "rule=[{scope='*',accept='any'}]", &[any]);
+    let both = "q.io was covered by the rule `*`, which accepts acme, dave: from now on, only dave is \
+                accepted there";
+    check(
+        &adding("q.io"),
+        "rule=[{scope='*',accept=['acme','dave']}]",
+        &[both],
+    );
+
+    let empty = "the rule `ghcr.io/acme` accepts nobody then. To remove the rule, too: `vouch trust \
+                 remove --scope ghcr.io/acme`";
+    check(&removing("acme", &[]), acme, &[empty]);
+    check(&removing("acme", &["ghcr.io/acme"]), acme, &[empty]);
+    let two = "rule=[{scope='*',accept=['acme','b']},{scope='q.io',accept=['acme']}]";
+    check(&removing("acme", &["*"]), two, &[]);
+    let revoked = "`b` is revoked: without this entry, what they signed can be accepted again";
+    check(&removing("b", &[]), acme, &[revoked]);
+    check(&removing("b", &["ghcr.io/acme"]), acme, &[]);
+
+    let check = |scope: &str, rules: &str, expected: &str| {
+        let expected = format!("without the rule `{scope}`, {expected}");
+        check(&removing_rules(&[scope]), rules, &[&expected]);
+    };
+    let any = "any signer of a token is accepted there";
+    check("files", "default='none'", any);
+    check("oci:/no/such", "", any);
+    check("localhost:5000", "", any);
+    check("q.io", "default='any'", any);
+    check("q.io", "", "the first signer of a repository is remembered");
+    check("q.io", "default='none'", "nobody is accepted there");
+    check(
+        "ghcr.io/acme/a",
+        acme,
+        "the rule `ghcr.io/acme` decides there, which accepts acme",
+    );
+}
+
+#[test]
+fn nobody_is_remembered_where_that_says_nothing() {
+    let check = |repository: &str, signer: &str, rules: &str, expected: Result<(), &[&str]>| {
+        let plain = PlainHosts::default();
+        let checked = check_remembered(repository, signer, &policy(rules), &plain);
+        let said = checked.map_err(|error| {
+            let help = error.data().help.unwrap_or_default();
+            format!("{error} {help}").replace(&key(1), "A1")
+        });
+        match (said, expected) {
+            (Ok(()), Ok(())) => {}
+            (Err(said), Err(parts)) if parts.iter().all(|part| said.contains(part)) => {}
+            (said, expected) => panic!("{repository} {signer} {rules}: {said:?}, not {expected:?}"),
+        }
+    };
+    let (echo, one) = ("ghcr.io/acme/echo", key(1));
+    let email = "sigstore:email=ann@example.org,issuer=https://example.org";
+    check(echo, &one, "", Ok(()));
+    check(echo, "acme", "default='pinned'", Ok(()));
+    check(echo, email, "default='pinned'", Ok(()));
+    check(
+        echo,
+        &one,
+        "rule=[{scope='ghcr.io',accept='pinned'}]",
+        Ok(()),
+    );
+    let acme = "rule=[{scope='ghcr.io/acme',accept=['acme']}]";
+    check(
+        echo,
+        &one,
+        acme,
+        Err(&[
+            "ghcr.io/acme/echo does not go by who is remembered: the rule `ghcr.io/acme` decides",
+            "`vouch trust add NAME --account A1 --scope ghcr.io/acme`",
+        ]),
+    );
+    check(
+        echo,
+        "acme",
+        acme,
+        Err(&["`vouch trust add acme --scope ghcr.io/acme`"]),
+    );
+    let none = "rule=[{scope='*',accept='none'}]";
+    check(
+        echo,
+        "acme",
+        none,
+        Err(&["accepts nobody", "--scope ghcr.io/acme/echo`"]),
+    );
+    check(
+        echo,
+        "acme",
+        "default='none'",
+        Err(&["nobody is accepted there"]),
+    );
+    check(
+        "localhost:5000/a/b",
+        "acme",
+        "",
+        Err(&["any signer of a token is accepted there"]),
+    );
+    check(
+        echo,
+        email,
+        "",
+        Err(&["bundles are not accepted", "trust add NAME --scope"]),
+    );
+}
+
+#[test]
 fn what_an_edit_cannot_mean_is_refused() {
     let check = |edit: &Edit, text: &str, says: &str| {
         let error = edited(edit, text).unwrap_err();
@@ -174,7 +372,11 @@ fn what_an_edit_cannot_mean_is_refused() {
         "`w` is already A1",
     );
     check(&adding("b", None, &["*"]), one, "known: acme");
-    check(&removing("b", &[]), one, "there is no signer `b`");
+    check(
+        &removing("b", &[]),
+        one,
+        "there is no signer `b` The signers that are known: acme.",
+    );
     check(&removing("acme", &["*"]), one, "no rule `*` accepts `acme`");
     let pinned = format!("{one}[[trust.rule]]\nscope = '*'\naccept = 'pinned'\n");
     check(

@@ -1,6 +1,6 @@
 //! What may be written behind `vouch trust`.
 
-use crate::subject::Reference;
+use crate::{sign::quoted, subject::Reference};
 use clap::{Args, Subcommand, ValueHint};
 use std::{
     io::{self, IsTerminal as _, Read as _},
@@ -24,13 +24,18 @@ pub(crate) enum TrustCommand {
   vouch trust add acme --scope docker.io/acme   # a signer already in the config
   vouch trust add acme --revoked                # nothing of theirs is accepted any more")]
     Add(Box<TrustAdd>),
-    /// Stop accepting a signer: under some scopes, or at all
+    /// Stop accepting a signer, under some scopes or at all; or remove the rules of scopes
     ///
-    /// A rule that is left without signers accepts nobody.
-    #[command(after_help = "Example:\n  vouch trust remove acme --scope ghcr.io/acme")]
+    /// A rule that is left without signers accepts nobody. Without NAME, the rule of each scope is
+    /// removed: then a wider rule decides there, or the default.
+    #[command(after_help = "Examples:
+  vouch trust remove acme --scope ghcr.io/acme
+  vouch trust remove acme
+  vouch trust remove --scope files   # the rule, whomever it accepts")]
     Remove {
         /// What the config calls the signer
-        name: String,
+        #[arg(required_unless_present = "scopes")]
+        name: Option<String>,
         /// Only under this scope; may be given several times
         #[arg(long = "scope", value_name = "SCOPE")]
         scopes: Vec<String>,
@@ -212,7 +217,15 @@ impl TrustCommand {
             *file = absolute.map_err(|error| format!("{}: {error}", file.display()))?;
         }
         let Self::Add(add) = self else { return Ok(()) };
+        // One that is revoked at no ref in particular is so at all.
+        if add.workflow.is_some() && add.refs.is_empty() && !add.revoked {
+            return Err(
+                "--workflow needs --refs: those that it may run for, such as --refs 'refs/tags/*'"
+                    .to_owned(),
+            );
+        }
         if let Some(key) = &mut add.key {
+            check_public_key(Path::new(&*key))?;
             // The config's folder is another one.
             let path = std::path::absolute(&*key).map_err(|error| format!("{key}: {error}"))?;
             *key = path.display().to_string();
@@ -225,12 +238,41 @@ impl TrustCommand {
     }
 }
 
+/// The most bytes of a file with a key.
+const LARGEST_KEY: u64 = 16 << 10;
+
+/// Fails where a file is not there, or holds a private key.
+fn check_public_key(file: &Path) -> Result<(), String> {
+    let shown = file.display();
+    let cannot = |error| format!("cannot read {shown}: {error}");
+    if !file.metadata().map_err(cannot)?.is_file() {
+        return Err(format!("{shown} is not a file"));
+    }
+    let mut bytes = Vec::new();
+    std::fs::File::open(file)
+        .and_then(|opened| opened.take(LARGEST_KEY).read_to_end(&mut bytes))
+        .map_err(cannot)?;
+    let text = String::from_utf8_lossy(&bytes);
+    if !text.contains("PRIVATE KEY-----") {
+        return Ok(());
+    }
+    let quoted = quoted(&shown.to_string());
+    let command = if text.contains("SIGSTORE") || text.contains("COSIGN") {
+        format!("cosign public-key --key {quoted}")
+    } else {
+        format!("openssl pkey -pubout -in {quoted}")
+    };
+    Err(format!(
+        "{shown} is a private key: write the public one to a file, and name that: `{command}`"
+    ))
+}
+
 /// The line in a file such as `id_ed25519.pub`.
 fn public_key(file: &Path) -> Result<String, String> {
     let cannot = |error| format!("cannot read {}: {error}", file.display());
     let mut text = String::new();
     std::fs::File::open(file)
-        .and_then(|opened| opened.take(16 << 10).read_to_string(&mut text))
+        .and_then(|opened| opened.take(LARGEST_KEY).read_to_string(&mut text))
         .map_err(cannot)?;
     if text.contains("PRIVATE KEY") {
         return Err(format!(
