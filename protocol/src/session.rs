@@ -10,7 +10,7 @@ pub enum SessionLogin {}
 impl Method for SessionLogin {
     const NAME: &'static str = "session/login";
     const SUMMARY: &'static str = "Checks a login with its registry and keeps it. Takes `username` and `password`, or `identityToken`.";
-    const ERRORS: &'static [&'static [ErrorKind]] = &[ErrorKind::REGISTRY];
+    const ERRORS: &'static [&'static [ErrorKind]] = &[ErrorKind::REGISTRY, &[ErrorKind::NotFound]];
     const LOG: LogLevel = LogLevel::Info;
     type Params = SessionLoginParams;
     type Result = SessionStatus;

@@ -122,7 +122,7 @@ mod tests {
         history.failed(&long, &Caller::new(), &error);
         let errors = history.errors();
         let method = errors[0].method.as_deref().unwrap();
-        assert!(method.starts_with("[2Jxx") && method.chars().count() == METHOD + 1);
+        assert!(method.starts_with("[2J xx") && method.chars().count() == METHOD + 1);
         assert_eq!(errors[0].message.chars().count(), MESSAGE + 1);
     }
 }

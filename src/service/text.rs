@@ -22,7 +22,7 @@ mod tests {
 
     #[test]
     fn of_a_long_path_the_end_is_shown() {
-        assert_eq!(ending("/a/\u{1b}[2Jb\n.wasm"), "/a/[2Jb.wasm");
+        assert_eq!(ending("/a/\u{1b}[2Jb\n.wasm"), "/a/[2Jb .wasm");
         let shown = ending(&format!("/{}/echo.wasm", "ü".repeat(1000)));
         assert_eq!(shown.chars().count(), SUBJECT + 1);
         assert!(shown.starts_with("…ü") && shown.ends_with("ü/echo.wasm"));

@@ -1,6 +1,6 @@
 //! The budget, measured side by side in one run: `cargo bench --bench budget`, or a part of it:
 //! `cargo bench --bench budget -- latency` (or `artifacts`, `again`, `sessions`, `small`, `cancel`,
-//! `service`, `signing`, `burst`, `documents`).
+//! `service`, `signing`, `burst`, `documents`, `bundles`).
 //!
 //! Each row is a ratio of the best of several interleaved rounds, so that a busy moment of the
 //! machine does not count. Peers are measured where they are installed. Nothing fails here: a
@@ -14,6 +14,7 @@
 )]
 #![allow(clippy::cast_precision_loss)]
 
+mod bundles;
 mod burst;
 mod cancel;
 mod documents;
@@ -156,6 +157,9 @@ fn main() {
     }
     if asked("signing") {
         signing::signing();
+    }
+    if asked("bundles") {
+        bundles::offline();
     }
     if asked("documents") {
         documents::known();

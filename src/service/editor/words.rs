@@ -122,7 +122,7 @@ mod tests {
         check("# a", "`# a`", r"\# a", "a heading");
         check("- a", "`- a`", r"\- a", "a list");
         check("12. a", "`12. a`", r"12\. a", "a list with numbers");
-        check("a\nb\r\n# c", "`ab# c`", r"ab\# c", "line breaks");
+        check("a\nb\r\n# c", "`a b  # c`", r"a b  \# c", "line breaks");
         check("www.e.org", "`www.e.org`", r"www\.e.org", "a link without a scheme");
         check("https://e.org", "`https://e.org`", r"https\://e.org", "one with it");
         check("a@e.org", "`a@e.org`", r"a\@e.org", "an address");
