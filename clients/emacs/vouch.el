@@ -59,7 +59,9 @@
 (defun vouch--hover-when-asked ()
   "Keep Eglot from asking vouchd for a hover wherever point rests.
 A hover asks the registry that the reference names, whoever that is."
-  (when (vouch--server)
+  ;; The hook runs at a connection's end too, where asking for the server would
+  ;; make Eglot remember the dead one.
+  (when (and (eglot-managed-p) (vouch--server))
     (remove-hook 'eldoc-documentation-functions
                  #'eglot-hover-eldoc-function t)))
 
