@@ -384,6 +384,6 @@ mod tests {
         assert!(found(before), "there is nothing more");
         memory.attached(&echo, manifest);
         assert!(!found(before), "there may be more");
-        assert!(found(before + std::time::Duration::from_secs(3600)));
+        assert!(found(before + Duration::from_secs(3600)));
     }
 }

@@ -149,19 +149,19 @@ fn locked_out(section: &Section, name: &str, scope: &Scope) -> Option<String> {
     if rule.accept == Accept::Mode(Mode::None) || is_only(&rule.accept, name) {
         return None;
     }
-    let mut told = format!(
+    let names_others =
+        matches!(&rule.accept, Accept::Signers(names) if !names.iter().any(|known| known == name));
+    let instead = names_others.then(|| {
+        let wider = quoted(&rule.scope);
+        format!(". To add {name} to that rule instead: the same command with `--scope {wider}`")
+    });
+    Some(format!(
         "{scope} was covered by the rule `{}`, which accepts {}: from now on, only {name} is \
-         accepted there",
+         accepted there{}",
         rule.scope,
-        whom(&rule.accept)
-    );
-    if matches!(&rule.accept, Accept::Signers(names) if !names.iter().any(|known| known == name)) {
-        told.push_str(&format!(
-            ". To add {name} to that rule instead: the same command with `--scope {}`",
-            quoted(&rule.scope)
-        ));
-    }
-    Some(told)
+        whom(&rule.accept),
+        instead.unwrap_or_default()
+    ))
 }
 
 fn whom(accept: &Accept) -> String {
