@@ -232,7 +232,7 @@ M-x eglot"))))
 ;;;###autoload
 (defun vouch-verify (subject &optional reference)
   "Say whether SUBJECT, a file or a reference, is signed, and by whom.
-With REFERENCE, a prefix argument, it is no file's name."
+With REFERENCE, a prefix argument, it is not a file's name."
   (interactive (vouch--read-subject "Verify"))
   (if-let ((said (vouch--execute "vouch.verify" subject)))
       (vouch--tell subject said)
@@ -241,7 +241,7 @@ With REFERENCE, a prefix argument, it is no file's name."
 ;;;###autoload
 (defun vouch-inspect (subject &optional reference)
   "Show what SUBJECT, a file or a reference, is, and who signed it.
-With REFERENCE, a prefix argument, it is no file's name."
+With REFERENCE, a prefix argument, it is not a file's name."
   (interactive (vouch--read-subject "Inspect"))
   (vouch--show-subject "inspect" subject reference))
 

@@ -61,7 +61,7 @@ pub(super) fn table() -> Table {
         .in_time::<Execute, _, _>(commands::execute)
 }
 
-/// What a message was about that could not be read: half a pair of surrogates is no text, though some
+/// What a message was about that could not be read: half a pair of surrogates is not text, though some
 /// editors send it, and there are texts that are too long.
 #[derive(Debug)]
 pub struct Dropped {

@@ -283,7 +283,7 @@ impl Draft {
                 certificate.tbs_certificate.issuer,
                 certificate.tbs_certificate.subject,
             );
-            // What is no part of the path from the signer upwards says nothing, and moves nowhere.
+            // What is not part of the path from the signer upwards says nothing, and moves nowhere.
             if issuers
                 .last()
                 .is_some_and(|below| subject.to_der().ok().as_ref() != Some(below))
