@@ -169,23 +169,49 @@ pub(super) fn rows(name: &str, text: &str) -> Vec<&'static Row> {
         [] => is_yaml,
         files => files.iter().any(ends),
     };
-    // An escape may stand for any part of a mark; a reader that undoes it decides then.
-    let has_escape = has_escape(text);
-    let marked = |row: &&Row| has_escape || text.contains(row.mark);
+    // What is base64 may say anything; a reader that decodes it decides then.
+    let may_be_any = text.contains(":binary") || text.contains("!!binary");
+    let unescaped = text.contains('\\').then(|| unescaped(text));
+    let has_mark = |mark: &str| {
+        text.contains(mark) || unescaped.as_ref().is_some_and(|text| text.contains(mark))
+    };
+    let marked = |row: &&Row| may_be_any || has_mark(row.mark);
     ROWS.iter().filter(fits).filter(marked).collect()
 }
 
-/// What follows `\` in an escape that stands for a letter or a slash, or goes on in the next line.
-const ESCAPES: [char; 9] = [
-    'x', 'u', 'U', '/', '\n', '\r', '\u{85}', '\u{2028}', '\u{2029}',
-];
-
-/// Whether a text may say something else than what is written.
-fn has_escape(text: &str) -> bool {
-    let mut escapes = text.match_indices('\\');
-    escapes.any(|(at, _)| text[at + 1..].starts_with(ESCAPES))
-        || text.contains(":binary")
-        || text.contains("!!binary")
+/// A text with the letters and slashes that its escapes stand for, as far as they matter for a mark.
+fn unescaped(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, behind)) = rest.split_once('\\') {
+        plain.push_str(before);
+        let digits = match behind.bytes().next() {
+            Some(b'x') => 2,
+            Some(b'u') => 4,
+            Some(b'U') => 8,
+            _ => 0,
+        };
+        let number = behind.get(1..=digits).filter(|_| digits > 0);
+        let number = number.and_then(|digits| u32::from_str_radix(digits, 16).ok());
+        rest = match number.and_then(char::from_u32) {
+            Some(char) => {
+                plain.push(char);
+                &behind[1 + digits..]
+            }
+            // It goes on in the next line.
+            None if behind.starts_with(['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}']) => {
+                behind.trim_start()
+            }
+            // What stands for itself; no other escape is a part of a mark.
+            None => {
+                let mut chars = behind.chars();
+                plain.extend(chars.next());
+                chars.as_str()
+            }
+        };
+    }
+    plain.push_str(rest);
+    plain
 }
 
 /// How deep lists of resources may lie in each other: as deep as a tree is.

@@ -562,6 +562,35 @@ fn json_is_clear_however_it_is_indented() {
 }
 
 #[test]
+fn a_chart_begins_with_a_licence() {
+    const DOCUMENT: &str = "apiVersion: core.oam.dev/v1beta1\nkind: Application\nspec: {components: [{properties: {image: «ghcr.io/a/b:1»}}]}\n";
+    const LICENCE: &str = "{{- /*\nCopyright: us\nSPDX-License-Identifier: APACHE-2.0\n*/}}\n";
+    let check = |head: &str| unclear("a.yaml", &format!("{head}{DOCUMENT}"));
+    check(LICENCE);
+    check(&format!("# Ours\n\n---\n{LICENCE}\n{LICENCE}"));
+    // Where something is open already, it may be a part of that.
+    check(&format!("x: †'y\nz'\n{LICENCE}"));
+}
+
+#[test]
+fn an_escape_makes_no_document_of_a_text() {
+    let check = |text: &str, expected: bool| {
+        let read = read("a.yaml", text, &PlainHosts::default());
+        assert_eq!(read.is_some(), expected, "{text}");
+    };
+    check("data: {run.sh: \"a \\\n  b\"}\n{{ .x }}\n", false);
+    check("x: \"a\\/b \\u0041\"\n", false);
+    check(
+        "apiVersion: \"core.oam\\x2edev/v1beta1\"\nkind: Application\n",
+        true,
+    );
+    check(
+        "apiVersion: \"core.\\\n  oam.dev/v1beta1\"\nkind: Application\n",
+        true,
+    );
+}
+
+#[test]
 fn templates_hide_nothing_from_who_knows_none() {
     const HEAD: &str = "apiVersion: core.oam.dev/v1beta1\nkind: Application\n";
     const SPEC: &str = "spec: {components: [{properties: {image: «ghcr.io/a/b:1»}}]}\n";

@@ -355,7 +355,12 @@ pub(super) fn readings(text: &str) -> Vec<Cow<'_, str>> {
     let first = if clear {
         Cow::Borrowed(text)
     } else {
-        let innocent = all.iter().filter(|at| !may_hide(&text[(*at).clone()]));
+        let mut head = 0;
+        let innocent = all.iter().filter(|at| {
+            let is_head = is_before_all(&text[head..at.start]);
+            head = if is_head { at.end } else { head };
+            is_head || !may_hide(&text[(*at).clone()])
+        });
         masked(text, innocent.cloned().collect())
     };
     let without = masked(text, all);
@@ -364,6 +369,15 @@ pub(super) fn readings(text: &str) -> Vec<Cow<'_, str>> {
     } else {
         vec![first, without]
     }
+}
+
+/// Whether what stands before a template is no content yet, and the template begins its line: nothing
+/// that it could be a part of is open there. Charts begin so, with a licence.
+fn is_before_all(before: &str) -> bool {
+    let (lines, own) = before.rsplit_once('\n').unwrap_or(("", before));
+    let is_content =
+        |line: &str| !matches!(line.trim(), "" | "---") && !line.trim().starts_with('#');
+    own.trim().is_empty() && !lines.lines().any(is_content)
 }
 
 /// Whether a template may hide something from this reader that one who knows no templates reads: two

@@ -52,6 +52,8 @@ pub(super) enum Missed {
     Wrong(String),
     /// It could not be asked for.
     Lost(Error),
+    /// It was not asked for: what may be fetched here is used up.
+    Left(String),
 }
 
 impl From<String> for Missed {
@@ -247,7 +249,7 @@ impl Place {
         let spent = self.bytes.fetch_update(order, order, spent);
         spent.map(drop).map_err(|_| {
             let why = format!("no more than {MOST_BYTES} bytes are fetched beside an artifact");
-            Missed::Wrong(why)
+            Missed::Left(why)
         })
     }
 

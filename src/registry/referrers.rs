@@ -176,6 +176,7 @@ impl Referrers {
         let read = fetched.into_iter().map(|(from, fetched)| match fetched {
             Ok(evidence) => evidence.at(&place),
             Err(Missed::Wrong(why)) => Evidence::unread(&from, &why),
+            Err(Missed::Left(why)) => Evidence::left(&from, 1, &why).at(&place),
             Err(Missed::Lost(error)) => {
                 let unread = Evidence::unread(&from, error.message());
                 self.lost.get_or_insert(error);

@@ -220,7 +220,8 @@ impl Memory {
         let usage = Use::Verify(Some(published));
         let verdict = trust::judge_known(examined, &manifest.memo, beside, usage, now);
         Some(verdict.map(|verdict| Known {
-            exhausted: exhausted.get().filter(|_| verdict.is_err()),
+            // Also where it is accepted: whether a first use is clear, all that lies there tells.
+            exhausted: exhausted.get(),
             verdict,
         }))
     }

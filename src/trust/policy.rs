@@ -133,11 +133,15 @@ impl Policy {
     }
 
     /// The scope under which another signer is to be accepted in a place: that of the rule that
-    /// names signers there. A rule of a longer scope would keep these out.
+    /// names signers there, as a rule of a longer scope would keep these out. One for all of a
+    /// registry, or for everything, is nothing that a stranger is to be let into by a copied command.
     pub(super) fn scope_to_join(&self, place: &Place) -> Scope {
         let mut rules = self.rules(place).into_iter();
         let deciding = rules.next();
-        let naming = deciding.filter(|(_, rule)| matches!(rule.accept, Accept::Signers(_)));
+        let naming = deciding.filter(|(scope, rule)| {
+            matches!(rule.accept, Accept::Signers(_))
+                && !matches!(scope, Scope::Everywhere | Scope::Registry(_, None))
+        });
         naming.map_or_else(|| place.scope(), |(scope, _)| scope)
     }
 

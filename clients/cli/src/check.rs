@@ -264,8 +264,8 @@ fn findings(path: &Path, text: &str, result: DocumentCheckResult) -> Vec<Finding
                       find more"
                 .to_owned(),
             help: Some(
-                "Mend it. A template of several lines, or one with text that could be a key, may not \
-                 stand here."
+                "Fix the syntax here. If it is a template, keep it on one line, without text like \
+                 `key: value`, or check what it renders: `helm template CHART | vouch check -`."
                     .to_owned(),
             ),
         });

@@ -7,7 +7,12 @@ import { register } from "./commands.js";
 import { Service } from "./service.js";
 
 /** A window with none of these leaves the service alone. */
-const DOCUMENTS = [{ language: "yaml" }, { language: "toml" }, { pattern: "**/wkg.lock" }];
+const DOCUMENTS = [
+  { language: "yaml" },
+  { language: "toml" },
+  { language: "json" },
+  { pattern: "**/{wkg.lock,wasm.toml,spin.toml}" },
+];
 const FILES = "**/{*.wasm,*.par,*.par.gz,wkg.lock,wasm.toml,spin.toml}";
 
 let service: Service | undefined;

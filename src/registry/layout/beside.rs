@@ -147,7 +147,7 @@ impl Layout<'_> {
     fn blob(&mut self, from: &str, layer: Layer) -> Result<Result<(Vec<u8>, Charge), Evidence>> {
         let Some(left) = self.left.checked_sub(layer.size) else {
             let why = format!("no more than {MOST_BYTES} bytes are read beside an artifact");
-            return Ok(Err(Evidence::unread(from, &why)));
+            return Ok(Err(Evidence::left(from, 1, &why)));
         };
         self.left = left;
         let most = usize::try_from(layer.size).unwrap_or_default();

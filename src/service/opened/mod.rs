@@ -134,8 +134,8 @@ impl Opened {
         let version = None;
         self.begin(Versioned { uri, version }, |uri, _| {
             not_kept(uri, "it could not be read");
-            // Whatever may stand in it.
-            let may_name = may_name_artifacts(uri, "\\");
+            // Whatever may stand in it: bytes that say of themselves that they are base64.
+            let may_name = may_name_artifacts(uri, "!!binary");
             Err(Lost {
                 why: "it could not be read",
                 may_name,
