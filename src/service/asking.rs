@@ -190,7 +190,15 @@ impl Asking {
         } = found.published;
         let mut beside = Noted::new(found.beside(progress));
         let judge = |examined, beside: &mut Noted| {
-            let usage = Use::Verify(Some(found.published.clone()));
+            // Named as it is in what is judged from memory: the same is said each time.
+            let published = Published {
+                from: Reference::Registry(RegistryReference {
+                    digest: Some(manifest),
+                    ..asked.clone()
+                }),
+                ..found.published.clone()
+            };
+            let usage = Use::Verify(Some(published));
             trust::judge(examined, beside, usage, None, &self.state.now())
         };
         let (known, verdict) = if let Some(facts) = self.settings.memory.facts(layer) {
