@@ -13,19 +13,8 @@ use std::fs;
 use vouch_testing::{
     daemon::Daemon,
     forge::module,
-    sigstore::{Over, Sigstore, Spec, statement},
+    sigstore::{Over, Sigstore, Spec, TRUST, statement},
 };
-
-const TRUST: &str = "
-    [trust.root.public-good]
-    path = 'root.json'
-    [trust.signer.release]
-    workflow = 'github.com/acme/echo/.github/workflows/release.yml'
-    refs = ['refs/tags/*']
-    [[trust.rule]]
-    scope = 'files'
-    accept = ['release']
-";
 
 fn trusting(own: &Sigstore, rules: &str) -> Daemon {
     Daemon::with(|folder, _| {

@@ -43,7 +43,7 @@ pub use editor::{
     HoverCapabilities, Object, RefreshCapabilities, WorkspaceCapabilities,
 };
 pub use error::{ErrorData, ErrorKind};
-pub use escape::{escaped, needs_escape};
+pub use escape::{escaped, needs_escape, unescaped};
 pub use inspect::{
     Content, Dependency, Descriptor, Inspect, InspectParams, InspectResult, InspectSubject,
     Manifest, Metadata, Names, Producer, Provenance, Target,

@@ -7,6 +7,7 @@ use super::{
     resources::{envoy, hyper_mcp, kubewarden, policy_server, proxy, wadm, wash, wasmcloud},
     tree::At,
 };
+use vouch_protocol::unescaped;
 
 /// How a document is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -177,41 +178,6 @@ pub(super) fn rows(name: &str, text: &str) -> Vec<&'static Row> {
     };
     let marked = |row: &&Row| may_be_any || has_mark(row.mark);
     ROWS.iter().filter(fits).filter(marked).collect()
-}
-
-/// A text with the letters and slashes that its escapes stand for, as far as they matter for a mark.
-fn unescaped(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, behind)) = rest.split_once('\\') {
-        plain.push_str(before);
-        let digits = match behind.bytes().next() {
-            Some(b'x') => 2,
-            Some(b'u') => 4,
-            Some(b'U') => 8,
-            _ => 0,
-        };
-        let number = behind.get(1..=digits).filter(|_| digits > 0);
-        let number = number.and_then(|digits| u32::from_str_radix(digits, 16).ok());
-        rest = match number.and_then(char::from_u32) {
-            Some(char) => {
-                plain.push(char);
-                &behind[1 + digits..]
-            }
-            // It goes on in the next line.
-            None if behind.starts_with(['\n', '\r', '\u{85}', '\u{2028}', '\u{2029}']) => {
-                behind.trim_start()
-            }
-            // What stands for itself; no other escape is a part of a mark.
-            None => {
-                let mut chars = behind.chars();
-                plain.extend(chars.next());
-                chars.as_str()
-            }
-        };
-    }
-    plain.push_str(rest);
-    plain
 }
 
 /// How deep lists of resources may lie in each other: as deep as a tree is.

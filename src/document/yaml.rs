@@ -371,8 +371,8 @@ pub(super) fn readings(text: &str) -> Vec<Cow<'_, str>> {
     }
 }
 
-/// Whether what stands before a template is no content yet, and the template begins its line: nothing
-/// that it could be a part of is open there. Charts begin so, with a licence.
+/// Whether a template begins its line, and only comments stand before it: nothing that it could be a
+/// part of is open there. Charts begin so, with a licence.
 fn is_before_all(before: &str) -> bool {
     let (lines, own) = before.rsplit_once('\n').unwrap_or(("", before));
     let is_content =
@@ -381,7 +381,7 @@ fn is_before_all(before: &str) -> bool {
 }
 
 /// Whether a template may hide something from this reader that one who knows no templates reads: two
-/// braces in a comment and two more further down are no template for that one. What names an artifact
+/// braces in a comment and two more further down are not a template for that one. What names an artifact
 /// stands in a map, behind a key.
 fn may_hide(template: &str) -> bool {
     let inner = template.trim_matches(['{', '}']);

@@ -278,7 +278,7 @@ impl Signed {
 }
 
 /// That more is there than was looked at. What is listed twice, or names nothing that could be
-/// fetched, is no more than a word; of what is there in excess, nobody knows whose it is.
+/// fetched, is mentioned; past the bound, nobody knows whose that is.
 pub(super) fn told(at: &str, looked_at: usize, all: usize) -> Option<Evidence> {
     let why = format!("{looked_at} of {all} were looked at, and no more");
     (all > looked_at).then(|| match looked_at {

@@ -5,19 +5,8 @@ use serde_json::json;
 use std::{fs, time::Duration};
 use vouch_testing::{
     forge::module,
-    sigstore::{Over, Sigstore, Spec},
+    sigstore::{Over, Sigstore, Spec, TRUST},
 };
-
-const TRUST: &str = "
-    [trust.root.public-good]
-    path = 'root.json'
-    [trust.signer.release]
-    workflow = 'github.com/acme/echo/.github/workflows/release.yml'
-    refs = ['refs/tags/*']
-    [[trust.rule]]
-    scope = 'files'
-    accept = ['release']
-";
 
 pub(crate) fn offline() {
     let own = Sigstore::default();

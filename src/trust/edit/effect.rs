@@ -51,17 +51,22 @@ impl Edit {
                 revoked.into_iter().chain(left).collect()
             }
             Self::RemoveRules { scopes } => {
-                let scopes = read(scopes)?.into_iter();
+                let scopes = read(scopes)?;
+                // Those that go together do not decide for each other.
+                let mut rest = section.clone();
+                rest.rule
+                    .retain(|rule| !scopes.iter().any(|scope| is_rule_of(rule, scope)));
                 scopes
+                    .into_iter()
                     .map(|scope| {
-                        let wider = scope.wider().and_then(|wider| deciding(section, wider));
+                        let wider = scope.wider().and_then(|wider| deciding(&rest, wider));
                         let instead = match wider {
                             Some(rule) => format!(
                                 "the rule `{}` decides there, which accepts {}",
                                 rule.scope,
                                 whom(&rule.accept)
                             ),
-                            None => otherwise(section, &scope).into(),
+                            None => otherwise(&rest, &scope).into(),
                         };
                         format!("without the rule `{scope}`, {instead}")
                     })

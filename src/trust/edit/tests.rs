@@ -249,6 +249,16 @@ fn whom_a_change_keeps_out_or_lets_in_is_said() {
     check(&removing("b", &[]), acme, &[revoked]);
     check(&removing("b", &["ghcr.io/acme"]), acme, &[]);
 
+    // Rules that go together do not decide for each other.
+    let first = "the first signer of a repository is remembered";
+    let inner = format!("without the rule `q.io/a`, {first}");
+    let outer = format!("without the rule `q.io`, {first}");
+    check(
+        &removing_rules(&["q.io/a", "q.io"]),
+        "rule=[{scope='q.io',accept=['acme']},{scope='q.io/a',accept=['b']}]",
+        &[&inner, &outer],
+    );
+
     let check = |scope: &str, rules: &str, expected: &str| {
         let expected = format!("without the rule `{scope}`, {expected}");
         check(&removing_rules(&[scope]), rules, &[&expected]);

@@ -213,6 +213,18 @@ impl Spec<'_> {
     }
 }
 
+/// A policy for files by the workflow that [`Spec::workflow`] names; its root lies beside it.
+pub const TRUST: &str = "
+    [trust.root.public-good]
+    path = 'root.json'
+    [trust.signer.release]
+    workflow = 'github.com/acme/echo/.github/workflows/release.yml'
+    refs = ['refs/tags/*']
+    [[trust.rule]]
+    scope = 'files'
+    accept = ['release']
+";
+
 /// Authorities and logs.
 #[derive(Default)]
 pub struct Sigstore {

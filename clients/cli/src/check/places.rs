@@ -6,7 +6,7 @@ use std::{
     io::{self, IsTerminal as _, Read},
     path::{Path, PathBuf},
 };
-use vouch_client::protocol::Range;
+use vouch_client::protocol::{Range, unescaped};
 
 /// The longest document that is sent, in bytes: what the service takes.
 const LONGEST: u64 = 1024 * 1024;
@@ -125,37 +125,6 @@ fn may_be_one(path: &Path, text: &str) -> bool {
     ENDS[ANY..].iter().any(|end| name.ends_with(end))
         || has_mark(text)
         || text.contains('\\') && has_mark(&unescaped(text))
-}
-
-/// A text with the letters and slashes that its escapes stand for, as far as they matter for a mark.
-fn unescaped(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((before, behind)) = rest.split_once('\\') {
-        plain.push_str(before);
-        let digits = match behind.bytes().next() {
-            Some(b'x') => 2,
-            Some(b'u') => 4,
-            Some(b'U') => 8,
-            _ => 0,
-        };
-        let number = behind.get(1..=digits).filter(|_| digits > 0);
-        let number = number.and_then(|digits| u32::from_str_radix(digits, 16).ok());
-        rest = match number.and_then(char::from_u32) {
-            Some(char) => {
-                plain.push(char);
-                &behind[1 + digits..]
-            }
-            None if behind.starts_with(['\n', '\r']) => behind.trim_start(),
-            // What stands for itself; no other escape is a part of a mark.
-            None => {
-                let mut chars = behind.chars();
-                plain.extend(chars.next());
-                chars.as_str()
-            }
-        };
-    }
-    plain + rest
 }
 
 /// Whether a text says that it is UTF-16, as YAML may be.
